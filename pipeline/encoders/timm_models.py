@@ -1,0 +1,178 @@
+"""Image models of timm (Wightman, "PyTorch Image Models"): VGG, ResNet, DenseNet, ConvNeXt, ViT, CLIP …"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from pipeline.encoders.checkpoint import Checkpoint
+from pipeline.encoders.encoder import EncoderDescription, check_patches, input_size_error
+from pipeline.encoders.names import EncoderName
+from pipeline.errors import SimileError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+POOLED = (
+    "mean over the last feature map, CLS token after the final norm, or the model's own pooling of tokens"
+)
+PROJECTED = "projected image embedding"
+
+
+class PooledFeatures(nn.Module):
+    """(N, 3, H, W) -> (N, D): the embedding of a timm model.
+
+    A feature map is averaged over its places, whatever the head would do (VGG-16: 512 values, not the 4,096
+    of its head; ConvNeXt: before the norm of its head). Tokens: the CLS token where the model classifies by it,
+    which for distilled DeiT is not the mean with the distillation token; otherwise as the model
+    pools (mean, attention).
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+        self.channels_last = getattr(model, "output_fmt", "NCHW") == "NHWC"
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.model.forward_features(images)
+        if isinstance(features, torch.Tensor) and features.ndim == 4:
+            return features.mean((1, 2) if self.channels_last else (2, 3))
+        if getattr(self.model, "global_pool", None) == "token" and features.ndim == 3:
+            return features[:, 0]
+        return self.model.forward_head(features, pre_logits=True)
+
+
+def hub_id(name: EncoderName) -> str:
+    """The Hub repository of a model of timm's registry; without a tag, that of timm's default weights.
+
+    Raises:
+        SimileError: no such model, with the nearest names; or one without weights.
+    """
+    import timm
+    from timm.models import get_pretrained_cfg
+
+    architecture, _, tag = name.place.partition(".")
+    if not timm.is_model(architecture):
+        raise SimileError(f"timm has no model '{name.place}'{_nearest(name.place, timm.list_models())}")
+    tags = [model.partition(".")[2] for model in timm.list_models(f"{architecture}.*", pretrained=True)]
+    if not tags or (tag and tag not in tags):
+        there = f"there are: {', '.join(tags)}" if tags else "there are none"
+        raise SimileError(f"timm has no weights '{tag}' for '{architecture}'; {there}")
+    found = get_pretrained_cfg(name.place)
+    if found is None or not found.hf_hub_id:
+        raise SimileError(
+            f"timm has no weights for '{name.place}' on the Hub; save it once with timm.models.save_for_hf "
+            "and name the folder"
+        )
+    return found.hf_hub_id
+
+
+def _nearest(asked: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(asked.partition(".")[0], known, n=4, cutoff=0.5)
+    return f"; did you mean {', '.join(near)}?" if near else "; timm.list_models() lists them"
+
+
+def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
+    """Read from a copy of the network without memory (torch's meta device)."""
+    with torch.device("meta"):
+        network = _embedding(_create(name, checkpoint, folder=None))
+        options = preprocessing(name, network)
+        try:
+            dimension = network.eval()(torch.empty(1, *options["input_size"])).shape[1]
+        except (RuntimeError, NotImplementedError, AssertionError):  # a size it refuses: loading says so
+            dimension = None
+    return EncoderDescription(
+        name=name.text,
+        family=f"timm:{checkpoint.config['architecture']}",
+        dimension=dimension,
+        revision=checkpoint.revision,
+        preprocessing=options,
+        embedding=POOLED if isinstance(network, PooledFeatures) else PROJECTED,
+        licence=checkpoint.licence,
+    )
+
+
+def load(
+    name: EncoderName, checkpoint: Checkpoint
+) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
+    """The network with its weights, and its transform.
+
+    Raises:
+        SimileError: the weights do not fit the architecture or the input size.
+    """
+    network = _embedding(_create(name, checkpoint, folder=checkpoint.download(name)))
+    return network, transform(preprocessing(name, network))
+
+
+def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> nn.Module:
+    """The model with the weights in `folder`, or without weights.
+
+    `local-dir:` reads model.safetensors there, which is known to exist, and checks that every tensor fits. It
+    is used for the Hub too, because by Hub id timm would fall back on pickled weights.
+    """
+    import timm
+
+    config = checkpoint.config
+    card = config.get("pretrained_cfg", config)
+    options: dict[str, Any] = {}
+    if name.pixels and card.get("fixed_input_size"):
+        options["img_size"] = name.pixels  # position embeddings are interpolated
+    try:
+        model = timm.create_model(
+            f"local-dir:{folder or checkpoint.folder}", pretrained=folder is not None, **options
+        )
+    except (RuntimeError, TypeError, ValueError, AssertionError, KeyError) as error:
+        if not timm.is_model(config["architecture"]):
+            raise SimileError(
+                f"'{name.text}' is a '{config['architecture']}', which this version of timm does not know"
+                f"{_nearest(config['architecture'], timm.list_models())}"
+            ) from None
+        if name.pixels:
+            raise input_size_error(name.text, name.pixels, error) from None
+        raise SimileError(
+            f"the weights of '{name.text}' do not fit '{config['architecture']}': "
+            f"{str(error).splitlines()[0]}; save the model again"
+        ) from None
+    check_patches(name.text, name.pixels, getattr(getattr(model, "patch_embed", None), "patch_size", None))
+    return model
+
+
+def _embedding(model: Any) -> nn.Module:
+    """The model cut to the part that makes the embedding: large classifiers would only take memory."""
+    if _is_projected(model):
+        return model
+    model.reset_classifier(0)
+    if hasattr(model, "pre_logits") and model.num_features != model.head_hidden_size:
+        model.pre_logits = nn.Identity()  # VGG: 4,096 × 4,096 and more that come after the feature map
+    return PooledFeatures(model)
+
+
+def _is_projected(model: Any) -> bool:
+    """An image tower of CLIP whose last layer is the projection, not a classifier trained later."""
+    card = model.pretrained_cfg
+    full_name = f"{card.get('architecture')}.{card.get('tag') or ''}"
+    return "clip" in full_name and not re.search(r"_ft_in\d", full_name) and model.num_classes > 0
+
+
+def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
+    """The model's own, as JSON holds it; with `@<N>px` the whole image is resized to N × N."""
+    from timm.data import resolve_model_data_config
+
+    found = resolve_model_data_config(network.model if isinstance(network, PooledFeatures) else network)
+    if name.pixels:
+        found |= {"input_size": (3, name.pixels, name.pixels), "crop_pct": 1.0, "crop_mode": "squash"}
+    keys = ("input_size", "crop_pct", "crop_mode", "interpolation", "mean", "std")
+    return {key: list(found[key]) if isinstance(found[key], tuple) else found[key] for key in keys}
+
+
+def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
+    """PIL RGB image -> (3, H, W) float32, by timm's evaluation transform."""
+    from timm.data import create_transform
+
+    return create_transform(is_training=False, **options | {"input_size": tuple(options["input_size"])})

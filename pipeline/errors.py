@@ -1,0 +1,11 @@
+"""Errors meant for people: each names what was wrong, what was expected and what to do."""
+
+__all__ = ["SimileError", "ImageError"]
+
+
+class SimileError(Exception):
+    """A mistake or a missing thing that its message explains; shown without a traceback."""
+
+
+class ImageError(SimileError):
+    """These bytes are not an image that Simile can use. The message is one sentence for a visitor."""

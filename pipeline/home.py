@@ -1,0 +1,38 @@
+"""Where Simile keeps things: one absolute folder or fsspec URL, never relative to the running process."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from pipeline.errors import SimileError
+
+__all__ = ["resolve_home", "store_folder"]
+
+
+def resolve_home(home: str | None = None) -> str:
+    """The home asked for, else `SIMILE_HOME`, else the user's data directory; absolute, or a URL as it is.
+
+    Raises:
+        SimileError: a relative path, which under `ray job submit` would land in a copy of the folder.
+    """
+    chosen = home or os.environ.get("SIMILE_HOME") or platformdirs.user_data_dir("simile", appauthor=False)
+    if "://" in chosen:
+        return chosen.rstrip("/")
+    path = Path(chosen).expanduser()
+    if not path.is_absolute():
+        raise SimileError(f"The home '{chosen}' is relative; give an absolute path or URL (--home, SIMILE_HOME).")
+    return str(path)
+
+
+def store_folder(home: str) -> Path:
+    """Where the embedded Qdrant keeps its collections below `home`.
+
+    Raises:
+        SimileError: the home is a URL; the embedded engine needs a local disk.
+    """
+    if "://" in home:
+        raise SimileError(
+            f"The embedded Qdrant needs a local folder and the home is '{home}'; set QDRANT_URL to a Qdrant server."
+        )
+    return Path(home) / "store"

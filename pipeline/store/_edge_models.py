@@ -1,0 +1,107 @@
+"""`qdrant_client.models` -> `qdrant_edge`: the subset that Simile uses; anything else is refused by name."""
+
+from typing import Any
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+from qdrant_config import CollectionConfig
+
+__all__ = ["filter_", "payload_type", "search_params", "shard_config"]
+
+# A segment above this many kilobytes of vectors gets an HNSW graph; smaller ones are scanned exactly.
+INDEXING_THRESHOLD = 1_000
+_DISTANCES = {models.Distance.COSINE: edge.Distance.Cosine, models.Distance.DOT: edge.Distance.Dot}
+_QUERY_ENCODINGS = {
+    None: None,
+    models.BinaryQuantizationQueryEncoding.BINARY: edge.BinaryQuantizationQueryEncoding.Binary,
+    models.BinaryQuantizationQueryEncoding.SCALAR4BITS: edge.BinaryQuantizationQueryEncoding.Scalar4Bits,
+    models.BinaryQuantizationQueryEncoding.SCALAR8BITS: edge.BinaryQuantizationQueryEncoding.Scalar8Bits,
+}
+_PAYLOAD_TYPES = {
+    models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
+    models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
+    models.PayloadSchemaType.FLOAT: edge.PayloadSchemaType.Float,
+    models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
+}
+
+
+def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConfig) -> edge.EdgeConfig:
+    """A shard without a write-ahead log, so that any number of processes can read it."""
+    return edge.EdgeConfig(
+        vectors={name: _vector(params) for name, params in vectors.items()},
+        hnsw_config=edge.HnswIndexConfig(config.hnsw_m, config.hnsw_ef_construct, INDEXING_THRESHOLD),
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
+        wal_enabled=False,
+    )
+
+
+def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
+    quantization = None
+    if params.quantization_config is not None:
+        binary = params.quantization_config.binary  # type: ignore[union-attr]
+        quantization = edge.BinaryQuantizationConfig(
+            query_encoding=_QUERY_ENCODINGS[binary.query_encoding], memory=edge.Memory.Pinned
+        )
+    half = params.datatype == models.Datatype.FLOAT16
+    return edge.EdgeVectorParams(
+        params.size,
+        _DISTANCES[params.distance],
+        datatype=edge.VectorStorageDatatype.Float16 if half else edge.VectorStorageDatatype.Float32,
+        quantization_config=quantization,
+        memory=edge.Memory.Cold if params.on_disk else edge.Memory.Cached,
+    )
+
+
+def payload_type(schema: models.PayloadSchemaType) -> edge.PayloadSchemaType:
+    """The index kind of a payload field."""
+    return _PAYLOAD_TYPES[schema]
+
+
+def search_params(params: models.SearchParams | None) -> edge.SearchParams | None:
+    """Exactness, HNSW breadth and rescoring."""
+    if params is None:
+        return None
+    wanted = params.quantization
+    quantization = wanted and edge.QuantizationSearchParams(
+        ignore=bool(wanted.ignore), rescore=wanted.rescore, oversampling=wanted.oversampling
+    )
+    acorn = params.acorn and edge.AcornSearchParams(enable=bool(params.acorn.enable))
+    return edge.SearchParams(
+        hnsw_ef=params.hnsw_ef, exact=bool(params.exact), quantization=quantization or None, acorn=acorn or None
+    )
+
+
+def filter_(wanted: models.Filter | None) -> edge.Filter | None:
+    """must, should and must_not of matches, ranges and ids."""
+    if wanted is None:
+        return None
+    return edge.Filter(
+        must=_conditions(wanted.must), should=_conditions(wanted.should), must_not=_conditions(wanted.must_not)
+    )
+
+
+def _conditions(wanted: Any) -> list[Any] | None:
+    if wanted is None:
+        return None
+    return [_condition(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
+
+
+def _condition(wanted: Any) -> Any:
+    if isinstance(wanted, models.Filter):
+        return filter_(wanted)
+    if isinstance(wanted, models.HasIdCondition):
+        return edge.HasIdCondition({str(point) for point in wanted.has_id})
+    if not isinstance(wanted, models.FieldCondition):
+        raise NotImplementedError(f"the embedded store does not translate {type(wanted).__name__}")
+    match wanted.match:
+        case models.MatchValue(value=value):
+            return edge.FieldCondition(wanted.key, match=edge.MatchValue(value))
+        case models.MatchAny(any=values):
+            return edge.FieldCondition(wanted.key, match=edge.MatchAny(values))
+    span = wanted.range
+    if isinstance(span, models.Range):
+        return edge.FieldCondition(
+            wanted.key, range=edge.RangeFloat(gte=span.gte, gt=span.gt, lte=span.lte, lt=span.lt)
+        )
+    raise NotImplementedError(f"the embedded store does not translate {wanted!r}")

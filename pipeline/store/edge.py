@@ -1,0 +1,198 @@
+"""The embedded Qdrant engine: a folder, no server. Versions are written without a log and read by many."""
+
+import json
+import os
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+from qdrant_client import models
+from safetensors.numpy import load_file, save_file
+
+from pipeline.errors import SimileError
+from pipeline.store import _edge_models as translate
+from pipeline.store.protocol import Manifest
+from qdrant_config import CollectionConfig
+
+__all__ = ["EdgeStore"]
+
+
+class EdgeStore:
+    """Implements `pipeline.store.Store` over `qdrant_edge` shards below one folder.
+
+    `<folder>/<alias>.alias` holds the name of the live version and is replaced in one step;
+    `<folder>/<version>/` holds the shard, its manifest and its projections.
+    """
+
+    parallel_writes = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = str(folder)
+        self._open: dict[str, edge.EdgeShard] = {}
+        self._lock = threading.Lock()
+
+    def aliases(self) -> dict[str, str]:
+        """Alias -> version."""
+        return {p.stem: p.read_text(encoding="utf-8").strip() for p in sorted(self.folder.glob("*.alias"))}
+
+    def versions(self, alias: str) -> list[str]:
+        """All versions of `alias`, oldest first."""
+        return sorted(p.name for p in self.folder.glob(f"{alias}__*") if p.is_dir())
+
+    def create(
+        self,
+        version: str,
+        config: CollectionConfig,
+        vectors: dict[str, models.VectorParams],
+        payload_indexes: dict[str, models.PayloadSchemaType],
+    ) -> None:
+        """Make the shard and its payload indexes (before any point, so that filtered edges get built)."""
+        shard_folder = self._shard_folder(version)
+        shard_folder.mkdir(parents=True, exist_ok=False)
+        shard = edge.EdgeShard.create(str(shard_folder), translate.shard_config(vectors, config))
+        for key, schema in payload_indexes.items():
+            kind = translate.payload_type(schema)
+            shard.update(edge.UpdateOperation.create_field_index(key, kind))
+        shard.flush()
+        self._open[version] = shard
+
+    def upsert(
+        self,
+        version: str,
+        ids: Sequence[str],
+        vectors: dict[str, np.ndarray],
+        payloads: Sequence[dict[str, Any]],
+    ) -> None:
+        """Write points; durable after `finish`."""
+        points = [
+            edge.Point(point, {name: rows[i] for name, rows in vectors.items()}, payloads[i])
+            for i, point in enumerate(ids)
+        ]
+        self._shard(version).update(edge.UpdateOperation.upsert_points(points))
+
+    def update_vectors(self, version: str, ids: Sequence[str], vectors: dict[str, np.ndarray]) -> None:
+        """Add or replace named vectors."""
+        points = [
+            edge.PointVectors(point, {name: rows[i] for name, rows in vectors.items()})
+            for i, point in enumerate(ids)
+        ]
+        self._shard(version).update(edge.UpdateOperation.update_vectors(points))
+
+    def finish(self, version: str) -> None:
+        """Flush, build HNSW, flush, close."""
+        shard = self._shard(version)
+        shard.flush()  # without a log this is the acknowledgement
+        shard.optimize()
+        shard.flush()
+        shard.close()
+        self._open.pop(version, None)
+
+    def write_manifest(self, version: str, manifest: Manifest) -> None:
+        """Projections first, then the JSON by rename: a manifest that exists is whole."""
+        folder = self.folder / version
+        if manifest.tensors:
+            tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
+            save_file(tensors, folder / "projections.safetensors")
+        _replace(folder / "manifest.json", json.dumps(manifest.facts, indent=1))
+
+    def read_manifest(self, version: str) -> Manifest:
+        """The manifest; raises SimileError if the version is not finished."""
+        folder = self.folder / version
+        if not (folder / "manifest.json").is_file():
+            raise SimileError(f"'{version}' was never finished; index it again.")
+        facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        projections = folder / "projections.safetensors"
+        return Manifest(facts, load_file(projections) if projections.is_file() else {})
+
+    def switch(self, alias: str, version: str) -> None:
+        """Replace the alias file."""
+        _replace(self.folder / f"{alias}.alias", version)
+
+    def drop(self, version: str) -> None:
+        """Delete the folder of a version."""
+        if version in self.aliases().values():
+            raise SimileError(f"'{version}' is live; switch its alias to another version first.")
+        shard = self._open.pop(version, None)
+        if shard is not None:
+            shard.close()
+        shutil.rmtree(self.folder / version, ignore_errors=True)
+
+    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
+        """Exact count."""
+        request = edge.CountRequest(filter=translate.filter_(query_filter), exact=True)
+        return self._shard(version).count(request)
+
+    def query(
+        self,
+        version: str,
+        vector: np.ndarray,
+        *,
+        using: str,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        params: models.SearchParams | None = None,
+    ) -> list[models.ScoredPoint]:
+        """Nearest points, best first."""
+        request = edge.QueryRequest(
+            limit=limit,
+            query=edge.Query.Nearest(np.asarray(vector, np.float32), using=using),
+            filter=translate.filter_(query_filter),
+            params=translate.search_params(params),
+            with_payload=True,
+        )
+        return [
+            models.ScoredPoint(id=str(hit.id), version=hit.version, score=hit.score, payload=hit.payload)
+            for hit in self._shard(version).query(request)
+        ]
+
+    def retrieve(
+        self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None
+    ) -> list[models.Record]:
+        """Points by id."""
+        found = self._shard(version).retrieve(
+            point_ids=list(ids), with_payload=True, with_vector=with_vectors or False
+        )
+        return [models.Record(id=str(r.id), payload=r.payload, vector=r.vector or None) for r in found]
+
+    def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
+        """Points by id order."""
+        request = edge.ScrollRequest(limit=limit, offset=offset, with_payload=True)
+        found, _ = self._shard(version).scroll(request)
+        return [models.Record(id=str(r.id), payload=r.payload) for r in found]
+
+    def facet(
+        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
+    ) -> list[tuple[Any, int]]:
+        """Counts by value."""
+        request = edge.FacetRequest(key, limit=limit, exact=True, filter=translate.filter_(query_filter))
+        return [(hit.value, hit.count) for hit in self._shard(version).facet(request).hits]
+
+    def _shard_folder(self, version: str) -> Path:
+        return self.folder / version / "shard"
+
+    def _shard(self, version: str) -> edge.EdgeShard:
+        """The open shard; only live and in-progress versions stay open."""
+        with self._lock:
+            shard = self._open.get(version)
+            if shard is None:
+                folder = self._shard_folder(version)
+                if not folder.is_dir():
+                    raise SimileError(f"The store at {self.folder} has no version '{version}'.")
+                shard = self._open[version] = edge.EdgeShard.load(str(folder))
+            return shard
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old or the new one, never half, even after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,132 @@
+"""What Simile asks of a store, in the words of `qdrant_client.models`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from qdrant_client import models
+
+from qdrant_config import CollectionConfig
+
+__all__ = ["Manifest", "Store", "vector_params"]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a version says of itself; it travels with the points.
+
+    Attributes:
+        facts: JSON-able: collection, encoders with fingerprints, source and revision, counts, recall.
+        tensors: projection matrices and offsets, float32, named `<vector>.matrix`, `<vector>.offset`.
+    """
+
+    facts: dict[str, Any]
+    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def vector_params(
+    config: CollectionConfig, dimensions: dict[str, int], codes: dict[str, int]
+) -> dict[str, models.VectorParams]:
+    """Named vectors of a version: a cosine vector per encoder, and a ±1 code compared by dot product.
+
+    The dot product of two ±1 vectors of D components is D − 2h for Hamming distance h, so h is exact
+    with and without rescoring.
+    """
+    one_bit = models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    hnsw = models.HnswConfigDiff(m=config.hnsw_m, ef_construct=config.hnsw_ef_construct)
+    params = {
+        name: models.VectorParams(
+            size=size,
+            distance=models.Distance.COSINE,
+            on_disk=True,
+            hnsw_config=hnsw,
+            quantization_config=config.quantization.to_qdrant(),
+        )
+        for name, size in dimensions.items()
+    }
+    for name, size in codes.items():
+        params[name] = models.VectorParams(
+            size=size,
+            distance=models.Distance.DOT,
+            on_disk=True,
+            datatype=models.Datatype.FLOAT16,  # ±1 is exact in half precision
+            hnsw_config=hnsw,
+            quantization_config=one_bit,
+        )
+    return params
+
+
+class Store(Protocol):
+    """Both stores do this and nothing else. A version is written once, finished, then only read."""
+
+    parallel_writes: bool  # may several processes write one version at once?
+    address: str  # for messages and reports; never holds a secret
+
+    def aliases(self) -> dict[str, str]:
+        """Alias -> version that it names now."""
+
+    def versions(self, alias: str) -> list[str]:
+        """All versions of `alias`, oldest first, finished or not."""
+
+    def create(
+        self,
+        version: str,
+        config: CollectionConfig,
+        vectors: dict[str, models.VectorParams],
+        payload_indexes: dict[str, models.PayloadSchemaType],
+    ) -> None:
+        """An empty version with its payload indexes, ready for points."""
+
+    def upsert(
+        self,
+        version: str,
+        ids: Sequence[str],
+        vectors: dict[str, np.ndarray],
+        payloads: Sequence[dict[str, Any]],
+    ) -> None:
+        """Write points: `vectors[name]` is (N, D) float32; the same id again replaces the point."""
+
+    def update_vectors(self, version: str, ids: Sequence[str], vectors: dict[str, np.ndarray]) -> None:
+        """Add or replace named vectors of points that are already there."""
+
+    def finish(self, version: str) -> None:
+        """Make everything durable and build the index; returns when queries can use it."""
+
+    def write_manifest(self, version: str, manifest: Manifest) -> None: ...
+
+    def read_manifest(self, version: str) -> Manifest: ...
+
+    def switch(self, alias: str, version: str) -> None:
+        """Point the alias at `version` in one step."""
+
+    def drop(self, version: str) -> None:
+        """Delete a version that no alias names."""
+
+    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
+        """Exact number of points."""
+
+    def query(
+        self,
+        version: str,
+        vector: np.ndarray,
+        *,
+        using: str,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        params: models.SearchParams | None = None,
+    ) -> list[models.ScoredPoint]:
+        """The nearest points with their payload, best first; `vector` is (D,) float32."""
+
+    def retrieve(
+        self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None
+    ) -> list[models.Record]:
+        """Points by id; unknown ids are left out."""
+
+    def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
+        """Points with payload in the order of their ids, from `offset` on."""
+
+    def facet(
+        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
+    ) -> list[tuple[Any, int]]:
+        """Values of an indexed payload field with exact counts, most frequent first."""
