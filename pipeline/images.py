@@ -20,6 +20,7 @@ THUMBNAIL_SIDE = 256  # pixels, short side: sharp in a grid of results, some 10 
 THUMBNAIL_LONG_SIDE = 1024  # pixels: a panorama is no reason for a large payload
 THUMBNAIL_BYTES = 64 * 2**10  # an original up to this size is its own thumbnail
 THUMBNAIL_QUALITY = 80
+THUMBNAIL_EFFORT = 2  # of libwebp's 0 to 6: half the time of the default 4 for 4 % more bytes
 
 # PIL warns on stderr of odd EXIF, palettes and large headers in strangers' files. What matters of these is
 # an ImageError here. One filter at import: `warnings.catch_warnings` for each call is not thread-safe.
@@ -144,7 +145,8 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
             return data, f"image/{kind.lower()}"
     small = image.resize(_fitted(image.size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     file = io.BytesIO()
-    small.save(file, "WEBP", quality=THUMBNAIL_QUALITY, method=4, exif=b"", xmp=b"", icc_profile=b"")
+    options = {"quality": THUMBNAIL_QUALITY, "method": THUMBNAIL_EFFORT}
+    small.save(file, "WEBP", **options, exif=b"", xmp=b"", icc_profile=b"")
     return file.getvalue(), "image/webp"
 
 

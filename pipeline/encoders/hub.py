@@ -35,39 +35,37 @@ def explained(name: EncoderName, repo: str) -> Iterator[None]:
     import httpx2
     from huggingface_hub import errors
 
-    def offline(error: Exception) -> SimileError:
-        return SimileError(
-            f"'{name.text}': {repo} is not in the local cache and the Hub cannot be reached "
-            f"({'HF_HUB_OFFLINE is set' if _is_offline() else type(error).__name__}); where there is a "
-            f"network, run 'hf download {repo}' and copy HF_HOME here, or copy the checkpoint's folder and name that"
-        )
+    def said(message: str) -> SimileError:
+        return SimileError(f"'{name.text}': {message}")
 
     try:
         yield
     except errors.HFValidationError:
-        raise SimileError(f"'{name.text}': '{repo}' is no Hub id; expected hf:ORG/NAME") from None
-    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx2.HTTPError) as error:
-        raise offline(error) from None
+        raise said(f"'{repo}' is no Hub id; expected hf:ORG/NAME") from None
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise said(_unreachable(repo, error)) from None
     except errors.GatedRepoError:
-        raise SimileError(
-            f"'{name.text}': {repo} is gated; accept its terms on its page and set HF_TOKEN"
-        ) from None
+        raise said(f"{repo} is gated; accept its terms on its page and set HF_TOKEN") from None
     except errors.RevisionNotFoundError:
-        raise SimileError(f"'{name.text}': {repo} has no revision '{name.revision}'; name a commit") from None
+        raise said(f"{repo} has no revision '{name.revision}'; name a branch or commit") from None
     except errors.EntryNotFoundError:
-        raise SimileError(f"'{name.text}': {repo} has no config.json; is it an image model?") from None
+        raise said(f"{repo} has no config.json; is it an image model?") from None
     except errors.RepositoryNotFoundError:
-        raise SimileError(
-            f"'{name.text}': the Hub shows no model {repo}; check the spelling, or set HF_TOKEN if it "
-            "is private"
+        raise said(
+            f"the Hub shows no model {repo}; check the spelling, or set HF_TOKEN if it is private"
         ) from None
     except errors.HfHubHTTPError as error:
-        raise SimileError(
-            f"'{name.text}': the Hub answered HTTP {error.response.status_code} for {repo}; try again later"
-        ) from None
+        code = error.response.status_code
+        raise said(f"the Hub answered HTTP {code} for {repo}; try again later") from None
+    except httpx2.HTTPError as error:  # last: all of the Hub's answers are of this class too
+        raise said(_unreachable(repo, error)) from None
 
 
-def _is_offline() -> bool:
+def _unreachable(repo: str, error: Exception) -> str:
     from huggingface_hub import constants
 
-    return bool(constants.HF_HUB_OFFLINE)
+    why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else type(error).__name__
+    return (
+        f"{repo} is not in the local cache and the Hub cannot be reached ({why}); where there is a network, "
+        f"run 'hf download {repo}' and copy HF_HOME here, or copy the checkpoint's folder and name that"
+    )

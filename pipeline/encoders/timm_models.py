@@ -29,9 +29,9 @@ class PooledFeatures(nn.Module):
     """(N, 3, H, W) -> (N, D): the embedding of a timm model.
 
     A feature map is averaged over its places, whatever the head would do (VGG-16: 512 values, not the 4,096
-    of its head; ConvNeXt: before the norm of its head). Tokens: the CLS token where the model classifies by it,
-    which for distilled DeiT is not the mean with the distillation token; otherwise as the model
-    pools (mean, attention).
+    of its head; ConvNeXt: before the norm of its head). Tokens: the CLS token where the model classifies by
+    it, which for distilled DeiT is not the mean with the distillation token; otherwise as the model pools
+    (mean, attention).
     """
 
     def __init__(self, model: nn.Module) -> None:

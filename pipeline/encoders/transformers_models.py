@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from pipeline.encoders.checkpoint import PREPROCESSING, Checkpoint
+from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.encoder import EncoderDescription, check_patches
 from pipeline.encoders.names import EncoderName
+from pipeline.encoders.transformers_processors import (
+    apply_processor,
+    describe_processor,
+    find_processor,
+    quiet,
+)
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-PROJECTED = "projected image embedding"
+PROJECTED = "projected image embedding (get_image_features)"
 POOLER = "the model's own pooling"
 TOKENS_OR_MAP = "CLS token after the final norm, or mean over the last feature map or over all tokens"
 # Models without a CLS token whose pooling is trained, or is part of what they were trained to do.
@@ -38,38 +44,34 @@ IMAGE_HALF = {"clip": "CLIPVisionModelWithProjection", "siglip": "SiglipVisionMo
 class Embedding(nn.Module):
     """(N, 3, H, W) -> (N, D): the embedding of a transformers model.
 
-    CLIP: `image_embeds`, what `get_image_features` gives. SigLIP: the output of its attention pooling,
-    likewise. ViT, DeiT, DINOv2: the CLS token of `last_hidden_state`, which is normalised; the pooler of ViT is
-    untrained in many checkpoints. CNNs: the mean of the last feature map (ConvNeXt: before the norm of its head).
+    CLIP: `image_embeds`, what `get_image_features` gives; SigLIP: its attention pooling, likewise. ViT, DeiT,
+    DINOv2: the CLS token of `last_hidden_state`, which is normalised; the pooler of ViT is untrained in many
+    checkpoints. CNNs: the mean of the last feature map (ConvNeXt: before the norm of its head).
     """
 
-    def __init__(self, model: nn.Module, interpolate: bool) -> None:
+    def __init__(self, model: Any, interpolate: bool) -> None:
         super().__init__()
         self.model = model
         self.has_cls = any(key.endswith("cls_token") for key, _ in model.named_parameters())
         self.own_pooling = getattr(model.config, "model_type", None) in OWN_POOLING
-        self.call: Any = model
-        if hasattr(model, "get_image_features"):
-            self.call = model.get_image_features
-        takes_it = "interpolate_pos_encoding" in inspect.signature(_forward(self.call)).parameters
+        self.two_halves = hasattr(model, "get_image_features")
+        forward = model.get_image_features if self.two_halves else model.forward
+        takes_it = "interpolate_pos_encoding" in inspect.signature(forward).parameters
         self.options = {"interpolate_pos_encoding": True} if interpolate and takes_it else {}
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        output = self.call(pixel_values=images, **self.options)
+        call = self.model.get_image_features if self.two_halves else self.model
+        output = call(pixel_values=images, **self.options)
         if isinstance(output, torch.Tensor):
             return output
         if getattr(output, "image_embeds", None) is not None:
             return output.image_embeds
-        if self.own_pooling or self.call is not self.model:
+        if self.own_pooling or self.two_halves:
             return output.pooler_output
         hidden = output.last_hidden_state
         if hidden.ndim == 4:
             return hidden.mean((2, 3))
         return hidden[:, 0] if self.has_cls else hidden.mean(1)
-
-
-def _forward(call: Any) -> Callable[..., Any]:
-    return call.forward if isinstance(call, nn.Module) else call
 
 
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
@@ -83,13 +85,13 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
     check_patches(
         name.text, name.pixels, getattr(getattr(config, "vision_config", config), "patch_size", None)
     )
-    projected = "clip" in kind and not kind.endswith("vision_model")
+    projected = _is_projected(config)
     return EncoderDescription(
         name=name.text,
         family=f"transformers:{kind}",
-        dimension=_dimension(config),
+        dimension=_dimension(config, projected),
         revision=checkpoint.revision,
-        preprocessing=_preprocessing(name, _processor(name, checkpoint)),
+        preprocessing=describe_processor(name, find_processor(name, checkpoint)),
         embedding=PROJECTED if projected else POOLER if kind in OWN_POOLING else TOKENS_OR_MAP,
         licence=checkpoint.licence,
     )
@@ -115,7 +117,7 @@ def load(
         config.vision_config.projection_dim = config.projection_dim
         options["config"] = config.vision_config
     try:
-        with _quiet():
+        with quiet():
             model, report = getattr(transformers, kind).from_pretrained(
                 folder,
                 use_safetensors=True,
@@ -127,9 +129,17 @@ def load(
             )
     except (RuntimeError, ValueError, OSError, TypeError, KeyError) as error:
         raise SimileError(f"'{name.text}' cannot be loaded: {str(error).splitlines()[0]}") from None
+    if model.main_input_name != "pixel_values" and not hasattr(model, "get_image_features"):
+        raise SimileError(
+            f"'{name.text}' is no image model: {type(model).__name__} reads {model.main_input_name}"
+        )
+    if hasattr(model.config, "mask_ratio"):
+        model.config.mask_ratio = (
+            0.0  # ViT-MAE: hides three quarters of every image, at random, also when it is used
+        )
     network = Embedding(model, interpolate=name.pixels is not None)
     _check_complete(name, network, report["missing_keys"])
-    return network, partial(_transform, _processor(name, checkpoint), name.pixels)
+    return network, partial(apply_processor, find_processor(name, checkpoint), name.pixels)
 
 
 def _check_complete(name: EncoderName, network: Embedding, missing: Any) -> None:
@@ -158,79 +168,20 @@ def _config(name: EncoderName, checkpoint: Checkpoint) -> Any:
         ) from None
 
 
-def _dimension(config: Any) -> int | None:
-    if config.model_type in ("clip", "altclip", "chinese_clip", "metaclip_2"):
-        return config.projection_dim
+def _is_projected(config: Any) -> bool:
+    """A model of images and texts, or its image half with the projection into their common space."""
+    from transformers import MODEL_MAPPING
+
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
+        return True
+    return type(config) in MODEL_MAPPING and hasattr(MODEL_MAPPING[type(config)], "get_image_features")
+
+
+def _dimension(config: Any, projected: bool) -> int | None:
+    if projected and hasattr(config, "projection_dim"):
         return config.projection_dim
     config = getattr(config, "vision_config", config)
     sizes = getattr(config, "hidden_sizes", None)
     if sizes:
         return sizes[-1]
-    if config.model_type == "efficientnet":
-        return None  # rounded in the network
-    return getattr(config, "hidden_size", None)
-
-
-def _processor(name: EncoderName, checkpoint: Checkpoint) -> Any:
-    """Of PIL, not of torchvision: transformers would take whichever is installed, and their pixels differ."""
-    from transformers import AutoImageProcessor
-
-    if not any((checkpoint.folder / file).is_file() for file in PREPROCESSING):
-        raise SimileError(
-            f"'{name.text}' has no {PREPROCESSING[0]}, so nobody knows what its images look like; save it "
-            "with processor.save_pretrained(folder) beside the weights"
-        )
-    try:
-        with _quiet():
-            return AutoImageProcessor.from_pretrained(
-                checkpoint.folder, backend="pil", trust_remote_code=False, local_files_only=True
-            )
-    except (ValueError, KeyError, OSError, TypeError, ImportError) as error:
-        raise SimileError(
-            f"the preprocessing of '{name.text}' cannot be read: {str(error).splitlines()[0]}"
-        ) from None
-
-
-def _preprocessing(name: EncoderName, processor: Any) -> dict[str, Any]:
-    found = {
-        key: value
-        for key, value in processor.to_dict().items()
-        if not key.startswith("_") and value is not None
-    }
-    if name.pixels:
-        for key in ("crop_pct", "crop_size", "do_center_crop", "do_resize"):
-            found.pop(key, None)
-        found["size"] = {"height": name.pixels, "width": name.pixels}
-    found["image_processor_type"] = type(processor).__name__
-    return found
-
-
-def _transform(processor: Any, pixels: int | None, image: Image.Image) -> torch.Tensor:
-    """PIL RGB image -> (3, H, W) float32, by the model's own image processor."""
-    options: dict[str, Any] = {}
-    if pixels:
-        image = image.resize((pixels, pixels), processor.resample)
-        options = {"do_resize": False, "do_center_crop": False}
-    # The format is said, because an image 1 or 3 pixels high looks like one with its channels first.
-    batch = processor(image, return_tensors="pt", input_data_format="channels_last", **options)
-    return batch["pixel_values"][0]
-
-
-class _quiet:  # noqa: N801
-    """Silences the loading report: half of CLIP and every classifier is reported as unexpected."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self.level = logging.get_verbosity()
-        self.bars = logging.is_progress_bar_enabled()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self.level)
-        if self.bars:
-            logging.enable_progress_bar()
+    return getattr(config, "hidden_dim" if config.model_type == "efficientnet" else "hidden_size", None)

@@ -9,7 +9,9 @@ from qdrant_client import models
 
 from qdrant_config import CollectionConfig
 
-__all__ = ["Manifest", "Store", "vector_params"]
+__all__ = ["RESERVED", "Manifest", "Store", "vector_params"]
+
+RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import httpx2
+import huggingface_hub
 import numpy as np
 import pytest
 import timm
 import torch
+from huggingface_hub import errors
 from PIL import Image
 from small_networks import save_timm, save_transformers
 
@@ -67,6 +70,29 @@ def test_the_prefix_timm_means_the_layout_of_timm(tmp_path):
     save_transformers("vit", tmp_path)
     with pytest.raises(SimileError, match="name it without the prefix"):
         load_encoder(f"timm:{tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (errors.GatedRepoError, "org/model is gated; accept its terms on its page and set HF_TOKEN"),
+        (errors.RepositoryNotFoundError, "the Hub shows no model org/model; check the spelling"),
+        (errors.RevisionNotFoundError, "org/model has no revision 'v2'"),
+        (errors.RemoteEntryNotFoundError, "org/model has no config.json"),
+        (errors.HfHubHTTPError, "the Hub answered HTTP 418 for org/model"),
+        (httpx2.ConnectError, "the Hub cannot be reached (ConnectError)"),
+    ],
+)
+def test_what_the_hub_answers(error, says, monkeypatch):
+    answer = httpx2.Response(418, request=httpx2.Request("GET", "https://hub.test"))
+
+    def refuse(*_, **__):
+        raise error("no") if error is httpx2.ConnectError else error("no", response=answer)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    with pytest.raises(SimileError) as raised:
+        describe_encoder("hf:org/model@v2")
+    assert says in str(raised.value)
 
 
 # --- fingerprints

@@ -24,8 +24,10 @@ EXPECTED = {
     "resnet": lambda m, x: m(x).pooler_output.flatten(1),
     "convnext": lambda m, x: m(x).last_hidden_state.mean((2, 3)),
     "swin": lambda m, x: m(x).pooler_output,
+    "efficientnet": lambda m, x: m(x).last_hidden_state.mean((2, 3)),
+    "metaclip2": lambda m, x: m.get_image_features(x).pooler_output,
 }
-DIMENSION = {"clip": 24, "resnet": 16, "convnext": 16, "swin": 16}
+DIMENSION = {"clip": 24, "metaclip2": 24, "efficientnet": 320, "resnet": 16, "convnext": 16, "swin": 16}
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
@@ -121,6 +123,38 @@ def test_missing_tensors_are_not_filled_with_random_numbers(tmp_path):
     save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(SimileError, match="lack 1 tensors"):
         load_encoder(str(tmp_path))
+
+
+def test_a_masked_autoencoder_sees_the_whole_image(tmp_path, pictures):
+    """Regression: ViT-MAE drops three quarters of the patches at random; its vectors changed every time."""
+    model = save_transformers("vit_mae", tmp_path)
+    encoder = load_encoder(str(tmp_path))
+    first = encoder.encode(pictures)
+    np.testing.assert_allclose(encoder.encode(pictures), first, rtol=1e-4, atol=1e-5)
+    model.config.mask_ratio = 0.0
+    batch = torch.stack([encoder.preprocess(picture) for picture in pictures])
+    with torch.inference_mode():
+        np.testing.assert_allclose(first, model(batch).last_hidden_state[:, 0].numpy(), rtol=1e-3, atol=1e-4)
+
+
+def test_a_model_of_texts(tmp_path):
+    save_transformers("bert", tmp_path)
+    with pytest.raises(SimileError, match="is no image model: BertModel reads input_ids"):
+        load_encoder(str(tmp_path))
+
+
+def test_a_processor_saved_with_its_tokenizer(tmp_path, pictures):
+    """`CLIPProcessor.save_pretrained` writes one processor_config.json."""
+    save_transformers("clip", tmp_path)
+    before = load_encoder(str(tmp_path))
+    plain = tmp_path / "preprocessor_config.json"
+    inner = json.loads(plain.read_text())
+    plain.unlink()
+    whole = {"image_processor": inner, "processor_class": "CLIPProcessor"}
+    (tmp_path / "processor_config.json").write_text(json.dumps(whole))
+    after = load_encoder(str(tmp_path))
+    assert after.fingerprint == before.fingerprint
+    np.testing.assert_array_equal(after.encode(pictures), before.encode(pictures))
 
 
 def test_no_preprocessing(tmp_path):

@@ -1,0 +1,150 @@
+"""Simile's page: python demo.py [--share] [--auth user:password].
+
+Where there is no collection yet, the bundled samples are indexed first.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import list_collections
+from pipeline.errors import SimileError
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+HERE = Path(__file__).resolve().parent
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Builds the page, serves it until Ctrl-C; the exit code says whether it could."""
+    options = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # A service manager's stop is a normal end: temporary files go, the port is closed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        auth = parse_auth(options.auth)
+        ensure_collections(options.home, options.url)
+        with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
+            return _serve(options, auth, uploads)
+    except SimileError as error:
+        print(f"demo.py: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo.py", description="Search images by image, in the browser.")
+    parser.add_argument("--share", action="store_true", help="make a public link, through Gradio's tunnel")
+    parser.add_argument(
+        "--auth",
+        metavar="USER:PASSWORD",
+        default=os.environ.get("SIMILE_AUTH"),
+        help="ask visitors to log in (default: $SIMILE_AUTH, which other users of this machine cannot read)",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
+    parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    return parser
+
+
+def parse_auth(text: str | None) -> tuple[str, str] | None:
+    """`user:password` as a pair; a password may hold colons."""
+    if not text:
+        return None
+    user, colon, password = text.partition(":")
+    if not (user and colon and password):
+        raise SimileError("--auth (or SIMILE_AUTH) must be user:password, with both filled in")
+    return user, password
+
+
+def ensure_collections(home: str | None, url: str | None) -> None:
+    """Indexes the bundled samples if there is nothing to search yet."""
+    if list_collections(home=home, url=url):
+        return
+    if url:
+        raise SimileError(f"there is no collection at {url}; index one first (see README.md)")
+    print("No collection yet: indexing the bundled samples once …", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", "ray_jobs.samples", *(["--home", str(Path(home).resolve())] if home else [])]
+    done = subprocess.run(command, cwd=HERE, check=False)
+    if done.returncode != 0 or not list_collections(home=home, url=url):
+        raise SimileError("the bundled samples could not be indexed; the lines above say why")
+
+
+def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
+    os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures: this run's own folder, gone with it
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    from page.layout import build  # Gradio takes seconds to load: not before the arguments are known to be good
+    from page.library import Library
+
+    library = Library(options.home, options.url)
+    page = build(library)
+    try:
+        _launch(page, options, auth, uploads)
+        if options.share and not page.share_url:
+            raise SimileError(
+                "no public link could be made: Gradio's tunnel cannot be reached from here. Check the network, or "
+                "leave out --share and let visitors come to --host 0.0.0.0"
+            )
+        _announce(page, options)
+        _warm_up(library)
+        while True:
+            time.sleep(3600)
+    finally:
+        page.close(verbose=False)
+
+
+def _launch(page: "gr.Blocks", options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> None:
+    from page.theme import CSS, theme
+
+    try:
+        page.launch(
+            server_name=options.host,
+            server_port=options.port,
+            share=options.share,
+            auth=auth,
+            prevent_thread_lock=True,
+            show_error=False,
+            quiet=True,
+            max_file_size="20mb",
+            state_session_capacity=500,
+            blocked_paths=[str(HERE)],
+            enable_monitoring=False,
+            footer_links=["api"],
+            ssr_mode=False,
+            theme=theme(),
+            css=CSS,
+        )
+    except OSError as error:
+        raise SimileError(f"cannot listen on {options.host}:{options.port}: {error}") from None
+
+
+def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
+    print(f"Simile is at http://{options.host}:{options.port}", flush=True)
+    if page.share_url:
+        print(f"Public link: {page.share_url}", flush=True)
+
+
+def _warm_up(library: object) -> None:
+    """The first visitor need not wait for the network to load; a collection that fails says so when searched."""
+    from page.library import Library
+
+    assert isinstance(library, Library)
+    for name in library.names()[:1]:
+        try:
+            library.open(name).warm_up()
+        except Exception as error:
+            logging.getLogger("simile").warning("cannot warm up %s: %s", name, error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

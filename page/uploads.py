@@ -1,0 +1,65 @@
+"""What a visitor sends: only files that came through the upload, never an address or a path on this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.utils import get_upload_folder
+
+from pipeline.errors import ImageError
+
+ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file, or use handle_file()"
+
+
+class UploadsOnly(gr.Blocks):
+    """Blocks whose inputs may hold uploaded files and nothing that Gradio would fetch.
+
+    Gradio downloads any http(s) address that stands where a file's path should, in the input of any component,
+    before the app's code runs. Here such an input is refused first.
+    """
+
+    async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Refuses inputs that name a file by anything but its place in the upload folder."""
+        for path in _paths(inputs):
+            if not is_uploaded(path):
+                raise gr.Error(ONLY_UPLOADS, print_exception=False)
+        return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+
+
+def is_uploaded(path: Any) -> bool:
+    """Whether this is a path of a file in the folder where Gradio keeps uploads."""
+    if not isinstance(path, str) or not path:
+        return False
+    try:
+        return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
+    except (OSError, ValueError):  # a name with a NUL, too long, or of a drive that is not there
+        return False
+
+
+def uploaded_path(value: Any) -> str:
+    """The path in what Gradio passes for an upload: `{"path": ..., "meta": ...}`."""
+    path = value.get("path") if isinstance(value, dict) else getattr(value, "path", None)
+    if not is_uploaded(path):
+        raise ImageError(ONLY_UPLOADS)
+    return str(path)
+
+
+def read_upload(path: str) -> bytes:
+    """The bytes of an uploaded file; uploads are deleted after a day."""
+    try:
+        return Path(path).read_bytes()
+    except OSError:
+        raise ImageError("the uploaded picture is no longer here; upload it again") from None
+
+
+def _paths(value: Any) -> Iterator[Any]:
+    """Every `path` of a thing that looks like a file description, at any depth."""
+    if isinstance(value, dict):
+        meta = value.get("meta")
+        if isinstance(meta, dict) and meta.get("_type") == "gradio.FileData":
+            yield value.get("path")
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _paths(item)

@@ -1,0 +1,133 @@
+"""Stage 1, plan: which rows there are, which are the same picture, and what each is called."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.indexing.progress import progress
+from pipeline.sources import Source, decode_payload, image_bytes, read_rows
+
+if TYPE_CHECKING:
+    from ray.data import Dataset
+
+__all__ = ["Plan", "make_plan", "point_id"]
+
+# Point ids are UUIDv5 in this namespace; changing it would orphan every point that exists.
+_NAMESPACE = uuid.UUID("5f0c5d0e-6a53-5d3c-9b8e-3f1a2c7d4e6b")
+_READ_CPUS = 0.5  # reading waits for disk and network; two of them share a core with a clear conscience
+
+
+def point_id(collection: str, content: str) -> str:
+    """Deterministic id of an image in a collection.
+
+    The collection's name, not the source's address, is hashed with the content, so that a mirror
+    and the Hub dataset it mirrors give the same points.
+
+    Args:
+        collection: its alias.
+        content: sha256 of the image's compressed bytes, hexadecimal.
+    """
+    return str(uuid.uuid5(_NAMESPACE, f"{collection}/{content}"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every row of the source, in its order.
+
+    Attributes:
+        table: row_key uint64 · file string · row int64 (position in its file) · id string, null when the
+            bytes could not be read · payload string (JSON) · first bool (not a repeat of an earlier row).
+    """
+
+    table: pa.Table
+
+    @property
+    def unique(self) -> pa.Table:
+        """The rows that become points: readable, and the first with their bytes."""
+        return self.table.filter(self.table["first"])
+
+    @property
+    def unreadable(self) -> pa.Table:
+        """Rows without bytes."""
+        return self.table.filter(self.table["id"].is_null())
+
+    @property
+    def duplicates(self) -> int:
+        """Rows whose bytes came earlier."""
+        return self.table.num_rows - self.unique.num_rows - self.unreadable.num_rows
+
+    def places(self) -> dict[str, list[str]]:
+        """Id -> all its places in the source, as `file:row`, for ids that occur more than once."""
+        found: dict[str, list[str]] = {}
+        for row in self.table.select(["id", "file", "row"]).to_pylist():
+            if row["id"] is not None:
+                found.setdefault(row["id"], []).append(f"{row['file']}:{row['row']}")
+        return {point: places for point, places in found.items() if len(places) > 1}
+
+
+def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan:
+    """Read the compressed bytes once, in parallel, and keep only hashes, labels and places."""
+    rows = _ordered(read_rows(source, limit=limit, num_cpus=_READ_CPUS))
+    hashed = rows.map_batches(
+        _hash_rows, batch_size=1024, batch_format="pyarrow", fn_args=(source, collection), num_cpus=_READ_CPUS
+    )
+    tables = []
+    with progress("plan", min(source.rows, limit or source.rows), "row") as bar:
+        for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
+            tables.append(batch)
+            bar.update(batch.num_rows)
+    return Plan(_number_rows(pa.concat_tables(tables) if tables else _EMPTY))
+
+
+_EMPTY = pa.table(
+    {
+        "row_key": pa.array([], pa.uint64()),
+        "file": pa.array([], pa.string()),
+        "id": pa.array([], pa.string()),
+        "payload": pa.array([], pa.string()),
+    }
+)
+
+
+def _ordered(rows: "Dataset") -> "Dataset":
+    """Blocks in the order of the source: the first of two equal pictures must not depend on timing."""
+    rows.context.execution_options.preserve_order = True
+    return rows
+
+
+def _hash_rows(table: pa.Table, source: Source, collection: str) -> pa.Table:
+    ids = [
+        None if data is None else point_id(collection, hashlib.sha256(data).hexdigest())
+        for data in image_bytes(table)
+    ]
+    payloads = [json.dumps(payload, ensure_ascii=False) for payload in decode_payload(source, table)]
+    return pa.table(
+        {
+            "row_key": table["row_key"],
+            "file": table["file"],
+            "id": pa.array(ids, pa.string()),
+            "payload": pa.array(payloads, pa.string()),
+        }
+    )
+
+
+def _number_rows(table: pa.Table) -> pa.Table:
+    """Add `row` (blocks arrived in order, so counting within a file is enough) and `first`."""
+    counted: dict[str, int] = {}
+    numbers, firsts, seen = [], [], set()
+    for file, point in zip(table["file"].to_pylist(), table["id"].to_pylist(), strict=True):
+        numbers.append(counted.get(file, 0))
+        counted[file] = numbers[-1] + 1
+        firsts.append(point is not None and point not in seen)
+        seen.add(point)
+    keys = table["row_key"].to_numpy()
+    if len(np.unique(keys)) < len(keys):
+        raise RuntimeError("two rows of the source share a key; please report this with the dataset's name")
+    return table.append_column("row", pa.array(numbers, pa.int64())).append_column(
+        "first", pa.array(firsts, pa.bool_())
+    )

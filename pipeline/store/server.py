@@ -1,0 +1,184 @@
+"""A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.16 or newer."""
+
+import base64
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+from safetensors.numpy import load, save
+
+from pipeline.errors import SimileError
+from pipeline.store.protocol import Manifest
+from qdrant_config import CollectionConfig
+
+__all__ = ["MANIFESTS", "ServerStore"]
+
+MANIFESTS = "simile_manifests"  # one point a version; its vector is never searched
+_TIMEOUT_SECONDS = 60
+_BATCH = 128  # 128 points of 2 × 512 floats and a thumbnail stay far below the server's 32 MiB a request
+
+
+class ServerStore:
+    """Implements `pipeline.store.Store`. A version is a Qdrant collection, an alias is Qdrant's own."""
+
+    parallel_writes = True
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        self.address = url
+        self.client = QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT_SECONDS, check_compatibility=False)
+        try:
+            self.client.get_collections()
+        except ResponseHandlingException as error:
+            raise SimileError(f"No Qdrant server answers at {url}; start it, or unset QDRANT_URL.") from error
+        except UnexpectedResponse as error:
+            mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
+            raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
+
+    def aliases(self) -> dict[str, str]:
+        """Alias -> version."""
+        return {a.alias_name: a.collection_name for a in self.client.get_aliases().aliases}
+
+    def versions(self, alias: str) -> list[str]:
+        """All versions of `alias`, oldest first."""
+        names = [c.name for c in self.client.get_collections().collections]
+        return sorted(name for name in names if name.startswith(f"{alias}__"))
+
+    def create(
+        self,
+        version: str,
+        config: CollectionConfig,
+        vectors: dict[str, models.VectorParams],
+        payload_indexes: dict[str, models.PayloadSchemaType],
+    ) -> None:
+        """Make the collection, then its payload indexes (before any point)."""
+        self.client.create_collection(
+            version,
+            vectors_config=vectors,
+            shard_number=config.shard_number,
+            replication_factor=config.replication_factor,
+        )
+        for key, schema in payload_indexes.items():
+            self.client.create_payload_index(version, key, field_schema=schema, wait=True)
+
+    def upsert(
+        self,
+        version: str,
+        ids: Sequence[str],
+        vectors: dict[str, np.ndarray],
+        payloads: Sequence[dict[str, Any]],
+    ) -> None:
+        """Write points in requests of bounded size."""
+        for start in range(0, len(ids), _BATCH):
+            part = slice(start, start + _BATCH)
+            batch = models.Batch(
+                ids=list(ids[part]),
+                vectors={name: rows[part].tolist() for name, rows in vectors.items()},
+                payloads=list(payloads[part]),
+            )
+            self.client.upsert(version, batch, wait=True)
+
+    def update_vectors(self, version: str, ids: Sequence[str], vectors: dict[str, np.ndarray]) -> None:
+        """Add or replace named vectors."""
+        for start in range(0, len(ids), _BATCH):
+            points = [
+                models.PointVectors(id=ids[i], vector={name: rows[i].tolist() for name, rows in vectors.items()})
+                for i in range(start, min(start + _BATCH, len(ids)))
+            ]
+            self.client.update_vectors(version, points, wait=True)
+
+    def finish(self, version: str) -> None:
+        """Nothing to do: writes were acknowledged, and the server indexes by itself while it answers."""
+
+    def write_manifest(self, version: str, manifest: Manifest) -> None:
+        """A point in a small collection of manifests."""
+        if not self.client.collection_exists(MANIFESTS):
+            vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
+            self.client.create_collection(MANIFESTS, vectors_config=vectors)
+        payload = {
+            "version": version,
+            "facts": manifest.facts,
+            "tensors": base64.b64encode(save(dict(manifest.tensors))).decode() if manifest.tensors else "",
+        }
+        point = models.PointStruct(id=_manifest_id(version), vector=[0.0], payload=payload)
+        self.client.upsert(MANIFESTS, [point], wait=True)
+
+    def read_manifest(self, version: str) -> Manifest:
+        """The manifest; raises SimileError if the version is not finished."""
+        found = (
+            self.client.retrieve(MANIFESTS, [_manifest_id(version)], with_payload=True)
+            if self.client.collection_exists(MANIFESTS)
+            else []
+        )
+        if not found:
+            raise SimileError(f"'{version}' was never finished; index it again.")
+        payload = found[0].payload or {}
+        tensors = load(base64.b64decode(payload["tensors"])) if payload["tensors"] else {}
+        return Manifest(payload["facts"], tensors)
+
+    def switch(self, alias: str, version: str) -> None:
+        """Delete and create the alias in one request, which the server carries out as one step."""
+        steps: list[Any] = []
+        if alias in self.aliases():
+            steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
+        create = models.CreateAlias(collection_name=version, alias_name=alias)
+        steps.append(models.CreateAliasOperation(create_alias=create))
+        self.client.update_collection_aliases(steps)
+
+    def drop(self, version: str) -> None:
+        """Delete a version and its manifest."""
+        if version in self.aliases().values():
+            raise SimileError(f"'{version}' is live; switch its alias to another version first.")
+        self.client.delete_collection(version)
+        if self.client.collection_exists(MANIFESTS):
+            self.client.delete(MANIFESTS, models.PointIdsList(points=[_manifest_id(version)]), wait=True)
+
+    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
+        """Exact count."""
+        return self.client.count(version, count_filter=query_filter, exact=True).count
+
+    def query(
+        self,
+        version: str,
+        vector: np.ndarray,
+        *,
+        using: str,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        params: models.SearchParams | None = None,
+    ) -> list[models.ScoredPoint]:
+        """Nearest points, best first."""
+        found = self.client.query_points(
+            version,
+            query=np.asarray(vector, np.float32).tolist(),
+            using=using,
+            limit=limit,
+            query_filter=query_filter,
+            search_params=params,
+            with_payload=True,
+        )
+        return found.points
+
+    def retrieve(
+        self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None
+    ) -> list[models.Record]:
+        """Points by id."""
+        return self.client.retrieve(version, list(ids), with_payload=True, with_vectors=with_vectors or False)
+
+    def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
+        """Points by id order."""
+        found, _ = self.client.scroll(version, limit=limit, offset=offset, with_payload=True)
+        return found
+
+    def facet(
+        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
+    ) -> list[tuple[Any, int]]:
+        """Counts by value."""
+        found = self.client.facet(version, key=key, limit=limit, exact=True, facet_filter=query_filter)
+        return [(hit.value, hit.count) for hit in found.hits]
+
+
+def _manifest_id(version: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"simile-manifest/{version}"))

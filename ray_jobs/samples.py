@@ -1,0 +1,37 @@
+"""Index the bundled samples of every collection, in one Ray session: python -m ray_jobs.samples"""
+
+import argparse
+from pathlib import Path
+
+from pipeline.home import resolve_home
+from ray_jobs.index import parse_arguments, resolve_config
+from ray_jobs.session import print_result, ray_session, report_errors
+
+__all__ = ["main"]
+
+_CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """One JSON line a collection."""
+    parser = argparse.ArgumentParser(prog="python -m ray_jobs.samples", description=__doc__)
+    parser.add_argument("--home")
+    parser.add_argument("--limit", type=int, help="rows of each sample")
+    options = parser.parse_args(arguments)
+    results = []
+    with report_errors():
+        from pipeline.indexing.job import IndexJob, index_collection
+        from pipeline.indexing.progress import say
+
+        home = resolve_home(options.home)
+        with ray_session():
+            for path in sorted(_CONFIGS.glob("*.yaml")):
+                config = resolve_config(parse_arguments([str(path), "--sample"]))
+                say(f"{config.title or config.collection}: indexing the bundled sample into {home}")
+                results.append(index_collection(IndexJob(config, home, limit=options.limit)).summary())
+    for result in results:
+        print_result(result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Connect to Ray, turn expected errors into one line, and end with one JSON line on stdout."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline.errors import SimileError
+
+__all__ = ["print_result", "ray_session", "report_errors"]
+
+
+@contextmanager
+def ray_session() -> Iterator[None]:
+    """The cluster at RAY_ADDRESS (as `ray job submit` sets it), else one on this machine."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import logging
+
+    import ray
+
+    ray.init(logging_level=logging.ERROR, log_to_driver=True, configure_logging=True)
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False  # our own bars know the totals and count rows, not tasks
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def report_errors() -> Iterator[None]:
+    """A SimileError ends the program with its sentence on stderr and exit code 1, without a traceback."""
+    try:
+        yield
+    except SimileError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        raise SystemExit(1) from None
+
+
+def print_result(result: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """One JSON object a line on stdout, after everything else."""
+    sys.stderr.flush()
+    print(json.dumps(result), flush=True)
