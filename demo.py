@@ -20,6 +20,8 @@ from pipeline.errors import SimileError
 if TYPE_CHECKING:
     import gradio as gr
 
+    from page.library import Library
+
 HERE = Path(__file__).resolve().parent
 
 
@@ -74,7 +76,9 @@ def ensure_collections(home: str | None, url: str | None) -> None:
     if url:
         raise SimileError(f"there is no collection at {url}; index one first (see README.md)")
     print("No collection yet: indexing the bundled samples once …", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "ray_jobs.samples", *(["--home", str(Path(home).resolve())] if home else [])]
+    command = [sys.executable, "-m", "ray_jobs.samples"]
+    if home:
+        command += ["--home", str(Path(home).resolve())]
     done = subprocess.run(command, cwd=HERE, check=False)
     if done.returncode != 0 or not list_collections(home=home, url=url):
         raise SimileError("the bundled samples could not be indexed; the lines above say why")
@@ -83,17 +87,18 @@ def ensure_collections(home: str | None, url: str | None) -> None:
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
     os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures: this run's own folder, gone with it
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    from page.layout import build  # Gradio takes seconds to load: not before the arguments are known to be good
+    # Gradio takes seconds to load: not before the arguments are known to be good.
+    from page.layout import build
     from page.library import Library
 
     library = Library(options.home, options.url)
     page = build(library)
     try:
-        _launch(page, options, auth, uploads)
+        _launch(page, options, auth)
         if options.share and not page.share_url:
             raise SimileError(
-                "no public link could be made: Gradio's tunnel cannot be reached from here. Check the network, or "
-                "leave out --share and let visitors come to --host 0.0.0.0"
+                "no public link could be made: Gradio's tunnel cannot be reached. Check the network, "
+                "or leave out --share and let visitors come to --host 0.0.0.0"
             )
         _announce(page, options)
         _warm_up(library)
@@ -103,7 +108,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
         page.close(verbose=False)
 
 
-def _launch(page: "gr.Blocks", options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> None:
+def _launch(page: "gr.Blocks", options: argparse.Namespace, auth: tuple[str, str] | None) -> None:
     from page.theme import CSS, theme
 
     try:
@@ -134,11 +139,8 @@ def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
         print(f"Public link: {page.share_url}", flush=True)
 
 
-def _warm_up(library: object) -> None:
-    """The first visitor need not wait for the network to load; a collection that fails says so when searched."""
-    from page.library import Library
-
-    assert isinstance(library, Library)
+def _warm_up(library: "Library") -> None:
+    """The first visitor need not wait for the network to load. What fails says so when it is searched."""
     for name in library.names()[:1]:
         try:
             library.open(name).warm_up()

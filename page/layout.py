@@ -163,13 +163,11 @@ def _connect(page: gr.Blocks, do: Handlers, controls: Controls, results: Results
     knobs = [controls.encoder.input, controls.metric.input, controls.exact.input, controls.k.release]
     gr.on(knobs, trigger_mode="always_last", **search)
     for place, box in enumerate(controls.filters):
-        box.input(
-            do.recount(place), [controls.collection, *controls.filters], controls.filters, **_QUIET
-        )
+        box.input(do.recount(place), [controls.collection, *controls.filters], controls.filters, **_QUIET)
         box.input(trigger_mode="always_last", **search)
     results.hits.select(
         do.enlarge,
-        [memory.cards, controls.collection],
+        memory.cards,
         [results.larger, results.picture, results.details, memory.selected],
         scroll_to_output=True,
         **_QUIET,
@@ -181,7 +179,7 @@ def _connect_queries(
 ) -> None:
     """The three ways to a query: an upload, an example, a hit."""
     query = [memory.query, memory.problem]
-    # preprocess=False: Gradio would open the file itself and answer a broken one without saying what is wrong.
+    # preprocess=False: Gradio would open the file itself, and would not say what is wrong with a broken one.
     controls.image.input(
         do.take_upload, controls.image, query, preprocess=False, trigger_mode="always_last", **_QUIET
     ).then(**search)

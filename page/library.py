@@ -29,7 +29,7 @@ class Library:
             return self._open[name]
 
     def titles(self) -> list[tuple[str, str]]:
-        """(title, name) of every collection, for a list to choose from. One that will not open keeps its name."""
+        """(title, name) of every collection, to choose from. One that will not open keeps its name."""
         return [(self._title(name), name) for name in self.names()]
 
     def _title(self, name: str) -> str:

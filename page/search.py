@@ -1,4 +1,4 @@
-"""What the page does when a visitor sends a picture, chooses a hit or turns a knob; and the `/search` endpoint."""
+"""What happens when a visitor sends a picture, chooses a hit or turns a knob; and the `/search` endpoint."""
 
 import json
 import logging
@@ -155,7 +155,7 @@ class Handlers:
             log.exception("search failed")
             return note(FAILED, problem=True), [], [], "", closed
 
-    def enlarge(self, cards: list[Card], name: str, event: gr.SelectData) -> tuple[Any, Any, str, Card | None]:
+    def enlarge(self, cards: list[Card], event: gr.SelectData) -> tuple[Any, Any, str, Card | None]:
         """The hit that was clicked, large, with everything known about it."""
         shown = _at(cards, event.index)
         if shown is None:
@@ -169,7 +169,7 @@ class Handlers:
     # --- what can be chosen
 
     def show_collection(self, name: str) -> tuple[Any, ...]:
-        """Encoders, filters and examples of a collection: encoder box, filter boxes, examples, their cards."""
+        """Encoders, filters and examples of a collection, in the order of `layout._connect_collections`."""
         try:
             found = self._library.open(name)
             boxes = [_filter_box(found, field) for field in found.filters[:MAX_FILTERS]]
@@ -266,9 +266,9 @@ def _parsed(filters: str | None) -> dict[str, Any] | None:
     try:
         parsed = json.loads(filters or "{}")
     except ValueError as error:
-        raise SimileError(f"filters are not JSON ({error}); write them as {{\"label\": [\"cat\"]}}") from None
+        raise SimileError(f'filters are not JSON ({error}); write them as {{"label": ["cat"]}}') from None
     if not isinstance(parsed, dict):
-        raise SimileError("filters must be a JSON object of field and values, such as {\"label\": [\"cat\"]}")
+        raise SimileError('filters must be a JSON object of field and values, such as {"label": ["cat"]}')
     return parsed or None
 
 

@@ -1,4 +1,4 @@
-"""What a visitor sends: only files that came through the upload, never an address or a path on this machine."""
+"""What a visitor sends: files that came through the upload, never an address or a path on this machine."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,14 +9,14 @@ from gradio.utils import get_upload_folder
 
 from pipeline.errors import ImageError
 
-ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file, or use handle_file()"
+ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file"
 
 
 class UploadsOnly(gr.Blocks):
     """Blocks whose inputs may hold uploaded files and nothing that Gradio would fetch.
 
-    Gradio downloads any http(s) address that stands where a file's path should, in the input of any component,
-    before the app's code runs. Here such an input is refused first.
+    Gradio downloads any http(s) address that stands where a file's path should, in the input of any
+    component, before the app's code runs. Here such an input is refused first.
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""From hits to what stands on the page: captions, the line of figures, the larger view. All text is escaped."""
+"""From hits to what stands on the page: captions, figures, the larger view. All text is escaped."""
 
 from dataclasses import dataclass
 from html import escape
@@ -47,7 +47,9 @@ def closeness(hit: Hit, metric: str | None) -> str:
 def figures(shown: int, count: int, times: dict[str, float], metric: str, exact: bool) -> str:
     """The line above the hits: `24 of 50,000 · embed 12 ms · search 3 ms · cosine · approximate`."""
     parts = [f"{shown:,} of {count:,}"]
-    parts += [f"{step} {times[f'{step}_ms']:.0f} ms" for step in ("embed", "search") if times.get(f"{step}_ms")]
+    for step in ("embed", "search"):
+        if taken := times.get(f"{step}_ms"):
+            parts.append(f"{step} {taken:.0f} ms")
     parts += ["Hamming" if metric == "hamming" else "cosine", "exact" if exact else "approximate"]
     return note(" · ".join(parts))
 

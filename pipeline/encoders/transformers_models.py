@@ -133,10 +133,8 @@ def load(
         raise SimileError(
             f"'{name.text}' is no image model: {type(model).__name__} reads {model.main_input_name}"
         )
-    if hasattr(model.config, "mask_ratio"):
-        model.config.mask_ratio = (
-            0.0  # ViT-MAE: hides three quarters of every image, at random, also when it is used
-        )
+    if hasattr(model.config, "mask_ratio"):  # ViT-MAE hides parts of every image at random, also in use
+        model.config.mask_ratio = 0.0
     network = Embedding(model, interpolate=name.pixels is not None)
     _check_complete(name, network, report["missing_keys"])
     return network, partial(apply_processor, find_processor(name, checkpoint), name.pixels)

@@ -66,7 +66,8 @@ class Staging:
         """(≤ size, D) float32: the rows of `among` with the smallest ids, which are hashes, so a fair sample."""
         chosen = pa.array(sorted(among & self.ids())[:size])
         table = self._read(["id", "vector"], pads.field("id").isin(chosen)).sort_by("id")
-        unique = [i for i, point in enumerate(ids := table["id"].to_pylist()) if i == 0 or point != ids[i - 1]]
+        ids = table["id"].to_pylist()
+        unique = [i for i, point in enumerate(ids) if i == 0 or point != ids[i - 1]]  # staged twice by a crash
         return vectors_of(table.take(unique)).astype(np.float32)
 
     def _read(self, columns: list[str], where: pads.Expression | None = None) -> pa.Table:

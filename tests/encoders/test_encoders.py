@@ -232,6 +232,19 @@ def test_normalisation_by_hand(lite0):
     np.testing.assert_allclose(tensor[:, 0, 0], [-0.498 / 0.502, 0, 1], atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("size", "seen"), [((1, 50_000), (1, 20)), ((50_000, 3), (60, 3)), ((40, 2), (40, 2)), ((7, 7), (7, 7))]
+)
+def test_of_long_images_the_middle_is_seen(size, seen, lite0):
+    """Regression: resized by its short side, 1 × 50,000 becomes gigapixels before it is cropped."""
+    sizes = []
+    encoder = Encoder(
+        lite0.description, lite0._network, lambda i: sizes.append(i.size) or torch.zeros(3, 96, 96)
+    )
+    encoder.preprocess(Image.new("RGB", size))
+    assert sizes[-1] == seen
+
+
 def test_a_device_that_is_not_there():
     with pytest.raises(SimileError, match="device 'cuda:7' cannot be used"):
         load_encoder("pypi:efficientnet-lite0", device="cuda:7")

@@ -1,0 +1,128 @@
+"""The same calls on both stores must agree: the embedded engine, and a server spoken to over HTTP."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qdrant_client import models
+
+from pipeline.errors import SimileError
+from pipeline.projection import Projection, hamming_distances
+from pipeline.store import Manifest, Store, open_store
+from pipeline.store.protocol import vector_params
+from qdrant_config import CollectionConfig, EncoderConfig
+from tests.stand_ins.qdrant import QdrantStandIn
+
+CONFIG = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
+N, D = 300, 64
+IDS = [str(uuid.uuid5(uuid.NAMESPACE_URL, str(i))) for i in range(N)]
+VECTORS = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)
+CODES = Projection.codes(VECTORS)
+
+
+@pytest.fixture(params=["edge", "server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "edge":
+        yield open_store(home=str(tmp_path))
+    elif os.environ.get("QDRANT_URL"):
+        yield open_store()
+    else:
+        with QdrantStandIn() as server:
+            yield open_store(url=server.url)
+
+
+@pytest.fixture
+def version(store: Store) -> Iterator[str]:
+    name = f"things__{uuid.uuid4().hex}"
+    params = vector_params(CONFIG, {"cnn": D}, {"cnn_code": D})
+    store.create(name, CONFIG, params, {"label": models.PayloadSchemaType.KEYWORD})
+    payloads = [{"label": f"class {i % 3}", "row": i} for i in range(N)]
+    store.upsert(name, IDS, {"cnn": VECTORS, "cnn_code": CODES}, payloads)
+    store.finish(name)
+    yield name
+    for alias, live in store.aliases().items():
+        if live == name:
+            other = f"{alias}__parking"
+            if other not in store.versions(alias):
+                store.create(other, CONFIG, params, {})
+            store.switch(alias, other)
+    store.drop(name)
+
+
+def cosine(query: np.ndarray) -> np.ndarray:
+    return (VECTORS @ query) / np.linalg.norm(VECTORS, axis=1) / np.linalg.norm(query)
+
+
+def test_count_and_filter(store: Store, version: str) -> None:
+    only = models.Filter(must=[models.FieldCondition(key="label", match=models.MatchValue(value="class 1"))])
+    assert store.count(version) == N
+    assert store.count(version, only) == 100
+
+
+def test_exact_cosine_agrees_with_numpy(store: Store, version: str) -> None:
+    exact = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
+    hits = store.query(version, VECTORS[7], using="cnn", limit=10, params=exact)
+    expected = np.sort(cosine(VECTORS[7]))[::-1][:10]
+    assert hits[0].id == IDS[7]
+    assert np.allclose([hit.score for hit in hits], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("rescore", [True, False])
+@pytest.mark.parametrize("exact", [True, False])
+def test_hamming_distance_is_exact_and_integer(store: Store, version: str, exact: bool, rescore: bool) -> None:
+    params = models.SearchParams(exact=exact, quantization=models.QuantizationSearchParams(rescore=rescore))
+    hits = store.query(version, CODES[3], using="cnn_code", limit=N, params=params)
+    true = dict(zip(IDS, hamming_distances(CODES[3], CODES).tolist(), strict=True))
+    assert [(D - hit.score) / 2 for hit in hits] == [true[str(hit.id)] for hit in hits]
+    assert [true[str(hit.id)] for hit in hits] == sorted(true.values())[: len(hits)]
+
+
+def test_filters_narrow_a_query(store: Store, version: str) -> None:
+    any_of = models.MatchAny(any=["class 0", "class 2"])
+    both = models.Filter(must=[models.FieldCondition(key="label", match=any_of)])
+    hits = store.query(version, VECTORS[1], using="cnn", limit=50, query_filter=both)
+    assert {(hit.payload or {})["label"] for hit in hits} == {"class 0", "class 2"}
+    assert IDS[1] not in [hit.id for hit in hits]
+
+
+def test_facets_count_every_value(store: Store, version: str) -> None:
+    assert sorted(store.facet(version, "label", 10)) == [("class 0", 100), ("class 1", 100), ("class 2", 100)]
+
+
+def test_retrieve_leaves_out_unknown_ids(store: Store, version: str) -> None:
+    found = store.retrieve(version, [IDS[0], str(uuid.uuid4())], with_vectors=["cnn"])
+    assert [record.id for record in found] == [IDS[0]]
+    unit = VECTORS[0] / np.linalg.norm(VECTORS[0])
+    assert np.allclose(found[0].vector["cnn"], unit, atol=1e-5)  # type: ignore[index,call-overload]
+
+
+def test_scroll_goes_by_id(store: Store, version: str) -> None:
+    assert [record.id for record in store.scroll(version, 5)] == sorted(IDS)[:5]
+
+
+def test_manifest_survives(store: Store, version: str) -> None:
+    matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
+    store.write_manifest(version, Manifest({"collection": "things"}, {"cnn.matrix": matrix}))
+    read = store.read_manifest(version)
+    assert read.facts == {"collection": "things"}
+    assert np.array_equal(read.tensors["cnn.matrix"], matrix)
+
+
+def test_alias_switches_and_a_live_version_cannot_be_dropped(store: Store, version: str) -> None:
+    store.switch("things", version)
+    assert store.aliases()["things"] == version
+    with pytest.raises(SimileError, match="is live"):
+        store.drop(version)
+
+
+def test_unfinished_version_says_so(store: Store, version: str) -> None:
+    with pytest.raises(SimileError, match="never finished"):
+        store.read_manifest(version)
+
+
+def test_unreachable_server_is_one_sentence() -> None:
+    with pytest.raises(SimileError, match="No Qdrant server answers"):
+        open_store(url="http://127.0.0.1:9")

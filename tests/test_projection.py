@@ -1,0 +1,75 @@
+"""Centre, whiten, rotate: by hand on small numbers, and what it is for on larger ones."""
+
+import numpy as np
+import pytest
+
+from pipeline.projection import Projection, fit_projection, hamming_distances, identity
+
+
+def positive_vectors(n: int = 400, d: int = 32) -> np.ndarray:
+    """Like pooled CNN features: never negative, so that raw signs say nothing."""
+    rng = np.random.default_rng(0)
+    return np.abs(rng.normal(size=(n, 6)) @ rng.normal(size=(6, d)) + rng.normal(size=(n, d)) * 0.3)
+
+
+def test_prepared_vectors_are_centred() -> None:
+    raw = positive_vectors()
+    assert np.allclose(fit_projection(raw, 16).apply(raw).mean(axis=0), 0, atol=1e-4)
+
+
+def test_half_whitening_keeps_the_total_of_deviations() -> None:
+    """A component of deviation s is divided by sqrt(s), so its variance becomes s; a rotation keeps the sum."""
+    raw = positive_vectors()
+    deviations = np.sqrt(np.linalg.eigvalsh(np.cov(raw.T, bias=True))[::-1][:16])
+    prepared = fit_projection(raw, 16).apply(raw)
+    assert np.isclose(prepared.var(axis=0).sum(), deviations.sum(), rtol=1e-3)
+
+
+def test_two_points_on_a_line_become_one_bit_that_tells_them_apart() -> None:
+    projection = fit_projection(np.array([[1.0, 5.0], [3.0, 5.0]]), 2)
+    codes = Projection.codes(projection.apply(np.array([[1.0, 5.0], [3.0, 5.0]])))
+    assert projection.dimension == 1  # the second component does not vary
+    assert codes[0, 0] == -codes[1, 0]
+
+
+def test_fewer_rows_than_dimensions() -> None:
+    assert fit_projection(positive_vectors(n=5, d=32), 16).dimension == 4
+
+
+def test_rows_with_nan_are_left_out() -> None:
+    raw = positive_vectors()
+    broken = np.vstack([raw, np.full((1, 32), np.nan)])
+    assert np.allclose(fit_projection(broken, 8).matrix, fit_projection(raw, 8).matrix)
+
+
+def test_equal_rows_are_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="all vectors of the sample are equal"):
+        fit_projection(np.ones((10, 4)), 2)
+
+
+def test_same_input_same_projection() -> None:
+    raw = positive_vectors()
+    assert np.array_equal(fit_projection(raw, 8).matrix, fit_projection(raw, 8).matrix)
+
+
+def test_identity_changes_nothing() -> None:
+    raw = positive_vectors(n=3).astype(np.float32)
+    assert np.array_equal(identity(32).apply(raw), raw)
+
+
+def test_hamming_distance_is_an_integer_count() -> None:
+    codes = np.array([[1, 1, 1], [1, -1, 1], [-1, -1, -1]])
+    assert hamming_distances(np.array([1, 1, 1]), codes).tolist() == [0, 1, 3]
+
+
+def test_prepared_codes_keep_neighbours_better_than_raw_signs() -> None:
+    raw = positive_vectors()
+    prepared = fit_projection(raw, 32).apply(raw)
+
+    def recall(codes: np.ndarray) -> float:
+        unit = prepared / np.linalg.norm(prepared, axis=1, keepdims=True)
+        exact = np.argsort(-(unit @ unit.T), axis=1)[:, 1:11]
+        near = np.argsort(np.stack([hamming_distances(c, codes) for c in codes]), axis=1, kind="stable")
+        return float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, near[:, 1:11], strict=True)]))
+
+    assert recall(Projection.codes(prepared)) > recall(Projection.codes(raw)) + 0.2
