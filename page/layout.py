@@ -121,7 +121,7 @@ def _results() -> Results:
     with gr.Row(visible=False, elem_id="larger") as larger:
         with gr.Column(scale=1, min_width=220):
             picture = gr.Image(
-                show_label=False, interactive=False, height=320, buttons=["fullscreen"], container=False
+                show_label=False, interactive=False, height=300, buttons=["fullscreen"], elem_id="picture"
             )
         with gr.Column(scale=1, min_width=220):
             about = gr.HTML()

@@ -39,13 +39,16 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="*primary_500",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
         slider_color="*primary_600",
         slider_color_dark="*primary_500",
     )
 
 
 CSS = """
-.gradio-container { max-width: 1500px !important; margin: 0 auto !important; }
+.gradio-container { width: 100%; min-width: 0; max-width: 1500px !important; margin: 0 auto !important; }
+.gradio-container .main, .gradio-container main { min-width: 0; width: 100%; }
 #masthead { padding: 4px 2px 0; }
 #masthead h1 { font-size: 1.6rem; font-weight: 650; letter-spacing: -0.02em; margin: 0; }
 #masthead p { margin: 2px 0 0; color: var(--body-text-color-subdued); }
@@ -58,10 +61,14 @@ CSS = """
 .credit { margin: 6px 2px 0; font-size: var(--text-sm); color: var(--body-text-color-subdued); }
 
 #hits .grid-container, #examples .grid-container { height: auto !important; max-height: none !important; }
-#hits .grid-wrap, #examples .grid-wrap { height: auto !important; max-height: none !important; }
+#hits .grid-wrap, #examples .grid-wrap { height: auto !important; min-height: 0 !important;
+                                         max-height: none !important; overflow: visible !important; }
+#hits .gallery-item, #examples .gallery-item { min-width: 0; }
+#hits .thumbnail-item, #examples .thumbnail-item { width: 100%; height: auto; aspect-ratio: 1; }
+#hits .thumbnail-item img, #examples .thumbnail-item img { width: 100%; height: 100%; }
+#query .image-frame img, #picture .image-frame img, #picture img { width: 100%; height: 100%; object-fit: contain; }
 #hits .grid-container { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)) !important; gap: 10px; }
-#examples .grid-container { grid-template-columns: repeat(4, 1fr) !important; gap: 6px; padding: 6px; }
-#hits button.gallery-item, #hits .thumbnail-item { cursor: pointer; }
+#examples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; gap: 6px; padding: 24px 0 0; }
 #hits .caption-label { font-size: var(--text-xs); font-variant-numeric: tabular-nums; }
 
 #larger { padding: 14px; border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg);
@@ -75,7 +82,7 @@ CSS = """
 
 @media (max-width: 700px) {
   .gradio-container { padding: 0 !important; }
-  .gradio-container main { padding: 12px !important; }
+  .gradio-container .main { padding: 12px !important; }
   #hits .grid-container { grid-template-columns: repeat(auto-fill, minmax(98px, 1fr)) !important; gap: 6px; }
   #masthead h1 { font-size: 1.35rem; }
 }

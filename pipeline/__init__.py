@@ -18,7 +18,7 @@ _WHERE = {
     "ImageError": "pipeline.errors",
 }
 
-__all__ = list(_WHERE)  # noqa: PLE0604
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

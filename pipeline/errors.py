@@ -1,6 +1,6 @@
 """Errors meant for people: each names what was wrong, what was expected and what to do."""
 
-__all__ = ["SimileError", "ImageError"]
+__all__ = ["ImageError", "SimileError"]
 
 
 class SimileError(Exception):

@@ -21,7 +21,9 @@ def resolve_home(home: str | None = None) -> str:
         return chosen.rstrip("/")
     path = Path(chosen).expanduser()
     if not path.is_absolute():
-        raise SimileError(f"The home '{chosen}' is relative; give an absolute path or URL (--home, SIMILE_HOME).")
+        raise SimileError(
+            f"The home '{chosen}' is relative; give an absolute path or URL (--home, SIMILE_HOME)."
+        )
     return str(path)
 
 
@@ -33,6 +35,7 @@ def store_folder(home: str) -> Path:
     """
     if "://" in home:
         raise SimileError(
-            f"The embedded Qdrant needs a local folder and the home is '{home}'; set QDRANT_URL to a Qdrant server."
+            f"The embedded Qdrant needs a local folder and the home is '{home}'; "
+            "set QDRANT_URL to a Qdrant server."
         )
     return Path(home) / "store"

@@ -10,7 +10,16 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import ImageError
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "THUMBNAIL_SIDE", "data_url", "decode", "thumbnail"]
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "THUMBNAIL_SIDE",
+    "data_url",
+    "decode",
+    "header_size",
+    "thumbnail",
+]
 
 # What people have, each decoded by a well-tested library. Other plugins of PIL are only attack surface.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -148,6 +157,21 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
     options = {"quality": THUMBNAIL_QUALITY, "method": THUMBNAIL_EFFORT}
     small.save(file, "WEBP", **options, exif=b"", xmp=b"", icc_profile=b"")
     return file.getvalue(), "image/webp"
+
+
+def header_size(data: bytes) -> tuple[int, int]:
+    """(width, height) in pixels as the picture is seen (EXIF orientation applied), from its header alone.
+
+    Raises:
+        ImageError: as `decode`, for what a header can show.
+    """
+    with _open(data) as image:
+        width, height = image.size
+        try:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        except Exception:  # as in `_upright`
+            turned = False
+    return (height, width) if turned else (width, height)
 
 
 def data_url(data: bytes, mime: str) -> str:

@@ -14,7 +14,7 @@ from qdrant_client import models
 
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.errors import SimileError
-from pipeline.images import data_url, decode
+from pipeline.images import THUMBNAIL_SIDE, data_url, decode
 from pipeline.projection import Projection
 from pipeline.store import Manifest, Store, open_store
 from pipeline.store.protocol import RESERVED
@@ -190,7 +190,8 @@ class Collection:
         facts = version.encoder(encoder)
         self._check(version, metric, k, filters)
         start = time.perf_counter()
-        raw = self._encoder(facts).encode([_opened(image)])
+        network = self._encoder(facts)
+        raw = network.encode([_opened(image, network.decode_side)])
         embedded = time.perf_counter()
         prepared = version.projection(facts["vector"]).apply(raw)[0]
         hits = self._nearest(version, facts, prepared, metric, k, filters, exact)
@@ -213,7 +214,7 @@ class Collection:
         found = self._store.retrieve(version.name, [point_id], with_vectors=[facts["vector"]])
         if not found:
             raise SimileError(f"'{self.name}' has no picture '{point_id}' any more; search again.")
-        prepared = np.asarray(found[0].vector[facts["vector"]], np.float32)  # type: ignore[index,call-overload]
+        prepared = np.asarray(found[0].vector[facts["vector"]], np.float32)  # type: ignore[index]
         hits = self._nearest(version, facts, prepared, metric, k, filters, exact, without=point_id)
         return hits, _milliseconds(start, start)
 
@@ -258,7 +259,7 @@ class Collection:
         encoder = _loaded_encoder(facts["name"])
         if encoder.fingerprint != facts["fingerprint"]:
             raise SimileError(
-                f"'{self.name}' was indexed with {facts['name']} {facts['fingerprint']} and here that name is "
+                f"'{self.name}' was indexed with {facts['name']} {facts['fingerprint']} and here that is "
                 f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
             )
         return encoder
@@ -323,13 +324,15 @@ def _loaded_encoder(name: str) -> Encoder:
     return load_encoder(name)
 
 
-def _opened(image: Picture) -> Image.Image:
+def _opened(image: Picture, side: int) -> Image.Image:
+    """Huge JPEGs are decoded at a reduced scale, as the index job does."""
+    side = max(THUMBNAIL_SIDE, side)
     if isinstance(image, Image.Image):
         return image
     if isinstance(image, bytes):
-        return decode(image)
+        return decode(image, min_side=side)
     try:
-        return decode(Path(image).read_bytes())
+        return decode(Path(image).read_bytes(), min_side=side)
     except OSError as error:
         raise SimileError(f"'{image}' cannot be read: {error.strerror}.") from error
 

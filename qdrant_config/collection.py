@@ -88,7 +88,9 @@ class CollectionConfig(_Frozen):
     config: str | None = None
     split: str = "train"
     image: str | None = None
-    filters: list[str] | None = Field(None, description="payload fields offered as filters; default: all labels")
+    filters: list[str] | None = Field(
+        None, description="payload fields offered as filters; default: all labels"
+    )
     credit: str | None = None
     encoders: list[EncoderConfig] = Field(min_length=1)
     projection: ProjectionConfig = ProjectionConfig()

@@ -27,7 +27,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--home", help="absolute folder or URL for staged vectors and the embedded store")
     parser.add_argument("--actors", type=int, metavar="N", help="embedding actors (default: one a GPU)")
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
-    parser.add_argument("--dry-run", action="store_true", help="say rows, time and disk expected; write nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say rows, time and disk expected; write nothing"
+    )
     return parser.parse_args(arguments)
 
 

@@ -18,7 +18,7 @@ def test_prepared_vectors_are_centred() -> None:
 
 
 def test_half_whitening_keeps_the_total_of_deviations() -> None:
-    """A component of deviation s is divided by sqrt(s), so its variance becomes s; a rotation keeps the sum."""
+    """Deviation s divided by sqrt(s) leaves a variance of s, and a rotation keeps the sum."""
     raw = positive_vectors()
     deviations = np.sqrt(np.linalg.eigvalsh(np.cov(raw.T, bias=True))[::-1][:16])
     prepared = fit_projection(raw, 16).apply(raw)

@@ -38,7 +38,7 @@ def dry_run(job: IndexJob) -> dict[str, Any]:
         "collection": job.config.collection,
         "dry_run": True,
         "source": rows,
-        "seconds": round(rows * rate / max(1, reservation.actors if reservation.actor_gpus else 1), 1),
+        "seconds": round(rows * rate / max(1, reservation.actors if reservation.actor_gpus else 1), 3),
         "disk_bytes": rows * bytes_a_row(descriptions, job.config),
         "actors": reservation.actors,
         "encoders": list(descriptions),
@@ -56,4 +56,3 @@ def _few_pictures(job: IndexJob, source: Any) -> list[Image.Image]:
             except ImageError:
                 continue
     return pictures or [Image.new("RGB", (64, 64), "grey")]
-

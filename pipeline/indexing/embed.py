@@ -5,13 +5,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import ImageError
-from pipeline.images import decode, header_size, thumbnail
+from pipeline.images import THUMBNAIL_SIDE, decode, header_size, thumbnail
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
 from pipeline.indexing.resources import Reservation
@@ -63,7 +64,7 @@ def embed_missing(
     if not missing.num_rows:
         return result
     places = dict(zip(missing["id"].to_pylist(), _places(missing), strict=True))
-    rows = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
+    rows: Any = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
     wanted = rows.map_batches(
         _keep_missing,
         batch_size=None,
@@ -100,7 +101,9 @@ def _missing(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:
 
 
 def _places(table: pa.Table) -> list[str]:
-    return [f"{file}:{row}" for file, row in zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)]
+    return [
+        f"{file}:{row}" for file, row in zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
+    ]
 
 
 def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
@@ -130,7 +133,7 @@ class Embedder:
         torch.set_num_threads(threads)
         self.encoders = {name: load_encoder(name) for name in stagings}
         self.stagings = stagings
-        self.decode_side = max(256, *(encoder.decode_side for encoder in self.encoders.values()))
+        self.decode_side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in self.encoders.values()))
         self.actor = ray.get_runtime_context().get_actor_id() or "local"
         self.host = socket.gethostname()
 
@@ -142,7 +145,7 @@ class Embedder:
         for point, needs, data in zip(
             batch["id"].to_pylist(), batch["needs"].to_pylist(), image_bytes(batch), strict=True
         ):
-            row = self._attempt(answers, point, data, "decode", lambda data=data: self._decode(data))
+            row = self._attempt(answers, point, data, "decode", partial(self._decode, data))
             if row is not None:
                 rows.append((point, needs, data, row))
         for bit, (name, encoder) in enumerate(self.encoders.items()):
@@ -150,7 +153,8 @@ class Embedder:
         seconds = (time.perf_counter() - start) / max(1, batch.num_rows)
         device = next(iter(self.encoders.values())).device
         done = [
-            {"id": point, "needs": needs, "stage": "", "reason": "", "first_bytes": ""} | answers.get(point, {})
+            {"id": point, "needs": needs, "stage": "", "reason": "", "first_bytes": ""}
+            | answers.get(point, {})
             for point, needs in zip(batch["id"].to_pylist(), batch["needs"].to_pylist(), strict=True)
         ]
         where = {"actor": self.actor, "host": self.host, "device": str(device), "seconds": seconds}
@@ -172,7 +176,7 @@ class Embedder:
         ready = []
         for point, _, data, row in rows:
             tensor = self._attempt(
-                answers, point, data, "preprocess", lambda row=row: encoder.preprocess(row["image"])
+                answers, point, data, "preprocess", partial(encoder.preprocess, row["image"])
             )
             if tensor is not None:
                 ready.append((point, data, row, tensor))

@@ -134,7 +134,9 @@ def preflight(job: IndexJob) -> tuple[Source, dict[str, EncoderDescription], Sto
     """Everything that can fail before work begins, without loading a network."""
     config = job.config
     descriptions = {encoder.name: describe_encoder(encoder.name) for encoder in config.encoders}
-    source = resolve_source(config.source, split=config.split, image_column=config.image, config=config.config)
+    source = resolve_source(
+        config.source, split=config.split, image_column=config.image, config=config.config
+    )
     missing = set(config.filters or []) - set(source.payload_columns)
     if missing:
         raise SimileError(
@@ -170,7 +172,10 @@ def bytes_a_row(descriptions: dict[str, EncoderDescription], config: CollectionC
     thumbnail = 12_000
     widths = [description.dimension or 1024 for description in descriptions.values()]
     prepared = [min(width, config.projection.dimension) for width in widths]
-    return sum(2 * w + 6 * p + p // 4 + thumbnail for w, p in zip(widths, prepared, strict=True)) + thumbnail * 4 // 3
+    return (
+        sum(2 * w + 6 * p + p // 4 + thumbnail for w, p in zip(widths, prepared, strict=True))
+        + thumbnail * 4 // 3
+    )
 
 
 def _check_disk(job: IndexJob, source: Source, descriptions: dict[str, EncoderDescription]) -> None:
@@ -211,7 +216,8 @@ def _settle(account: Account, plan: Plan, result: EmbedResult, config: Collectio
     account.actors = result.actors
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
     account.rejects = result.rejects + [
-        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read") for row in unreadable
+        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
+        for row in unreadable
     ]
     bad = {reject.id for reject in result.rejects}
     account.rejected = len(unreadable) + sum(point in bad for point in plan.table["id"].to_pylist() if point)
@@ -268,8 +274,8 @@ def _load(
     if not account.balanced or counted != account.written:
         raise SimileError(
             f"The account does not add up: source {account.source}, written {account.written}, skipped "
-            f"{account.skipped}, rejected {account.rejected}, and the store counts {counted}. The alias stays "
-            "where it was; run the job again."
+            f"{account.skipped}, rejected {account.rejected}, and the store counts {counted}. "
+            "The alias stays where it was; run the job again."
         )
     facts = {
         "collection": config.collection,

@@ -133,4 +133,3 @@ class _Writer:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         return pa.table({"id": pa.array(self.load.write(self.store, batch), pa.string())})
-

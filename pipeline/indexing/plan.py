@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -72,8 +72,8 @@ class Plan:
 
 def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan:
     """Read the compressed bytes once, in parallel, and keep only hashes, labels and places."""
-    rows = _ordered(read_rows(source, limit=limit, num_cpus=_READ_CPUS))
-    hashed = rows.map_batches(
+    rows: Any = _ordered(read_rows(source, limit=limit, num_cpus=_READ_CPUS))
+    hashed: Any = rows.map_batches(
         _hash_rows, batch_size=1024, batch_format="pyarrow", fn_args=(source, collection), num_cpus=_READ_CPUS
     )
     tables = []

@@ -51,8 +51,8 @@ def reserve(actors: int | None = None, gpus_per_actor: float | None = None) -> R
     share = (cpus - READ_CPUS) / actors
     if share < 0.25:
         raise SimileError(
-            f"{actors} actors and the reading of images need {actors * 0.25 + READ_CPUS:g} CPUs and the cluster "
-            f"has {cpus:g}; lower --actors or add CPUs."
+            f"{actors} actors and the reading of images need {actors * 0.25 + READ_CPUS:g} CPUs and the "
+            f"cluster has {cpus:g}; lower --actors or add CPUs."
         )
     actor_cpus = min(float(_CPUS_AN_ACTOR), math.floor(share * 4) / 4)
     actor_cpus = math.floor(actor_cpus) if actor_cpus > 1 else actor_cpus  # Ray takes whole CPUs above one
@@ -72,6 +72,6 @@ def _wait_until_free(cpus: float, gpus: float) -> None:
         if time.monotonic() > deadline:
             raise SimileError(
                 f"The job needs {cpus:g} CPUs and {gpus:g} GPUs; others on this Ray cluster hold all but "
-                f"{free.get('CPU', 0.0):g} CPUs and {free.get('GPU', 0.0):g} GPUs. Wait for them, or lower --actors."
+                f"{free.get('CPU', 0.0):g} CPUs and {free.get('GPU', 0.0):g} GPUs. Wait, or lower --actors."
             )
         time.sleep(0.5)

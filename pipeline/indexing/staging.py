@@ -1,7 +1,7 @@
 """Staged vectors: parquet parts below the home, one folder an encoder, written whole or not at all.
 
-    <home>/staging/<collection>/<encoder fingerprint>/<batch>.parquet
-    id: string · vector: float16[D] · thumbnail: binary · thumbnail_type: string · width, height: int32
+<home>/staging/<collection>/<encoder fingerprint>/<batch>.parquet
+id: string · vector: float16[D] · thumbnail: binary · thumbnail_type: string · width, height: int32
 """
 
 import uuid
@@ -63,11 +63,13 @@ class Staging:
         return set(self._read(["id"])["id"].to_pylist())
 
     def sample(self, size: int, among: set[str]) -> np.ndarray:
-        """(≤ size, D) float32: the rows of `among` with the smallest ids, which are hashes, so a fair sample."""
+        """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
         chosen = pa.array(sorted(among & self.ids())[:size])
         table = self._read(["id", "vector"], pads.field("id").isin(chosen)).sort_by("id")
         ids = table["id"].to_pylist()
-        unique = [i for i, point in enumerate(ids) if i == 0 or point != ids[i - 1]]  # staged twice by a crash
+        unique = [
+            i for i, point in enumerate(ids) if i == 0 or point != ids[i - 1]
+        ]  # staged twice by a crash
         return vectors_of(table.take(unique)).astype(np.float32)
 
     def _read(self, columns: list[str], where: pads.Expression | None = None) -> pa.Table:

@@ -68,7 +68,10 @@ def search_params(params: models.SearchParams | None) -> edge.SearchParams | Non
     )
     acorn = params.acorn and edge.AcornSearchParams(enable=bool(params.acorn.enable))
     return edge.SearchParams(
-        hnsw_ef=params.hnsw_ef, exact=bool(params.exact), quantization=quantization or None, acorn=acorn or None
+        hnsw_ef=params.hnsw_ef,
+        exact=bool(params.exact),
+        quantization=quantization or None,
+        acorn=acorn or None,
     )
 
 
@@ -77,7 +80,9 @@ def filter_(wanted: models.Filter | None) -> edge.Filter | None:
     if wanted is None:
         return None
     return edge.Filter(
-        must=_conditions(wanted.must), should=_conditions(wanted.should), must_not=_conditions(wanted.must_not)
+        must=_conditions(wanted.must),
+        should=_conditions(wanted.should),
+        must_not=_conditions(wanted.must_not),
     )
 
 

@@ -6,7 +6,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import qdrant_edge as edge
@@ -140,7 +140,7 @@ class EdgeStore:
         """Nearest points, best first."""
         request = edge.QueryRequest(
             limit=limit,
-            query=edge.Query.Nearest(np.asarray(vector, np.float32), using=using),
+            query=edge.Query.Nearest(np.asarray(vector, np.float32).tolist(), using=using),
             filter=translate.filter_(query_filter),
             params=translate.search_params(params),
             with_payload=True,
@@ -157,7 +157,9 @@ class EdgeStore:
         found = self._shard(version).retrieve(
             point_ids=list(ids), with_payload=True, with_vector=with_vectors or False
         )
-        return [models.Record(id=str(r.id), payload=r.payload, vector=r.vector or None) for r in found]
+        return [
+            models.Record(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None) for r in found
+        ]
 
     def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
         """Points by id order."""

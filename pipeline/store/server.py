@@ -28,7 +28,9 @@ class ServerStore:
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         self.address = url
-        self.client = QdrantClient(url=url, api_key=api_key, timeout=_TIMEOUT_SECONDS, check_compatibility=False)
+        self.client = QdrantClient(
+            url=url, api_key=api_key, timeout=_TIMEOUT_SECONDS, check_compatibility=False
+        )
         try:
             self.client.get_collections()
         except ResponseHandlingException as error:
@@ -84,7 +86,9 @@ class ServerStore:
         """Add or replace named vectors."""
         for start in range(0, len(ids), _BATCH):
             points = [
-                models.PointVectors(id=ids[i], vector={name: rows[i].tolist() for name, rows in vectors.items()})
+                models.PointVectors(
+                    id=ids[i], vector={name: rows[i].tolist() for name, rows in vectors.items()}
+                )
                 for i in range(start, min(start + _BATCH, len(ids)))
             ]
             self.client.update_vectors(version, points, wait=True)

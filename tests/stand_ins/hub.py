@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._error(404, "EntryNotFound")
 
-    do_HEAD = do_GET  # noqa: N815, the name that http.server looks for
+    do_HEAD = do_GET
 
     def do_POST(self) -> None:
         """Answer paths-info."""

@@ -72,7 +72,9 @@ def test_exact_cosine_agrees_with_numpy(store: Store, version: str) -> None:
 
 @pytest.mark.parametrize("rescore", [True, False])
 @pytest.mark.parametrize("exact", [True, False])
-def test_hamming_distance_is_exact_and_integer(store: Store, version: str, exact: bool, rescore: bool) -> None:
+def test_hamming_distance_is_exact_and_integer(
+    store: Store, version: str, exact: bool, rescore: bool
+) -> None:
     params = models.SearchParams(exact=exact, quantization=models.QuantizationSearchParams(rescore=rescore))
     hits = store.query(version, CODES[3], using="cnn_code", limit=N, params=params)
     true = dict(zip(IDS, hamming_distances(CODES[3], CODES).tolist(), strict=True))

@@ -1,0 +1,198 @@
+"""The index job as its users run it: a process, real Ray, real images, the embedded engine or a server."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline import open_collection
+from pipeline.errors import SimileError
+from tests.stand_ins.qdrant import QdrantStandIn
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
+
+
+def run_job(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ray_jobs.index", *arguments]
+    variables = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=variables)
+
+
+def result_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert run.returncode == 0, run.stderr[-3000:]
+    return json.loads(run.stdout.strip().splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight textured pictures of each of three colours, one exact copy, and one file that is no image."""
+    root = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (root / name).mkdir()
+        for i in range(8):
+            noise = rng.normal(scale=20, size=(40, 48, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+    (root / "red" / "copy.png").write_bytes((root / "red" / "0.png").read_bytes())
+    (root / "blue" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not really")
+    return root
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("config") / "colours.yaml"
+    path.write_text(
+        "collection: colours\nsource: nobody/nothing\nencoders:\n"
+        "  - name: pypi:efficientnet-lite0@64px\nprojection: {dimension: 64}\n"
+    )
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def first_run(config: str, folder: Path, home: str) -> dict[str, Any]:
+    return result_of(run_job(config, "--source", str(folder), "--home", home))
+
+
+def test_the_account_adds_up(first_run: dict[str, Any]) -> None:
+    assert first_run["source"] == 26
+    assert (first_run["written"], first_run["skipped"], first_run["rejected"]) == (24, 1, 1)
+    assert first_run["collection"] == "colours"
+    assert first_run["encoders"] == ["pypi:efficientnet-lite0@64px"]
+    assert first_run["images_per_second"] > 0
+
+
+@pytest.mark.parametrize("metric", ["cosine", "hamming"])
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_picture_finds_itself_then_its_colour(
+    first_run: dict[str, Any], folder: Path, home: str, metric: Any, exact: bool
+) -> None:
+    hits = open_collection("colours", home=home).search(folder / "green" / "3.png", metric, k=6, exact=exact)
+    assert hits[0].distance == pytest.approx(0, abs=0.02 if metric == "cosine" else 2)
+    assert hits[0].payload["_simile"]["places"] == ["green/3.png:0"]
+    assert [hit.label for hit in hits] == ["green"] * 6
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_thumbnail_and_size_are_kept(first_run: dict[str, Any], folder: Path, home: str) -> None:
+    hit = open_collection("colours", home=home).search(folder / "red" / "1.png", k=1)[0]
+    assert hit.thumbnail == (folder / "red" / "1.png").read_bytes()
+    assert (hit.payload["_simile"]["width"], hit.payload["_simile"]["height"]) == (48, 40)
+
+
+def test_both_places_of_a_copy_are_recorded(first_run: dict[str, Any], folder: Path, home: str) -> None:
+    hit = open_collection("colours", home=home).search(folder / "red" / "0.png", k=1)[0]
+    assert sorted(hit.payload["_simile"]["places"]) == ["red/0.png:0", "red/copy.png:0"]
+
+
+def test_filters_and_facets(first_run: dict[str, Any], folder: Path, home: str) -> None:
+    collection = open_collection("colours", home=home)
+    hits = collection.search(folder / "red" / "1.png", k=20, filters={"label": ["blue"]})
+    assert {hit.label for hit in hits} == {"blue"}
+    assert sorted(collection.facets("label")) == [("blue", 8), ("green", 8), ("red", 8)]
+
+
+def test_mistakes_in_a_query_are_one_sentence(first_run: dict[str, Any], folder: Path, home: str) -> None:
+    collection = open_collection("colours", home=home)
+    with pytest.raises(SimileError, match="no filter field 'artist'; it has: label"):
+        collection.search(folder / "red" / "1.png", filters={"artist": "x"})
+    with pytest.raises(SimileError, match="not indexed with 'timm:vgg16'"):
+        collection.search(folder / "red" / "1.png", encoder="timm:vgg16")
+    with pytest.raises(SimileError, match="choose cosine or hamming"):
+        collection.search(folder / "red" / "1.png", metric="euclid")  # type: ignore[arg-type]
+    with pytest.raises(SimileError, match="'colour' does not exist; there are: colours"):
+        open_collection("colour", home=home)
+
+
+def test_the_same_again_embeds_nothing_and_an_open_reader_stays_right(
+    first_run: dict[str, Any], config: str, folder: Path, home: str
+) -> None:
+    again = result_of(run_job(config, "--source", str(folder), "--home", home))
+    assert (again["written"], again["skipped"], again["rejected"]) == (0, 25, 1)
+    assert again["embedded"] == 0
+    assert again["version"] == first_run["version"]
+
+
+def test_new_rows_embed_only_themselves_and_readers_follow(
+    first_run: dict[str, Any], config: str, folder: Path, home: str
+) -> None:
+    reader = open_collection("colours", home=home)
+    assert reader.count == 24
+    extra = folder / "green" / "new.png"
+    Image.new("RGB", (50, 50), (10, 255, 10)).save(extra)
+    try:
+        more = result_of(run_job(config, "--source", str(folder), "--home", home))
+    finally:
+        extra.unlink()
+    assert more["embedded"] == 1
+    assert (more["source"], more["written"]) == (27, 25)
+    assert reader.count == 25
+
+
+def test_too_many_rejects_fail_and_leave_the_alias(
+    first_run: dict[str, Any], config: str, tmp_path: Path, home: str
+) -> None:
+    before = open_collection("colours", home=home).manifest["built"]
+    for i in range(4):
+        (tmp_path / f"{i}.png").write_bytes(b"nothing" * i)
+    Image.new("RGB", (9, 9)).save(tmp_path / "good.png")
+    run = run_job(config, "--source", str(tmp_path), "--home", home)
+    assert run.returncode == 1
+    assert "4 of 5 rows were rejected" in run.stderr
+    assert "Traceback" not in run.stderr
+    assert open_collection("colours", home=home).manifest["built"] == before
+
+
+def test_a_server_holds_the_same(config: str, folder: Path, tmp_path: Path) -> None:
+    with QdrantStandIn(api_key="k3y") as server:
+        environment = {"QDRANT_URL": server.url, "QDRANT_API_KEY": "k3y"}
+        result = result_of(run_job(config, "--source", str(folder), "--home", str(tmp_path), **environment))
+        assert (result["written"], result["skipped"], result["rejected"]) == (24, 1, 1)
+        refused = run_job(config, "--source", str(folder), "--home", str(tmp_path), QDRANT_URL=server.url)
+        assert refused.returncode == 1
+        assert "set QDRANT_API_KEY" in refused.stderr
+        assert "k3y" not in json.dumps(result)
+
+
+def test_dry_run_writes_nothing(config: str, folder: Path, tmp_path: Path) -> None:
+    result = result_of(run_job(config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"))
+    assert result["source"] == 26
+    assert result["seconds"] > 0
+    assert result["disk_bytes"] > 0
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert not list(tmp_path.rglob("*.alias"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["qdrant_config/nothing.yaml"], "No configuration at"),
+        (["qdrant_config/cifar10.yaml", "--home", "relative"], "is relative"),
+        (["qdrant_config/cifar10.yaml", "--sample", "--limit", "0"], "must be 1 or more"),
+        (
+            ["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:efficientnet-lite9"],
+            "efficientnet-lite0",
+        ),
+        (["qdrant_config/cifar10.yaml", "--sample", "--actors", "64"], "lower --actors"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_one_sentence(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    home = [] if "--home" in arguments else ["--home", str(tmp_path)]
+    run = run_job(*arguments, *home)
+    assert run.returncode == 1
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stderr
