@@ -2,7 +2,7 @@
 
 import base64
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -190,10 +190,8 @@ class Collection:
         facts = version.encoder(encoder)
         self._check(version, metric, k, filters)
         start = time.perf_counter()
-        network = self._encoder(facts)
-        raw = network.encode([_opened(image, network.decode_side)])
+        prepared = self._prepare(version, facts, [image])[0]
         embedded = time.perf_counter()
-        prepared = version.projection(facts["vector"]).apply(raw)[0]
         hits = self._nearest(version, facts, prepared, metric, k, filters, exact)
         return hits, _milliseconds(start, embedded)
 
@@ -217,6 +215,35 @@ class Collection:
         prepared = np.asarray(found[0].vector[facts["vector"]], np.float32)  # type: ignore[index]
         hits = self._nearest(version, facts, prepared, metric, k, filters, exact, without=point_id)
         return hits, _milliseconds(start, start)
+
+    def embed(self, images: Sequence[Picture], encoder: str | None = None) -> np.ndarray:
+        """Prepared vectors of pictures: (N, D) float32, not normalised; for `search_vector`."""
+        version = self._version()
+        return self._prepare(version, version.encoder(encoder), images)
+
+    def search_vector(
+        self,
+        prepared: np.ndarray,
+        metric: Metric = "cosine",
+        k: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        exact: bool = False,
+        encoder: str | None = None,
+    ) -> list[Hit]:
+        """`search` for a vector (D,) that `embed` made."""
+        version = self._version()
+        self._check(version, metric, k, filters)
+        return self._nearest(version, version.encoder(encoder), prepared, metric, k, filters, exact)
+
+    def ids(self) -> Iterator[str]:
+        """Ids of all pictures, in order."""
+        version, offset = self._version().name, None
+        while page := [str(r.id) for r in self._store.scroll(version, 1000, offset)]:
+            fresh = page[1:] if page[0] == offset else page  # a page begins with its offset
+            if not fresh:
+                return
+            yield from fresh
+            offset = fresh[-1]
 
     def get(self, point_id: str) -> Hit:
         """A stored picture; its score is 1 and its distance 0."""
@@ -263,6 +290,11 @@ class Collection:
                 f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
             )
         return encoder
+
+    def _prepare(self, version: _Version, facts: dict[str, Any], images: Sequence[Picture]) -> np.ndarray:
+        network = self._encoder(facts)
+        raw = network.encode([_opened(image, network.decode_side) for image in images])
+        return version.projection(facts["vector"]).apply(raw)
 
     def _nearest(
         self,
