@@ -151,7 +151,7 @@ def _connect(page: gr.Blocks, do: Handlers, controls: Controls, results: Results
         *controls.filters,
     ]
     search: dict[str, Any] = {
-        "fn": do.search,
+        "fn": do.find,
         "inputs": [memory.query, memory.problem, *settings],
         "outputs": [results.status, results.hits, memory.cards, results.credit, results.larger],
         "api_visibility": "private",
@@ -179,12 +179,12 @@ def _connect_queries(
 ) -> None:
     """The three ways to a query: an upload, an example, a hit."""
     query = [memory.query, memory.problem]
+    shown = [*query, controls.image]
     # preprocess=False: Gradio would open the file itself, and would not say what is wrong with a broken one.
     controls.image.input(
-        do.take_upload, controls.image, query, preprocess=False, trigger_mode="always_last", **_QUIET
+        do.take_upload, controls.image, shown, preprocess=False, trigger_mode="always_last", **_QUIET
     ).then(**search)
     controls.image.clear(lambda: (None, None), None, query, **_QUIET).then(**search)
-    shown = [*query, controls.image]
     controls.examples.select(do.take_example, memory.examples, shown, **_QUIET).then(**search)
     results.more.click(do.take_card, memory.selected, shown, **_QUIET).then(**search)
 

@@ -100,16 +100,16 @@ class Handlers:
 
     # --- what is searched from
 
-    def take_upload(self, sent: Any) -> tuple[Query | None, str | None]:
-        """An upload becomes the query; a file that is no picture becomes one sentence."""
+    def take_upload(self, sent: Any) -> tuple[Query | None, str | None, Any]:
+        """An upload becomes the query; a file that is no picture becomes one sentence, and leaves the box."""
         if sent is None:
-            return None, None
+            return None, None, gr.skip()
         try:
             path = uploaded_path(sent)
             decode(read_upload(path))
         except SimileError as error:
-            return None, str(error)
-        return Query(path), None
+            return None, str(error), None
+        return Query(path), None, gr.skip()
 
     def take_card(self, shown: Card | None) -> tuple[Query | None, None, Any]:
         """A hit or an example becomes the query, and is shown as such."""
@@ -123,7 +123,7 @@ class Handlers:
 
     # --- what is found
 
-    def search(
+    def find(
         self,
         query: Query | None,
         problem: str | None,

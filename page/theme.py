@@ -66,10 +66,14 @@ CSS = """
 #hits .gallery-item, #examples .gallery-item { min-width: 0; }
 #hits .thumbnail-item, #examples .thumbnail-item { width: 100%; height: auto; aspect-ratio: 1; }
 #hits .thumbnail-item img, #examples .thumbnail-item img { width: 100%; height: 100%; }
-#query .image-frame img, #picture .image-frame img, #picture img { width: 100%; height: 100%; object-fit: contain; }
+#query .image-frame img, #picture img { width: 100%; height: 100%; object-fit: contain; }
 #hits .grid-container { grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)) !important; gap: 10px; }
-#examples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important; gap: 6px; padding: 24px 0 0; }
-#hits .caption-label { font-size: var(--text-xs); font-variant-numeric: tabular-nums; }
+#examples .grid-container { grid-template-columns: repeat(4, minmax(0, 1fr)) !important;
+                            grid-template-rows: none !important; grid-auto-rows: auto !important;
+                            align-content: start; gap: 6px; padding: 24px 0 0; }
+#hits .caption-label { left: 0; right: 0; bottom: 0; max-width: none; margin: 0;
+                       border-radius: 0; text-align: left; font-size: var(--text-xs);
+                       font-variant-numeric: tabular-nums; }
 
 #larger { padding: 14px; border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg);
           background: var(--background-fill-secondary); align-items: flex-start; }

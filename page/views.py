@@ -73,10 +73,12 @@ def credit(text: str | None) -> str:
 def details(shown: Card, credit_text: str | None) -> str:
     """What is known about a hit, as a list of fields."""
     title = f"<h3>{escape(shown.label)}</h3>" if shown.label else ""
-    near = shown.caption.split(" · ", 1)[0]
-    rows = [("Closeness", near), *((field, value) for field, value in shown.payload.items())]
+    about = shown.payload.get("_simile") or {}
+    rows = [("Closeness", shown.caption.split(" · ", 1)[0]), *shown.payload.items()]
+    if about.get("width") and about.get("height"):
+        rows.append(("Size", f"{about['width']} × {about['height']}"))
     fields = "".join(_field(name, value) for name, value in rows if _is_shown(value))
-    return f'{title}<dl class="fields">{fields}</dl>{credit(credit_text)}'
+    return f'{title}<dl class="fields">{fields}</dl>{credit(about.get("credit") or credit_text)}'
 
 
 def _field(name: str, value: Any) -> str:

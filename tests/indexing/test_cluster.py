@@ -1,0 +1,85 @@
+"""The same job on a Ray cluster: submitted with a token, and with (logical) GPUs."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import open_collection
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RAY = str(Path(sys.executable).parent / "ray")
+
+
+def environment(token: str, port: int) -> dict[str, str]:
+    return os.environ | {
+        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],  # an activated .venv
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token,
+        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}",
+    }
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A head node of its own with two logical GPUs, as `ray start` gives it."""
+    home = tmp_path_factory.mktemp("home")
+    variables = environment("t0ken-" + "x" * 32, 8299) | {"SIMILE_HOME": str(home)}
+    # Ports outside 10002 to 19999, which Ray gives its workers, and none that another Ray may hold.
+    ports = ["--port=6399", "--dashboard-port=8299", "--dashboard-agent-listen-port=8298"]
+    # --block keeps all of Ray below one process of ours, so that it can be ended by its id.
+    head = subprocess.Popen(
+        [RAY, "start", "--head", *ports, "--num-cpus=4", "--num-gpus=2", "--block"],
+        env=variables,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 90
+        listing = [RAY, "job", "list"]
+        while subprocess.run(listing, env=variables, capture_output=True, timeout=60).returncode:
+            assert time.monotonic() < deadline, "the cluster did not come up"
+            time.sleep(1)
+        yield variables
+    finally:
+        head.terminate()
+        head.wait(90)  # it ends its children first, gently
+
+
+def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [RAY, "job", "submit", "--working-dir", ".", "--", "python", "-m", "ray_jobs.index", *arguments]
+    deadline = time.monotonic() + 60
+    while True:
+        run = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=280)
+        # The head answers before its agent, which starts the jobs, is up.
+        if "No available agent" not in run.stderr or time.monotonic() > deadline:
+            return run
+        time.sleep(2)
+
+
+def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
+    arguments = ["qdrant_config/wikiart.yaml", "--sample", "--limit", "520", "--encoder"]
+    run = submit(cluster, *arguments, "pypi:efficientnet-lite0@64px")
+    assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
+    result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
+    assert result["written"] == 520
+    assert len(result["actors"]) == 2  # one a GPU, and each of them worked
+    assert all(actor["rows"] > 0 for actor in result["actors"])
+    assert sum(actor["rows"] for actor in result["actors"]) == 520  # their shards are disjoint
+    assert open_collection("wikiart", home=cluster["SIMILE_HOME"]).count == 520
+
+
+def test_without_the_token_the_cluster_refuses(cluster: dict[str, str]) -> None:
+    run = submit(cluster | {"RAY_AUTH_TOKEN": "wrong-" + "x" * 32}, "qdrant_config/cifar10.yaml", "--sample")
+    assert run.returncode != 0
+
+
+def test_an_impossible_reservation_is_refused_at_once(cluster: dict[str, str]) -> None:
+    run = submit(cluster, "qdrant_config/cifar10.yaml", "--sample", "--actors", "3", "--gpus-per-actor", "1")
+    assert run.returncode != 0
+    assert "3 actors of 1 GPU need 3 GPUs and the cluster has 2" in run.stdout + run.stderr
