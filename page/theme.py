@@ -75,6 +75,8 @@ CSS = """
                        border-radius: 0; text-align: left; font-size: var(--text-xs);
                        font-variant-numeric: tabular-nums; }
 
+#examples .caption-label { display: none; }
+
 #larger { padding: 14px; border: 1px solid var(--border-color-primary); border-radius: var(--radius-lg);
           background: var(--background-fill-secondary); align-items: flex-start; }
 #larger h3 { margin: 0 0 6px; font-size: 1.15rem; font-weight: 600; }

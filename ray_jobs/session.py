@@ -1,6 +1,7 @@
 """Connect to Ray, turn expected errors into one line, and end with one JSON line on stdout."""
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ __all__ = ["print_result", "ray_session", "report_errors"]
 
 @contextmanager
 def ray_session() -> Iterator[None]:
-    """The cluster at RAY_ADDRESS (as `ray job submit` sets it), else one on this machine."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import logging
+    """The cluster at RAY_ADDRESS (as `ray job submit` sets it), else a Ray of this process alone.
 
+    Never "whatever runs here": a cluster that was killed leaves its address behind.
+    """
     import ray
 
-    ray.init(logging_level=logging.ERROR, log_to_driver=True, configure_logging=True)
+    ray.init(address=os.environ.get("RAY_ADDRESS") or "local", logging_level=logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # our own bars know the totals and count rows, not tasks
     context.print_on_execution_start = False
