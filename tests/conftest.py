@@ -4,6 +4,5 @@ import os
 import tempfile
 
 os.environ["SIMILE_HOME"] = tempfile.mkdtemp(prefix="simile-tests-")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.pop("QDRANT_API_KEY", None)
