@@ -31,6 +31,7 @@ LABELS = ["cat", "dog", "eel"]
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
     ray.init(
+        address="local",  # never a cluster that another test left behind
         num_cpus=2,
         include_dashboard=False,
         ignore_reinit_error=True,
@@ -449,7 +450,7 @@ def test_the_hub(tmp_path: Path) -> None:
             hub.endpoint,
             tmp_path / "home",
             """
-ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
 said = {
     "public": ask("uoft-cs/cifar10", read=True),
     "split": ask("uoft-cs/cifar10", split="dev"),
