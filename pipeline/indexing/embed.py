@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,7 +38,7 @@ class Reject:
 class EmbedResult:
     """What the embed stage did."""
 
-    embedded: Counter = field(default_factory=Counter)  # encoder name -> rows
+    embedded: int = 0  # rows that every encoder missing them has staged
     rejects: list[Reject] = field(default_factory=list)
     actors: dict[str, dict[str, Any]] = field(default_factory=dict)  # actor -> host, device, rows, seconds
 
@@ -249,4 +248,4 @@ def _collect(rows: list[dict[str, Any]], places: dict[str, str], result: EmbedRe
             reject = Reject(row["id"], places[row["id"]], row["stage"], row["reason"], row["first_bytes"])
             result.rejects.append(reject)
         else:
-            result.embedded["rows"] += 1
+            result.embedded += 1

@@ -212,7 +212,7 @@ def _is_current(store: Store, version: str, key: str, plan: Plan) -> bool:
 
 def _settle(account: Account, plan: Plan, result: EmbedResult, config: CollectionConfig) -> None:
     """Enter rejects and duplicates; a duplicate of a rejected picture is rejected as well."""
-    account.embedded = result.embedded["rows"]
+    account.embedded = result.embedded
     account.actors = result.actors
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
     account.rejects = result.rejects + [
@@ -253,7 +253,8 @@ def _load(
     fields = config.filters if config.filters is not None else default_filters(source)
     indexes = {field: schema for field, schema in payload_schemas(source).items() if field in fields}
     store.create(version, config, vector_params(config, dimensions, codes), indexes)
-    payloads = payloads_of(plan)
+    rejected = {reject.id for reject in account.rejects}  # perhaps staged by another encoder all the same
+    payloads = {point: value for point, value in payloads_of(plan).items() if point not in rejected}
     written: set[str] | None = None
     for name, projection in projections.items():
         load = Load(
