@@ -98,7 +98,7 @@ class EdgeStore:
         if manifest.tensors:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / "projections.safetensors")
-        _replace(folder / "manifest.json", json.dumps(manifest.facts, indent=1))
+        _replace(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises SimileError if the version is not finished."""
@@ -109,9 +109,18 @@ class EdgeStore:
         projections = folder / "projections.safetensors"
         return Manifest(facts, load_file(projections) if projections.is_file() else {})
 
+    def attach(self, version: str, name: str, data: bytes) -> None:
+        """A file beside the manifest."""
+        _replace(self.folder / version / name, data)
+
+    def attachment(self, version: str, name: str) -> bytes | None:
+        """The file's bytes."""
+        path = self.folder / version / name
+        return path.read_bytes() if path.is_file() else None
+
     def switch(self, alias: str, version: str) -> None:
         """Replace the alias file."""
-        _replace(self.folder / f"{alias}.alias", version)
+        _replace(self.folder / f"{alias}.alias", version.encode())
 
     def drop(self, version: str) -> None:
         """Delete the folder of a version."""
@@ -189,12 +198,12 @@ class EdgeStore:
             return shard
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old or the new one, never half, even after a crash."""
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old or the new one, never half, even after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.draft")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with draft.open("wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -99,6 +99,12 @@ class Store(Protocol):
 
     def read_manifest(self, version: str) -> Manifest: ...
 
+    def attach(self, version: str, name: str, data: bytes) -> None:
+        """Keep `data` beside a version under a plain name (`map.safetensors`); the same name replaces it."""
+
+    def attachment(self, version: str, name: str) -> bytes | None:
+        """What `attach` kept, or None."""
+
     def switch(self, alias: str, version: str) -> None:
         """Point the alias at `version` in one step."""
 

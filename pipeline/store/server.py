@@ -98,29 +98,44 @@ class ServerStore:
 
     def write_manifest(self, version: str, manifest: Manifest) -> None:
         """A point in a small collection of manifests."""
-        if not self.client.collection_exists(MANIFESTS):
-            vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
-            self.client.create_collection(MANIFESTS, vectors_config=vectors)
         payload = {
             "version": version,
             "facts": manifest.facts,
             "tensors": base64.b64encode(save(dict(manifest.tensors))).decode() if manifest.tensors else "",
         }
-        point = models.PointStruct(id=_manifest_id(version), vector=[0.0], payload=payload)
-        self.client.upsert(MANIFESTS, [point], wait=True)
+        self._keep(_manifest_id(version), payload)
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises SimileError if the version is not finished."""
-        found = (
-            self.client.retrieve(MANIFESTS, [_manifest_id(version)], with_payload=True)
-            if self.client.collection_exists(MANIFESTS)
-            else []
-        )
-        if not found:
+        payload = self._kept(_manifest_id(version))
+        if payload is None:
             raise SimileError(f"'{version}' was never finished; index it again.")
-        payload = found[0].payload or {}
         tensors = load(base64.b64decode(payload["tensors"])) if payload["tensors"] else {}
         return Manifest(payload["facts"], tensors)
+
+    def attach(self, version: str, name: str, data: bytes) -> None:
+        """Another point beside the manifest."""
+        payload = {"version": version, "name": name, "data": base64.b64encode(data).decode()}
+        self._keep(_manifest_id(f"{version}/{name}"), payload)
+
+    def attachment(self, version: str, name: str) -> bytes | None:
+        """The point's bytes."""
+        payload = self._kept(_manifest_id(f"{version}/{name}"))
+        return None if payload is None else base64.b64decode(payload["data"])
+
+    def _keep(self, point: str, payload: dict[str, Any]) -> None:
+        if not self.client.collection_exists(MANIFESTS):
+            vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
+            self.client.create_collection(MANIFESTS, vectors_config=vectors)
+        self.client.upsert(
+            MANIFESTS, [models.PointStruct(id=point, vector=[0.0], payload=payload)], wait=True
+        )
+
+    def _kept(self, point: str) -> dict[str, Any] | None:
+        if not self.client.collection_exists(MANIFESTS):
+            return None
+        found = self.client.retrieve(MANIFESTS, [point], with_payload=True)
+        return (found[0].payload or {}) if found else None
 
     def switch(self, alias: str, version: str) -> None:
         """Delete and create the alias in one request, which the server carries out as one step."""
@@ -137,7 +152,8 @@ class ServerStore:
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
         self.client.delete_collection(version)
         if self.client.collection_exists(MANIFESTS):
-            self.client.delete(MANIFESTS, models.PointIdsList(points=[_manifest_id(version)]), wait=True)
+            of_version = models.FieldCondition(key="version", match=models.MatchValue(value=version))
+            self.client.delete(MANIFESTS, models.FilterSelector(filter=models.Filter(must=[of_version])))
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""

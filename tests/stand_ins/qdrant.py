@@ -135,7 +135,8 @@ def _count(state: QdrantStandIn, body: dict, name: str) -> Any:
 
 
 def _delete_points(state: QdrantStandIn, body: dict, name: str) -> Any:
-    state.client.delete(name, models.PointIdsList.model_validate(body))
+    kind = models.FilterSelector if "filter" in body else models.PointIdsList
+    state.client.delete(name, kind.model_validate(body))
     return _DONE
 
 

@@ -113,6 +113,15 @@ def test_manifest_survives(store: Store, version: str) -> None:
     assert np.array_equal(read.tensors["cnn.matrix"], matrix)
 
 
+def test_attachments_are_kept_beside_a_version_and_go_with_it(store: Store, version: str) -> None:
+    assert store.attachment(version, "map.bin") is None
+    store.attach(version, "map.bin", b"\x00\xff first")
+    store.attach(version, "map.bin", b"\x00\xff second")
+    assert store.attachment(version, "map.bin") == b"\x00\xff second"
+    store.drop(version)
+    assert store.attachment(version, "map.bin") is None
+
+
 def test_alias_switches_and_a_live_version_cannot_be_dropped(store: Store, version: str) -> None:
     store.switch("things", version)
     assert store.aliases()["things"] == version
