@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 
 from page.library import Library
+from page.shared import Query, Source
 from page.uploads import read_upload, uploaded_path
 from page.views import Card, card, credit, details, field_name, figures, note
 from pipeline.errors import SimileError
@@ -24,15 +25,6 @@ HINT = "Drop in a picture, or start from one of the examples."
 FAILED = "The search failed; whoever runs this page finds the reason in its log."
 
 log = logging.getLogger("simile")
-
-
-@dataclass(frozen=True)
-class Query:
-    """What a visitor searches from: an uploaded file, or a stored picture of a collection."""
-
-    picture: str
-    point_id: str | None = None
-    collection: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +59,10 @@ class Knobs:
 def run(found: Collection, query: Query, knobs: Knobs) -> tuple[list[Hit], dict[str, float]]:
     """Hits for a query. A stored picture of another collection is searched by its thumbnail."""
     arguments = knobs.checked().arguments()
-    if query.point_id is not None and query.collection == found.name:
-        return found.search_id(query.point_id, **arguments)
-    return found.search_timed(decode(read_upload(query.picture)), **arguments)
+    source = query.sources[0]
+    if source.point_id is not None and source.collection == found.name:
+        return found.search_id(source.point_id, **arguments)
+    return found.search_timed(decode(read_upload(source.picture)), **arguments)
 
 
 def chosen_filters(found: Collection, chosen: Sequence[Any]) -> dict[str, Any]:
@@ -109,17 +102,21 @@ class Handlers:
             decode(read_upload(path))
         except SimileError as error:
             return None, str(error), None
-        return Query(path), None, gr.skip()
+        return Query((Source(path),)), None, gr.skip()
 
     def take_card(self, shown: Card | None) -> tuple[Query | None, None, Any]:
         """A hit or an example becomes the query, and is shown as such."""
         if shown is None:
             return None, None, gr.skip()
-        return Query(shown.picture, shown.id, shown.collection), None, shown.picture
+        return Query((Source(shown.picture, shown.id, shown.collection),)), None, shown.picture
 
     def take_example(self, cards: list[Card], event: gr.SelectData) -> tuple[Query | None, None, Any]:
         """The example that was clicked becomes the query."""
         return self.take_card(_at(cards, event.index))
+
+    def take_request(self, request: Query | None) -> tuple[Query | None, None, Any]:
+        """What another tab asks for."""
+        return request, None, request.sources[0].picture if request and request.sources else None
 
     # --- what is found
 
@@ -200,19 +197,6 @@ class Handlers:
 
         return handler
 
-    def refresh(self, known: list[str], name: str | None) -> tuple[Any, Any]:
-        """Collections that appeared or went since the last look; nothing changes where none did."""
-        try:
-            names = self._library.names()
-            if names == known:
-                return gr.skip(), gr.skip()
-            kept = name if name in names else (names[0] if names else None)
-            return gr.update(choices=self._library.titles(), value=kept), names
-        except Exception as error:
-            if not isinstance(error, SimileError):
-                log.exception("collections cannot be listed")
-            return gr.skip(), gr.skip()
-
 
 def endpoint(library: Library) -> Callable[..., dict[str, Any]]:
     """The function behind `/search`."""
@@ -233,7 +217,7 @@ def endpoint(library: Library) -> Callable[..., dict[str, Any]]:
         try:
             found = library.open(collection)
             knobs = Knobs(metric, k, exact, encoder, _parsed(filters))
-            hits, times = run(found, Query(uploaded_path(image)), knobs)
+            hits, times = run(found, Query((Source(uploaded_path(image)),)), knobs)
         except SimileError as error:
             raise gr.Error(str(error), print_exception=False) from None
         except Exception:
