@@ -1,0 +1,116 @@
+"""Vectors or codes of queries and database -> rankings, block by block."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pipeline.evaluation.ties import TieGroups
+
+__all__ = ["UNLABELLED", "cosine_rankings", "csls_offsets", "hamming_groups", "unit"]
+
+UNLABELLED = -1  # a label that is relevant to nothing, itself included
+_CELLS = 4_000_000  # query × database cells held at a time: 32 MB of float64
+_CSLS_NEIGHBOURS = 10  # as in the paper
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """(N, D) -> (N, D) float32 of length 1; a zero vector stays zero."""
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+
+
+def hamming_groups(
+    queries: np.ndarray,
+    database: np.ndarray,
+    query_labels: np.ndarray,
+    database_labels: np.ndarray,
+    own: np.ndarray | None = None,
+) -> TieGroups:
+    """Counts by Hamming distance: group h holds the D + 1 possible distances, 0 first.
+
+    Args:
+        queries, database: (Q, D) and (N, D) of −1 and +1.
+        query_labels, database_labels: (Q,) and (N,) int; equal labels are relevant, −1 never is.
+        own: (Q,) index of each query in the database, left out of its results; None: no query is in it.
+    """
+    bits = database.shape[1]
+    columns = np.ascontiguousarray(database.T, np.float32)
+    sizes = np.empty((len(queries), bits + 1), np.int64)
+    relevant = np.empty_like(sizes)
+    for part in _blocks(len(queries), len(database)):
+        rows = np.arange(part.stop - part.start)
+        h = np.rint((bits - np.asarray(queries[part], np.float32) @ columns) / 2).astype(np.int64)
+        if own is not None:
+            h[rows, own[part]] = bits + 1  # a group of its own that is cut off below
+        cell = (h + rows[:, None] * (bits + 2)) * 2 + _relevance(query_labels[part], database_labels)
+        counts = np.bincount(cell.ravel(), minlength=len(rows) * (bits + 2) * 2)
+        counts = counts.reshape(len(rows), bits + 2, 2)[:, : bits + 1]
+        sizes[part], relevant[part] = counts.sum(axis=2), counts[:, :, 1]
+    return TieGroups(sizes, relevant)
+
+
+def cosine_rankings(
+    queries: np.ndarray,
+    database: np.ndarray,
+    query_labels: np.ndarray,
+    database_labels: np.ndarray,
+    own: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
+) -> Iterator[TieGroups]:
+    """Rankings by cosine for one block of queries after the other; equal floats go by database order.
+
+    Args:
+        queries, database: (Q, D) and (N, D) float, any length.
+        query_labels, database_labels, own: as in `hamming_groups`.
+        offsets: (N,) of `csls_offsets`: rank by CSLS instead.
+    """
+    queries, database = unit(queries), unit(database)
+    for part in _blocks(len(queries), len(database)):
+        scores = queries[part] @ database.T
+        if offsets is not None:
+            scores = 2 * scores - offsets
+        relevant = _relevance(query_labels[part], database_labels)
+        if own is not None:
+            scores[np.arange(len(scores)), own[part]] = -np.inf
+        order = np.argsort(-scores, axis=1, kind="stable")
+        ranked = np.take_along_axis(relevant, order, axis=1)
+        yield TieGroups.of_ranking(ranked if own is None else ranked[:, :-1])
+
+
+def csls_offsets(database: np.ndarray, neighbours: int = _CSLS_NEIGHBOURS) -> np.ndarray:
+    """Mean cosine of each database vector to its nearest neighbours in the database, itself left out.
+
+    CSLS (Conneau et al., "Word translation without parallel data", ICLR 2018) takes the density around
+    both ends off a cosine: 2 cos(q, x) − r(q) − r(x), so that hubs, which are near to everything, fall
+    back. r(q) is the same for all hits of a query and does not change their order. Queries are never
+    used: r(x) comes from the database alone.
+
+    Args:
+        database: (N, D) float, N > `neighbours`.
+
+    Returns:
+        (N,) float32.
+    """
+    if len(database) <= neighbours:
+        raise ValueError(
+            f"CSLS over {neighbours} neighbours needs more vectors than that, got {len(database)}"
+        )
+    database = unit(database)
+    offsets = np.empty(len(database), np.float32)
+    for part in _blocks(len(database), len(database)):
+        scores = database[part] @ database.T
+        scores[np.arange(len(scores)), np.arange(part.start, part.stop)] = -np.inf
+        offsets[part] = np.partition(scores, -neighbours, axis=1)[:, -neighbours:].mean(axis=1)
+    return offsets
+
+
+def _relevance(query_labels: np.ndarray, database_labels: np.ndarray) -> np.ndarray:
+    """(Q, N) bool."""
+    known = (query_labels != UNLABELLED)[:, None]
+    return (query_labels[:, None] == database_labels[None]) & known
+
+
+def _blocks(queries: int, database: int) -> Iterator[slice]:
+    step = max(1, _CELLS // max(1, database))
+    for start in range(0, queries, step):
+        yield slice(start, min(start + step, queries))

@@ -1,0 +1,105 @@
+"""Worked by hand, and against every permutation of the ties."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation import (
+    TieGroups,
+    average_precision,
+    expected_precision,
+    ndcg_at,
+    precision_at,
+    recall_at,
+)
+
+
+def ranking(*relevant: int) -> TieGroups:
+    return TieGroups.of_ranking(np.array([relevant], bool))
+
+
+def groups(*members: tuple[int, int]) -> TieGroups:
+    """(size, relevant) of each group of one query."""
+    return TieGroups(np.array([[n for n, _ in members]]), np.array([[r for _, r in members]]))
+
+
+def test_precision_and_recall_by_hand() -> None:
+    hits = ranking(1, 0, 1, 1, 0)  # R = 3
+    assert precision_at(hits, 3)[0] == pytest.approx(2 / 3)
+    assert precision_at(hits, 5)[0] == pytest.approx(3 / 5)
+    assert recall_at(hits, 1)[0] == pytest.approx(1 / 3)
+    assert recall_at(hits, 4)[0] == 1
+
+
+def test_average_precision_by_hand() -> None:
+    hits = ranking(1, 0, 1, 1, 0)
+    assert average_precision(hits)[0] == pytest.approx((1 / 1 + 2 / 3 + 3 / 4) / 3)
+    assert average_precision(hits, hits.total)[0] == pytest.approx((1 / 1 + 2 / 3) / 3)  # AP@R, R = 3
+    assert average_precision(hits, 2)[0] == pytest.approx(1 / 2)  # ÷ min(R, k) = 2
+
+
+def test_ndcg_by_hand() -> None:
+    gained, ideal = 1 + 1 / np.log2(4), 1 + 1 / np.log2(3) + 1 / np.log2(4)
+    assert ndcg_at(ranking(1, 0, 1, 1, 0), 3)[0] == pytest.approx(gained / ideal)
+    assert ndcg_at(ranking(1, 1, 0), 3)[0] == 1
+
+
+def test_expected_ap_of_two_tied_hits_by_hand() -> None:
+    # one relevant of two: at rank 1 (AP 1) or at rank 2 (AP 1/2)
+    tied = groups((2, 1))
+    assert average_precision(tied)[0] == pytest.approx(0.75)
+    assert average_precision(tied, order="best")[0] == 1
+    assert average_precision(tied, order="worst")[0] == 0.5
+
+
+ORDERS = [
+    [(3, 1), (0, 0), (4, 2), (1, 1)],
+    [(1, 0), (5, 2), (2, 2)],
+    [(2, 0), (3, 3), (3, 0)],
+    [(8, 3)],
+]
+
+
+@pytest.mark.parametrize("members", ORDERS)
+@pytest.mark.parametrize("k", [1, 3, 5, 8])
+def test_every_permutation_agrees(members: list[tuple[int, int]], k: int) -> None:
+    pools = [list(itertools.permutations([1] * r + [0] * (n - r))) for n, r in members]
+    every = np.array([[x for pool in choice for x in pool] for choice in _some(pools)], bool)
+    each = TieGroups.of_ranking(every)
+    for measure in (precision_at, recall_at, average_precision, ndcg_at):
+        values = measure(each, k)
+        tied = groups(*members)
+        assert measure(tied, k)[0] == pytest.approx(values.mean())
+        assert measure(tied, k, "best")[0] == pytest.approx(values.max())
+        assert measure(tied, k, "worst")[0] == pytest.approx(values.min())
+    assert average_precision(groups(*members))[0] == pytest.approx(average_precision(each).mean())
+
+
+def _some(pools: list[list[tuple[int, ...]]]) -> list[tuple[tuple[int, ...], ...]]:
+    """All combinations; repeated ones are dropped evenly (every distinct order is equally often there)."""
+    return list(itertools.product(*[sorted(set(pool)) for pool in pools]))
+
+
+def test_without_relevant_hits_there_is_no_value() -> None:
+    nothing = ranking(0, 0)
+    assert precision_at(nothing, 2)[0] == 0
+    assert np.isnan([recall_at(nothing, 1)[0], average_precision(nothing)[0], ndcg_at(nothing, 2)[0]]).all()
+
+
+def test_without_ties_expected_precision_is_the_share_of_relevant_hits() -> None:
+    assert expected_precision(np.array([1, 2, 3, 4]), np.array([1, 0, 1, 1], bool), 3) == pytest.approx(2 / 3)
+
+
+def test_ties_across_the_rank_count_in_proportion() -> None:
+    # one sure hit; two of the four tied ones are relevant and one place is left: (1 + 1/2) / 2
+    assert expected_precision(np.array([0, 5, 5, 5, 5]), np.array([1, 1, 0, 0, 1], bool), 2) == 0.75
+
+
+def test_all_tied_is_the_share_of_relevant() -> None:
+    assert expected_precision(np.zeros(4), np.array([1, 0, 0, 0], bool), 1) == 0.25
+
+
+def test_too_few_hits_are_refused() -> None:
+    with pytest.raises(ValueError, match="P@5 needs 5"):
+        expected_precision(np.zeros(4), np.ones(4, bool), 5)

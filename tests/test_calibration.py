@@ -1,0 +1,67 @@
+"""Worked by hand on few pictures, and on a distribution that is known."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.calibration import calibrate, match_threshold, unusualness
+
+
+def three() -> dict:
+    """Cosines 0, 0 and 1; Hamming distances 1, 1 and 0 of 2 bits."""
+    vectors = np.array([[1.0, 0], [0, 2], [3, 0]])
+    return calibrate(vectors, np.array([[1, 1], [1, -1], [1, 1]]))
+
+
+def test_three_pictures_by_hand() -> None:
+    found = three()
+    for metric in ("cosine", "hamming"):
+        assert found[metric]["pairs"] == 3
+        assert unusualness(0.0, found, metric) == 0  # no pair is further apart
+        assert unusualness(1.0, found, metric) == pytest.approx(2 / 3)
+    assert unusualness(-1.0, found, "cosine") == 0
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_nearer_than_every_pair_is_one() -> None:
+    vectors = np.eye(4)
+    found = calibrate(vectors, np.where(vectors > 0, 1, -1))
+    assert unusualness(0.0, found, "cosine") == 0
+    assert unusualness(0.5, found, "cosine") == 1
+
+
+def test_random_vectors_follow_their_known_distribution() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(5000, 64))
+    found = calibrate(vectors, np.where(vectors >= 0, 1, -1))
+    # cosines of random directions in 64 dimensions: mean 0, deviation 1/8
+    assert unusualness(0.0, found, "cosine") == pytest.approx(0.5, abs=0.01)
+    assert found["cosine"]["threshold"] == pytest.approx(3.09 / 8, rel=0.05)  # normal: 0.999 at 3.09 σ
+    assert unusualness(found["cosine"]["threshold"], found, "cosine") >= 0.999
+    # bits agree with probability ½: mean distance 32, deviation 4
+    assert unusualness(1 - 2 * 32 / 64, found, "hamming") == pytest.approx(0.45, abs=0.01)  # P(h > 32)
+    assert unusualness(found["hamming"]["threshold"], found, "hamming") >= 0.999
+    assert match_threshold(found, "cosine", 1e-2) < match_threshold(found, "cosine", 1e-5)
+    assert len(json.dumps(found)) < 8_000  # it travels in the manifest
+
+
+def test_it_is_repeatable_and_rises() -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(300, 16))
+    codes = np.where(vectors >= 0, 1, -1)
+    found = calibrate(vectors, codes, seed=3)
+    assert found == calibrate(vectors, codes, seed=3)
+    values = [unusualness(score, found, "cosine") for score in np.linspace(-1, 1, 50)]
+    assert values == sorted(values)
+
+
+def test_copies_only_have_no_further_pair() -> None:
+    found = calibrate(np.ones((5, 3)), np.ones((5, 3)))
+    assert unusualness(1.0, found, "cosine") == 0
+    assert found["hamming"]["threshold"] == 1
+
+
+def test_one_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 or more"):
+        calibrate(np.ones((1, 3)), np.ones((1, 3)))
