@@ -2,15 +2,18 @@
 
 from typing import Any
 
+import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
+from pipeline.store.protocol import VectorQuery
 from qdrant_config import CollectionConfig
 
-__all__ = ["filter_", "payload_type", "search_params", "shard_config"]
+__all__ = ["filter_", "payload_type", "query", "search_params", "shard_config"]
 
 # A segment above this many kilobytes of vectors gets an HNSW graph; smaller ones are scanned exactly.
 INDEXING_THRESHOLD = 1_000
+_MMR_CANDIDATES = 100  # Qdrant's own default is the limit, which would leave nothing to choose from
 _DISTANCES = {models.Distance.COSINE: edge.Distance.Cosine, models.Distance.DOT: edge.Distance.Dot}
 _QUERY_ENCODINGS = {
     None: None,
@@ -73,6 +76,27 @@ def search_params(params: models.SearchParams | None) -> edge.SearchParams | Non
         quantization=quantization or None,
         acorn=acorn or None,
     )
+
+
+def query(wanted: VectorQuery, using: str) -> Any:
+    """A vector, nearest by MMR, or recommend by best score; examples are vectors, not ids."""
+    match wanted:
+        case np.ndarray():
+            return edge.Query.Nearest(_floats(wanted), using=using)
+        case models.NearestQuery(nearest=list(vector), mmr=models.Mmr() as mmr):
+            # Qdrant's `diversity` is 1 − λ of the paper, which is what the embedded engine takes
+            candidates = mmr.candidates_limit or _MMR_CANDIDATES
+            return edge.Mmr(vector, 1.0 - (mmr.diversity or 0.0), candidates, using=using)
+        case models.RecommendQuery(recommend=models.RecommendInput() as given):
+            if given.strategy != models.RecommendStrategy.BEST_SCORE:
+                raise NotImplementedError(f"the embedded store does not translate {given.strategy}")
+            examples = edge.RecommendQuery(list(given.positive or []), list(given.negative or []))  # type: ignore[arg-type]
+            return edge.Query.RecommendBestScore(examples, using=using)
+    raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
+
+
+def _floats(vector: np.ndarray) -> list[float]:
+    return vector.astype(np.float32).tolist()
 
 
 def filter_(wanted: models.Filter | None) -> edge.Filter | None:

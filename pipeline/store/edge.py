@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import SimileError
 from pipeline.store import _edge_models as translate
-from pipeline.store.protocol import Manifest
+from pipeline.store.protocol import Manifest, VectorQuery
 from qdrant_config import CollectionConfig
 
 __all__ = ["EdgeStore"]
@@ -139,23 +139,33 @@ class EdgeStore:
     def query(
         self,
         version: str,
-        vector: np.ndarray,
+        query: VectorQuery,
         *,
         using: str,
         limit: int,
         query_filter: models.Filter | None = None,
         params: models.SearchParams | None = None,
+        score_threshold: float | None = None,
+        with_vectors: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         request = edge.QueryRequest(
             limit=limit,
-            query=edge.Query.Nearest(np.asarray(vector, np.float32).tolist(), using=using),
+            query=translate.query(query, using),
             filter=translate.filter_(query_filter),
             params=translate.search_params(params),
+            score_threshold=score_threshold,
             with_payload=True,
+            with_vector=with_vectors or False,
         )
         return [
-            models.ScoredPoint(id=str(hit.id), version=hit.version, score=hit.score, payload=hit.payload)
+            models.ScoredPoint(
+                id=str(hit.id),
+                version=hit.version,
+                score=hit.score,
+                payload=hit.payload,
+                vector=cast(Any, hit.vector) or None,
+            )
             for hit in self._shard(version).query(request)
         ]
 

@@ -9,7 +9,7 @@ from qdrant_client import models
 
 from qdrant_config import CollectionConfig
 
-__all__ = ["RESERVED", "Manifest", "Store", "vector_params"]
+__all__ = ["RESERVED", "Manifest", "Store", "VectorQuery", "vector_params"]
 
 RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit
 
@@ -57,6 +57,9 @@ def vector_params(
             quantization_config=one_bit,
         )
     return params
+
+
+VectorQuery = np.ndarray | models.NearestQuery | models.RecommendQuery
 
 
 class Store(Protocol):
@@ -117,14 +120,21 @@ class Store(Protocol):
     def query(
         self,
         version: str,
-        vector: np.ndarray,
+        query: VectorQuery,
         *,
         using: str,
         limit: int,
         query_filter: models.Filter | None = None,
         params: models.SearchParams | None = None,
+        score_threshold: float | None = None,
+        with_vectors: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
-        """The nearest points with their payload, best first; `vector` is (D,) float32."""
+        """The nearest points with their payload, best first.
+
+        `query` is a vector (D,) float32; a `NearestQuery` with MMR, whose order is by relevance and diversity
+        together; or a `RecommendQuery` over vectors, whose score is Qdrant's own and no similarity. Points
+        that score below `score_threshold` are left out.
+        """
 
     def retrieve(
         self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None

@@ -11,7 +11,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from safetensors.numpy import load, save
 
 from pipeline.errors import SimileError
-from pipeline.store.protocol import Manifest
+from pipeline.store.protocol import Manifest, VectorQuery
 from qdrant_config import CollectionConfig
 
 __all__ = ["MANIFESTS", "ServerStore"]
@@ -162,22 +162,26 @@ class ServerStore:
     def query(
         self,
         version: str,
-        vector: np.ndarray,
+        query: VectorQuery,
         *,
         using: str,
         limit: int,
         query_filter: models.Filter | None = None,
         params: models.SearchParams | None = None,
+        score_threshold: float | None = None,
+        with_vectors: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         found = self.client.query_points(
             version,
-            query=np.asarray(vector, np.float32).tolist(),
+            query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
             using=using,
             limit=limit,
             query_filter=query_filter,
             search_params=params,
+            score_threshold=score_threshold,
             with_payload=True,
+            with_vectors=with_vectors or False,
         )
         return found.points
 

@@ -105,7 +105,13 @@ def _update_vectors(state: QdrantStandIn, body: dict, name: str) -> Any:
 def _query(state: QdrantStandIn, body: dict, name: str) -> Any:
     asked = models.QueryRequest.model_validate(body)
     found = state.client.query_points(
-        name, query=asked.query, using=asked.using, limit=asked.limit or 10, query_filter=asked.filter
+        name,
+        query=asked.query,
+        using=asked.using,
+        limit=asked.limit or 10,
+        query_filter=asked.filter,
+        score_threshold=asked.score_threshold,
+        with_vectors=asked.with_vector or False,
     )
     return _json(found)
 

@@ -52,6 +52,9 @@ def version(store: Store) -> Iterator[str]:
     store.drop(name)
 
 
+EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
+
+
 def cosine(query: np.ndarray) -> np.ndarray:
     return (VECTORS @ query) / np.linalg.norm(VECTORS, axis=1) / np.linalg.norm(query)
 
@@ -63,8 +66,7 @@ def test_count_and_filter(store: Store, version: str) -> None:
 
 
 def test_exact_cosine_agrees_with_numpy(store: Store, version: str) -> None:
-    exact = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
-    hits = store.query(version, VECTORS[7], using="cnn", limit=10, params=exact)
+    hits = store.query(version, VECTORS[7], using="cnn", limit=10, params=EXACT)
     expected = np.sort(cosine(VECTORS[7]))[::-1][:10]
     assert hits[0].id == IDS[7]
     assert np.allclose([hit.score for hit in hits], expected, atol=1e-5)
@@ -88,6 +90,49 @@ def test_filters_narrow_a_query(store: Store, version: str) -> None:
     hits = store.query(version, VECTORS[1], using="cnn", limit=50, query_filter=both)
     assert {(hit.payload or {})["label"] for hit in hits} == {"class 0", "class 2"}
     assert IDS[1] not in [hit.id for hit in hits]
+
+
+def test_a_threshold_leaves_out_what_is_further_away(store: Store, version: str) -> None:
+    expected = {IDS[i] for i in np.flatnonzero(cosine(VECTORS[7]) >= 0.2)}
+    hits = store.query(version, VECTORS[7], using="cnn", limit=N, params=EXACT, score_threshold=0.2)
+    assert {hit.id for hit in hits} == expected and 1 < len(expected) < 50
+
+
+def test_vectors_come_with_hits_where_asked(store: Store, version: str) -> None:
+    (hit,) = store.query(version, CODES[3], using="cnn_code", limit=1, with_vectors=["cnn_code"])
+    assert np.array_equal(hit.vector["cnn_code"], CODES[3])  # type: ignore[index,call-overload]
+    assert not store.query(version, CODES[3], using="cnn_code", limit=1)[0].vector
+
+
+def test_best_score_is_near_a_like_and_nearer_to_it_than_to_a_dislike(store: Store, version: str) -> None:
+    likes, dislikes = [VECTORS[1], VECTORS[2]], [VECTORS[3]]
+    given = models.RecommendInput(
+        positive=[v.tolist() for v in likes],
+        negative=[v.tolist() for v in dislikes],
+        strategy=models.RecommendStrategy.BEST_SCORE,
+    )
+    hits = store.query(version, models.RecommendQuery(recommend=given), using="cnn", limit=10, params=EXACT)
+    nearest_like = np.maximum(*(cosine(v) for v in likes))
+    liked = np.where(nearest_like > cosine(dislikes[0]), nearest_like, -2)
+    expected = [IDS[i] for i in np.argsort(-liked)[:10]]
+    assert {hit.id for hit in hits[:2]} == set(expected[:2]) == {IDS[1], IDS[2]}  # as near as each other
+    assert [hit.id for hit in hits[2:]] == expected[2:]
+
+
+def test_diversity_takes_from_further_away(store: Store, version: str) -> None:
+    def spread(diversity: float) -> tuple[list[str], float]:
+        mmr = models.Mmr(diversity=diversity, candidates_limit=100)
+        query = models.NearestQuery(nearest=VECTORS[7].tolist(), mmr=mmr)
+        hits = store.query(version, query, using="cnn", limit=10, params=EXACT)
+        rows = np.array([VECTORS[IDS.index(str(hit.id))] for hit in hits])
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return [str(hit.id) for hit in hits], float((rows @ rows.T).mean())
+
+    plain = [hit.id for hit in store.query(version, VECTORS[7], using="cnn", limit=10, params=EXACT)]
+    near, near_spread = spread(0.0)
+    far, far_spread = spread(0.8)
+    assert near == plain
+    assert far[0] == IDS[7] and far_spread < near_spread - 0.05
 
 
 def test_facets_count_every_value(store: Store, version: str) -> None:
