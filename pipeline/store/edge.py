@@ -180,11 +180,26 @@ class EdgeStore:
             models.Record(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None) for r in found
         ]
 
-    def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
+    def scroll(
+        self,
+        version: str,
+        limit: int,
+        offset: str | None = None,
+        with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
+    ) -> list[models.Record]:
         """Points by id order."""
-        request = edge.ScrollRequest(limit=limit, offset=offset, with_payload=True)
+        request = edge.ScrollRequest(
+            limit=limit,
+            offset=offset,
+            with_payload=True if fields is None else fields or False,
+            with_vector=with_vectors or False,
+        )
         found, _ = self._shard(version).scroll(request)
-        return [models.Record(id=str(r.id), payload=r.payload) for r in found]
+        return [
+            models.Record.model_construct(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None)
+            for r in found
+        ]
 
     def facet(
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None

@@ -141,8 +141,15 @@ class Store(Protocol):
     ) -> list[models.Record]:
         """Points by id; unknown ids are left out."""
 
-    def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
-        """Points with payload in the order of their ids, from `offset` on."""
+    def scroll(
+        self,
+        version: str,
+        limit: int,
+        offset: str | None = None,
+        with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
+    ) -> list[models.Record]:
+        """Points in the order of their ids, from `offset` on, with the payload `fields` (default: all)."""
 
     def facet(
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None

@@ -191,9 +191,22 @@ class ServerStore:
         """Points by id."""
         return self.client.retrieve(version, list(ids), with_payload=True, with_vectors=with_vectors or False)
 
-    def scroll(self, version: str, limit: int, offset: str | None = None) -> list[models.Record]:
+    def scroll(
+        self,
+        version: str,
+        limit: int,
+        offset: str | None = None,
+        with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
+    ) -> list[models.Record]:
         """Points by id order."""
-        found, _ = self.client.scroll(version, limit=limit, offset=offset, with_payload=True)
+        found, _ = self.client.scroll(
+            version,
+            limit=limit,
+            offset=offset,
+            with_payload=True if fields is None else fields or False,
+            with_vectors=with_vectors or False,
+        )
         return found
 
     def facet(

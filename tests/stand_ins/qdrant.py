@@ -124,7 +124,9 @@ def _retrieve(state: QdrantStandIn, body: dict, name: str) -> Any:
 
 def _scroll(state: QdrantStandIn, body: dict, name: str) -> Any:
     asked = models.ScrollRequest.model_validate(body)
-    everything, _ = state.client.scroll(name, limit=100_000, with_payload=True)
+    everything, _ = state.client.scroll(
+        name, limit=100_000, with_payload=asked.with_payload or False, with_vectors=asked.with_vector or False
+    )
     ordered = sorted(everything, key=lambda record: str(record.id))
     kept = [r for r in ordered if asked.offset is None or str(r.id) >= str(asked.offset)]
     return {"points": [_json(record) for record in kept[: asked.limit]], "next_page_offset": None}

@@ -12,6 +12,7 @@ from qdrant_client import models
 from pipeline.errors import SimileError
 from pipeline.projection import Projection, hamming_distances
 from pipeline.store import Manifest, Store, open_store
+from pipeline.store.bulk import read_points
 from pipeline.store.protocol import vector_params
 from qdrant_config import CollectionConfig, EncoderConfig
 from tests.stand_ins.qdrant import QdrantStandIn
@@ -148,6 +149,29 @@ def test_retrieve_leaves_out_unknown_ids(store: Store, version: str) -> None:
 
 def test_scroll_goes_by_id(store: Store, version: str) -> None:
     assert [record.id for record in store.scroll(version, 5)] == sorted(IDS)[:5]
+
+
+def test_scroll_brings_the_vectors_and_fields_asked_for(store: Store, version: str) -> None:
+    (record,) = store.scroll(version, 1, with_vectors=["cnn_code"], fields=["row"])
+    at = IDS.index(str(record.id))
+    assert record.payload == {"row": at}
+    assert list(record.vector) == ["cnn_code"]  # type: ignore[arg-type]
+    assert np.array_equal(record.vector["cnn_code"], CODES[at])  # type: ignore[index,call-overload]
+    assert not store.scroll(version, 1, fields=[])[0].payload
+
+
+def test_all_points_are_read_in_pages(store: Store, version: str) -> None:
+    points = read_points(store, version, ["cnn", "cnn_code"], ["label", "absent"], page=90)
+    assert points.ids == sorted(IDS)
+    order = [IDS.index(point) for point in points.ids]
+    assert points.vectors["cnn"].dtype == np.float32
+    assert np.allclose(
+        points.vectors["cnn"], VECTORS[order] / np.linalg.norm(VECTORS[order], axis=1)[:, None]
+    )
+    assert np.array_equal(points.vectors["cnn_code"], CODES[order])
+    assert points.fields == {"label": [f"class {i % 3}" for i in order], "absent": [None] * N}
+    few = read_points(store, version, ["cnn_code"], [], limit=120, page=50)
+    assert few.ids == points.ids[:120] and few.vectors["cnn_code"].shape == (120, D)
 
 
 def test_manifest_survives(store: Store, version: str) -> None:

@@ -1,0 +1,59 @@
+"""All points of a version at once, as arrays: for measuring, calibrating and drawing, not for searching."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.store.protocol import Store
+
+__all__ = ["Points", "read_points"]
+
+_PAGE = 1000  # 1,000 points of 2 × 512 floats are 4 MB on the wire
+
+
+@dataclass(frozen=True)
+class Points:
+    """N points in the order of their ids, which are hashes: the first ones are a fair sample.
+
+    Attributes:
+        ids: (N,).
+        vectors: name -> (N, D) float32; cosine vectors have length 1, codes are −1 and +1.
+        fields: payload field -> (N,) values, None where a point has none.
+    """
+
+    ids: list[str]
+    vectors: dict[str, np.ndarray]
+    fields: dict[str, list[Any]]
+
+
+def read_points(
+    store: Store,
+    version: str,
+    vectors: list[str],
+    fields: list[str],
+    limit: int | None = None,
+    page: int = _PAGE,
+) -> Points:
+    """The first `limit` points (default: all) with the named vectors and payload fields only.
+
+    50,000 points of 512 floats are 100 MB; thumbnails are not read unless their field is named.
+    """
+    ids: list[str] = []
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in vectors}
+    columns: dict[str, list[Any]] = {name: [] for name in fields}
+    while limit is None or len(ids) < limit:
+        again = 1 if ids else 0  # a page begins with its offset
+        size = page if limit is None else min(page, limit - len(ids))
+        found = store.scroll(version, size + again, ids[-1] if ids else None, vectors or None, fields)[again:]
+        if not found:
+            break
+        ids += [str(record.id) for record in found]
+        for name, each in parts.items():
+            each.append(np.array([record.vector[name] for record in found], np.float32))  # type: ignore[index,call-overload]
+        for name, values in columns.items():
+            values += [(record.payload or {}).get(name) for record in found]
+    joined = {
+        name: np.concatenate(each) if each else np.empty((0, 0), np.float32) for name, each in parts.items()
+    }
+    return Points(ids, joined, columns)
