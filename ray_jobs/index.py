@@ -1,6 +1,8 @@
 """Index a collection: python -m ray_jobs.index qdrant_config/cifar10.yaml [--source …] [--sample] …"""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,15 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--dry-run", action="store_true", help="say rows, time and disk expected; write nothing"
     )
+    parser.add_argument("--sync", action="store_true", help="also remove what the source has no more")
+    parser.add_argument("--add", action="store_true", help="add another source to what is there")
+    parser.add_argument("--refit", action="store_true", help="fit the projection anew, in a new version")
+    parser.add_argument(
+        "--retry-rejects", action="store_true", help="try rows again that an earlier run rejected"
+    )
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--rollback", action="store_true", help="only go back to the version before")
+    instead.add_argument("--prune", action="store_true", help="only drop all versions but the live one")
     return parser.parse_args(arguments)
 
 
@@ -56,20 +67,50 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse, run, print the account. Exits 0 only if it adds up."""
     options = parse_arguments(arguments)
     with report_errors():
-        from pipeline.indexing.dry_run import dry_run
-        from pipeline.indexing.job import IndexJob, index_collection, preflight
-
-        job = IndexJob(
-            config=resolve_config(options),
-            home=resolve_home(options.home),
-            limit=options.limit,
-            actors=options.actors,
-            gpus_per_actor=options.gpus_per_actor,
-        )
-        preflight(job)  # fails in seconds, before Ray is started
-        with ray_session():
-            result = dry_run(job) if options.dry_run else index_collection(job).summary()
+        config, home = resolve_config(options), resolve_home(options.home)
+        if options.rollback or options.prune:
+            result = _change_versions(home, config.collection, options.rollback)
+        else:
+            result = _index(options, config, home)
     print_result(result)
+
+
+def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
+    from pipeline.indexing.preflight import writer_lock
+    from pipeline.indexing.versions import prune, rollback
+    from pipeline.store import open_store
+
+    with writer_lock(home, collection):
+        return (rollback if back else prune)(open_store(home), collection)
+
+
+def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
+    from pipeline.indexing.dry_run import dry_run
+    from pipeline.indexing.job import IndexJob, index_collection, preflight
+
+    job = IndexJob(
+        config=config,
+        home=home,
+        limit=options.limit,
+        actors=options.actors,
+        gpus_per_actor=options.gpus_per_actor,
+        sync=options.sync,
+        add=options.add,
+        refit=options.refit,
+        retry_rejects=options.retry_rejects,
+    )
+    checked = preflight(job)  # fails in seconds, before Ray is started
+    with ray_session():
+        if options.dry_run:
+            return dry_run(job, checked)
+        try:
+            account = index_collection(job, checked)
+        except SimileError:
+            command = shlex.join(["python", "-m", "ray_jobs.index", *sys.argv[1:]])
+            print(f"to go on from what is staged: {command}", file=sys.stderr)
+            raise
+    print(account.table(), file=sys.stderr)
+    return account.summary()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     results = []
     with report_errors():
-        from pipeline.indexing.job import IndexJob, index_collection
+        from pipeline.indexing.job import IndexJob, index_collection, preflight
         from pipeline.indexing.progress import say
 
         home = resolve_home(options.home)
@@ -28,7 +28,8 @@ def main(arguments: list[str] | None = None) -> None:
             for path in sorted(_CONFIGS.glob("*.yaml")):
                 config = resolve_config(parse_arguments([str(path), "--sample"]))
                 say(f"{config.title or config.collection}: indexing the bundled sample into {home}")
-                results.append(index_collection(IndexJob(config, home, limit=options.limit)).summary())
+                job = IndexJob(config, home, limit=options.limit)
+                results.append(index_collection(job, preflight(job)).summary())
     for result in results:
         print_result(result)
 

@@ -8,7 +8,7 @@ from PIL import Image
 from pipeline.encoders import load_encoder
 from pipeline.errors import ImageError
 from pipeline.images import decode
-from pipeline.indexing.job import IndexJob, bytes_a_row, preflight
+from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
 from pipeline.indexing.resources import reserve
 from pipeline.sources import image_bytes, read_rows
 
@@ -17,13 +17,13 @@ __all__ = ["dry_run"]
 _MEASURED_ROWS = 32
 
 
-def dry_run(job: IndexJob) -> dict[str, Any]:
+def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     """Embed a few rows here, write nothing, and extrapolate.
 
     Returns:
         rows; seconds expected of the embed stage with the actors that would be reserved; bytes of disk.
     """
-    source, descriptions, _ = preflight(job)
+    source, descriptions = checked.source, checked.encoders
     reservation = reserve(job.actors, job.gpus_per_actor)
     rows = min(source.rows, job.limit or source.rows)
     pictures = _few_pictures(job, source)

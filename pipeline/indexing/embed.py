@@ -1,37 +1,24 @@
 """Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
 
-import socket
-import time
-from collections.abc import Callable
+import errno
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import ImageError
-from pipeline.images import THUMBNAIL_SIDE, decode, header_size, thumbnail
+from pipeline.errors import SimileError
+from pipeline.indexing.embedder import Embedder
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
+from pipeline.indexing.rejects import Reject
 from pipeline.indexing.resources import Reservation
 from pipeline.indexing.staging import Staging
-from pipeline.sources import Source, image_bytes, read_rows
+from pipeline.sources import Source, read_rows
 
-__all__ = ["EmbedResult", "Reject", "embed_missing"]
+__all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
 BATCH = 128  # rows staged at once; what a killed actor loses at most
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A row that did not become a point."""
-
-    id: str | None
-    place: str  # file:row in the source
-    stage: str
-    reason: str
-    first_bytes: str = ""  # hexadecimal
 
 
 @dataclass
@@ -39,14 +26,18 @@ class EmbedResult:
     """What the embed stage did."""
 
     embedded: int = 0  # rows that every encoder missing them has staged
-    rejects: list[Reject] = field(default_factory=list)
+    staged_bytes: int = 0
     actors: dict[str, dict[str, Any]] = field(default_factory=dict)  # actor -> host, device, rows, seconds
 
 
 def embed_missing(
-    plan: Plan, source: Source, stagings: dict[str, Staging], reservation: Reservation, limit: int | None
+    plan: Plan,
+    source: Source,
+    stagings: dict[str, Staging],
+    reservation: Reservation,
+    limit: int | None,
 ) -> EmbedResult:
-    """Embed every unique row that some encoder has not staged.
+    """Embed every unique row that some encoder has neither staged nor rejected.
 
     Args:
         plan: from stage 1.
@@ -54,15 +45,18 @@ def embed_missing(
         stagings: encoder name -> where its vectors are staged.
         reservation: actors and what each reserves.
         limit: the same limit as the plan's.
+
+    Raises:
+        SimileError: storage is full, or the actors keep failing; what is staged stays.
     """
     import ray
     from ray.data import ActorPoolStrategy
+    from ray.exceptions import RayError
 
     result = EmbedResult()
     missing = _missing(plan, stagings)
     if not missing.num_rows:
         return result
-    places = dict(zip(missing["id"].to_pylist(), _places(missing), strict=True))
     rows: Any = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
     wanted = rows.map_batches(
         _keep_missing,
@@ -80,29 +74,56 @@ def embed_missing(
         num_cpus=reservation.actor_cpus,
         num_gpus=reservation.actor_gpus or None,
     )
-    with progress("embed", missing.num_rows) as bar:
-        for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
-            _collect(batch.to_pylist(), places, result)
-            bar.update(batch.num_rows)
+    try:
+        with progress("embed", missing.num_rows) as bar:
+            for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
+                _collect(batch.to_pylist(), result)
+                bar.update(batch.num_rows)
+    except RayError as error:
+        raise _explained(error) from error
     return result
 
 
+def _explained(error: Exception) -> SimileError:
+    """The sentence for what stopped the actors."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, SimileError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+            return SimileError("The disk of the home is full; free some space. What is staged stays.")
+        inner = getattr(cause, "cause", None)
+        cause = inner if isinstance(inner, BaseException) and inner is not cause else cause.__cause__
+    last = str(error).strip().splitlines()[-1][:300]
+    return SimileError(f"Embedding stopped: {last}. What is staged stays; Ray's logs have the whole story.")
+
+
+def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
+    """Every row of the plan that has no point: unreadable, or rejected by one of the encoders."""
+    first = plan.unique.select(["id", "file", "row"]).to_pylist()
+    places = {row["id"]: f"{row['file']}:{row['row']}" for row in first}
+    found: dict[str, Reject] = {}
+    for staging in stagings.values():
+        for row in staging.rejects().to_pylist():
+            if row["id"] in places:
+                found.setdefault(row["id"], Reject(place=places[row["id"]], **row))
+    unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
+    return list(found.values()) + [
+        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
+        for row in unreadable
+    ]
+
+
 def _missing(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:
-    """Unique rows with `needs`: bit i is set when encoder i has not staged them; sorted by row_key."""
+    """Unique rows with `needs`: bit i is set when encoder i has no answer for them; sorted by row_key."""
     table = plan.unique
     needs = np.zeros(table.num_rows, np.int64)
     ids = table["id"].to_pylist()
     for bit, staging in enumerate(stagings.values()):
-        staged = staging.ids()
-        needs |= np.array([point not in staged for point in ids], np.int64) << bit
+        answered = staging.ids().union(staging.rejects()["id"].to_pylist())
+        needs |= np.array([point not in answered for point in ids], np.int64) << bit
     table = table.append_column("needs", pa.array(needs))
     return table.filter(pa.array(needs > 0)).sort_by("row_key")
-
-
-def _places(table: pa.Table) -> list[str]:
-    return [
-        f"{file}:{row}" for file, row in zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
-    ]
 
 
 def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
@@ -120,132 +141,12 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
     return rows.append_column("id", found["id"]).append_column("needs", found["needs"])
 
 
-class Embedder:
-    """An actor: holds the networks, turns batches of rows into staged parts, answers with an account."""
-
-    def __init__(self, stagings: dict[str, Staging], threads: int) -> None:
-        import ray
-        import torch
-
-        from pipeline.encoders import load_encoder
-
-        torch.set_num_threads(threads)
-        self.encoders = {name: load_encoder(name) for name in stagings}
-        self.stagings = stagings
-        self.decode_side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in self.encoders.values()))
-        self.actor = ray.get_runtime_context().get_actor_id() or "local"
-        self.host = socket.gethostname()
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """(image, id, needs) -> one acknowledgement a row, after its vectors are on storage."""
-        start = time.perf_counter()
-        answers: dict[str, dict[str, Any]] = {}
-        rows = []
-        for point, needs, data in zip(
-            batch["id"].to_pylist(), batch["needs"].to_pylist(), image_bytes(batch), strict=True
-        ):
-            row = self._attempt(answers, point, data, "decode", partial(self._decode, data))
-            if row is not None:
-                rows.append((point, needs, data, row))
-        for bit, (name, encoder) in enumerate(self.encoders.items()):
-            self._stage(name, encoder, [row for row in rows if row[1] >> bit & 1], answers)
-        seconds = (time.perf_counter() - start) / max(1, batch.num_rows)
-        device = next(iter(self.encoders.values())).device
-        done = [
-            {"id": point, "needs": needs, "stage": "", "reason": "", "first_bytes": ""}
-            | answers.get(point, {})
-            for point, needs in zip(batch["id"].to_pylist(), batch["needs"].to_pylist(), strict=True)
-        ]
-        where = {"actor": self.actor, "host": self.host, "device": str(device), "seconds": seconds}
-        return pa.Table.from_pylist([answer | where for answer in done], schema=_ACKNOWLEDGEMENT)
-
-    def _decode(self, data: bytes | None) -> dict[str, Any]:
-        image = decode(data or b"", min_side=self.decode_side)
-        encoded, kind = thumbnail(image, data)
-        width, height = header_size(data or b"")  # of the source; `image` may be decoded at a smaller scale
-        return {
-            "image": image,
-            "thumbnail": encoded,
-            "thumbnail_type": kind,
-            "width": width,
-            "height": height,
-        }
-
-    def _stage(self, name: str, encoder: Any, rows: list, answers: dict) -> None:
-        ready = []
-        for point, _, data, row in rows:
-            tensor = self._attempt(
-                answers, point, data, "preprocess", partial(encoder.preprocess, row["image"])
-            )
-            if tensor is not None:
-                ready.append((point, data, row, tensor))
-        if not ready:
-            return
-        import torch
-
-        vectors = encoder.encode_tensor(torch.stack([tensor for *_, tensor in ready]))
-        good = np.isfinite(vectors).all(axis=1)
-        for (point, data, *_), finite in zip(ready, good, strict=True):
-            if not finite:
-                answers[point] = _rejected("embed", f"{name} gives NaN or infinity", data)
-        kept = [row for row, finite in zip(ready, good, strict=True) if finite]
-        if kept:
-            self.stagings[name].write(_part(kept, vectors[good]))
-
-    @staticmethod
-    def _attempt(answers: dict, point: str, data: bytes | None, stage: str, work: Callable[[], Any]) -> Any:
-        """One bad row never costs its neighbours: whatever a codec throws becomes that row's reject."""
-        try:
-            return work()
-        except ImageError as error:
-            answers[point] = _rejected(stage, str(error), data)
-        except Exception as error:
-            answers[point] = _rejected(stage, f"{type(error).__name__}: {error}", data)
-        return None
-
-
-def _rejected(stage: str, reason: str, data: bytes | None) -> dict[str, Any]:
-    return {"stage": stage, "reason": reason[:500], "first_bytes": (data or b"")[:16].hex()}
-
-
-def _part(rows: list, vectors: np.ndarray) -> pa.Table:
-    half = vectors.astype(np.float16)
-    return pa.table(
-        {
-            "id": pa.array([point for point, *_ in rows], pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(half.reshape(-1)), half.shape[1]),
-            "thumbnail": pa.array([row["thumbnail"] for _, _, row, _ in rows], pa.binary()),
-            "thumbnail_type": pa.array([row["thumbnail_type"] for _, _, row, _ in rows], pa.string()),
-            "width": pa.array([row["width"] for _, _, row, _ in rows], pa.int32()),
-            "height": pa.array([row["height"] for _, _, row, _ in rows], pa.int32()),
-        }
-    )
-
-
-_ACKNOWLEDGEMENT = pa.schema(
-    [
-        ("id", pa.string()),
-        ("needs", pa.int64()),
-        ("stage", pa.string()),
-        ("reason", pa.string()),
-        ("first_bytes", pa.string()),
-        ("actor", pa.string()),
-        ("host", pa.string()),
-        ("device", pa.string()),
-        ("seconds", pa.float64()),
-    ]
-)
-
-
-def _collect(rows: list[dict[str, Any]], places: dict[str, str], result: EmbedResult) -> None:
+def _collect(rows: list[dict[str, Any]], result: EmbedResult) -> None:
     for row in rows:
-        actor = result.actors.setdefault(
-            row["actor"], {"host": row["host"], "device": row["device"], "rows": 0, "seconds": 0.0}
-        )
+        empty = {"host": row["host"], "node": row["node"], "device": row["device"], "rows": 0, "seconds": 0.0}
+        actor = result.actors.setdefault(row["actor"], empty)
         actor["rows"] += 1
         actor["seconds"] += row["seconds"]
-        if row["stage"]:
-            reject = Reject(row["id"], places[row["id"]], row["stage"], row["reason"], row["first_bytes"])
-            result.rejects.append(reject)
-        else:
-            result.embedded += 1
+        actor["peak_memory"] = max(actor.get("peak_memory", 0), row["peak_memory"])
+        result.embedded += not row["rejected"]
+        result.staged_bytes += row["staged_bytes"]

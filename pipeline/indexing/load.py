@@ -1,12 +1,15 @@
-"""Stage 4, load: staged rows -> prepared vectors and codes -> a new version in the store."""
+"""Stage 4, load: staged rows -> prepared vectors and codes -> points of a version."""
 
 import base64
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
@@ -15,96 +18,142 @@ from pipeline.projection import Projection
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import RESERVED
 
-__all__ = ["Load", "load_rows", "payloads_of"]
+__all__ = ["Load", "Row", "Target", "load_rows", "rows_of"]
 
 _BATCH = 512
+_MARK_LENGTH = 16  # hexadecimal digits
 
 
-@dataclass
-class Load:
-    """What turns staged rows of one encoder into points; sent to writers as it is.
+@dataclass(frozen=True)
+class Row:
+    """What a point says of its row, apart from the picture.
 
     Attributes:
-        version: where to write.
-        vector, code: names of the two vectors.
-        projection: raw -> prepared.
-        payloads: id -> (payload JSON, places).
-        first: True for the encoder that creates the points, False for those that add vectors to them.
+        payload: JSON of the source's columns.
+        places: where the picture stands in the source, as `file:row`, repeats included.
+        credit: who is to be credited, if the configuration or the source says so.
     """
 
-    version: str
-    vector: str
-    code: str
-    projection: Projection
-    payloads: dict[str, tuple[str, list[str]]]
+    payload: str
+    places: tuple[str, ...]
     credit: str | None
-    first: bool
-    written: set[str] = field(default_factory=set)
 
-    def write(self, store: Store, rows: pa.Table) -> list[str]:
-        """Write the rows that belong to the plan and were not written yet; returns their ids."""
-        ids = rows["id"].to_pylist()
-        keep = [i for i, point in enumerate(ids) if point in self.payloads and point not in self.written]
-        keep = list({ids[i]: i for i in keep}.values())  # a row can be staged twice after a crash
-        if not keep:
-            return []
-        rows = rows.take(keep)
-        ids = rows["id"].to_pylist()
-        prepared = self.projection.apply(vectors_of(rows))
-        vectors = {self.vector: prepared, self.code: Projection.codes(prepared)}
-        if self.first:
-            store.upsert(self.version, ids, vectors, [self._payload(row) for row in _without_vectors(rows)])
-        else:
-            store.update_vectors(self.version, ids, vectors)
-        self.written.update(ids)
-        return ids
-
-    def _payload(self, row: dict[str, Any]) -> dict[str, Any]:
-        payload, places = self.payloads[row["id"]]
-        own = {
-            "places": places,
-            "width": row["width"],
-            "height": row["height"],
-            "thumbnail": base64.b64encode(row["thumbnail"]).decode(),
-            "thumbnail_type": row["thumbnail_type"],
-        }
-        if self.credit:
-            own["credit"] = self.credit
-        return json.loads(payload) | {RESERVED: own}
+    @property
+    def mark(self) -> str:
+        """Changes when anything here does; stored with the point, so that a later run sees what changed."""
+        text = json.dumps([self.payload, self.places, self.credit], ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:_MARK_LENGTH]
 
 
-def _without_vectors(rows: pa.Table) -> list[dict[str, Any]]:
-    return rows.drop_columns(["vector"]).to_pylist()
-
-
-def payloads_of(plan: Plan) -> dict[str, tuple[str, list[str]]]:
-    """Id -> payload JSON of its first row, and all its places."""
+def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
+    """Id -> row, for every row of the plan that can become a point."""
     repeats = plan.places()
     return {
-        row["id"]: (row["payload"], repeats.get(row["id"], [f"{row['file']}:{row['row']}"]))
+        row["id"]: Row(row["payload"], tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])), credit)
         for row in plan.unique.select(["id", "payload", "file", "row"]).to_pylist()
     }
 
 
-def load_rows(store: Store, staging: Staging, load: Load) -> set[str]:
-    """Write every staged row of the plan; returns the ids that the store acknowledged.
+@dataclass(frozen=True)
+class Target:
+    """One encoder of a version: where its raw outputs are, and what they become."""
+
+    staging: Staging
+    vector: str
+    code: str
+    projection: Projection
+
+    def vectors(self, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """(N, raw D) -> the named vectors of N points."""
+        prepared = self.projection.apply(raw)
+        return {self.vector: prepared, self.code: Projection.codes(prepared)}
+
+
+@dataclass
+class Load:
+    """What turns staged rows into points; sent to the writers as it is.
+
+    Attributes:
+        version: where to write.
+        targets: the encoders. The first one's parts are read in parallel; the others are looked up.
+        rows: id -> row, of the points to write.
+        parts: for each further target, id -> the part that holds it.
+    """
+
+    version: str
+    targets: Sequence[Target]
+    rows: Mapping[str, Row]
+    parts: Sequence[Mapping[str, str]]
+    written: set[str] = field(default_factory=set)
+
+    def write(self, store: Store, staged: pa.Table) -> tuple[list[str], int]:
+        """Write the rows that are wanted and were not written yet; returns their ids, and bytes."""
+        ids = staged["id"].to_pylist()
+        # A row can be staged twice, by a batch that was cut differently after a crash.
+        keep = {point: i for i, point in enumerate(ids) if point in self.rows and point not in self.written}
+        if not keep:
+            return [], 0
+        ids, staged = list(keep), staged.take(list(keep.values()))
+        vectors = self.targets[0].vectors(vectors_of(staged))
+        for target, parts in zip(self.targets[1:], self.parts, strict=True):
+            vectors |= target.vectors(_looked_up(target.staging, parts, ids))
+        payloads = [self._payload(row) for row in staged.drop_columns(["vector"]).to_pylist()]
+        store.upsert(self.version, ids, vectors, payloads)
+        self.written.update(ids)
+        size = sum(rows.nbytes for rows in vectors.values())
+        return ids, size + sum(len(payload[RESERVED]["thumbnail"]) for payload in payloads)
+
+    def _payload(self, staged: dict[str, Any]) -> dict[str, Any]:
+        row = self.rows[staged["id"]]
+        own = {
+            "places": list(row.places),
+            "mark": row.mark,
+            "width": staged["width"],
+            "height": staged["height"],
+            "thumbnail": base64.b64encode(staged["thumbnail"]).decode(),
+            "thumbnail_type": staged["thumbnail_type"],
+        }
+        if row.credit:
+            own["credit"] = row.credit
+        return json.loads(row.payload) | {RESERVED: own}
+
+
+def _looked_up(staging: Staging, parts: Mapping[str, str], ids: Sequence[str]) -> np.ndarray:
+    """(N, D) raw outputs of `ids`, in their order."""
+    files, _ = filesystem(staging.folder)
+    found: dict[str, np.ndarray] = {}
+    for part in {parts[point] for point in ids}:
+        table = pq.read_table(part, columns=["id", "vector"], filesystem=files)
+        found.update(zip(table["id"].to_pylist(), vectors_of(table), strict=True))
+    return np.stack([found[point] for point in ids])
+
+
+def load_rows(
+    store: Store, version: str, targets: Sequence[Target], rows: Mapping[str, Row]
+) -> tuple[set[str], int]:
+    """Write rows to a version; returns the ids that the store acknowledged, and their bytes.
 
     The embedded engine takes one writer, so the driver writes while Ray reads ahead; a server takes many.
     """
+    if not rows:
+        return set(), 0
     import ray
 
-    files, _ = filesystem(staging.folder)
+    first, *others = targets
+    places = first.staging.places()
+    parts = sorted({places[point] for point in rows})
+    further = [{p: part for p, part in t.staging.places().items() if p in rows} for t in others]
+    load = Load(version, targets, rows, further)
+    files, _ = filesystem(first.staging.folder)
     # One file a task is too many tasks for parts of a hundred rows.
-    parts = staging.parts()
-    rows = ray.data.read_parquet(
-        parts, filesystem=files, num_cpus=0.5, override_num_blocks=max(1, min(64, len(parts) // 8))
-    )
-    with progress("load", len(load.payloads)) as bar:
+    blocks = max(1, min(64, len(parts) // 8))
+    staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
+    with progress("load", len(rows)) as bar:
         if not store.parallel_writes:
-            return _drain(rows, lambda batch: load.write(store, batch), bar.update)
+            return _drain(staged, lambda batch: load.write(store, batch), bar.update)
         from ray.data import ActorPoolStrategy
 
-        written = rows.map_batches(
+        answers = staged.map_batches(
             _Writer,
             fn_constructor_args=(load, store.address),
             batch_size=_BATCH,
@@ -112,16 +161,20 @@ def load_rows(store: Store, staging: Staging, load: Load) -> set[str]:
             compute=ActorPoolStrategy(min_size=1, max_size=4),
             num_cpus=0.25,
         )
-        return _drain(written, lambda batch: batch["id"].to_pylist(), bar.update)
+        return _drain(answers, _Writer.read, bar.update)
 
 
-def _drain(rows: Any, take: Callable[[pa.Table], list[str]], advance: Callable[[int], Any]) -> set[str]:
+def _drain(
+    batches: Any, take: Callable[[pa.Table], tuple[list[str], int]], advance: Callable[[int], Any]
+) -> tuple[set[str], int]:
     done: set[str] = set()
-    for batch in rows.iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
-        fresh = set(take(batch)) - done
-        done |= fresh
-        advance(len(fresh))
-    return done
+    size = 0
+    for batch in batches.iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
+        ids, more = take(batch)
+        advance(len(set(ids) - done))
+        done.update(ids)
+        size += more
+    return done, size
 
 
 class _Writer:
@@ -132,4 +185,10 @@ class _Writer:
         self.store = open_store(url=url)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        return pa.table({"id": pa.array(self.load.write(self.store, batch), pa.string())})
+        ids, size = self.load.write(self.store, batch)
+        each = [size / max(1, len(ids))] * len(ids)
+        return pa.table({"id": pa.array(ids, pa.string()), "bytes": pa.array(each, pa.float64())})
+
+    @staticmethod
+    def read(answer: pa.Table) -> tuple[list[str], int]:
+        return answer["id"].to_pylist(), int(sum(answer["bytes"].to_pylist()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.indexing.progress import progress
 from pipeline.sources import Source, decode_payload, image_bytes, read_rows
@@ -46,6 +47,14 @@ class Plan:
 
     table: pa.Table
 
+    def without(self, ids: set[str]) -> "Plan":
+        """The same rows, of which those with one of `ids` do not become points."""
+        if not ids:
+            return self
+        stays = [point not in ids for point in self.table["id"].to_pylist()]
+        first = pc.and_(self.table["first"], pa.array(stays))
+        return Plan(self.table.set_column(self.table.column_names.index("first"), "first", first))
+
     @property
     def unique(self) -> pa.Table:
         """The rows that become points: readable, and the first with their bytes."""
@@ -55,11 +64,6 @@ class Plan:
     def unreadable(self) -> pa.Table:
         """Rows without bytes."""
         return self.table.filter(self.table["id"].is_null())
-
-    @property
-    def duplicates(self) -> int:
-        """Rows whose bytes came earlier."""
-        return self.table.num_rows - self.unique.num_rows - self.unreadable.num_rows
 
     def places(self) -> dict[str, list[str]]:
         """Id -> all its places in the source, as `file:row`, for ids that occur more than once."""

@@ -2,11 +2,14 @@
 
 import math
 import time
+import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.errors import SimileError
+from pipeline.store import Store
 
-__all__ = ["Reservation", "reserve"]
+__all__ = ["Reservation", "check_cluster", "reserve"]
 
 READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
 _CPUS_AN_ACTOR = 4  # beyond about four threads the small matrices of one image stop scaling
@@ -59,6 +62,44 @@ def reserve(actors: int | None = None, gpus_per_actor: float | None = None) -> R
     _wait_until_free(actors * actor_cpus + READ_CPUS, actors * each)
     threads = max(1, math.floor(min(_CPUS_AN_ACTOR, cpus / actors)))
     return Reservation(actors, actor_cpus, each, threads)
+
+
+def check_cluster(home: str, store: Store) -> None:
+    """Every node must reach the store and the home.
+
+    Raises:
+        SimileError: an embedded store on more than one node, or a home that is a folder of one of them.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    if len(nodes) < 2:
+        return
+    if not store.parallel_writes:
+        raise SimileError(
+            f"This Ray cluster has {len(nodes)} nodes and the embedded store is a folder of one machine; "
+            "start a Qdrant server and set QDRANT_URL (and QDRANT_API_KEY)."
+        )
+    if "://" in home:
+        return
+    probe = Path(home) / f".reached-{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        look = ray.remote(num_cpus=0)(lambda: probe.is_file())
+        seen = ray.get(
+            [
+                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
+                for node in nodes
+            ]
+        )
+    finally:
+        probe.unlink()
+    if not all(seen):
+        raise SimileError(
+            f"{seen.count(False)} of {len(nodes)} nodes do not see the home {home}; use a shared folder or a "
+            "URL such as s3://bucket/simile as --home."
+        )
 
 
 def _wait_until_free(cpus: float, gpus: float) -> None:

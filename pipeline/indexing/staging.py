@@ -1,10 +1,15 @@
 """Staged vectors: parquet parts below the home, one folder an encoder, written whole or not at all.
 
-<home>/staging/<collection>/<encoder fingerprint>/<batch>.parquet
+<home>/staging/<collection>/<encoder fingerprint>/<part>.parquet
 id: string · vector: float16[D] · thumbnail: binary · thumbnail_type: string · width, height: int32
+
+<home>/staging/<collection>/<encoder fingerprint>/rejects/<part>.parquet
+id, stage, reason, first_bytes: string
 """
 
+import hashlib
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +18,9 @@ import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-__all__ = ["Staging", "filesystem", "vectors_of"]
+__all__ = ["REJECT_COLUMNS", "Staging", "filesystem", "part_name", "vectors_of"]
+
+REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes")
 
 
 def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
@@ -24,6 +31,11 @@ def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
 
     files, path = fsspec.core.url_to_fs(location)
     return pafs.PyFileSystem(pafs.FSSpecHandler(files)), path
+
+
+def part_name(ids: Iterable[str]) -> str:
+    """The name of the part that holds these rows: the same batch, embedded again, is the same part."""
+    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -39,45 +51,94 @@ class Staging:
         """Where the parts are, as path or URL."""
         return f"{self.home}/staging/{self.collection}/{self.fingerprint}"
 
-    def write(self, rows: pa.Table) -> int:
-        """Add one part; it appears under its name only when it is complete. Returns its bytes."""
-        files, folder = filesystem(self.folder)
-        files.create_dir(folder, recursive=True)
-        name = uuid.uuid4().hex
-        draft = f"{folder}/.{name}.draft"  # readers leave out names that begin with a dot
-        pq.write_table(rows, draft, filesystem=files, compression="zstd")
-        size = files.get_file_info(draft).size
-        files.move(draft, f"{folder}/{name}.parquet")
-        return size
+    def write(self, name: str, rows: pa.Table) -> int:
+        """Add the part `name`; it appears only when it is complete. Returns its bytes."""
+        return _write(self.folder, name, rows)
+
+    def write_rejects(self, name: str, rows: pa.Table) -> int:
+        """Keep the rows of a batch that this encoder cannot take, with stage and reason."""
+        return _write(f"{self.folder}/rejects", name, rows)
 
     def parts(self) -> list[str]:
         """Paths of all complete parts on the staging file system."""
-        files, folder = filesystem(self.folder)
-        found = files.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-        return sorted(
-            f.path for f in found if f.path.endswith(".parquet") and not f.base_name.startswith(".")
-        )
+        return _parts(self.folder)
+
+    def answered(self, name: str) -> dict[str, dict[str, str] | None]:
+        """What the part `name` says of its rows, if it exists: None for a staged one, else its reject."""
+        rows: dict[str, dict[str, str] | None] = {}
+        files, _ = filesystem(self.folder)
+        for folder, columns in ((self.folder, ["id"]), (f"{self.folder}/rejects", list(REJECT_COLUMNS))):
+            path = f"{filesystem(folder)[1]}/{name}.parquet"
+            if files.get_file_info(path).type == pafs.FileType.File:
+                for row in pq.read_table(path, columns=columns, filesystem=files).to_pylist():
+                    rows[row["id"]] = row if "reason" in row else None
+        return rows
+
+    def places(self) -> dict[str, str]:
+        """Id -> path of a part that holds it."""
+        found: dict[str, str] = {}
+        files, _ = filesystem(self.folder)
+        for part in self.parts():
+            ids = pq.read_table(part, columns=["id"], filesystem=files)["id"].to_pylist()
+            found.update(dict.fromkeys(ids, part))
+        return found
 
     def ids(self) -> set[str]:
         """Ids of all staged rows."""
-        return set(self._read(["id"])["id"].to_pylist())
+        return set(_read(self.folder, ["id"])["id"].to_pylist())
+
+    def rejects(self) -> pa.Table:
+        """All rows that this encoder could not take."""
+        return _read(f"{self.folder}/rejects", list(REJECT_COLUMNS))
+
+    def forget_rejects(self) -> int:
+        """Let rejected rows be tried again; returns how many they are."""
+        files, _ = filesystem(self.folder)
+        count = self.rejects().num_rows
+        for part in _parts(f"{self.folder}/rejects"):
+            files.delete_file(part)
+        return count
 
     def sample(self, size: int, among: set[str]) -> np.ndarray:
         """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
-        chosen = pa.array(sorted(among & self.ids())[:size])
-        table = self._read(["id", "vector"], pads.field("id").isin(chosen)).sort_by("id")
+        chosen = sorted(among & self.ids())[:size]
+        if not chosen:
+            return np.empty((0, 0), np.float32)
+        where = pads.field("id").isin(pa.array(chosen))
+        table = _read(self.folder, ["id", "vector"], where).sort_by("id")
         ids = table["id"].to_pylist()
-        unique = [
-            i for i, point in enumerate(ids) if i == 0 or point != ids[i - 1]
-        ]  # staged twice by a crash
+        # A row can be staged twice: by a batch that was cut differently after a crash.
+        unique = [i for i, point in enumerate(ids) if i == 0 or point != ids[i - 1]]
         return vectors_of(table.take(unique)).astype(np.float32)
 
-    def _read(self, columns: list[str], where: pads.Expression | None = None) -> pa.Table:
-        parts = self.parts()
-        if not parts:
-            return pa.table({name: pa.array([], pa.string()) for name in columns})
-        files, _ = filesystem(self.folder)
-        return pads.dataset(parts, filesystem=files, format="parquet").to_table(columns=columns, filter=where)
+
+def _write(folder: str, name: str, rows: pa.Table) -> int:
+    files, path = filesystem(folder)
+    files.create_dir(path, recursive=True)
+    draft = f"{path}/.{uuid.uuid4().hex}.draft"  # readers leave out names that begin with a dot
+    try:
+        pq.write_table(rows, draft, filesystem=files, compression="zstd")
+    except OSError:  # a full disk: leave nothing half-written behind
+        if files.get_file_info(draft).type == pafs.FileType.File:
+            files.delete_file(draft)
+        raise
+    size = files.get_file_info(draft).size
+    files.move(draft, f"{path}/{name}.parquet")
+    return size
+
+
+def _parts(folder: str) -> list[str]:
+    files, path = filesystem(folder)
+    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(f.path for f in found if f.path.endswith(".parquet") and not f.base_name.startswith("."))
+
+
+def _read(folder: str, columns: list[str], where: pads.Expression | None = None) -> pa.Table:
+    parts = _parts(folder)
+    if not parts:
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    files, _ = filesystem(folder)
+    return pads.dataset(parts, filesystem=files, format="parquet").to_table(columns=columns, filter=where)
 
 
 def vectors_of(table: pa.Table) -> np.ndarray:

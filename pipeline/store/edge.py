@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import threading
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -15,10 +16,14 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import SimileError
 from pipeline.store import _edge_models as translate
-from pipeline.store.protocol import Manifest, VectorQuery
+from pipeline.store.protocol import RESERVED, Manifest, VectorQuery
 from qdrant_config import CollectionConfig
 
 __all__ = ["EdgeStore"]
+
+_FLUSH_EVERY = 2048  # points; what a crash makes the load write again
+_PAGE = 10_000
+_UUID_BYTES = 16
 
 
 class EdgeStore:
@@ -29,11 +34,13 @@ class EdgeStore:
     """
 
     parallel_writes = False
+    in_place = False
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = str(folder)
         self._open: dict[str, edge.EdgeShard] = {}
+        self._unflushed: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
     def aliases(self) -> dict[str, str]:
@@ -42,7 +49,8 @@ class EdgeStore:
 
     def versions(self, alias: str) -> list[str]:
         """All versions of `alias`, oldest first."""
-        return sorted(p.name for p in self.folder.glob(f"{alias}__*") if p.is_dir())
+        found = (p for p in self.folder.glob(f"{alias}__*") if p.is_dir() and p.suffix != ".draft")
+        return sorted(p.name for p in found)
 
     def create(
         self,
@@ -68,25 +76,50 @@ class EdgeStore:
         vectors: dict[str, np.ndarray],
         payloads: Sequence[dict[str, Any]],
     ) -> None:
-        """Write points; durable after `finish`."""
+        """Write points; every few thousand are flushed and entered in the version's journal."""
         points = [
             edge.Point(point, {name: rows[i] for name, rows in vectors.items()}, payloads[i])
             for i, point in enumerate(ids)
         ]
         self._shard(version).update(edge.UpdateOperation.upsert_points(points))
+        waiting = self._unflushed.setdefault(version, [])
+        waiting.extend(ids)
+        if len(waiting) >= _FLUSH_EVERY:
+            self._flush(version)
 
-    def update_vectors(self, version: str, ids: Sequence[str], vectors: dict[str, np.ndarray]) -> None:
-        """Add or replace named vectors."""
-        points = [
-            edge.PointVectors(point, {name: rows[i] for name, rows in vectors.items()})
-            for i, point in enumerate(ids)
-        ]
-        self._shard(version).update(edge.UpdateOperation.update_vectors(points))
+    def copy(self, version: str, copy: str) -> None:
+        """Copy the shard's folder, under a draft name until it is whole."""
+        draft = self.folder / f"{copy}.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(self._shard_folder(version), draft / "shard")
+        draft.replace(self.folder / copy)
+
+    def delete(self, version: str, ids: Sequence[str]) -> None:
+        """Remove points."""
+        self._shard(version).update(edge.UpdateOperation.delete_points(list(ids)))
+
+    def loaded(self, version: str) -> set[str]:
+        """The journal: points flushed before a crash. Without a log, others may be there in part."""
+        journal = self._journal(version)
+        data = journal.read_bytes() if journal.is_file() else b""
+        whole = len(data) - len(data) % _UUID_BYTES  # the last entry may be cut off
+        return {str(uuid.UUID(bytes=data[i : i + _UUID_BYTES])) for i in range(0, whole, _UUID_BYTES)}
+
+    def marks(self, version: str) -> dict[str, str]:
+        """Scroll over ids and marks."""
+        found: dict[str, str] = {}
+        offset = None
+        while True:
+            request = edge.ScrollRequest(limit=_PAGE, offset=offset, with_payload=[f"{RESERVED}.mark"])
+            page, offset = self._shard(version).scroll(request)
+            found |= {str(r.id): ((r.payload or {}).get(RESERVED) or {}).get("mark", "") for r in page}
+            if offset is None:
+                return found
 
     def finish(self, version: str) -> None:
         """Flush, build HNSW, flush, close."""
+        self._flush(version)
         shard = self._shard(version)
-        shard.flush()  # without a log this is the acknowledgement
         shard.optimize()
         shard.flush()
         shard.close()
@@ -98,6 +131,7 @@ class EdgeStore:
         if manifest.tensors:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / "projections.safetensors")
+        self._journal(version).unlink(missing_ok=True)
         _replace(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
 
     def read_manifest(self, version: str) -> Manifest:
@@ -126,6 +160,7 @@ class EdgeStore:
         """Delete the folder of a version."""
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
+        self._unflushed.pop(version, None)
         shard = self._open.pop(version, None)
         if shard is not None:
             shard.close()
@@ -207,6 +242,18 @@ class EdgeStore:
         """Counts by value."""
         request = edge.FacetRequest(key, limit=limit, exact=True, filter=translate.filter_(query_filter))
         return [(hit.value, hit.count) for hit in self._shard(version).facet(request).hits]
+
+    def _flush(self, version: str) -> None:
+        """Without a log, `flush` is the acknowledgement; only then may the journal say so."""
+        self._shard(version).flush()
+        waiting = self._unflushed.pop(version, [])
+        with self._journal(version).open("ab") as journal:
+            journal.write(b"".join(uuid.UUID(point).bytes for point in waiting))
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def _journal(self, version: str) -> Path:
+        return self.folder / version / "loaded.ids"
 
     def _shard_folder(self, version: str) -> Path:
         return self.folder / version / "shard"

@@ -63,9 +63,14 @@ VectorQuery = np.ndarray | models.NearestQuery | models.RecommendQuery
 
 
 class Store(Protocol):
-    """Both stores do this and nothing else. A version is written once, finished, then only read."""
+    """Both stores do this and nothing else.
+
+    Embedded versions are written once, finished, then only read; additions go to a copy. A server takes
+    additions in place.
+    """
 
     parallel_writes: bool  # may several processes write one version at once?
+    in_place: bool  # may a finished version that is being read take more points?
     address: str  # for messages and reports; never holds a secret
 
     def aliases(self) -> dict[str, str]:
@@ -92,8 +97,17 @@ class Store(Protocol):
     ) -> None:
         """Write points: `vectors[name]` is (N, D) float32; the same id again replaces the point."""
 
-    def update_vectors(self, version: str, ids: Sequence[str], vectors: dict[str, np.ndarray]) -> None:
-        """Add or replace named vectors of points that are already there."""
+    def copy(self, version: str, copy: str) -> None:
+        """A new unfinished version with the points of a finished one; only where `in_place` is False."""
+
+    def delete(self, version: str, ids: Sequence[str]) -> None:
+        """Remove points; unknown ids are no error."""
+
+    def loaded(self, version: str) -> set[str]:
+        """Ids written to an unfinished version that would survive a crash now."""
+
+    def marks(self, version: str) -> dict[str, str]:
+        """Id -> `payload[RESERVED]["mark"]` of every point: what its row looked like when it was written."""
 
     def finish(self, version: str) -> None:
         """Make everything durable and build the index; returns when queries can use it."""

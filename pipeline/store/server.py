@@ -1,8 +1,11 @@
 """A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.16 or newer."""
 
 import base64
+import os
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,33 +14,50 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from safetensors.numpy import load, save
 
 from pipeline.errors import SimileError
-from pipeline.store.protocol import Manifest, VectorQuery
+from pipeline.store._requests import patience_seconds, payload_bytes, request_slices, retried
+from pipeline.store.protocol import RESERVED, Manifest, VectorQuery
 from qdrant_config import CollectionConfig
 
 __all__ = ["MANIFESTS", "ServerStore"]
 
 MANIFESTS = "simile_manifests"  # one point a version; its vector is never searched
 _TIMEOUT_SECONDS = 60
-_BATCH = 128  # 128 points of 2 × 512 floats and a thumbnail stay far below the server's 32 MiB a request
+_CONNECT_SECONDS = 8  # preflight answers within ten
+_FLOAT_BYTES = 12  # of one float as JSON
+_PAGE = 2_000
+_POLL_SECONDS = 1.0
+_INDEXING_THRESHOLD_KB = 10_000
 
 
 class ServerStore:
     """Implements `pipeline.store.Store`. A version is a Qdrant collection, an alias is Qdrant's own."""
 
     parallel_writes = True
+    in_place = True
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         self.address = url
-        self.client = QdrantClient(
-            url=url, api_key=api_key, timeout=_TIMEOUT_SECONDS, check_compatibility=False
-        )
+        self.patience = patience_seconds()
         try:
-            self.client.get_collections()
+            probe = QdrantClient(
+                url=url, api_key=api_key, timeout=_CONNECT_SECONDS, check_compatibility=False
+            )
+            probe.get_collections()
         except ResponseHandlingException as error:
             raise SimileError(f"No Qdrant server answers at {url}; start it, or unset QDRANT_URL.") from error
         except UnexpectedResponse as error:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
+        # gRPC has another port, which no address of the REST interface tells.
+        grpc_port = os.environ.get("QDRANT_GRPC_PORT")
+        self.client = QdrantClient(
+            url=url,
+            api_key=api_key,
+            timeout=_TIMEOUT_SECONDS,
+            check_compatibility=False,
+            prefer_grpc=bool(grpc_port),
+            grpc_port=int(grpc_port or 6334),
+        )
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version."""
@@ -61,6 +81,8 @@ class ServerStore:
             vectors_config=vectors,
             shard_number=config.shard_number,
             replication_factor=config.replication_factor,
+            # HNSW is built once, by `finish`, instead of again and again while points arrive.
+            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
         )
         for key, schema in payload_indexes.items():
             self.client.create_payload_index(version, key, field_schema=schema, wait=True)
@@ -73,28 +95,49 @@ class ServerStore:
         payloads: Sequence[dict[str, Any]],
     ) -> None:
         """Write points in requests of bounded size."""
-        for start in range(0, len(ids), _BATCH):
-            part = slice(start, start + _BATCH)
+        width = sum(rows.shape[1] for rows in vectors.values()) * _FLOAT_BYTES
+        for part in request_slices([width + payload_bytes(payload) for payload in payloads]):
             batch = models.Batch(
                 ids=list(ids[part]),
                 vectors={name: rows[part].tolist() for name, rows in vectors.items()},
                 payloads=list(payloads[part]),
             )
-            self.client.upsert(version, batch, wait=True)
+            self._write(self.client.upsert, version, batch, wait=True)
 
-    def update_vectors(self, version: str, ids: Sequence[str], vectors: dict[str, np.ndarray]) -> None:
-        """Add or replace named vectors."""
-        for start in range(0, len(ids), _BATCH):
-            points = [
-                models.PointVectors(
-                    id=ids[i], vector={name: rows[i].tolist() for name, rows in vectors.items()}
-                )
-                for i in range(start, min(start + _BATCH, len(ids)))
-            ]
-            self.client.update_vectors(version, points, wait=True)
+    def _write(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        return retried(partial(send, *arguments, **named), self.patience, self.address)
+
+    def copy(self, version: str, copy: str) -> None:
+        """A server takes additions in place."""
+        raise ValueError("a server's versions are not copied")
+
+    def delete(self, version: str, ids: Sequence[str]) -> None:
+        """Remove points."""
+        selector = models.PointIdsList(points=list(ids))
+        self._write(self.client.delete, version, selector, wait=True)
+
+    def loaded(self, version: str) -> set[str]:
+        """Every point that is there: each was acknowledged, with its vectors and payload in one write."""
+        return set(self.marks(version))
+
+    def marks(self, version: str) -> dict[str, str]:
+        """Scroll over ids and marks."""
+        found: dict[str, str] = {}
+        offset = None
+        while True:
+            page, offset = self.client.scroll(
+                version, limit=_PAGE, offset=offset, with_payload=[f"{RESERVED}.mark"]
+            )
+            found |= {str(r.id): ((r.payload or {}).get(RESERVED) or {}).get("mark", "") for r in page}
+            if offset is None:
+                return found
 
     def finish(self, version: str) -> None:
-        """Nothing to do: writes were acknowledged, and the server indexes by itself while it answers."""
+        """Let the server build HNSW, and wait for it: queries before that would scan everything."""
+        threshold = models.OptimizersConfigDiff(indexing_threshold=_INDEXING_THRESHOLD_KB)
+        self._write(self.client.update_collection, version, optimizers_config=threshold)
+        while self._write(self.client.get_collection, version).status != models.CollectionStatus.GREEN:
+            time.sleep(_POLL_SECONDS)
 
     def write_manifest(self, version: str, manifest: Manifest) -> None:
         """A point in a small collection of manifests."""
@@ -127,9 +170,8 @@ class ServerStore:
         if not self.client.collection_exists(MANIFESTS):
             vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
             self.client.create_collection(MANIFESTS, vectors_config=vectors)
-        self.client.upsert(
-            MANIFESTS, [models.PointStruct(id=point, vector=[0.0], payload=payload)], wait=True
-        )
+        kept = models.PointStruct(id=point, vector=[0.0], payload=payload)
+        self._write(self.client.upsert, MANIFESTS, [kept], wait=True)
 
     def _kept(self, point: str) -> dict[str, Any] | None:
         if not self.client.collection_exists(MANIFESTS):
@@ -144,7 +186,7 @@ class ServerStore:
             steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
         create = models.CreateAlias(collection_name=version, alias_name=alias)
         steps.append(models.CreateAliasOperation(create_alias=create))
-        self.client.update_collection_aliases(steps)
+        self._write(self.client.update_collection_aliases, steps)
 
     def drop(self, version: str) -> None:
         """Delete a version and its manifest."""

@@ -137,8 +137,9 @@ def test_new_rows_embed_only_themselves_and_readers_follow(
     finally:
         extra.unlink()
     assert more["embedded"] == 1
-    assert (more["source"], more["written"]) == (27, 25)
+    assert (more["source"], more["written"], more["skipped"]) == (27, 1, 25)
     assert reader.count == 25
+    assert more["version"] != first_run["version"]
 
 
 def test_too_many_rejects_fail_and_leave_the_alias(

@@ -97,11 +97,6 @@ def _upsert(state: QdrantStandIn, body: dict, name: str) -> Any:
     return _DONE
 
 
-def _update_vectors(state: QdrantStandIn, body: dict, name: str) -> Any:
-    state.client.update_vectors(name, [models.PointVectors.model_validate(p) for p in body["points"]])
-    return _DONE
-
-
 def _query(state: QdrantStandIn, body: dict, name: str) -> Any:
     asked = models.QueryRequest.model_validate(body)
     found = state.client.query_points(
@@ -129,7 +124,8 @@ def _scroll(state: QdrantStandIn, body: dict, name: str) -> Any:
     )
     ordered = sorted(everything, key=lambda record: str(record.id))
     kept = [r for r in ordered if asked.offset is None or str(r.id) >= str(asked.offset)]
-    return {"points": [_json(record) for record in kept[: asked.limit]], "next_page_offset": None}
+    page, rest = kept[: asked.limit], kept[asked.limit or 10 :]
+    return {"points": [_json(r) for r in page], "next_page_offset": str(rest[0].id) if rest else None}
 
 
 def _facet(state: QdrantStandIn, body: dict, name: str) -> Any:
@@ -169,10 +165,11 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("POST", "/collections/aliases", _change_aliases),
     ("GET", _NAME + "/exists", lambda s, b, n: {"exists": s.client.collection_exists(n)}),
     ("PUT", _NAME, _create),
+    ("GET", _NAME, lambda s, b, n: _json(s.client.get_collection(n))),
+    ("PATCH", _NAME, lambda s, b, n: True),
     ("DELETE", _NAME, lambda s, b, n: s.client.delete_collection(n)),
     ("PUT", _NAME + "/index", lambda s, b, n: _DONE),
     ("PUT", _NAME + "/points", _upsert),
-    ("PUT", _NAME + "/points/vectors", _update_vectors),
     ("POST", _NAME + "/points/query", _query),
     ("POST", _NAME + "/points", _retrieve),
     ("POST", _NAME + "/points/scroll", _scroll),

@@ -1,0 +1,133 @@
+"""Where every row of the source went, and what it took."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.indexing.embedder import peak_memory
+from pipeline.indexing.plan import Plan
+from pipeline.indexing.rejects import Reject
+
+__all__ = ["Account"]
+
+
+@dataclass
+class Account:
+    """source = written + skipped + rejected.
+
+    Attributes:
+        source: rows of the source, repeats included.
+        written: points written by this run, new or changed.
+        skipped: rows that needed nothing: unchanged points, repeats of a picture, points deleted on purpose.
+        rejected: rows that cannot become points.
+        embedded: rows that went through a network in this run.
+        kept, removed: points of the live version that the source does not have (any more).
+        stages: seconds a stage.
+    """
+
+    collection: str
+    source: int = 0
+    written: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    version: str = ""
+    embedded: int = 0
+    kept: int = 0
+    removed: int = 0
+    encoders: list[str] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)  # handled by each stage
+    staged_bytes: int = 0
+    loaded_bytes: int = 0
+    actors: dict[str, Any] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    @property
+    def balanced(self) -> bool:
+        """Does it add up?"""
+        return self.source == self.written + self.skipped + self.rejected
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the seconds of the block to a stage."""
+        start = time.perf_counter()
+        yield
+        self.stages[stage] = round(self.stages.get(stage, 0.0) + time.perf_counter() - start, 2)
+
+    def enter(self, plan: Plan, written: set[str], present: set[str]) -> None:
+        """Count each row of the plan once.
+
+        A row is rejected, or written, or skipped because it repeats another, was deleted on purpose, or is
+        present unchanged. One that is none of these is lost: then the account does not balance.
+        """
+        bad = {reject.id for reject in self.rejects if reject.id}
+        self.source = plan.table.num_rows
+        self.written = self.skipped = self.rejected = 0
+        for point, first in zip(plan.table["id"].to_pylist(), plan.table["first"].to_pylist(), strict=True):
+            if point is None or point in bad:
+                self.rejected += 1
+            elif first and point in written:
+                self.written += 1
+            elif not first or point in present:
+                self.skipped += 1
+
+    def rate(self, stage: str) -> float:
+        """Rows a second of a stage; 0 where it had nothing to do."""
+        seconds, rows = self.stages.get(stage, 0.0), self.rows.get(stage, 0)
+        return round(rows / seconds, 1) if seconds and rows else 0.0
+
+    def summary(self) -> dict[str, Any]:
+        """The JSON line at the end of a job. Sizes in bytes, times in seconds."""
+        return {
+            "collection": self.collection,
+            "version": self.version,
+            "source": self.source,
+            "written": self.written,
+            "skipped": self.skipped,
+            "rejected": self.rejected,
+            "seconds": round(sum(self.stages.values()), 2),
+            "images_per_second": self.rate("embed"),
+            "encoders": self.encoders,
+            "embedded": self.embedded,
+            "kept": self.kept,
+            "removed": self.removed,
+            "stages": {
+                stage: {
+                    "seconds": seconds,
+                    "rows": self.rows.get(stage, 0),
+                    "rows_per_second": self.rate(stage),
+                }
+                for stage, seconds in self.stages.items()
+            },
+            "actors": list(self.actors.values()),
+            "peak_memory": {
+                "driver": peak_memory(),
+                "actor": max((actor["peak_memory"] for actor in self.actors.values()), default=0),
+            },
+            "bytes": {"staged": int(self.staged_bytes), "loaded": self.loaded_bytes},
+            "rejects": dict(Counter(f"{r.stage}: {r.reason}" for r in self.rejects).most_common(10)),
+        }
+
+    def table(self) -> str:
+        """The same for people."""
+        report = self.summary()
+        lines = [f"{'stage':<10}{'seconds':>10}{'rows':>10}{'rows/s':>10}"]
+        for stage, facts in report["stages"].items():
+            lines.append(
+                f"{stage:<10}{facts['seconds']:>10.1f}{facts['rows']:>10,}{facts['rows_per_second']:>10,.1f}"
+            )
+        for actor in report["actors"]:
+            share = f"{actor['rows']:,} rows, {actor['peak_memory'] / 1e6:,.0f} MB at most"
+            lines.append(f"actor on {actor['host']} ({actor['device']}): {share}")
+        lines.append(f"driver: {report['peak_memory']['driver'] / 1e6:,.0f} MB at most")
+        staged, loaded = report["bytes"]["staged"] / 1e6, report["bytes"]["loaded"] / 1e6
+        lines.append(f"written: {staged:,.1f} MB staged, {loaded:,.1f} MB to the store")
+        lines += [f"rejected {count:,} × {reason}" for reason, count in report["rejects"].items()]
+        lines.append(
+            f"{self.source:,} rows = {self.written:,} written + {self.skipped:,} skipped + "
+            f"{self.rejected:,} rejected; {self.kept:,} kept beside them, {self.removed:,} removed"
+        )
+        return "\n".join(lines)

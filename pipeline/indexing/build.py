@@ -1,0 +1,273 @@
+"""Staged rows -> a live version: a new one, a copy with additions, or additions in place on a server."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.errors import SimileError
+from pipeline.indexing.account import Account
+from pipeline.indexing.fit import fit
+from pipeline.indexing.load import Row, Target, load_rows
+from pipeline.indexing.payload_fields import payload_indexes
+from pipeline.indexing.plan import Plan
+from pipeline.indexing.preflight import Checked, IndexJob
+from pipeline.indexing.progress import say
+from pipeline.indexing.staging import Staging
+from pipeline.indexing.versions import (
+    build_key,
+    compare,
+    drop_unfinished,
+    find_unfinished,
+    live_manifest,
+    mark_unfinished,
+    new_version,
+    settings_key,
+    source_key,
+    stored_projections,
+)
+from pipeline.projection import Projection
+from pipeline.store import Manifest, Store
+from pipeline.store.protocol import vector_params
+
+__all__ = ["DELETED", "build", "deleted_ids"]
+
+DELETED = "deleted.json"  # attachment of a version: ids that were deleted on purpose
+_GROWN = 2  # from this many times the fitted rows on, fitting again is worth saying
+
+
+@dataclass(frozen=True)
+class _Base:
+    """The live version, when this job goes on with it."""
+
+    version: str
+    manifest: Manifest
+    marks: Mapping[str, str]
+
+
+def deleted_ids(store: Store, version: str | None) -> set[str]:
+    """Points that were deleted on purpose, and stay away until they are restored."""
+    data = store.attachment(version, DELETED) if version else None
+    return set(json.loads(data)) if data else set()
+
+
+def build(
+    job: IndexJob,
+    checked: Checked,
+    plan: Plan,
+    stagings: Mapping[str, Staging],
+    rows: Mapping[str, Row],
+    account: Account,
+) -> None:
+    """Fit, load, check and switch, or find that nothing is to be done.
+
+    Args:
+        job, checked: what was asked for, and what preflight found.
+        plan: every row of the source.
+        stagings: encoder name -> its staged vectors, which hold every id of `rows`.
+        rows: id -> row, of all points that the source asks for.
+        account: entered as the stages go on.
+
+    Raises:
+        SimileError: another fingerprint than the live version's, or counts that do not add up; the alias
+            then stays where it was.
+    """
+    store, config = checked.store, job.config
+    settings = settings_key(config, checked.encoders)
+    base = _base(job, checked, settings)
+    with account.timed("fit"):
+        projections, fitted = _projections(job, checked, stagings, rows, base)
+        account.rows["fit"] = sum(fitted.values())
+    wanted = {point: row.mark for point, row in rows.items()}
+    present = set(base.marks) if base else set()
+    difference = compare(base.marks if base else {}, wanted)
+    gone = _to_remove(job, difference.gone, plan.unreadable.num_rows)
+    to_write = difference.new | difference.changed
+    account.kept, account.removed = len(difference.gone - gone), len(gone)
+    if base and not to_write and not gone:
+        account.version = base.version
+        account.enter(plan, set(), present)
+        return
+    targets = [_target(job, name, stagings[name], projections[name]) for name in checked.encoders]
+    with account.timed("load"):
+        key = build_key(settings, wanted | dict.fromkeys(gone, "gone"), projections)
+        version, loaded = _open(job, checked, base, targets, key)
+        written, account.loaded_bytes = load_rows(
+            store, version, targets, {point: rows[point] for point in to_write - loaded}
+        )
+        if gone:
+            store.delete(version, sorted(gone))
+        store.finish(version)
+        account.rows["load"] = len(written)
+    account.version = version
+    account.enter(plan, written | loaded, present - difference.changed)
+    expected = len(present | wanted.keys()) - len(gone)
+    counted = store.count(version)
+    if not account.balanced or counted != expected:
+        raise SimileError(
+            f"The account does not add up: source {account.source}, written {account.written}, skipped "
+            f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
+            "points. The alias stays where it was; run the job again."
+        )
+    manifest = _manifest(job, checked, targets, settings, fitted, expected, account)
+    store.attach(
+        version, DELETED, json.dumps(sorted(deleted_ids(store, base.version if base else None))).encode()
+    )
+    store.write_manifest(version, manifest)
+    store.switch(config.collection, version)
+
+
+def _base(job: IndexJob, checked: Checked, settings: str) -> _Base | None:
+    """The live version if this job's points belong into it.
+
+    That is so when it was built with the same settings from the same source, or when --add says so.
+    """
+    live = live_manifest(checked.store, job.config.collection)
+    if live is None:
+        return None
+    version, manifest = live
+    if job.add:
+        _refuse_other_fingerprint(job, checked, manifest, settings)
+    elif (
+        job.refit
+        or manifest.facts.get("settings") != settings
+        or manifest.facts.get("source_key") != source_key(checked.source, job.config)
+    ):
+        return None
+    return _Base(version, manifest, checked.store.marks(version))
+
+
+def _refuse_other_fingerprint(job: IndexJob, checked: Checked, manifest: Manifest, settings: str) -> None:
+    there = {entry["name"]: entry["fingerprint"] for entry in manifest.facts["encoders"]}
+    here = {name: description.fingerprint for name, description in checked.encoders.items()}
+    name = job.config.collection
+    if there != here:
+        raise SimileError(
+            f"'{name}' holds vectors of {_named(there)} and this job makes those of {_named(here)}; they "
+            "cannot be compared. Use the same encoder, or build the collection anew without --add."
+        )
+    if manifest.facts.get("settings") != settings:
+        raise SimileError(
+            f"'{name}' was built with other settings of projection or quantization; use the same "
+            "configuration, or build the collection anew without --add."
+        )
+
+
+def _named(fingerprints: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({fingerprint})" for name, fingerprint in fingerprints.items())
+
+
+def _projections(
+    job: IndexJob,
+    checked: Checked,
+    stagings: Mapping[str, Staging],
+    rows: Mapping[str, Row],
+    base: _Base | None,
+) -> tuple[dict[str, Projection], dict[str, int]]:
+    """Encoder name -> projection, and the rows it was fitted on (0: taken over as it was)."""
+    live = live_manifest(checked.store, job.config.collection)
+    same_source = live and live[1].facts.get("source_key") == source_key(checked.source, job.config)
+    kept = stored_projections(live[1], job.config, checked.encoders) if live and same_source else {}
+    if job.refit:
+        kept = {}
+    if base:  # also with --add, where the source is another
+        kept = stored_projections(base.manifest, job.config, checked.encoders)
+        fitted_on = base.manifest.facts.get("fitted_rows", 0)
+        total = len(base.marks.keys() | rows.keys())
+        if fitted_on and fitted_on < job.config.projection.sample and total > _GROWN * fitted_on:
+            say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it anew")
+    ids = set(rows)
+    fitted = {name: 0 if name in kept else min(len(ids), job.config.projection.sample) for name in stagings}
+    made = {name: kept.get(name) or fit(s, ids, job.config.projection) for name, s in stagings.items()}
+    return made, fitted
+
+
+def _to_remove(job: IndexJob, gone: set[str], unreadable: int) -> set[str]:
+    """Points that --sync removes. What could not be read may be there again tomorrow."""
+    if not job.sync or not gone:
+        return set()
+    if unreadable:
+        raise SimileError(
+            f"{unreadable:,} rows of {job.config.source} could not be read, so nobody knows whether "
+            f"{len(gone):,} points are really gone; nothing was removed. Mend the source, "
+            "or leave out --sync."
+        )
+    return gone
+
+
+def _target(job: IndexJob, name: str, staging: Staging, projection: Projection) -> Target:
+    encoder = next(e for e in job.config.encoders if e.name == name)
+    return Target(staging, encoder.vector_name, encoder.code_name, projection)
+
+
+def _open(
+    job: IndexJob, checked: Checked, base: _Base | None, targets: list[Target], key: str
+) -> tuple[str, set[str]]:
+    """The version to write to, and the ids that an interrupted run has already written there."""
+    store, config = checked.store, job.config
+    if base and store.in_place:
+        return base.version, set()  # what was written before a crash is in its marks
+    unfinished = find_unfinished(store, config.collection, key)
+    drop_unfinished(store, config.collection, except_for=unfinished)
+    if unfinished:
+        return unfinished, store.loaded(unfinished)
+    version = new_version(config.collection)
+    if base:
+        store.copy(base.version, version)
+    else:
+        dimensions = {target.vector: target.projection.dimension for target in targets}
+        codes = {target.code: target.projection.dimension for target in targets}
+        indexes = payload_indexes(checked.source, config.filters)
+        store.create(version, config, vector_params(config, dimensions, codes), indexes)
+    mark_unfinished(store, version, key)
+    return version, set()
+
+
+def _manifest(
+    job: IndexJob,
+    checked: Checked,
+    targets: list[Target],
+    settings: str,
+    fitted: Mapping[str, int],
+    rows: int,
+    account: Account,
+) -> Manifest:
+    """What the version says of itself."""
+    config, source = job.config, checked.source
+    facts: dict[str, Any] = {
+        "collection": config.collection,
+        "title": config.title or config.collection,
+        "settings": settings,
+        "source_key": source_key(source, config),
+        "source": source.name,
+        "split": source.split,
+        "revision": source.revision,
+        "licence": source.licence,
+        "credit": config.credit or source.credit,
+        "filters": list(payload_indexes(source, config.filters)),
+        "encoders": [
+            asdict(description)
+            | {
+                "vector": target.vector,
+                "code": target.code,
+                "fingerprint": description.fingerprint,
+                "prepared_dimension": target.projection.dimension,
+            }
+            for description, target in zip(checked.encoders.values(), targets, strict=True)
+        ],
+        "search": config.search.model_dump(),
+        "projection": config.projection.model_dump(),
+        "quantization": config.quantization.model_dump(),
+        "rows": rows,
+        "account": {k: getattr(account, k) for k in ("source", "written", "skipped", "rejected")},
+        "built": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    live = live_manifest(checked.store, config.collection)
+    before = live[1].facts.get("fitted_rows", 0) if live else 0
+    facts["fitted_rows"] = max(fitted.values()) or before
+    tensors = {}
+    for target in targets:
+        tensors[f"{target.vector}.matrix"] = target.projection.matrix
+        tensors[f"{target.vector}.offset"] = target.projection.offset
+    return Manifest(facts, tensors)

@@ -1,0 +1,158 @@
+"""What can fail before work begins: found in seconds, without a network, with the mend in the message."""
+
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from pipeline.encoders import EncoderDescription, describe_encoder
+from pipeline.errors import SimileError
+from pipeline.sources import Source, resolve_source
+from pipeline.store import Store, open_store
+from pipeline.store.protocol import vector_params
+from qdrant_config import CollectionConfig
+
+__all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight", "writer_lock"]
+
+
+@dataclass(frozen=True)
+class IndexJob:
+    """What was asked for on the command line, resolved.
+
+    Attributes:
+        config: the collection's YAML with what the command line overrides.
+        home: absolute folder or fsspec URL.
+        url: Qdrant server; None: `QDRANT_URL`, else the embedded store in the home.
+        limit: only the first rows.
+        actors, gpus_per_actor: reservation; None chooses.
+        sync: also remove points whose rows the source does not have any more.
+        add: keep what is there and add the rows of another source.
+        refit: fit the projection anew, in a new version.
+        retry_rejects: try the rows again that an earlier run rejected.
+    """
+
+    config: CollectionConfig
+    home: str
+    url: str | None = None
+    limit: int | None = None
+    actors: int | None = None
+    gpus_per_actor: float | None = None
+    sync: bool = False
+    add: bool = False
+    refit: bool = False
+    retry_rejects: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What preflight found; encoder name -> description."""
+
+    source: Source
+    encoders: dict[str, EncoderDescription]
+    store: Store
+
+
+def preflight(job: IndexJob) -> Checked:
+    """Resolve the source, describe the encoders, write a point to the store, look at the disk.
+
+    Raises:
+        SimileError: one of these failed.
+    """
+    config = job.config
+    if job.sync and job.limit:
+        raise SimileError(
+            "--sync removes what the source lacks, and --limit hides most of it; use one of them."
+        )
+    if job.sync and job.add:
+        raise SimileError("--add keeps the rows of other sources and --sync removes them; use one of them.")
+    encoders = {encoder.name: describe_encoder(encoder.name) for encoder in config.encoders}
+    source = resolve_source(
+        config.source, split=config.split, image_column=config.image, config=config.config
+    )
+    missing = set(config.filters or []) - set(source.payload_columns)
+    if missing:
+        raise SimileError(
+            f"Filters {sorted(missing)} are not columns of {source.name}; "
+            f"there are: {', '.join(source.payload_columns) or 'none'}."
+        )
+    store = open_store(job.home, job.url)
+    _check_writable(store, config)
+    _check_disk(job, source, encoders)
+    return Checked(source, encoders, store)
+
+
+def _check_writable(store: Store, config: CollectionConfig) -> None:
+    """Write one point and read it back, in a version that no other job uses."""
+    version = f"{config.collection}__preflight-{socket.gethostname()}-{os.getpid()}"
+    try:
+        store.create(version, config, vector_params(config, {"probe": 2}, {}), {})
+        point = "00000000-0000-0000-0000-000000000001"
+        store.upsert(version, [point], {"probe": np.ones((1, 2), np.float32)}, [{}])
+        if store.count(version) != 1:
+            raise SimileError(f"The store at {store.address} took a point and does not count it.")
+    except OSError as error:
+        raise SimileError(f"The store at {store.address} cannot be written: {error}.") from error
+    finally:
+        store.drop(version)
+
+
+def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> int:
+    """Disk that one row takes, roughly: staged and stored vectors, codes, and two thumbnails."""
+    thumbnail = 12_000
+    widths = [description.dimension or 1024 for description in encoders.values()]
+    prepared = [min(width, config.projection.dimension) for width in widths]
+    return (
+        sum(2 * w + 6 * p + p // 4 + thumbnail for w, p in zip(widths, prepared, strict=True))
+        + thumbnail * 4 // 3
+    )
+
+
+def _check_disk(job: IndexJob, source: Source, encoders: dict[str, EncoderDescription]) -> None:
+    if "://" in job.home:
+        return
+    Path(job.home).mkdir(parents=True, exist_ok=True)
+    needed = bytes_a_row(encoders, job.config) * min(source.rows, job.limit or source.rows)
+    free = shutil.disk_usage(job.home).free
+    if needed > free:
+        raise SimileError(
+            f"The job may need {needed / 1e9:.1f} GB below {job.home} and {free / 1e9:.1f} GB are free; "
+            "free some space, or choose another --home."
+        )
+
+
+@contextmanager
+def writer_lock(home: str, collection: str) -> Iterator[None]:
+    """One writer a collection and home; the lock goes with its process, however that ends.
+
+    Raises:
+        SimileError: another job holds it.
+    """
+    if "://" in home:  # an object store has no locks; two versions beside each other do no harm
+        yield
+        return
+    folder = Path(home) / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    holder = folder / f"{collection}.json"
+    lock = filelock.FileLock(folder / f"{collection}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        who = json.loads(holder.read_text(encoding="utf-8")) if holder.is_file() else {}
+        raise SimileError(
+            f"Another job is writing '{collection}' (process {who.get('process')} on {who.get('host')}); "
+            "wait for it, or stop it."
+        ) from None
+    try:
+        holder.write_text(
+            json.dumps({"process": os.getpid(), "host": socket.gethostname()}), encoding="utf-8"
+        )
+        yield
+    finally:
+        lock.release()

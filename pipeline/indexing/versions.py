@@ -1,0 +1,173 @@
+"""Which version a job writes to, what it still lacks, and going back to an earlier one."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from pipeline.encoders import EncoderDescription
+from pipeline.errors import SimileError
+from pipeline.projection import Projection
+from pipeline.sources import Source
+from pipeline.store import Manifest, Store
+from qdrant_config import CollectionConfig
+
+__all__ = [
+    "Difference",
+    "build_key",
+    "compare",
+    "drop_unfinished",
+    "find_unfinished",
+    "finished_versions",
+    "live_manifest",
+    "mark_unfinished",
+    "new_version",
+    "prune",
+    "rollback",
+    "settings_key",
+    "source_key",
+    "stored_projections",
+]
+
+_BUILD = "build.json"  # attachment of an unfinished version: the key of what it shall hold
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What separates a version from what it should hold; sets of ids."""
+
+    new: set[str]
+    changed: set[str]
+    gone: set[str]
+
+
+def compare(present: Mapping[str, str], wanted: Mapping[str, str]) -> Difference:
+    """Compare id -> mark of a version with id -> mark of the source.
+
+    >>> compare({"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"})
+    Difference(new={'d'}, changed={'b'}, gone={'a'})
+    """
+    changed = {point for point, mark in wanted.items() if point in present and present[point] != mark}
+    return Difference(wanted.keys() - present.keys(), changed, present.keys() - wanted.keys())
+
+
+def settings_key(config: CollectionConfig, encoders: Mapping[str, EncoderDescription]) -> str:
+    """Hash of all that makes points of two builds belong into one version."""
+    about_rows = {"source", "sample", "split", "config", "title", "credit", "max_reject_fraction", "search"}
+    settings = config.model_dump(exclude=about_rows)
+    fingerprints = [description.fingerprint for description in encoders.values()]
+    return hashlib.sha256(json.dumps([settings, fingerprints], sort_keys=True).encode()).hexdigest()
+
+
+def source_key(source: Source, config: CollectionConfig) -> str:
+    """The address of the rows: another revision of the same source is the same address."""
+    return json.dumps([source.name, config.config, source.split])
+
+
+def live_manifest(store: Store, alias: str) -> tuple[str, Manifest] | None:
+    """The live version and its manifest; None where there is none, or an unreadable one."""
+    version = store.aliases().get(alias)
+    if version is None:
+        return None
+    try:
+        return version, store.read_manifest(version)
+    except SimileError:
+        return None
+
+
+def stored_projections(
+    manifest: Manifest, config: CollectionConfig, encoders: Mapping[str, EncoderDescription]
+) -> dict[str, Projection]:
+    """Encoder name -> the projection of a version, for encoders that are still the same."""
+    facts = manifest.facts
+    if facts.get("projection") != config.projection.model_dump():
+        return {}
+    return {
+        entry["name"]: Projection(
+            manifest.tensors[f"{entry['vector']}.matrix"], manifest.tensors[f"{entry['vector']}.offset"]
+        )
+        for entry in facts["encoders"]
+        if entry["name"] in encoders and entry["fingerprint"] == encoders[entry["name"]].fingerprint
+    }
+
+
+def new_version(alias: str) -> str:
+    """A name that sorts by time."""
+    return f"{alias}__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+
+
+def build_key(settings: str, marks: Mapping[str, str], projections: Mapping[str, Projection]) -> str:
+    """Hash of what a version shall hold, to know it again after a crash."""
+    hasher = hashlib.sha256(settings.encode())
+    for point in sorted(marks):
+        hasher.update(f"{point}{marks[point]}\n".encode())
+    for name in sorted(projections):
+        hasher.update(np.ascontiguousarray(projections[name].matrix).tobytes())
+    return hasher.hexdigest()
+
+
+def mark_unfinished(store: Store, version: str, key: str) -> None:
+    """Leave the key with a version whose build begins."""
+    store.attach(version, _BUILD, key.encode())
+
+
+def find_unfinished(store: Store, alias: str, key: str) -> str | None:
+    """A version that an earlier run of the same job left unfinished."""
+    for version in reversed(store.versions(alias)):
+        if not _is_finished(store, version) and store.attachment(version, _BUILD) == key.encode():
+            return version
+    return None
+
+
+def drop_unfinished(store: Store, alias: str, except_for: str | None) -> None:
+    """Remove what crashed jobs left behind. Only for the one who holds the writer's lock."""
+    spared = {except_for, store.aliases().get(alias)}
+    for version in store.versions(alias):
+        if version not in spared and not _is_finished(store, version) and "__preflight" not in version:
+            store.drop(version)
+
+
+def finished_versions(store: Store, alias: str) -> list[str]:
+    """Versions that can be searched, oldest first."""
+    return [version for version in store.versions(alias) if _is_finished(store, version)]
+
+
+def _is_finished(store: Store, version: str) -> bool:
+    try:
+        store.read_manifest(version)
+    except SimileError:
+        return False
+    return True
+
+
+def rollback(store: Store, alias: str) -> dict[str, Any]:
+    """Make the version before the live one live.
+
+    Raises:
+        SimileError: there is none.
+    """
+    live = store.aliases().get(alias)
+    earlier = [version for version in finished_versions(store, alias) if live and version < live]
+    if not earlier:
+        raise SimileError(f"'{alias}' has no earlier version to go back to.")
+    store.switch(alias, earlier[-1])
+    return {"collection": alias, "version": earlier[-1], "was": live}
+
+
+def prune(store: Store, alias: str) -> dict[str, Any]:
+    """Drop every version but the live one.
+
+    Raises:
+        SimileError: there is no such collection.
+    """
+    live = store.aliases().get(alias)
+    if live is None:
+        raise SimileError(f"Collection '{alias}' does not exist; there is nothing to prune.")
+    dropped = [version for version in store.versions(alias) if version != live]
+    for version in dropped:
+        store.drop(version)
+    return {"collection": alias, "version": live, "dropped": dropped}

@@ -1,0 +1,92 @@
+"""Requests to a server: of bounded size, and repeated while it is busy or away."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import grpc
+import tenacity
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from pipeline.errors import SimileError
+
+__all__ = ["patience_seconds", "payload_bytes", "request_slices", "retried"]
+
+REQUEST_BYTES = 8 * 2**20  # a quarter of the server's default limit
+REQUEST_POINTS = 256
+_PATIENCE_SECONDS = 120.0
+_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 15.0
+_PASSING_CODES = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+)
+
+
+def patience_seconds() -> float:
+    """How long writes are repeated before the store counts as gone: `SIMILE_STORE_PATIENCE`, else 120 s."""
+    return float(os.environ.get("SIMILE_STORE_PATIENCE") or _PATIENCE_SECONDS)
+
+
+def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
+    """Call `send`, again after growing, jittered pauses while the server is away, slow, or says 429 or 5xx.
+
+    Every write of Simile names its points, so a repeated one changes nothing.
+
+    Args:
+        send: one request.
+        patience: seconds in all.
+        address: of the server, for the message.
+
+    Raises:
+        SimileError: the patience ran out.
+    """
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_passes),
+        wait=tenacity.wait_random_exponential(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS),
+        stop=tenacity.stop_after_delay(patience),
+        reraise=True,
+    )
+    try:
+        return attempts(send)
+    except (ResponseHandlingException, UnexpectedResponse, grpc.RpcError) as error:
+        if not _passes(error):
+            raise
+        status = getattr(error, "status_code", None)
+        raise SimileError(
+            f"The Qdrant server at {address} {f'answered {status}' if status else 'did not answer'} for "
+            f"{patience:.0f} s. What is staged stays; run the same command again when the server is back."
+        ) from error
+
+
+def _passes(error: BaseException) -> bool:
+    """Is this the kind of failure that goes away by itself?"""
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code == 429 or (error.status_code or 0) >= 500
+    if isinstance(error, grpc.RpcError):
+        return isinstance(error, grpc.Call) and error.code() in _PASSING_CODES
+    return isinstance(error, ResponseHandlingException)
+
+
+def payload_bytes(payload: dict[str, Any]) -> int:
+    """Size of a payload on the wire, roughly: the strings, of which the thumbnail is all that counts."""
+    return sum(
+        payload_bytes(value) if isinstance(value, dict) else len(str(value)) + len(key)
+        for key, value in payload.items()
+    )
+
+
+def request_slices(sizes: Sequence[int]) -> Iterator[slice]:
+    """Cut rows of these sizes in bytes into requests below `REQUEST_BYTES` and `REQUEST_POINTS`.
+
+    >>> [(part.start, part.stop) for part in request_slices([5 * 2**20, 2 * 2**20, 4 * 2**20])]
+    [(0, 2), (2, 3)]
+    """
+    start, total = 0, 0
+    for at, size in enumerate(sizes):
+        if at > start and (total + size > REQUEST_BYTES or at - start >= REQUEST_POINTS):
+            yield slice(start, at)
+            start, total = at, 0
+        total += size
+    if len(sizes) > start:
+        yield slice(start, len(sizes))
