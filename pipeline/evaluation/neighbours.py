@@ -6,7 +6,7 @@ import numpy as np
 
 from pipeline.evaluation.ties import TieGroups
 
-__all__ = ["UNLABELLED", "cosine_rankings", "csls_offsets", "hamming_groups", "unit"]
+__all__ = ["UNLABELLED", "cosine_blocks", "cosine_rankings", "csls_offsets", "hamming_groups", "unit"]
 
 UNLABELLED = -1  # a label that is relevant to nothing, itself included
 _CELLS = 4_000_000  # query × database cells held at a time: 32 MB of float64
@@ -57,24 +57,39 @@ def cosine_rankings(
     own: np.ndarray | None = None,
     offsets: np.ndarray | None = None,
 ) -> Iterator[TieGroups]:
-    """Rankings by cosine for one block of queries after the other; equal floats go by database order.
+    """Rankings by cosine for one block of queries after the other; equal floats come in any order.
 
     Args:
         queries, database: (Q, D) and (N, D) float, any length.
         query_labels, database_labels, own: as in `hamming_groups`.
         offsets: (N,) of `csls_offsets`: rank by CSLS instead.
     """
+    for scores, relevant in cosine_blocks(queries, database, query_labels, database_labels, own):
+        ranked_by = -scores if offsets is None else offsets - 2 * scores
+        order = np.argsort(ranked_by, axis=1)  # unstable: 6 times faster, and floats hardly ever tie
+        ranked = np.take_along_axis(relevant, order, axis=1)
+        yield TieGroups.of_ranking(ranked if own is None else ranked[:, :-1])
+
+
+def cosine_blocks(
+    queries: np.ndarray,
+    database: np.ndarray,
+    query_labels: np.ndarray,
+    database_labels: np.ndarray,
+    own: np.ndarray | None = None,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(q, N) cosines and (q, N) relevance of one block of queries after the other.
+
+    A query's own place in the database has −∞ and is not relevant.
+    """
     queries, database = unit(queries), unit(database)
     for part in _blocks(len(queries), len(database)):
         scores = queries[part] @ database.T
-        if offsets is not None:
-            scores = 2 * scores - offsets
         relevant = _relevance(query_labels[part], database_labels)
         if own is not None:
-            scores[np.arange(len(scores)), own[part]] = -np.inf
-        order = np.argsort(-scores, axis=1, kind="stable")
-        ranked = np.take_along_axis(relevant, order, axis=1)
-        yield TieGroups.of_ranking(ranked if own is None else ranked[:, :-1])
+            rows = np.arange(len(scores))
+            scores[rows, own[part]], relevant[rows, own[part]] = -np.inf, False
+        yield scores, relevant
 
 
 def csls_offsets(database: np.ndarray, neighbours: int = _CSLS_NEIGHBOURS) -> np.ndarray:

@@ -48,8 +48,25 @@ class TieGroups:
 
     @classmethod
     def of_ranking(cls, relevant: np.ndarray) -> "TieGroups":
-        """(Q, N) bool, nearest first and without ties."""
-        return cls(np.broadcast_to(np.int64(1), relevant.shape), relevant.astype(np.int64))
+        """(Q, N) bool, nearest first and without ties.
+
+        Irrelevant hits in a row become one group, for their order does not matter: few relevant hits in a
+        large database make few groups.
+        """
+        total = relevant.sum(axis=1)
+        width = int(total.max(initial=0))
+        if 2 * width + 1 >= relevant.shape[1]:
+            return cls(np.broadcast_to(np.int64(1), relevant.shape), relevant.astype(np.int64))
+        query, rank = np.nonzero(relevant)
+        nth = np.arange(len(query)) - (total.cumsum() - total)[query]
+        gap = np.diff(rank, prepend=-1) - 1
+        gap[nth == 0] = rank[nth == 0]
+        sizes = np.zeros((len(relevant), 2 * width + 1), np.int64)
+        hits = np.zeros_like(sizes)
+        sizes[query, 2 * nth] = gap
+        sizes[query, 2 * nth + 1] = hits[query, 2 * nth + 1] = 1
+        sizes[:, -1] = relevant.shape[1] - sizes.sum(axis=1)
+        return cls(sizes, hits)
 
     @property
     def total(self) -> np.ndarray:

@@ -42,7 +42,8 @@ class Plan:
 
     Attributes:
         table: row_key uint64 · file string · row int64 (position in its file) · id string, null when the
-            bytes could not be read · payload string (JSON) · first bool (not a repeat of an earlier row).
+            bytes could not be read · digest string, sha256 of the bytes, null with the id · payload string
+            (JSON) · first bool (not a repeat of an earlier row).
     """
 
     table: pa.Table
@@ -93,6 +94,7 @@ _EMPTY = pa.table(
         "row_key": pa.array([], pa.uint64()),
         "file": pa.array([], pa.string()),
         "id": pa.array([], pa.string()),
+        "digest": pa.array([], pa.string()),
         "payload": pa.array([], pa.string()),
     }
 )
@@ -105,16 +107,15 @@ def _ordered(rows: "Dataset") -> "Dataset":
 
 
 def _hash_rows(table: pa.Table, source: Source, collection: str) -> pa.Table:
-    ids = [
-        None if data is None else point_id(collection, hashlib.sha256(data).hexdigest())
-        for data in image_bytes(table)
-    ]
+    digests = [None if data is None else hashlib.sha256(data).hexdigest() for data in image_bytes(table)]
+    ids = [None if digest is None else point_id(collection, digest) for digest in digests]
     payloads = [json.dumps(payload, ensure_ascii=False) for payload in decode_payload(source, table)]
     return pa.table(
         {
             "row_key": table["row_key"],
             "file": table["file"],
             "id": pa.array(ids, pa.string()),
+            "digest": pa.array(digests, pa.string()),
             "payload": pa.array(payloads, pa.string()),
         }
     )

@@ -81,6 +81,14 @@ def _some(pools: list[list[tuple[int, ...]]]) -> list[tuple[tuple[int, ...], ...
     return list(itertools.product(*[sorted(set(pool)) for pool in pools]))
 
 
+def test_irrelevant_hits_in_a_row_are_one_group() -> None:
+    found = TieGroups.of_ranking(np.array([[0, 0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 0]], bool))
+    assert found.sizes.tolist() == [[2, 1, 1, 1, 2], [0, 1, 0, 0, 6]]
+    assert found.relevant.tolist() == [[0, 1, 0, 1, 0], [0, 1, 0, 0, 0]]
+    assert average_precision(found) == pytest.approx([(1 / 3 + 2 / 5) / 2, 1])
+    assert precision_at(found, 3) == pytest.approx([1 / 3, 1 / 3])
+
+
 def test_without_relevant_hits_there_is_no_value() -> None:
     nothing = ranking(0, 0)
     assert precision_at(nothing, 2)[0] == 0

@@ -1,0 +1,98 @@
+""" "All matches": what a threshold that random pairs set finds, and what it misses."""
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.calibration import MATCH_TAIL, calibrate, match_threshold
+from pipeline.evaluation.neighbours import UNLABELLED, cosine_blocks, hamming_groups
+from pipeline.evaluation.splits import Protocol
+
+__all__ = ["TAILS", "counts_at", "match_table"]
+
+TAILS = (1e-4, MATCH_TAIL, 1e-2, 1e-1)  # share of random pairs allowed to reach the threshold
+
+
+def match_table(
+    vectors: np.ndarray,
+    codes: np.ndarray,
+    protocol: Protocol,
+    labels: np.ndarray,
+    calibration: dict[str, Any] | None = None,
+) -> list[dict[str, Any]]:
+    """Precision and recall of thresholds that are calibrated on the database, without labels or queries.
+
+    Args:
+        vectors: (N, D) float of the whole pool.
+        codes: (N, B) of −1 and +1.
+        labels: (N,) int.
+        calibration: of the collection; by default measured on the database.
+
+    Returns:
+        A row for each metric and tail: `threshold` (score), `precision` = relevant matches / matches and
+        `recall` = relevant matches / relevant pictures, over all queries together; `matches`: mean number
+        a query; `empty`: share of queries without any. `default` marks the calibrated one.
+    """
+    asked = labels[protocol.queries] != UNLABELLED
+    queries, there = protocol.queries[asked], labels[protocol.database]
+    own = None if protocol.own is None else protocol.own[asked]
+    database = protocol.database
+    calibration = calibration or calibrate(vectors[database], codes[database])
+    rows = []
+    for metric, each in (("cosine", vectors), ("hamming", codes)):
+        thresholds = [match_threshold(calibration, metric, tail) for tail in TAILS]
+        found, right, total = counts_at(
+            metric, each[queries], each[database], labels[queries], there, thresholds, own
+        )
+        for at, tail in enumerate(TAILS):
+            rows.append(
+                {
+                    "metric": metric,
+                    "tail": tail,
+                    "default": tail == MATCH_TAIL,
+                    "threshold": round(thresholds[at], 4),
+                    "precision": _share(right[:, at].sum(), found[:, at].sum()),
+                    "recall": _share(right[:, at].sum(), total.sum()),
+                    "matches": round(float(found[:, at].mean()), 2) if len(found) else 0.0,
+                    "empty": round(float((found[:, at] == 0).mean()), 4) if len(found) else 0.0,
+                }
+            )
+    return rows
+
+
+def counts_at(
+    metric: str,
+    queries: np.ndarray,
+    database: np.ndarray,
+    query_labels: np.ndarray,
+    database_labels: np.ndarray,
+    thresholds: list[float],
+    own: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(Q, T) hits whose score reaches each threshold, (Q, T) relevant ones of them, (Q,) relevant in all.
+
+    Scores are cosines, or 1 − 2h/B for Hamming distance h of B bits.
+    """
+    if metric == "hamming":
+        groups = hamming_groups(queries, database, query_labels, database_labels, own)
+        scores = 1 - 2 * np.arange(groups.sizes.shape[1]) / database.shape[1]
+        within = [scores >= threshold - 1e-6 for threshold in thresholds]
+        found = np.stack([groups.sizes[:, keep].sum(axis=1) for keep in within], axis=1)
+        right = np.stack([groups.relevant[:, keep].sum(axis=1) for keep in within], axis=1)
+        return found, right, groups.total
+    parts = [
+        (
+            np.stack([(scores >= t).sum(axis=1) for t in thresholds], axis=1),
+            np.stack([((scores >= t) & relevant).sum(axis=1) for t in thresholds], axis=1),
+            relevant.sum(axis=1),
+        )
+        for scores, relevant in cosine_blocks(queries, database, query_labels, database_labels, own)
+    ]
+    none = np.empty((0, len(thresholds)), np.int64)
+    if not parts:
+        return none, none, np.empty(0, np.int64)
+    return tuple(np.concatenate(each) for each in zip(*parts, strict=True))  # type: ignore[return-value]
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(float(part / whole), 4) if whole else None

@@ -1,0 +1,35 @@
+"""Four pictures by hand, and thresholds that come from random pairs alone."""
+
+import numpy as np
+import pytest
+
+from pipeline.evaluation.matches import TAILS, counts_at, match_table
+from pipeline.evaluation.splits import leave_one_out
+
+
+@pytest.mark.parametrize("metric", ["cosine", "hamming"])
+def test_counts_by_hand(metric: str) -> None:
+    # scores to the first: 1 (itself), 0.5, 0, 1
+    vectors = np.array([[1, 1, 1, 1], [1, 1, 1, -1], [1, 1, -1, -1], [1, 1, 1, 1]])
+    labels = np.array([0, 1, 0, 0])
+    own = np.array([0])
+    found, right, total = counts_at(
+        metric, vectors[:1], vectors, labels[:1], labels, [1.0 - 1e-6, 0.4, -1], own
+    )
+    assert found.tolist() == [[1, 2, 3]]
+    assert right.tolist() == [[1, 1, 2]]
+    assert total.tolist() == [2]
+
+
+def test_clusters_are_found_whole_and_alone() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(100), 5)  # 0.8 % of all pairs are of one cluster
+    vectors = rng.normal(size=(100, 64))[labels] + 0.05 * rng.normal(size=(500, 64))
+    rows = match_table(vectors, np.where(vectors >= 0, 1, -1), leave_one_out(np.arange(500)), labels)
+    assert [row["tail"] for row in rows] == [*TAILS, *TAILS]
+    at = {(row["metric"], row["tail"]): row for row in rows}
+    assert at["cosine", 1e-3]["default"] and at["cosine", 1e-3]["precision"] == 1
+    assert at["cosine", 1e-3]["recall"] == pytest.approx(1e-3 / (4 / 499), abs=0.02)
+    assert at["cosine", 1e-2]["recall"] > 0.99  # one pair in a hundred is more than the 0.8 % that match
+    assert at["cosine", 1e-1]["precision"] == pytest.approx(0.08, abs=0.01)
+    assert at["hamming", 1e-2]["recall"] > 0.95
