@@ -126,6 +126,30 @@ class Encoder:
             parts = batch.split(len(batch) if self.device.startswith("cuda") else CPU_BATCH)
             return torch.cat([self._network(part).float().cpu() for part in parts]).numpy()
 
+    def spatial(self, batch: torch.Tensor) -> np.ndarray:
+        """(N, 3, H, W) float32 on any device -> (N, h, w, D) float32: the embedding, place by place.
+
+        Where the network pools places by a mean (or by GeM, whose shares are handed to the places), the mean
+        over h × w is the embedding itself. Of a ViT it is what the head makes of each patch token alone.
+
+        Raises:
+            SimileError: a network whose places cannot be told apart in its embedding.
+        """
+        import torch
+
+        spatial = getattr(self._network, "spatial", None)
+        try:
+            if spatial is None:
+                raise TypeError("it does not say which layer holds them")
+            with torch.inference_mode(), self._precision():
+                batch = batch.to(self.device, memory_format=torch.channels_last)
+                return spatial(batch).float().cpu().numpy()
+        except (SimileError, RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
+            raise SimileError(
+                f"'{self.name}' cannot show which places of a picture matter: {_first_line(error)}; "
+                "choose another encoder"
+            ) from None
+
     def _precision(self) -> AbstractContextManager:
         """16-bit floats on a GPU, where they are several times faster; full precision elsewhere."""
         import torch

@@ -14,6 +14,7 @@ from torch import nn
 from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.encoder import EncoderDescription, check_patches, input_size_error
 from pipeline.encoders.names import EncoderName
+from pipeline.encoders.tokens import token_grid
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
@@ -46,6 +47,40 @@ class PooledFeatures(nn.Module):
         if getattr(self.model, "global_pool", None) == "token" and features.ndim == 3:
             return features[:, 0]
         return self.model.forward_head(features, pre_logits=True)
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, H, W, D): the last feature map, or what the head makes of each patch token alone."""
+        features = self.model.forward_features(images)
+        if features.ndim == 4:
+            return features if self.channels_last else features.permute(0, 2, 3, 1)
+        if getattr(self.model, "global_pool", None) == "token":
+            return token_grid(features, images, self.model.patch_embed.patch_size)
+        return _head_of_each(self.model, features, images, pre_logits=True)
+
+
+class ProjectedFeatures(nn.Module):
+    """(N, 3, H, W) -> (N, D): an image tower of CLIP with its projection."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model: Any = model
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.model(images)
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, H, W, D): the projection of each patch token alone."""
+        return _head_of_each(self.model, self.model.forward_features(images), images, pre_logits=False)
+
+
+def _head_of_each(model: Any, tokens: torch.Tensor, images: torch.Tensor, pre_logits: bool) -> torch.Tensor:
+    """Every patch token through the head as if the picture were nothing else; prefix tokens are left out."""
+    grid = token_grid(tokens, images, model.patch_embed.patch_size)
+    alone = grid.reshape(-1, 1, grid.shape[-1])
+    if model.global_pool != "token":  # where the class is read, the token itself takes that place
+        prefix = getattr(model, "num_prefix_tokens", 0)
+        alone = torch.cat([alone.new_zeros(len(alone), prefix, alone.shape[-1]), alone], 1)
+    return model.forward_head(alone, pre_logits=pre_logits).reshape(*grid.shape[:3], -1)
 
 
 def hub_id(name: EncoderName) -> str:
@@ -146,7 +181,7 @@ def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> n
 def _embedding(model: Any) -> nn.Module:
     """The model cut to the part that makes the embedding: large classifiers would only take memory."""
     if _is_projected(model):
-        return model
+        return ProjectedFeatures(model)
     model.reset_classifier(0)
     if hasattr(model, "pre_logits") and model.num_features != model.head_hidden_size:
         model.pre_logits = nn.Identity()  # VGG: 4,096 × 4,096 and more that come after the feature map
@@ -164,7 +199,7 @@ def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
     """The model's own, as JSON holds it; with `@<N>px` the whole image is resized to N × N."""
     from timm.data import resolve_model_data_config
 
-    found = resolve_model_data_config(network.model if isinstance(network, PooledFeatures) else network)
+    found = resolve_model_data_config(network.model)
     if name.pixels:
         found |= {"input_size": (3, name.pixels, name.pixels), "crop_pct": 1.0, "crop_mode": "squash"}
     keys = ("input_size", "crop_pct", "crop_mode", "interpolation", "mean", "std")

@@ -13,6 +13,7 @@ from torch import nn
 from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.encoder import EncoderDescription, check_patches
 from pipeline.encoders.names import EncoderName
+from pipeline.encoders.tokens import token_grid
 from pipeline.encoders.transformers_processors import (
     apply_processor,
     describe_processor,
@@ -72,6 +73,26 @@ class Embedding(nn.Module):
         if hidden.ndim == 4:
             return hidden.mean((2, 3))
         return hidden[:, 0] if self.has_cls else hidden.mean(1)
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, H, W, D): the last feature map, or what the head makes of each patch token alone."""
+        tower = getattr(self.model, "vision_model", self.model)
+        output = tower(pixel_values=images, **self.options)
+        hidden = output.last_hidden_state
+        if hidden.ndim == 4:
+            return hidden.permute(0, 2, 3, 1)
+        config = getattr(self.model.config, "vision_config", self.model.config)
+        grid = token_grid(hidden, images, config.patch_size)
+        return self._head_of_each(tower, grid)
+
+    def _head_of_each(self, tower: Any, grid: torch.Tensor) -> torch.Tensor:
+        projection = getattr(self.model, "visual_projection", None)
+        if projection is not None:  # CLIP: the token where its class token would be
+            return projection(tower.post_layernorm(grid))
+        head = getattr(tower, "head", None)
+        if head is not None:  # SigLIP: attention pooling over this token alone
+            return head(grid.reshape(-1, 1, grid.shape[-1])).reshape(*grid.shape[:3], -1)
+        return grid
 
 
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:

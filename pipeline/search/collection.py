@@ -10,8 +10,9 @@ from PIL import Image
 
 from pipeline.errors import SimileError
 from pipeline.projection import Projection
-from pipeline.search.embedding import Picture, encoder_of, prepare
+from pipeline.search.embedding import Picture, encoder_of, opened, prepare
 from pipeline.search.hit import Hit, hit_from
+from pipeline.search.reasons import Reasons, find_reasons
 from pipeline.search.settings import Metric, check_metric_and_k, qdrant_filter, search_params
 from pipeline.search.version import Version
 from pipeline.store import Store, open_store
@@ -203,6 +204,30 @@ class Collection:
         version = self._version()
         found = self._store.scroll(version.name, n)
         return [hit_from(str(r.id), r.payload or {}, version.filters) for r in found]
+
+    def why(
+        self,
+        query: Picture,
+        hit_id: str,
+        encoder: str | None = None,
+        query_id: str | None = None,
+    ) -> Reasons:
+        """Why the picture `hit_id` is near `query`: heat maps, bits, rank and score under each metric.
+
+        Args:
+            query: the picture that was searched from; of a stored one its thumbnail.
+            hit_id: a point of this collection.
+            encoder: one of `encoders`.
+            query_id: the query's own point, where it is stored.
+
+        Raises:
+            SimileError: a point that is gone, an unusable picture, or a network that cannot show its places.
+        """
+        version = self._version()
+        facts = version.encoder(encoder)
+        side = encoder_of(version, facts).decode_side
+        pictures = [opened(picture, side) for picture in (query, self.get(hit_id).thumbnail)]
+        return find_reasons(self._store, version, facts, pictures[0], pictures[1], hit_id, query_id)
 
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200
