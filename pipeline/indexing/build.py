@@ -25,6 +25,7 @@ from pipeline.indexing.versions import (
     new_version,
     settings_key,
     source_key,
+    stored_marks,
     stored_projections,
 )
 from pipeline.projection import Projection
@@ -135,7 +136,7 @@ def _base(job: IndexJob, checked: Checked, settings: str) -> _Base | None:
         or manifest.facts.get("source_key") != source_key(checked.source, job.config)
     ):
         return None
-    return _Base(version, manifest, checked.store.marks(version))
+    return _Base(version, manifest, stored_marks(checked.store, version))
 
 
 def _refuse_other_fingerprint(job: IndexJob, checked: Checked, manifest: Manifest, settings: str) -> None:

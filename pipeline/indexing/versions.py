@@ -14,6 +14,7 @@ from pipeline.errors import SimileError
 from pipeline.projection import Projection
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
+from pipeline.store.protocol import RESERVED, all_points
 from qdrant_config import CollectionConfig
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "rollback",
     "settings_key",
     "source_key",
+    "stored_marks",
     "stored_projections",
 ]
 
@@ -93,6 +95,12 @@ def stored_projections(
         for entry in facts["encoders"]
         if entry["name"] in encoders and entry["fingerprint"] == encoders[entry["name"]].fingerprint
     }
+
+
+def stored_marks(store: Store, version: str) -> dict[str, str]:
+    """Id -> mark of every point of a version."""
+    points = all_points(store, version, fields=[f"{RESERVED}.mark"])
+    return {str(point.id): ((point.payload or {}).get(RESERVED) or {}).get("mark", "") for point in points}
 
 
 def new_version(alias: str) -> str:

@@ -1,11 +1,12 @@
 """All points of a version at once, as arrays: for measuring, calibrating and drawing, not for searching."""
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from pipeline.store.protocol import Store
+from pipeline.store.protocol import Store, all_points
 
 __all__ = ["Points", "read_points"]
 
@@ -42,18 +43,14 @@ def read_points(
     ids: list[str] = []
     parts: dict[str, list[np.ndarray]] = {name: [] for name in vectors}
     columns: dict[str, list[Any]] = {name: [] for name in fields}
-    while limit is None or len(ids) < limit:
-        again = 1 if ids else 0  # a page begins with its offset
-        size = page if limit is None else min(page, limit - len(ids))
-        found = store.scroll(version, size + again, ids[-1] if ids else None, vectors or None, fields)[again:]
-        if not found:
-            break
-        ids += [str(record.id) for record in found]
+    for record in islice(all_points(store, version, fields, with_vectors=vectors or None, page=page), limit):
+        ids.append(str(record.id))
         for name, each in parts.items():
-            each.append(np.array([record.vector[name] for record in found], np.float32))  # type: ignore[index,call-overload]
+            each.append(np.asarray(record.vector[name], np.float32))  # type: ignore[index,call-overload]
         for name, values in columns.items():
-            values += [(record.payload or {}).get(name) for record in found]
+            values.append((record.payload or {}).get(name))
     joined = {
-        name: np.concatenate(each) if each else np.empty((0, 0), np.float32) for name, each in parts.items()
+        name: np.array(each, np.float32) if each else np.empty((0, 0), np.float32)
+        for name, each in parts.items()
     }
     return Points(ids, joined, columns)

@@ -16,13 +16,12 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import SimileError
 from pipeline.store import _edge_models as translate
-from pipeline.store.protocol import RESERVED, Manifest, VectorQuery
+from pipeline.store.protocol import Manifest, VectorQuery
 from qdrant_config import CollectionConfig
 
 __all__ = ["EdgeStore"]
 
 _FLUSH_EVERY = 2048  # points; what a crash makes the load write again
-_PAGE = 10_000
 _UUID_BYTES = 16
 
 
@@ -104,17 +103,6 @@ class EdgeStore:
         data = journal.read_bytes() if journal.is_file() else b""
         whole = len(data) - len(data) % _UUID_BYTES  # the last entry may be cut off
         return {str(uuid.UUID(bytes=data[i : i + _UUID_BYTES])) for i in range(0, whole, _UUID_BYTES)}
-
-    def marks(self, version: str) -> dict[str, str]:
-        """Scroll over ids and marks."""
-        found: dict[str, str] = {}
-        offset = None
-        while True:
-            request = edge.ScrollRequest(limit=_PAGE, offset=offset, with_payload=[f"{RESERVED}.mark"])
-            page, offset = self._shard(version).scroll(request)
-            found |= {str(r.id): ((r.payload or {}).get(RESERVED) or {}).get("mark", "") for r in page}
-            if offset is None:
-                return found
 
     def finish(self, version: str) -> None:
         """Flush, build HNSW, flush, close."""
@@ -222,6 +210,7 @@ class EdgeStore:
         offset: str | None = None,
         with_vectors: list[str] | None = None,
         fields: list[str] | None = None,
+        query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points by id order."""
         request = edge.ScrollRequest(
@@ -229,6 +218,7 @@ class EdgeStore:
             offset=offset,
             with_payload=True if fields is None else fields or False,
             with_vector=with_vectors or False,
+            filter=translate.filter_(query_filter),
         )
         found, _ = self._shard(version).scroll(request)
         return [

@@ -1,6 +1,6 @@
 """What Simile asks of a store, in the words of `qdrant_client.models`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,7 +9,7 @@ from qdrant_client import models
 
 from qdrant_config import CollectionConfig
 
-__all__ = ["RESERVED", "Manifest", "Store", "VectorQuery", "vector_params"]
+__all__ = ["RESERVED", "Manifest", "Store", "VectorQuery", "all_points", "vector_params"]
 
 RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit
 
@@ -106,9 +106,6 @@ class Store(Protocol):
     def loaded(self, version: str) -> set[str]:
         """Ids written to an unfinished version that would survive a crash now."""
 
-    def marks(self, version: str) -> dict[str, str]:
-        """Id -> `payload[RESERVED]["mark"]` of every point: what its row looked like when it was written."""
-
     def finish(self, version: str) -> None:
         """Make everything durable and build the index; returns when queries can use it."""
 
@@ -162,6 +159,7 @@ class Store(Protocol):
         offset: str | None = None,
         with_vectors: list[str] | None = None,
         fields: list[str] | None = None,
+        query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points in the order of their ids, from `offset` on, with the payload `fields` (default: all)."""
 
@@ -169,3 +167,22 @@ class Store(Protocol):
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Values of an indexed payload field with exact counts, most frequent first."""
+
+
+def all_points(
+    store: Store,
+    version: str,
+    fields: list[str] | None = None,
+    query_filter: models.Filter | None = None,
+    with_vectors: list[str] | None = None,
+    page: int = 1_000,
+) -> Iterator[models.Record]:
+    """Every point, in the order of ids, a page at a time; arguments as in `Store.scroll`."""
+    offset = None
+    while True:
+        # One more than a page: it is where the next one begins.
+        records = store.scroll(version, page + 1, offset, with_vectors, fields, query_filter)
+        yield from records[:page]
+        if len(records) <= page:
+            return
+        offset = str(records[page].id)

@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import SimileError
 from pipeline.store._requests import patience_seconds, payload_bytes, request_slices, retried
-from pipeline.store.protocol import RESERVED, Manifest, VectorQuery
+from pipeline.store.protocol import Manifest, VectorQuery, all_points
 from qdrant_config import CollectionConfig
 
 __all__ = ["MANIFESTS", "ServerStore"]
@@ -24,7 +24,6 @@ MANIFESTS = "simile_manifests"  # one point a version; its vector is never searc
 _TIMEOUT_SECONDS = 60
 _CONNECT_SECONDS = 8  # preflight answers within ten
 _FLOAT_BYTES = 12  # of one float as JSON
-_PAGE = 2_000
 _POLL_SECONDS = 1.0
 _INDEXING_THRESHOLD_KB = 10_000
 
@@ -118,19 +117,7 @@ class ServerStore:
 
     def loaded(self, version: str) -> set[str]:
         """Every point that is there: each was acknowledged, with its vectors and payload in one write."""
-        return set(self.marks(version))
-
-    def marks(self, version: str) -> dict[str, str]:
-        """Scroll over ids and marks."""
-        found: dict[str, str] = {}
-        offset = None
-        while True:
-            page, offset = self.client.scroll(
-                version, limit=_PAGE, offset=offset, with_payload=[f"{RESERVED}.mark"]
-            )
-            found |= {str(r.id): ((r.payload or {}).get(RESERVED) or {}).get("mark", "") for r in page}
-            if offset is None:
-                return found
+        return {str(point.id) for point in all_points(self, version, fields=[])}
 
     def finish(self, version: str) -> None:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
@@ -240,6 +227,7 @@ class ServerStore:
         offset: str | None = None,
         with_vectors: list[str] | None = None,
         fields: list[str] | None = None,
+        query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points by id order."""
         found, _ = self.client.scroll(
@@ -248,6 +236,7 @@ class ServerStore:
             offset=offset,
             with_payload=True if fields is None else fields or False,
             with_vectors=with_vectors or False,
+            scroll_filter=query_filter,
         )
         return found
 

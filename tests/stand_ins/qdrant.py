@@ -120,7 +120,11 @@ def _retrieve(state: QdrantStandIn, body: dict, name: str) -> Any:
 def _scroll(state: QdrantStandIn, body: dict, name: str) -> Any:
     asked = models.ScrollRequest.model_validate(body)
     everything, _ = state.client.scroll(
-        name, limit=100_000, with_payload=asked.with_payload or False, with_vectors=asked.with_vector or False
+        name,
+        scroll_filter=asked.filter,
+        limit=100_000,
+        with_payload=asked.with_payload or False,
+        with_vectors=asked.with_vector or False,
     )
     ordered = sorted(everything, key=lambda record: str(record.id))
     kept = [r for r in ordered if asked.offset is None or str(r.id) >= str(asked.offset)]

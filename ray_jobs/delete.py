@@ -1,0 +1,60 @@
+"""Take pictures out of a collection: python -m ray_jobs.delete COLLECTION [--id ID] [--filter FIELD=VALUE]
+
+They stay out, also when the source is indexed again, until `--restore` is followed by an index job.
+"""
+
+import argparse
+
+from pipeline.errors import SimileError
+from pipeline.home import resolve_home
+from ray_jobs.session import print_result, report_errors
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """One JSON line."""
+    parser = argparse.ArgumentParser(prog="python -m ray_jobs.delete", description=__doc__)
+    parser.add_argument("collection")
+    parser.add_argument("--id", action="append", default=[], help="a point; may be repeated")
+    parser.add_argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        help="may be repeated: fields are ANDed",
+    )
+    parser.add_argument("--restore", action="store_true", help="let deleted pictures come back")
+    parser.add_argument("--home")
+    options = parser.parse_args(arguments)
+    with report_errors():
+        filters = parse_filters(options.filter)
+        if options.restore == bool(options.id or filters):
+            raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
+        from pipeline.indexing.delete import delete_points, restore_points
+        from pipeline.indexing.preflight import writer_lock
+        from pipeline.store import open_store
+
+        home = resolve_home(options.home)
+        store = open_store(home)
+        with writer_lock(home, options.collection):
+            if options.restore:
+                result = restore_points(store, options.collection)
+            else:
+                result = delete_points(store, options.collection, options.id, filters)
+    print_result(result)
+
+
+def parse_filters(texts: list[str]) -> dict[str, list[str]]:
+    """`["artist=Claude Monet", "artist=Goya"]` -> `{"artist": ["Claude Monet", "Goya"]}`."""
+    filters: dict[str, list[str]] = {}
+    for text in texts:
+        field, equals, value = text.partition("=")
+        if not (field and equals and value):
+            raise SimileError(f"--filter '{text}' must be FIELD=VALUE.")
+        filters.setdefault(field, []).append(value)
+    return filters
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""Rows that did not become points: python -m ray_jobs.rejects COLLECTION [--json]"""
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import asdict
+
+from pipeline.errors import SimileError
+from pipeline.home import resolve_home
+from ray_jobs.session import print_result, report_errors
+
+__all__ = ["main"]
+
+_WIDTHS = (38, 40, 12, 34)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The table of the latest run on stdout; what it sums up to on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m ray_jobs.rejects", description=__doc__)
+    parser.add_argument("collection")
+    parser.add_argument("--home", help="the home that the index job ran with")
+    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    options = parser.parse_args(arguments)
+    with report_errors():
+        from pipeline.indexing.rejects import read_rejects
+
+        home = resolve_home(options.home)
+        rejects = read_rejects(home, options.collection)
+        if rejects is None:
+            raise SimileError(f"No index job of '{options.collection}' has run with the home {home}.")
+    for reject in rejects:
+        if options.json:
+            print_result(asdict(reject))
+        else:
+            columns = (reject.id or "-", reject.place, reject.stage, reject.first_bytes)
+            row = "".join(f"{value:<{width}}" for value, width in zip(columns, _WIDTHS, strict=True))
+            print(row + reject.reason)
+    counts = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)
+    print(f"{len(rejects):,} rejected rows", file=sys.stderr)
+    for reason, count in counts.most_common():
+        print(f"{count:>8,}  {reason}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
