@@ -16,7 +16,7 @@ from page.uploads import read_upload, uploaded_path
 from page.views import Card, card, credit, details, field_name, figures, note
 from pipeline.errors import SimileError
 from pipeline.images import decode
-from pipeline.search import Collection, Hit
+from pipeline.search import Collection, Example, Hit, Settings
 
 MAX_FILTERS = 4
 MAX_HITS = 100
@@ -62,7 +62,8 @@ def run(found: Collection, query: Query, knobs: Knobs) -> tuple[list[Hit], dict[
     source = query.sources[0]
     if source.point_id is not None and source.collection == found.name:
         return found.search_id(source.point_id, **arguments)
-    return found.search_timed(decode(read_upload(source.picture)), **arguments)
+    answer = found.find([Example(picture=read_upload(source.picture))], settings=Settings(**arguments))
+    return answer.hits, answer.times
 
 
 def chosen_filters(found: Collection, chosen: Sequence[Any]) -> dict[str, Any]:

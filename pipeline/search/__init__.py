@@ -1,11 +1,26 @@
 """An image -> ranked hits. Imports neither Ray nor Gradio, and torch only with the first query.
 
-`collection.py` answers, `version.py` knows the build that answers, `embedding.py` turns examples into
-vectors, `settings.py` says how to search, `hit.py` is one result.
+`collection.py` answers; `version.py` is the build that answers; `example.py` is what is searched from and
+`embedding.py` turns it into vectors; `settings.py` says how to search; `nearest.py` asks the store and
+`ranking.py` selects from its answer; `hit.py` is what comes out.
 """
 
 from pipeline.search.collection import Collection, list_collections, open_collection
-from pipeline.search.hit import Hit
-from pipeline.search.settings import MAX_K, METRICS, Metric
+from pipeline.search.example import Box, Example, Picture
+from pipeline.search.hit import Found, Hit
+from pipeline.search.settings import MAX_K, METRICS, Metric, Settings
 
-__all__ = ["MAX_K", "METRICS", "Collection", "Hit", "Metric", "list_collections", "open_collection"]
+__all__ = [
+    "MAX_K",
+    "METRICS",
+    "Box",
+    "Collection",
+    "Example",
+    "Found",
+    "Hit",
+    "Metric",
+    "Picture",
+    "Settings",
+    "list_collections",
+    "open_collection",
+]

@@ -10,14 +10,18 @@ from PIL import Image
 
 from pipeline.errors import SimileError
 from pipeline.projection import Projection
-from pipeline.search.embedding import Picture, encoder_of, opened, prepare
-from pipeline.search.hit import Hit, hit_from
+from pipeline.search.embedding import Prepared, embed_examples, encoder_of, opened, prepare
+from pipeline.search.example import Example, Picture
+from pipeline.search.hit import Found, Hit, hit_from
+from pipeline.search.nearest import Search
 from pipeline.search.reasons import Reasons, find_reasons
-from pipeline.search.settings import Metric, check_metric_and_k, qdrant_filter, search_params
+from pipeline.search.settings import Metric, Settings, qdrant_filter
 from pipeline.search.version import Version
 from pipeline.store import Store, open_store
 
 __all__ = ["Collection", "list_collections", "open_collection"]
+
+MAX_EXAMPLES = 64  # likes and dislikes of one search
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -58,10 +62,17 @@ class Collection:
             self._current = self._read(live)
         return self._current
 
+    # --- what it is
+
+    @property
+    def version(self) -> str:
+        """Name of the live version."""
+        return self._version().name
+
     @property
     def manifest(self) -> dict[str, Any]:
         """What the live version says of itself."""
-        return self._version().manifest.facts
+        return self._version().facts
 
     @property
     def title(self) -> str:
@@ -81,7 +92,7 @@ class Collection:
     @property
     def filters(self) -> list[str]:
         """Payload fields that can be filtered and counted."""
-        return list(self.manifest["filters"])
+        return self._version().filters
 
     @property
     def credit(self) -> str | None:
@@ -94,9 +105,52 @@ class Collection:
         version = self._version()
         return str(encoder_of(version, version.encoder(None)).device)
 
+    def attachment(self, name: str) -> bytes | None:
+        """What is kept beside the live version under a plain name: its map, its evaluation report."""
+        return self._store.attachment(self._version().name, name)
+
     def warm_up(self) -> None:
         """Load the default encoder and run it once, so that the first visitor does not wait for it."""
         self.search(Image.new("RGB", (64, 64)), k=1)
+
+    # --- what is found
+
+    def find(
+        self,
+        likes: Sequence[Example],
+        dislikes: Sequence[Example] = (),
+        settings: Settings | None = None,
+    ) -> Found:
+        """Pictures like `likes` and not like `dislikes`.
+
+        Args:
+            likes: one or more; several count as `settings.combine` says.
+            dislikes: a hit is nearer to a like than to any of these.
+
+        Raises:
+            SimileError: no likes or more than 64 examples, bad settings, an unusable picture, an id that is
+                gone, words without a text tower, matches asked of a collection that was not calibrated.
+        """
+        settings = settings or Settings()
+        version = self._version()
+        facts = version.encoder(settings.encoder)
+        settings.check(version)
+        if not likes:
+            raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
+        if len(likes) + len(dislikes) > MAX_EXAMPLES:
+            given = len(likes) + len(dislikes)
+            raise SimileError(f"{given} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
+        start = time.perf_counter()
+        examples = embed_examples(self._store, version, facts, [*likes, *dislikes])
+        embedded = time.perf_counter()
+        own = [example.id for example in (*likes, *dislikes) if example.id]
+        n = len(likes)
+        search = Search(version, facts, settings, examples[:n], examples[n:], own)
+        hits, more = search.run(self._store)
+        times = _milliseconds(start, embedded)
+        if own and len(own) == len(examples):
+            times["embed_ms"] = 0.0  # stored vectors were looked up, no network ran
+        return Found(hits, times["embed_ms"], times["search_ms"], more, search.threshold)
 
     def search(
         self,
@@ -107,39 +161,16 @@ class Collection:
         exact: bool = False,
         encoder: str | None = None,
     ) -> list[Hit]:
-        """Pictures that look like `image`, nearest first.
+        """Pictures that look like `image`, nearest first; the arguments are those of `Settings`.
 
         Args:
             image: PIL image, encoded bytes, or a path.
-            metric: `cosine` over prepared vectors, or `hamming` over their codes.
-            k: hits wanted, 1 to 1,000.
-            filters: payload field -> value, or list of values of which one must match; fields are ANDed.
-            exact: compare with every point instead of the HNSW graph over quantized vectors.
-            encoder: one of `encoders`.
 
         Raises:
             SimileError: unknown metric, encoder or filter field, k out of bounds, or an unusable picture.
         """
-        return self.search_timed(image, metric, k, filters, exact, encoder)[0]
-
-    def search_timed(
-        self,
-        image: Picture,
-        metric: Metric = "cosine",
-        k: int = 10,
-        filters: Mapping[str, Any] | None = None,
-        exact: bool = False,
-        encoder: str | None = None,
-    ) -> tuple[list[Hit], dict[str, float]]:
-        """`search`, and the milliseconds it took: `embed_ms` (decoding included) and `search_ms`."""
-        version = self._version()
-        facts = version.encoder(encoder)
-        _check(version, metric, k, filters)
-        start = time.perf_counter()
-        prepared = prepare(version, facts, [image])[0]
-        embedded = time.perf_counter()
-        hits = self._nearest(version, facts, prepared, metric, k, filters, exact)
-        return hits, _milliseconds(start, embedded)
+        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
+        return self.find([Example(picture=image)], settings=settings).hits
 
     def search_id(
         self,
@@ -150,17 +181,10 @@ class Collection:
         exact: bool = False,
         encoder: str | None = None,
     ) -> tuple[list[Hit], dict[str, float]]:
-        """Like `search_timed`, from a stored point, which is left out of its own results."""
-        version = self._version()
-        facts = version.encoder(encoder)
-        _check(version, metric, k, filters)
-        start = time.perf_counter()
-        found = self._store.retrieve(version.name, [point_id], with_vectors=[facts["vector"]])
-        if not found:
-            raise SimileError(f"'{self.name}' has no picture '{point_id}' any more; search again.")
-        prepared = np.asarray(found[0].vector[facts["vector"]], np.float32)  # type: ignore[index]
-        hits = self._nearest(version, facts, prepared, metric, k, filters, exact, without=point_id)
-        return hits, _milliseconds(start, start)
+        """Like `search`, from a stored picture, which is left out; and the milliseconds it took."""
+        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
+        found = self.find([Example(id=point_id)], settings=settings)
+        return found.hits, found.times
 
     def embed(self, images: Sequence[Picture], encoder: str | None = None) -> np.ndarray:
         """Prepared vectors of pictures: (N, D) float32, not normalised; for `search_vector`."""
@@ -178,8 +202,12 @@ class Collection:
     ) -> list[Hit]:
         """`search` for a vector (D,) that `embed` made."""
         version = self._version()
-        _check(version, metric, k, filters)
-        return self._nearest(version, version.encoder(encoder), prepared, metric, k, filters, exact)
+        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
+        settings.check(version)
+        like = Prepared(prepared, Projection.codes(prepared[None])[0])
+        return Search(version, version.encoder(encoder), settings, [like]).run(self._store)[0]
+
+    # --- what is stored
 
     def ids(self) -> Iterator[str]:
         """Ids of all pictures, in order."""
@@ -193,11 +221,16 @@ class Collection:
 
     def get(self, point_id: str) -> Hit:
         """A stored picture; its score is 1 and its distance 0."""
-        version = self._version()
-        found = self._store.retrieve(version.name, [point_id])
+        found = self.get_many([point_id])
         if not found:
             raise SimileError(f"'{self.name}' has no picture '{point_id}' any more; search again.")
-        return hit_from(point_id, found[0].payload or {}, version.filters)
+        return found[0]
+
+    def get_many(self, point_ids: Sequence[str]) -> list[Hit]:
+        """Stored pictures in the order asked for; those that are gone are left out."""
+        version = self._version()
+        found = {str(r.id): r for r in self._store.retrieve(version.name, list(dict.fromkeys(point_ids)))}
+        return [hit_from(i, found[i].payload or {}, version.filters) for i in point_ids if i in found]
 
     def examples(self, n: int = 8) -> list[Hit]:
         """`n` fixed pictures. Ids are hashes, so the first ones by id are a fair sample."""
@@ -237,45 +270,7 @@ class Collection:
         version.check_fields([field, *(filters or {})])
         return self._store.facet(version.name, field, limit, qdrant_filter(filters))
 
-    def _nearest(
-        self,
-        version: Version,
-        facts: dict[str, Any],
-        prepared: np.ndarray,
-        metric: str,
-        k: int,
-        filters: Mapping[str, Any] | None,
-        exact: bool,
-        without: str | None = None,
-    ) -> list[Hit]:
-        hamming = metric == "hamming"
-        found = self._store.query(
-            version.name,
-            Projection.codes(prepared) if hamming else prepared,
-            using=facts["code"] if hamming else facts["vector"],
-            limit=k + (without is not None),
-            query_filter=qdrant_filter(filters),
-            params=search_params(version.facts["search"], k, exact),
-        )
-        bits = facts["prepared_dimension"]
-        hits = []
-        for point in found:
-            if str(point.id) == without:
-                continue
-            if hamming:
-                distance: float | int = round((bits - point.score) / 2)
-                score = point.score / bits
-            else:
-                score, distance = point.score, 1.0 - point.score
-            hits.append(hit_from(str(point.id), point.payload or {}, version.filters, score, distance))
-        return hits[:k]
-
 
 def _milliseconds(start: float, embedded: float) -> dict[str, float]:
     end = time.perf_counter()
     return {"embed_ms": round((embedded - start) * 1e3, 2), "search_ms": round((end - embedded) * 1e3, 2)}
-
-
-def _check(version: Version, metric: str, k: int, filters: Mapping[str, Any] | None) -> None:
-    check_metric_and_k(metric, k)
-    version.check_fields(filters or {})

@@ -1,4 +1,4 @@
-"""One result: what is stored of a picture, and how near it is."""
+"""One result: what is stored of a picture, and how near it is; and all results of one search."""
 
 import base64
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.images import data_url
 from pipeline.store.protocol import RESERVED
 
-__all__ = ["Hit", "hit_from"]
+__all__ = ["Found", "Hit", "hit_from"]
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,15 @@ class Hit:
     Attributes:
         id: point id.
         score: cosine similarity in [−1, 1], or 1 − 2h/D for Hamming distance h of D bits; larger is nearer.
+            Of several likes, the nearest one's, or their mean where they were averaged.
         distance: 1 − cosine (float), or differing bits (int).
         payload: columns of the source, plus `width`, `height`, `places` and `credit` under `_simile`.
         thumbnail: encoded picture, `thumbnail_type` its MIME type.
         label: a short caption from the collection's filter fields.
+        unusual: share of random pairs of the collection that are further apart; None: it is not calibrated.
+        weak: below the calibrated score of a match; None: not calibrated.
+        like_scores: score against each like, where there were several or any dislike; so `dislike_scores`.
+        copies: ids of nearly equal pictures that were folded into this hit.
     """
 
     id: str
@@ -31,11 +36,40 @@ class Hit:
     thumbnail: bytes
     thumbnail_type: str = "image/webp"
     label: str = ""
+    unusual: float | None = None
+    weak: bool | None = None
+    like_scores: tuple[float, ...] = ()
+    dislike_scores: tuple[float, ...] = ()
+    copies: tuple[str, ...] = ()
 
     @property
     def data_url(self) -> str:
         """The thumbnail as a data URL."""
         return data_url(self.thumbnail, self.thumbnail_type)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search answers.
+
+    Attributes:
+        hits: best first.
+        embed_ms, search_ms: milliseconds; the first counts decoding, and is next to nothing for a picture
+            seen a moment ago.
+        more: whether there are hits after these.
+        threshold: score of a match in this collection; None: it is not calibrated.
+    """
+
+    hits: list[Hit]
+    embed_ms: float
+    search_ms: float
+    more: bool
+    threshold: float | None
+
+    @property
+    def times(self) -> dict[str, float]:
+        """`embed_ms` and `search_ms`."""
+        return {"embed_ms": self.embed_ms, "search_ms": self.search_ms}
 
 
 def hit_from(
@@ -44,6 +78,7 @@ def hit_from(
     label_fields: Sequence[str],
     score: float = 1.0,
     distance: float | int = 0,
+    **others: Any,
 ) -> Hit:
     """A stored point as a hit; by default as near as a picture is to itself."""
     payload = dict(payload)
@@ -51,4 +86,5 @@ def hit_from(
     thumbnail = base64.b64decode(own.pop("thumbnail", ""))
     kind = own.pop("thumbnail_type", "image/webp")
     label = " · ".join(str(payload[field]) for field in label_fields if payload.get(field) not in (None, ""))
-    return Hit(point_id, float(score), distance, payload | {RESERVED: own}, thumbnail, kind, label)
+    payload |= {RESERVED: own}
+    return Hit(point_id, float(score), distance, payload, thumbnail, kind, label, **others)

@@ -1,0 +1,184 @@
+"""One search within one version: ask the store, score, select, and ask for more until enough are left."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+
+from pipeline.calibration import unusualness
+from pipeline.errors import SimileError
+from pipeline.search.embedding import Prepared
+from pipeline.search.hit import Hit, hit_from
+from pipeline.search.ranking import at_most, fold, similarities, vector_query
+from pipeline.search.settings import Settings, qdrant_filter, search_params
+from pipeline.search.version import Version
+from pipeline.store import Store
+
+__all__ = ["DIVERSITY_CANDIDATES", "Search"]
+
+DIVERSITY_CANDIDATES = (
+    300  # a ranking by diversity ends here; fixed, so that its second page follows the first
+)
+_MOST_FETCHED = 3000  # points with thumbnails of about 10 kB: what one search may hold in memory
+_MORE_EACH_TIME = 3
+_ROUNDING = 1e-6  # calibrated scores are kept with six digits
+
+
+@dataclass(frozen=True)
+class Search:
+    """Everything that one search depends on; `run` answers it.
+
+    Attributes:
+        facts: what the manifest says of the encoder.
+        without_ids: points that are no hits: the examples themselves.
+    """
+
+    version: Version
+    facts: dict[str, Any]
+    settings: Settings
+    likes: Sequence[Prepared]
+    dislikes: Sequence[Prepared] = ()
+    without_ids: Sequence[str] = ()
+
+    @property
+    def threshold(self) -> float | None:
+        """Score of a match; None where the version was not calibrated."""
+        calibration = self.facts.get("calibration")
+        return calibration[self.settings.metric]["threshold"] if calibration else None
+
+    def run(self, store: Store) -> tuple[list[Hit], bool]:
+        """The hits from `offset` on, and whether there are more."""
+        wanted = self.settings.offset + self.settings.k + 1
+        most = DIVERSITY_CANDIDATES if self.settings.diversity else _MOST_FETCHED
+        limit = min(most, wanted * (_MORE_EACH_TIME if self._selects else 1))
+        while True:
+            points = self._ask(store, limit)
+            hits = self._select(points)
+            if len(hits) >= wanted or len(points) < limit or limit == most or self._past_the_end(points):
+                page = hits[self.settings.offset : wanted - 1]
+                return page, len(hits) >= wanted
+            limit = min(most, limit * _MORE_EACH_TIME)
+
+    # --- what the store is asked
+
+    @property
+    def _hamming(self) -> bool:
+        return self.settings.metric == "hamming"
+
+    @property
+    def _using(self) -> str:
+        return self.facts["code" if self._hamming else "vector"]
+
+    @property
+    def _several(self) -> bool:
+        return len(self.likes) + len(self.dislikes) > 1
+
+    @property
+    def _selects(self) -> bool:
+        return bool(self.settings.fold or self.settings.at_most)
+
+    @property
+    def _min_score(self) -> float | None:
+        if not self.settings.matches_only:
+            return self.settings.min_score
+        if self.threshold is None:
+            name = self.version.facts["collection"]
+            raise SimileError(
+                f"'{name}' was indexed before scores were calibrated, so it has no score of a match; "
+                "ask for a number of hits, or index it again."
+            )
+        return max(self.threshold, self.settings.min_score or -1.0)
+
+    def _ask(self, store: Store, limit: int) -> list[models.ScoredPoint]:
+        likes, dislikes = self._rows(self.likes), self._rows(self.dislikes)
+        plain = not self._several and not self.settings.diversity
+        vectors = {self._using} if self._several else set()
+        vectors |= {self.facts["vector"]} if self.settings.fold else set()
+        return store.query(
+            self.version.name,
+            vector_query(
+                likes, dislikes, self.settings.combine, self.settings.diversity, DIVERSITY_CANDIDATES
+            ),
+            using=self._using,
+            limit=limit,
+            query_filter=qdrant_filter(self.settings.filters, self.settings.excluded, self.without_ids),
+            params=search_params(self.version.facts["search"], limit, self.settings.exact),
+            score_threshold=self._stored_threshold() if plain else None,
+            with_vectors=sorted(vectors) or None,
+        )
+
+    def _rows(self, examples: Sequence[Prepared]) -> np.ndarray:
+        rows = [example.code if self._hamming else example.vector for example in examples]
+        return np.stack(rows) if rows else np.empty((0, len(self._rows(self.likes)[0])), np.float32)
+
+    def _stored_threshold(self) -> float | None:
+        """The least score in the store's own unit: cosine, or D − 2h."""
+        least = self._min_score
+        if least is None:
+            return None
+        return (least - _ROUNDING) * (self._bits if self._hamming else 1.0)
+
+    @property
+    def _bits(self) -> int:
+        return len(self.likes[0].code)
+
+    # --- what becomes of its answer
+
+    def _select(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
+        hits = self._scored(points)
+        least = self._min_score
+        kept = [i for i, hit in enumerate(hits) if least is None or hit.score >= least - _ROUNDING]
+        hits = [hits[i] for i in kept]
+        if self.settings.fold and hits:
+            hits = fold(hits, _vectors([points[i] for i in kept], self.facts["vector"]))
+        return at_most(hits, self.settings.at_most) if self.settings.at_most else hits
+
+    def _scored(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
+        if not self._several:
+            unit = self._bits if self._hamming else 1
+            return [self._hit(point, point.score / unit) for point in points]
+        if not points:
+            return []
+        rows = _vectors(points, self._using)
+        liked = similarities(self._rows(self.likes), rows)
+        disliked = (
+            similarities(self._rows(self.dislikes), rows) if self.dislikes else np.empty((len(rows), 0))
+        )
+        average = self.settings.combine == "average" or self.settings.diversity
+        scores = liked.mean(axis=1) if average else liked.max(axis=1)
+        return [
+            self._hit(
+                point,
+                float(scores[i]),
+                like_scores=tuple(liked[i].tolist()),
+                dislike_scores=tuple(disliked[i].tolist()),
+            )
+            for i, point in enumerate(points)
+        ]
+
+    def _hit(self, point: models.ScoredPoint, score: float, **scores: Any) -> Hit:
+        distance = round(self._bits * (1 - score) / 2) if self._hamming else 1.0 - score
+        calibration, threshold = self.facts.get("calibration"), self.threshold
+        return hit_from(
+            str(point.id),
+            point.payload or {},
+            self.version.filters,
+            score,
+            distance,
+            unusual=unusualness(score, calibration, self.settings.metric) if calibration else None,
+            weak=None if threshold is None else score < threshold - _ROUNDING,
+            **scores,
+        )
+
+    def _past_the_end(self, points: Sequence[models.ScoredPoint]) -> bool:
+        """Whether the last point is already below the least score, so that asking on brings nothing."""
+        least = self._min_score
+        if least is None or not points or self.settings.diversity:
+            return False
+        return self._scored(points[-1:])[0].score < least - _ROUNDING
+
+
+def _vectors(points: Sequence[models.ScoredPoint], name: str) -> np.ndarray:
+    return np.asarray([point.vector[name] for point in points], np.float32)  # type: ignore[index, call-overload]
