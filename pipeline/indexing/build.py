@@ -111,7 +111,7 @@ def build(
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = _manifest(job, checked, targets, settings, fitted, expected, account)
+    manifest = _manifest(job, checked, targets, fitted, expected, account)
     store.attach(
         version, DELETED, json.dumps(sorted(deleted_ids(store, base.version if base else None))).encode()
     )
@@ -128,35 +128,11 @@ def _base(job: IndexJob, checked: Checked, settings: str) -> _Base | None:
     if live is None:
         return None
     version, manifest = live
-    if job.add:
-        _refuse_other_fingerprint(job, checked, manifest, settings)
-    elif (
-        job.refit
-        or manifest.facts.get("settings") != settings
-        or manifest.facts.get("source_key") != source_key(checked.source, job.config)
-    ):
+    facts = manifest.facts
+    same_source = job.add or facts.get("source_key") == source_key(checked.source, job.config)
+    if job.refit or facts.get("settings") != settings or not same_source:
         return None
     return _Base(version, manifest, stored_marks(checked.store, version))
-
-
-def _refuse_other_fingerprint(job: IndexJob, checked: Checked, manifest: Manifest, settings: str) -> None:
-    there = {entry["name"]: entry["fingerprint"] for entry in manifest.facts["encoders"]}
-    here = {name: description.fingerprint for name, description in checked.encoders.items()}
-    name = job.config.collection
-    if there != here:
-        raise SimileError(
-            f"'{name}' holds vectors of {_named(there)} and this job makes those of {_named(here)}; they "
-            "cannot be compared. Use the same encoder, or build the collection anew without --add."
-        )
-    if manifest.facts.get("settings") != settings:
-        raise SimileError(
-            f"'{name}' was built with other settings of projection or quantization; use the same "
-            "configuration, or build the collection anew without --add."
-        )
-
-
-def _named(fingerprints: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} ({fingerprint})" for name, fingerprint in fingerprints.items())
 
 
 def _projections(
@@ -229,7 +205,6 @@ def _manifest(
     job: IndexJob,
     checked: Checked,
     targets: list[Target],
-    settings: str,
     fitted: Mapping[str, int],
     rows: int,
     account: Account,
@@ -239,7 +214,7 @@ def _manifest(
     facts: dict[str, Any] = {
         "collection": config.collection,
         "title": config.title or config.collection,
-        "settings": settings,
+        "settings": settings_key(config, checked.encoders),
         "source_key": source_key(source, config),
         "source": source.name,
         "split": source.split,
@@ -265,8 +240,14 @@ def _manifest(
         "built": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     live = live_manifest(checked.store, config.collection)
-    before = live[1].facts.get("fitted_rows", 0) if live else 0
-    facts["fitted_rows"] = max(fitted.values()) or before
+    before = live[1].facts if live else {}
+    facts["fitted_rows"] = max(fitted.values()) or before.get("fitted_rows", 0)
+    if job.add and before:  # the collection stays that of its first source
+        about_source = ("source_key", "source", "split", "revision", "licence", "credit")
+        facts |= {name: before[name] for name in about_source}
+        facts["added"] = [*before.get("added", []), source.name]
+    else:
+        facts["added"] = before.get("added", []) if account.kept else []
     tensors = {}
     for target in targets:
         tensors[f"{target.vector}.matrix"] = target.projection.matrix

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.encoders import EncoderDescription, describe_encoder
 from pipeline.errors import SimileError
+from pipeline.indexing.versions import live_manifest, settings_key
 from pipeline.sources import Source, resolve_source
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
@@ -85,7 +86,35 @@ def preflight(job: IndexJob) -> Checked:
     store = open_store(job.home, job.url)
     _check_writable(store, config)
     _check_disk(job, source, encoders)
-    return Checked(source, encoders, store)
+    checked = Checked(source, encoders, store)
+    if job.add:
+        _refuse_other_fingerprint(job, checked)
+    return checked
+
+
+def _refuse_other_fingerprint(job: IndexJob, checked: Checked) -> None:
+    """--add puts points beside those of the live version, so they must be comparable."""
+    live = live_manifest(checked.store, job.config.collection)
+    if live is None:
+        return
+    manifest = live[1]
+    there = {entry["name"]: entry["fingerprint"] for entry in manifest.facts["encoders"]}
+    here = {name: description.fingerprint for name, description in checked.encoders.items()}
+    name = job.config.collection
+    if there != here:
+        raise SimileError(
+            f"'{name}' holds vectors of {_named(there)} and this job makes those of {_named(here)}; they "
+            "cannot be compared. Use the same encoder, or build the collection anew without --add."
+        )
+    if manifest.facts.get("settings") != settings_key(job.config, checked.encoders):
+        raise SimileError(
+            f"'{name}' was built with other settings of projection or quantization; use the same "
+            "configuration, or build the collection anew without --add."
+        )
+
+
+def _named(fingerprints: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} ({fingerprint})" for name, fingerprint in fingerprints.items())
 
 
 def _check_writable(store: Store, config: CollectionConfig) -> None:

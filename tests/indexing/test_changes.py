@@ -1,0 +1,247 @@
+"""What happens to a collection when its source, its labels or its configuration change."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import open_collection
+from pipeline.errors import SimileError
+from pipeline.indexing.build import _to_remove
+from pipeline.indexing.delete import delete_points, restore_points
+from pipeline.indexing.plan import point_id
+from pipeline.indexing.preflight import IndexJob
+from pipeline.indexing.versions import Difference, compare, finished_versions, prune, rollback
+from pipeline.store import open_store
+from qdrant_config import CollectionConfig, EncoderConfig
+from tests.indexing.conftest import COLOURS, Index, picture, write_pictures
+from tests.stand_ins.qdrant import QdrantStandIn
+
+Copied = tuple[Path, Path]
+
+
+def colours(home: Path) -> dict[str, int]:
+    return dict(open_collection("colours", home=str(home)).facets("label"))
+
+
+def test_compare_tells_new_changed_and_gone_apart() -> None:
+    present, wanted = {"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"}
+    assert compare(present, wanted) == Difference(new={"d"}, changed={"b"}, gone={"a"})
+
+
+def test_the_same_again_does_nothing(index: Index, copied: Copied) -> None:
+    home, source = copied
+    again = index(home, source)
+    assert (again.written, again.skipped, again.embedded, again.actors) == (0, 24, 0, {})
+    assert len(finished_versions(open_store(str(home)), "colours")) == 1
+
+
+def test_a_new_label_is_written_without_embedding(index: Index, copied: Copied) -> None:
+    home, source = copied
+    (source / "red" / "1.png").rename(source / "green" / "was-red.png")
+    account = index(home, source)
+    assert (account.embedded, account.written, account.skipped) == (0, 1, 23)
+    assert colours(home) == {"red": 7, "green": 9, "blue": 8}
+
+
+def test_rows_gone_from_the_source_stay_until_sync(index: Index, copied: Copied) -> None:
+    home, source = copied
+    reader = open_collection("colours", home=str(home))
+    (source / "blue" / "0.png").unlink()
+    picture(COLOURS["red"], 99).save(source / "red" / "new.png")
+    added = index(home, source)
+    assert (added.written, added.embedded, added.kept, added.removed) == (1, 1, 1, 0)
+    assert colours(home) == {"red": 9, "green": 8, "blue": 8}
+    synced = index(home, source, sync=True)
+    assert (synced.written, synced.embedded, synced.kept, synced.removed) == (0, 0, 0, 1)
+    assert colours(home) == {"red": 9, "green": 8, "blue": 7}
+    assert reader.count == 24  # the page that was open all along follows
+
+
+def test_sync_removes_nothing_while_rows_cannot_be_read() -> None:
+    config = CollectionConfig(collection="c", source="s", encoders=[EncoderConfig(name="e")])
+    with pytest.raises(SimileError, match=r"3 rows of s could not be read.*nothing was removed"):
+        _to_remove(IndexJob(config, "/h", sync=True), {"a"}, unreadable=3)
+    assert _to_remove(IndexJob(config, "/h"), {"a"}, unreadable=0) == set()
+
+
+def test_sync_does_not_go_with_limit_or_add(index: Index, copied: Copied) -> None:
+    for other in ({"limit": 3}, {"add": True}):
+        with pytest.raises(SimileError, match="use one of them"):
+            index(*copied, sync=True, **other)
+
+
+def test_another_quantization_or_projection_loads_no_network(index: Index, copied: Copied) -> None:
+    home, source = copied
+    before = open_store(str(home)).aliases()["colours"]
+    plain = index(home, source, quantization={"kind": "none"})
+    narrow = index(home, source, projection={"dimension": 8})
+    for account in (plain, narrow):
+        assert (account.embedded, account.actors, account.written) == (0, {}, 24)
+    assert len({before, plain.version, narrow.version}) == 3
+
+
+def test_back_to_the_version_before_and_no_further(index: Index, copied: Copied) -> None:
+    home, source = copied
+    store = open_store(str(home))
+    first = store.aliases()["colours"]
+    second = index(home, source, projection={"dimension": 8}).version
+    reader = open_collection("colours", home=str(home))
+    assert rollback(store, "colours") == {"collection": "colours", "version": first, "was": second}
+    assert len(reader.search(picture(COLOURS["red"], 1), k=3)) == 3
+    with pytest.raises(SimileError, match="no earlier version"):
+        rollback(store, "colours")
+    assert prune(store, "colours")["dropped"] == [second]
+    assert store.versions("colours") == [first]
+
+
+def test_a_failed_build_leaves_the_alias(index: Index, copied: Copied, monkeypatch) -> None:
+    home, source = copied
+    live = open_store(str(home)).aliases()["colours"]
+    monkeypatch.setattr("pipeline.store.edge.EdgeStore.count", lambda *_: 7)
+    with pytest.raises(SimileError, match="took a point and does not count it"):
+        index(home, source, projection={"dimension": 8})
+    monkeypatch.undo()
+    monkeypatch.setattr("pipeline.indexing.build.load_rows", lambda *_: (set(), 0))
+    with pytest.raises(SimileError, match="does not add up: source 24, written 0"):
+        index(home, source, projection={"dimension": 8})
+    assert open_store(str(home)).aliases()["colours"] == live
+
+
+def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, monkeypatch) -> None:
+    home, source = copied
+    from pipeline.store.edge import EdgeStore
+
+    monkeypatch.setattr("pipeline.store.edge._FLUSH_EVERY", 5)
+    monkeypatch.setattr("pipeline.indexing.load._BATCH", 5)
+    upsert, sent = EdgeStore.upsert, []
+
+    def dies_after_two(store, version, ids, *rest):  # type: ignore[no-untyped-def]
+        if "preflight" not in version:
+            sent.append(list(ids))
+            if len(sent) == 3:
+                raise OSError(5, "Input/output error")
+        upsert(store, version, ids, *rest)
+
+    monkeypatch.setattr(EdgeStore, "upsert", dies_after_two)
+    with pytest.raises(OSError, match="Input/output"):
+        index(home, source, projection={"dimension": 8})
+    unfinished = open_store(str(home)).versions("colours")[-1]
+    account = index(home, source, projection={"dimension": 8})
+    assert account.version == unfinished
+    assert account.rows["load"] == 24 - len(sent[0]) - len(sent[1])
+    assert (account.written, account.skipped) == (24, 0)
+    assert not set(sent[0] + sent[1]) & {point for batch in sent[3:] for point in batch}
+
+
+def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied) -> None:
+    home, source = copied
+    store = open_store(str(home))
+    import hashlib
+
+    red = point_id("colours", hashlib.sha256((source / "red" / "0.png").read_bytes()).hexdigest())
+    assert delete_points(store, "colours", [red])["deleted"] == 1
+    assert delete_points(store, "colours", filters={"label": ["blue"]})["deleted"] == 8
+    assert colours(home) == {"red": 7, "green": 8}
+    with pytest.raises(SimileError, match="Nothing in 'colours' matches"):
+        delete_points(store, "colours", [red])
+    with pytest.raises(SimileError, match="no filter field artist; there are: label"):
+        delete_points(store, "colours", filters={"artist": ["x"]})
+    left_out = index(home, source)
+    assert (left_out.written, left_out.skipped) == (0, 24)
+    assert colours(home) == {"red": 7, "green": 8}
+    restore_points(store, "colours")
+    back = index(home, source)
+    assert (back.written, back.embedded) == (9, 0)
+    assert colours(home) == {"red": 8, "green": 8, "blue": 8}
+
+
+def test_add_keeps_the_other_source_and_refuses_other_vectors(
+    index: Index, copied: Copied, tmp_path: Path
+) -> None:
+    home, _ = copied
+    other = write_pictures(tmp_path / "other", each=9)  # eight of each colour are the same pictures
+    shutil.rmtree(other / "red")
+    with pytest.raises(
+        SimileError, match=r"holds vectors of pypi:efficientnet-lite0@32px \(\w+\) and this job"
+    ):
+        index(
+            home, other, add=True, encoders=[EncoderConfig(name="pypi:efficientnet-lite1@32px", vector="cnn")]
+        )
+    added = index(home, other, add=True)
+    assert (added.written, added.skipped, added.embedded, added.kept) == (2, 16, 2, 8)
+    assert colours(home) == {"red": 8, "green": 9, "blue": 9}
+    rebuilt = index(home, other)  # without --add, the collection becomes what the other source has
+    assert (rebuilt.written, rebuilt.embedded) == (18, 0)
+    assert colours(home) == {"green": 9, "blue": 9}
+
+
+def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copied: Copied) -> None:
+    home, source = copied
+    first = open_collection("colours", home=str(home))
+    before = first.embed([picture(COLOURS["red"], 1)])
+    two = [
+        EncoderConfig(name="pypi:efficientnet-lite0@32px", vector="cnn"),
+        EncoderConfig(name="pypi:efficientnet-lite0@48px", vector="wide"),
+    ]
+    account = index(home, source, encoders=two)
+    assert (account.embedded, account.written) == (24, 24)
+    assert [actor["rows"] for actor in account.actors.values()] == [24]
+    both = open_collection("colours", home=str(home))
+    assert (both.embed([picture(COLOURS["red"], 1)]) == before).all()
+    for encoder in both.encoders:
+        hits = both.search(source / "red" / "3.png", k=1, encoder=encoder)
+        assert hits[0].payload["_simile"]["places"] == ["red/3.png:0"]
+
+
+def test_a_server_takes_additions_in_place(index: Index, indexed: Copied, tmp_path: Path) -> None:
+    _, source = indexed
+    extra = source / "red" / "new.png"
+    with QdrantStandIn() as server:
+        first = index(tmp_path, source, url=server.url)
+        try:
+            picture(COLOURS["red"], 99).save(extra)
+            more = index(tmp_path, source, url=server.url)
+        finally:
+            extra.unlink()
+        assert (more.version, more.written, more.embedded) == (first.version, 1, 1)
+        gone = index(tmp_path, source, url=server.url, sync=True)
+        assert (gone.version, gone.removed, gone.written) == (first.version, 1, 0)
+        assert open_collection("colours", url=server.url).count == 24
+
+
+def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied: Copied, capsys) -> None:
+    home, source = copied
+    (source / "blue" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not really")
+    first = index(home, source)
+    assert (first.rejected, first.skipped, len(first.actors)) == (1, 24, 1)
+    again = index(home, source)
+    assert (again.rejected, again.actors) == (1, {})
+    retried = index(home, source, retry_rejects=True)
+    assert retried.rejected == 1
+    assert [actor["rows"] for actor in retried.actors.values()] == [1]  # this row and no other
+    from ray_jobs.rejects import main
+
+    main(["colours", "--home", str(home), "--json"])
+    row = json.loads(capsys.readouterr().out)
+    assert (row["place"], row["stage"]) == ("blue/broken.png:0", "decode")
+    assert bytes.fromhex(row["first_bytes"]).startswith(b"\x89PNG")
+    assert row["reason"]
+
+
+def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, copied: Copied) -> None:
+    home, source = copied
+    from pipeline.encoders import describe_encoder
+    from pipeline.indexing.staging import Staging
+
+    description = describe_encoder("pypi:efficientnet-lite0@32px")
+    staging = Staging(str(home), "colours", description.fingerprint)
+    import pyarrow as pa
+
+    point = sorted(staging.ids())[0]
+    reject = {"id": point, "stage": "embed", "reason": "gives NaN or infinity", "first_bytes": ""}
+    staging.write_rejects("made-by-hand", pa.Table.from_pylist([reject]))
+    account = index(home, source, projection={"dimension": 8})
+    assert (account.source, account.written, account.rejected) == (24, 23, 1)
+    assert open_collection("colours", home=str(home)).count == 23
