@@ -1,17 +1,17 @@
 """The ways to rank that are compared: trained and untrained codes, float cosine, a classifier's label."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from pipeline.evaluation.classifier import label_codes, predicted_labels
-from pipeline.evaluation.neighbours import csls_offsets
+from pipeline.evaluation.neighbours import CSLS_NEIGHBOURS, csls_offsets
 from pipeline.evaluation.splits import Protocol
 from pipeline.projection import Projection, fit_projection
 
-__all__ = ["CSLS_LIMIT", "Method", "methods_of", "stored_methods"]
+__all__ = ["CSLS_LIMIT", "Method", "Vectors", "methods_of", "prepare"]
 
 _PREPARED = 512  # components of a prepared vector, as in qdrant_config's default
 _FIT_SAMPLE = 20_000
@@ -43,55 +43,88 @@ class Method:
         return 2 * width if self.metric == "cosine" else -(-width // 8)
 
 
-def methods_of(
-    raw: np.ndarray,
-    code_bits: int | None,
-    protocol: Protocol,
-    labels: dict[str, np.ndarray],
-    projection: Projection | None = None,
-    short_codes: tuple[int, ...] = (48,),
-) -> Iterator[Method]:
-    """All methods of one encoder under one protocol, one after the other (they are large).
+@dataclass(frozen=True)
+class Vectors:
+    """What one encoder and one projection make of a pool.
+
+    Attributes:
+        embedding: (N, D) float, the network's own output; None where only the index was read.
+        prepared: (N, P) float, what a collection compares by cosine.
+        codes: (N, B) of −1 and +1, what it compares by Hamming distance.
+        trained: the codes come from a hash head, not from signs of `prepared`.
+    """
+
+    embedding: np.ndarray | None
+    prepared: np.ndarray
+    codes: np.ndarray
+    trained: bool = False
+
+
+def prepare(
+    raw: np.ndarray, code_bits: int | None, protocol: Protocol, projection: Projection | None = None
+) -> Vectors:
+    """Split the raw output and project it.
 
     Args:
         raw: (N, D [+ code_bits]) float, the network's output for the whole pool.
         code_bits: of its hash head, or None.
-        protocol: what may be fitted on: its training pictures, else its database, never its queries
-            unless they are searched themselves.
-        labels: field -> (N,) int, for the classifier.
-        projection: the one of an index; by default one is fitted.
-        short_codes: lengths of untrained codes (ITQ) to show beside the trained one.
+        protocol: the projection is fitted on its training pictures, else on its database.
+        projection: the one of an index, instead of a fitted one.
     """
     embedding = raw[:, : raw.shape[1] - (code_bits or 0)]
-    yield Method("raw cosine", "cosine", embedding)
-    fitted_on = protocol.training if len(protocol.training) else protocol.database
-    sample = np.sort(np.random.default_rng(0).permutation(fitted_on)[:_FIT_SAMPLE])
-    projection = projection or fit_projection(embedding[sample], _PREPARED)
-    prepared = projection.apply(embedding)
-    yield from _cosines(prepared, protocol)
-    if code_bits:
-        yield Method(f"trained code, {code_bits} bits", "hamming", _signs(raw[:, -code_bits:]))
-    yield Method(f"signs of prepared, {prepared.shape[1]} bits", "hamming", _signs(prepared))
-    for bits in short_codes:
-        if bits < min(prepared.shape[1], len(sample) - 1):
-            short = fit_projection(embedding[sample], bits).apply(embedding)
-            yield Method(f"untrained code (ITQ), {short.shape[1]} bits", "hamming", _signs(short))
+    fitted = projection or fit_projection(embedding[_sample(protocol)], _PREPARED)
+    prepared = fitted.apply(embedding)
+    codes = _signs(raw[:, -code_bits:] if code_bits else prepared)
+    return Vectors(embedding, prepared, codes, trained=bool(code_bits))
+
+
+def methods_of(
+    vectors: Vectors,
+    protocol: Protocol,
+    labels: Mapping[str, np.ndarray],
+    short_codes: Sequence[int] = (48,),
+) -> Iterator[Method]:
+    """All ways to rank with one encoder under one protocol, one after the other (they are large).
+
+    Args:
+        vectors: of `prepare`, or as stored.
+        protocol: a classifier is fitted on its training pictures; without any there is none.
+        labels: field -> (N,) int, for the classifier.
+        short_codes: lengths of untrained codes (ITQ) to show beside a trained one.
+    """
+    if vectors.embedding is not None:
+        yield Method("raw cosine", "cosine", vectors.embedding)
+    yield Method("cosine", "cosine", vectors.prepared)
+    if len(protocol.database) <= CSLS_LIMIT and len(protocol.database) > CSLS_NEIGHBOURS:
+        offsets = csls_offsets(vectors.prepared[protocol.database])
+        yield Method("cosine, CSLS", "cosine", vectors.prepared, offsets=offsets)
+    bits = vectors.codes.shape[1]
+    yield Method(
+        f"{'trained code' if vectors.trained else 'signs of vector'}, {bits} bits", "hamming", vectors.codes
+    )
+    if vectors.trained:
+        signs = _signs(vectors.prepared)
+        yield Method(f"signs of vector, {signs.shape[1]} bits", "hamming", signs)
+    if vectors.embedding is not None:
+        yield from _short_codes(vectors.embedding, protocol, short_codes)
     if len(protocol.training):
         for field, values in labels.items():
-            predicted = predicted_labels(prepared, values, protocol.training)
+            predicted = predicted_labels(vectors.prepared, values, protocol.training)
             yield Method("classifier's label as code", "hamming", label_codes(predicted), field)
 
 
-def stored_methods(vectors: np.ndarray, codes: np.ndarray, protocol: Protocol) -> Iterator[Method]:
-    """What a collection itself searches by: (N, D) float vectors and (N, B) codes as they are stored."""
-    yield from _cosines(vectors, protocol)
-    yield Method(f"code, {codes.shape[1]} bits", "hamming", codes)
+def _short_codes(embedding: np.ndarray, protocol: Protocol, lengths: Sequence[int]) -> Iterator[Method]:
+    sample = _sample(protocol)
+    for bits in lengths:
+        if bits < min(embedding.shape[1], len(sample)):
+            codes = _signs(fit_projection(embedding[sample], bits).apply(embedding))
+            yield Method(f"untrained code (ITQ), {codes.shape[1]} bits", "hamming", codes)
 
 
-def _cosines(prepared: np.ndarray, protocol: Protocol) -> Iterator[Method]:
-    yield Method("cosine", "cosine", prepared)
-    if 10 < len(protocol.database) <= CSLS_LIMIT:
-        yield Method("cosine, CSLS", "cosine", prepared, offsets=csls_offsets(prepared[protocol.database]))
+def _sample(protocol: Protocol) -> np.ndarray:
+    """Places of what unsupervised steps are fitted on: never queries that are not searched themselves."""
+    allowed = protocol.training if len(protocol.training) else protocol.database
+    return np.sort(np.random.default_rng(0).permutation(allowed)[:_FIT_SAMPLE])
 
 
 def _signs(values: np.ndarray) -> np.ndarray:

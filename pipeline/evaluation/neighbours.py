@@ -6,11 +6,19 @@ import numpy as np
 
 from pipeline.evaluation.ties import TieGroups
 
-__all__ = ["UNLABELLED", "cosine_blocks", "cosine_rankings", "csls_offsets", "hamming_groups", "unit"]
+__all__ = [
+    "CSLS_NEIGHBOURS",
+    "UNLABELLED",
+    "cosine_blocks",
+    "cosine_rankings",
+    "csls_offsets",
+    "hamming_groups",
+    "unit",
+]
 
 UNLABELLED = -1  # a label that is relevant to nothing, itself included
 _CELLS = 4_000_000  # query × database cells held at a time: 32 MB of float64
-_CSLS_NEIGHBOURS = 10  # as in the paper
+CSLS_NEIGHBOURS = 10  # as in the paper
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -92,7 +100,7 @@ def cosine_blocks(
         yield scores, relevant
 
 
-def csls_offsets(database: np.ndarray, neighbours: int = _CSLS_NEIGHBOURS) -> np.ndarray:
+def csls_offsets(database: np.ndarray, neighbours: int = CSLS_NEIGHBOURS) -> np.ndarray:
     """Mean cosine of each database vector to its nearest neighbours in the database, itself left out.
 
     CSLS (Conneau et al., "Word translation without parallel data", ICLR 2018) takes the density around

@@ -12,7 +12,7 @@ __all__ = ["LIKED", "Trials", "draw_trials", "recommend_table"]
 
 LIKED = (1, 3, 5)  # works liked
 _FIRST = 10  # recommendations looked at
-_TRIALS = 5  # of each label value; a value with many works weighs as much as one with few
+_TRIALS = 1000  # in all, so that intervals are narrow; evenly over label values, at least five of each
 _MMR_POOL = 50  # candidates that diversification chooses from
 _MMR_LAMBDA = 0.5  # relevance and novelty weigh alike
 
@@ -28,7 +28,7 @@ class Trials:
 def draw_trials(
     labels: np.ndarray, liked: int, likeable: np.ndarray, findable: np.ndarray, seed: int = 0
 ) -> Trials:
-    """Up to five trials for every label value that has enough works.
+    """About a thousand trials, as many of every label value as of any other while its works last.
 
     Args:
         labels: (N,) int, −1 unlabelled.
@@ -38,9 +38,11 @@ def draw_trials(
     """
     rng = np.random.default_rng(seed)
     rows, targets = [], []
-    for value in np.unique(labels[labels != UNLABELLED]):
+    present = np.unique(labels[labels != UNLABELLED])
+    each = max(5, -(-_TRIALS // max(1, len(present))))
+    for value in present:
         pool, hidden = likeable[labels[likeable] == value], findable[labels[findable] == value]
-        for target in rng.permutation(hidden)[:_TRIALS]:
+        for target in rng.permutation(hidden)[:each]:
             others = pool[pool != target]
             if len(others) >= liked:
                 rows.append(np.sort(rng.choice(others, liked, replace=False)))

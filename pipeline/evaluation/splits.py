@@ -20,6 +20,7 @@ __all__ = [
     "leave_one_out",
     "official_test",
     "pooled",
+    "sampled",
     "unseen_classes",
     "validation_part",
 ]
@@ -33,6 +34,7 @@ class Protocol:
     """Index sets into one list of pictures, each ascending int64.
 
     Attributes:
+        key: short name, for the command line.
         name: with its counts, so that figures of different protocols are not compared by accident.
         queries: (Q,); never among `training`.
         database: (N,); a query that is in it is left out of its own results.
@@ -40,6 +42,7 @@ class Protocol:
         about: one sentence for the reader of a table.
     """
 
+    key: str
     name: str
     queries: np.ndarray
     database: np.ndarray
@@ -90,6 +93,7 @@ def pooled(
     database = np.setdiff1d(np.arange(len(labels)), q if training_in_database else np.union1d(q, t))
     letter = "B" if training_in_database else "A"
     return Protocol(
+        letter.lower(),
         f"{letter} ({len(q):,} queries / {len(t):,} training / {len(database):,} database; "
         f"{len(labels):,} in all)",
         q,
@@ -102,11 +106,29 @@ def pooled(
 def official_test(train: int, test: int) -> Protocol:
     """Protocol C: pictures 0 … train − 1 are trained on and searched, the `test` ones after them ask."""
     return Protocol(
+        "c",
         f"C ({test:,} test queries / {train:,} training = database)",
         np.arange(train, train + test),
         np.arange(train),
         np.arange(train),
         "rewards memorising the database, which is the training set",
+    )
+
+
+def sampled(size: int, queries: int) -> Protocol:
+    """The first `queries` of `size` pictures ask, all others answer.
+
+    For the points of a collection, whose ids are hashes: the first ones are a fair sample. What a network
+    was trained on is not known here.
+    """
+    asked = np.arange(min(size, queries))
+    return Protocol(
+        "stored",
+        f"within the collection ({len(asked):,} queries, leave-one-out in {size:,})",
+        asked,
+        np.arange(size),
+        np.array([], np.int64),
+        "flatters a network that was trained on these pictures",
     )
 
 
@@ -119,6 +141,7 @@ def leave_one_out(
     if np.intersect1d(members, trained).size:
         raise ValueError(f"'{name}' would search pictures that were trained on")
     return Protocol(
+        "unseen-database",
         f"{name} (leave-one-out over {len(members):,}, never trained on)",
         members,
         members,
@@ -139,6 +162,7 @@ def unseen_classes(
     database = np.flatnonzero(~train_seen)
     others = sorted(set(np.unique(test_labels).tolist()) - set(seen))
     return Protocol(
+        "unseen-classes",
         f"unseen classes {', '.join(map(str, others))} ({len(queries):,} test queries / "
         f"{train_seen.sum():,} training of the other classes / {len(database):,} database)",
         queries,
@@ -170,6 +194,7 @@ class ArtSplit:
         among = f"{len(self.unseen_artists)} unseen artists"
         return [
             Protocol(
+                "art",
                 f"seen artists ({len(self.queries):,} queries / {len(self.training):,} training = database)",
                 self.queries,
                 self.training,
@@ -177,6 +202,7 @@ class ArtSplit:
                 "a fixed tenth of each artist's works asks, the rest answers",
             ),
             Protocol(
+                "art",
                 f"{among} among all ({len(self.unseen):,} queries, leave-one-out in {len(everything):,})",
                 self.unseen,
                 everything,
@@ -184,6 +210,7 @@ class ArtSplit:
                 "artists that no network was trained on, searched among all works",
             ),
             Protocol(
+                "art",
                 f"{among} alone (leave-one-out over {len(self.unseen):,})",
                 self.unseen,
                 self.unseen,

@@ -9,7 +9,7 @@ id, stage, reason, first_bytes: string
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,6 +86,14 @@ class Staging:
     def ids(self) -> set[str]:
         """Ids of all staged rows."""
         return set(_read(self.folder, ["id"])["id"].to_pylist())
+
+    def gather(self, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(F, D) float16 of those of `ids` that are staged, in their order, and (N,) bool which those are."""
+        table = _read(self.folder, ["id", "vector"], pads.field("id").isin(pa.array(sorted(set(ids)))))
+        at = {point: row for row, point in enumerate(table["id"].to_pylist())}
+        there = np.array([point in at for point in ids], bool)
+        rows = [at[point] for point in ids if point in at]
+        return vectors_of(table)[rows] if rows else np.empty((0, 0), np.float16), there
 
     def rejects(self) -> pa.Table:
         """All rows that this encoder could not take."""

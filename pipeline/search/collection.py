@@ -70,6 +70,11 @@ class Collection:
         return self._version().name
 
     @property
+    def live(self) -> tuple[Store, str]:
+        """The store, and the version that answers now: for what reads whole collections."""
+        return self._store, self._version().name
+
+    @property
     def manifest(self) -> dict[str, Any]:
         """What the live version says of itself."""
         return self._version().facts

@@ -10,7 +10,7 @@ def test_trials_never_like_what_they_hide() -> None:
     labels = np.repeat([0, 1, -1], [8, 3, 4])
     everything = np.arange(15)
     trials = draw_trials(labels, 3, everything, everything)
-    assert trials.liked.shape == (5, 3)  # five of the first painter; the second has too few works
+    assert trials.liked.shape == (8, 3)  # one for each work of the first painter; the second has too few
     for liked, held_out in zip(trials.liked, trials.held_out, strict=True):
         assert held_out not in liked and set(labels[liked]) == {0} == {labels[held_out]}
     only = draw_trials(labels, 2, np.arange(4, 8), np.arange(2))
