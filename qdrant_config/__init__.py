@@ -3,6 +3,7 @@
 from qdrant_config.collection import (
     CollectionConfig,
     EncoderConfig,
+    HnswConfig,
     ProjectionConfig,
     QuantizationConfig,
     SearchConfig,
@@ -12,6 +13,7 @@ from qdrant_config.collection import (
 __all__ = [
     "CollectionConfig",
     "EncoderConfig",
+    "HnswConfig",
     "ProjectionConfig",
     "QuantizationConfig",
     "SearchConfig",

@@ -2,17 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from qdrant_client import models
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from pipeline.errors import SimileError
+from qdrant_config._frozen import Frozen
+from qdrant_config.vectors import HnswConfig, ProjectionConfig, QuantizationConfig, SearchConfig
 
 __all__ = [
     "CollectionConfig",
     "EncoderConfig",
+    "HnswConfig",
     "ProjectionConfig",
     "QuantizationConfig",
     "SearchConfig",
@@ -22,46 +24,7 @@ __all__ = [
 CODE_SUFFIX = "_code"  # the ±1 code of the vector `cnn` is the vector `cnn_code`
 
 
-class _Frozen(BaseModel):
-    """Unknown keys are refused, so that a misspelt setting cannot be ignored in silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ProjectionConfig(_Frozen):
-    """How raw network outputs become prepared vectors and codes; see pipeline/projection.py."""
-
-    kind: Literal["itq", "none"] = "itq"
-    dimension: int = Field(512, ge=1, le=4096, description="components kept; the encoder's width if smaller")
-    sample: int = Field(20_000, ge=2, description="staged vectors the projection is fitted on")
-
-
-class QuantizationConfig(_Frozen):
-    """Binary quantization of the float vectors, kept in RAM while the originals stay on disk."""
-
-    kind: Literal["binary", "none"] = "binary"
-    query_bits: Literal[1, 4, 8] = Field(8, description="bits a query component is encoded with")
-
-    def to_qdrant(self) -> models.BinaryQuantization | None:
-        """What Qdrant calls this; None when there is no quantization."""
-        if self.kind == "none":
-            return None
-        encoding = {1: "binary", 4: "scalar4bits", 8: "scalar8bits"}[self.query_bits]
-        return models.BinaryQuantization(
-            binary=models.BinaryQuantizationConfig(
-                always_ram=True, query_encoding=models.BinaryQuantizationQueryEncoding(encoding)
-            )
-        )
-
-
-class SearchConfig(_Frozen):
-    """Defaults of an approximate query."""
-
-    oversampling: float = Field(4.0, ge=1.0, le=64.0, description="candidates rescored, in multiples of k")
-    hnsw_ef: int = Field(128, ge=8, le=4096)
-
-
-class EncoderConfig(_Frozen):
+class EncoderConfig(Frozen):
     """One encoder of a collection and the name of its vector in Qdrant."""
 
     name: str
@@ -78,7 +41,7 @@ class EncoderConfig(_Frozen):
         return self.vector_name + CODE_SUFFIX
 
 
-class CollectionConfig(_Frozen):
+class CollectionConfig(Frozen):
     """Everything that one YAML file in qdrant_config/ may say."""
 
     collection: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -96,8 +59,7 @@ class CollectionConfig(_Frozen):
     projection: ProjectionConfig = ProjectionConfig()
     quantization: QuantizationConfig = QuantizationConfig()
     search: SearchConfig = SearchConfig()
-    hnsw_m: int = Field(16, ge=4, le=128)
-    hnsw_ef_construct: int = Field(128, ge=8, le=2048)
+    hnsw: HnswConfig = HnswConfig()
     shard_number: int = Field(1, ge=1)
     replication_factor: int = Field(1, ge=1)
     max_reject_fraction: float = Field(0.05, ge=0.0, le=1.0)
@@ -116,10 +78,18 @@ def _explain(error: ValidationError) -> str:
     for item in error.errors():
         where = ".".join(map(str, item["loc"])) or "the file"
         if item["type"] == "extra_forbidden":
-            lines.append(f"unknown key '{where}'; known keys: {', '.join(CollectionConfig.model_fields)}")
+            lines.append(f"unknown key '{where}'; known keys: {', '.join(_known_keys(item['loc']))}")
         else:
-            lines.append(f"{where}: {item['msg']}")
+            lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}")
     return "; ".join(lines)
+
+
+def _known_keys(where: tuple[int | str, ...]) -> list[str]:
+    """Keys of the section that holds the unknown one."""
+    section = CollectionConfig.model_fields.get(str(where[0])) if len(where) > 1 else None
+    kind = section.annotation if section else CollectionConfig
+    kind = next(iter(get_args(kind)), kind)  # list[EncoderConfig] -> EncoderConfig
+    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
 
 
 def load_config(path: str | Path) -> CollectionConfig:

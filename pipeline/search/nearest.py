@@ -104,7 +104,13 @@ class Search:
             using=self._using,
             limit=limit,
             query_filter=qdrant_filter(self.settings.filters, self.settings.excluded, self.without_ids),
-            params=search_params(self.version.facts["search"], limit, self.settings.exact),
+            params=search_params(
+                self.version.facts["search"],
+                limit,
+                self.settings.exact,
+                self.settings.metric,
+                filtered=bool(self.settings.filters or self.settings.excluded),
+            ),
             score_threshold=self._stored_threshold() if plain else None,
             with_vectors=sorted(vectors) or None,
         )

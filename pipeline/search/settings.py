@@ -8,6 +8,7 @@ from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.search.version import Version
+from qdrant_config import SearchConfig
 
 __all__ = ["MAX_K", "METRICS", "Metric", "Settings", "qdrant_filter", "search_params"]
 
@@ -70,15 +71,11 @@ class Settings:
         version.check_fields([*(self.filters or {}), *(self.excluded or {}), *(self.at_most or {})])
 
 
-def search_params(settings: Mapping[str, Any], k: int, exact: bool) -> models.SearchParams:
-    """Exact: every point, in full precision. Otherwise the graph over quantized vectors, rescored."""
-    return models.SearchParams(
-        exact=exact,
-        hnsw_ef=None if exact else max(settings["hnsw_ef"], k),
-        quantization=models.QuantizationSearchParams(
-            ignore=exact, rescore=True, oversampling=settings["oversampling"]
-        ),
-    )
+def search_params(
+    settings: Mapping[str, Any], k: int, exact: bool, metric: Metric = "cosine", filtered: bool = False
+) -> models.SearchParams:
+    """Exact: every point, in full precision. Otherwise the graph, as the version's settings say."""
+    return SearchConfig.model_validate(settings).to_qdrant(k, exact=exact, metric=metric, filtered=filtered)
 
 
 def qdrant_filter(

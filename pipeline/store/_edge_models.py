@@ -6,6 +6,7 @@ import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
 
+from pipeline.store._edge_quantization import quantization
 from pipeline.store.protocol import VectorQuery
 from qdrant_config import CollectionConfig
 
@@ -15,12 +16,6 @@ __all__ = ["filter_", "payload_type", "query", "search_params", "shard_config"]
 INDEXING_THRESHOLD = 1_000
 _MMR_CANDIDATES = 100  # Qdrant's own default is the limit, which would leave nothing to choose from
 _DISTANCES = {models.Distance.COSINE: edge.Distance.Cosine, models.Distance.DOT: edge.Distance.Dot}
-_QUERY_ENCODINGS = {
-    None: None,
-    models.BinaryQuantizationQueryEncoding.BINARY: edge.BinaryQuantizationQueryEncoding.Binary,
-    models.BinaryQuantizationQueryEncoding.SCALAR4BITS: edge.BinaryQuantizationQueryEncoding.Scalar4Bits,
-    models.BinaryQuantizationQueryEncoding.SCALAR8BITS: edge.BinaryQuantizationQueryEncoding.Scalar8Bits,
-}
 _PAYLOAD_TYPES = {
     models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
     models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
@@ -31,27 +26,24 @@ _PAYLOAD_TYPES = {
 
 def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConfig) -> edge.EdgeConfig:
     """A shard without a write-ahead log, so that any number of processes can read it."""
+    hnsw = config.hnsw
     return edge.EdgeConfig(
         vectors={name: _vector(params) for name, params in vectors.items()},
-        hnsw_config=edge.HnswIndexConfig(config.hnsw_m, config.hnsw_ef_construct, INDEXING_THRESHOLD),
+        hnsw_config=edge.HnswIndexConfig(
+            hnsw.m, hnsw.ef_construct, INDEXING_THRESHOLD, payload_m=hnsw.payload_m
+        ),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
         wal_enabled=False,
     )
 
 
 def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
-    quantization = None
-    if params.quantization_config is not None:
-        binary = params.quantization_config.binary  # type: ignore[union-attr]
-        quantization = edge.BinaryQuantizationConfig(
-            query_encoding=_QUERY_ENCODINGS[binary.query_encoding], memory=edge.Memory.Pinned
-        )
     half = params.datatype == models.Datatype.FLOAT16
     return edge.EdgeVectorParams(
         params.size,
         _DISTANCES[params.distance],
         datatype=edge.VectorStorageDatatype.Float16 if half else edge.VectorStorageDatatype.Float32,
-        quantization_config=quantization,
+        quantization_config=quantization(params.quantization_config),
         memory=edge.Memory.Cold if params.on_disk else edge.Memory.Cached,
     )
 
@@ -62,18 +54,20 @@ def payload_type(schema: models.PayloadSchemaType) -> edge.PayloadSchemaType:
 
 
 def search_params(params: models.SearchParams | None) -> edge.SearchParams | None:
-    """Exactness, HNSW breadth and rescoring."""
+    """Exactness, HNSW breadth, rescoring and ACORN."""
     if params is None:
         return None
     wanted = params.quantization
-    quantization = wanted and edge.QuantizationSearchParams(
+    quantized = wanted and edge.QuantizationSearchParams(
         ignore=bool(wanted.ignore), rescore=wanted.rescore, oversampling=wanted.oversampling
     )
-    acorn = params.acorn and edge.AcornSearchParams(enable=bool(params.acorn.enable))
+    acorn = params.acorn and edge.AcornSearchParams(
+        enable=bool(params.acorn.enable), max_selectivity=params.acorn.max_selectivity
+    )
     return edge.SearchParams(
         hnsw_ef=params.hnsw_ef,
         exact=bool(params.exact),
-        quantization=quantization or None,
+        quantization=quantized or None,
         acorn=acorn or None,
     )
 

@@ -16,13 +16,14 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.errors import SimileError
 from pipeline.store import _edge_models as translate
-from pipeline.store.protocol import Manifest, VectorQuery
+from pipeline.store.protocol import Manifest, Resident, VectorQuery
 from qdrant_config import CollectionConfig
 
 __all__ = ["EdgeStore"]
 
 _FLUSH_EVERY = 2048  # points; what a crash makes the load write again
 _UUID_BYTES = 16
+_INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
 
 class EdgeStore:
@@ -170,6 +171,7 @@ class EdgeStore:
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         request = edge.QueryRequest(
@@ -178,7 +180,7 @@ class EdgeStore:
             filter=translate.filter_(query_filter),
             params=translate.search_params(params),
             score_threshold=score_threshold,
-            with_payload=True,
+            with_payload=_payload(fields),
             with_vector=with_vectors or False,
         )
         return [
@@ -216,7 +218,7 @@ class EdgeStore:
         request = edge.ScrollRequest(
             limit=limit,
             offset=offset,
-            with_payload=True if fields is None else fields or False,
+            with_payload=_payload(fields),
             with_vector=with_vectors or False,
             filter=translate.filter_(query_filter),
         )
@@ -245,6 +247,18 @@ class EdgeStore:
     def _journal(self, version: str) -> Path:
         return self.folder / version / "loaded.ids"
 
+    def resident_bytes(self, version: str) -> dict[str, Resident] | None:
+        """From the sizes of the engine's own files."""
+        found: dict[str, Resident] = {}
+        for index in self._shard_folder(version).glob(f"segments/*/{_INDEX}*"):
+            name = index.name.removeprefix(_INDEX)
+            quantized = index.parent / f"vector_storage-{name}" / "quantized.data"
+            codes = quantized.stat().st_size if quantized.is_file() else 0
+            links = sum(file.stat().st_size for file in index.glob("*.bin"))
+            before = found.get(name, Resident(0, 0))
+            found[name] = Resident(before.codes + codes, before.links + links)
+        return found
+
     def _shard_folder(self, version: str) -> Path:
         return self.folder / version / "shard"
 
@@ -258,6 +272,10 @@ class EdgeStore:
                     raise SimileError(f"The store at {self.folder} has no version '{version}'.")
                 shard = self._open[version] = edge.EdgeShard.load(str(folder))
             return shard
+
+
+def _payload(fields: list[str] | None) -> bool | list[str]:
+    return True if fields is None else fields or False
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -9,7 +9,7 @@ from qdrant_client import models
 
 from qdrant_config import CollectionConfig
 
-__all__ = ["RESERVED", "Manifest", "Store", "VectorQuery", "all_points", "vector_params"]
+__all__ = ["RESERVED", "Manifest", "Resident", "Store", "VectorQuery", "all_points", "vector_params"]
 
 RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit
 
@@ -36,12 +36,14 @@ def vector_params(
     with and without rescoring.
     """
     one_bit = models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
-    hnsw = models.HnswConfigDiff(m=config.hnsw_m, ef_construct=config.hnsw_ef_construct)
+    hnsw = models.HnswConfigDiff(
+        m=config.hnsw.m, ef_construct=config.hnsw.ef_construct, payload_m=config.hnsw.payload_m
+    )
     params = {
         name: models.VectorParams(
             size=size,
             distance=models.Distance.COSINE,
-            on_disk=True,
+            on_disk=config.quantization.kind != "none",  # without codes, queries walk over the originals
             hnsw_config=hnsw,
             quantization_config=config.quantization.to_qdrant(),
         )
@@ -57,6 +59,14 @@ def vector_params(
             quantization_config=one_bit,
         )
     return params
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Bytes of RAM for all points of one named vector: quantized codes (0: none), and the graph's links."""
+
+    codes: int
+    links: int
 
 
 VectorQuery = np.ndarray | models.NearestQuery | models.RecommendQuery
@@ -139,8 +149,9 @@ class Store(Protocol):
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
-        """The nearest points with their payload, best first.
+        """The nearest points with the payload `fields` (default: all), best first.
 
         `query` is a vector (D,) float32; a `NearestQuery` with MMR, whose order is by relevance and diversity
         together; or a `RecommendQuery` over vectors, whose score is Qdrant's own and no similarity. Points
@@ -167,6 +178,9 @@ class Store(Protocol):
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Values of an indexed payload field with exact counts, most frequent first."""
+
+    def resident_bytes(self, version: str) -> dict[str, "Resident"] | None:
+        """What each named vector keeps in RAM once the version is finished; None where it cannot be known."""
 
 
 def all_points(

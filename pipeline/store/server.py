@@ -15,7 +15,7 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import SimileError
 from pipeline.store._requests import patience_seconds, payload_bytes, request_slices, retried
-from pipeline.store.protocol import Manifest, VectorQuery, all_points
+from pipeline.store.protocol import Manifest, Resident, VectorQuery, all_points
 from qdrant_config import CollectionConfig
 
 __all__ = ["MANIFESTS", "ServerStore"]
@@ -199,6 +199,7 @@ class ServerStore:
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         found = self.client.query_points(
@@ -209,7 +210,7 @@ class ServerStore:
             query_filter=query_filter,
             search_params=params,
             score_threshold=score_threshold,
-            with_payload=True,
+            with_payload=_payload(fields),
             with_vectors=with_vectors or False,
         )
         return found.points
@@ -234,7 +235,7 @@ class ServerStore:
             version,
             limit=limit,
             offset=offset,
-            with_payload=True if fields is None else fields or False,
+            with_payload=_payload(fields),
             with_vectors=with_vectors or False,
             scroll_filter=query_filter,
         )
@@ -246,6 +247,14 @@ class ServerStore:
         """Counts by value."""
         found = self.client.facet(version, key=key, limit=limit, exact=True, facet_filter=query_filter)
         return [(hit.value, hit.count) for hit in found.hits]
+
+    def resident_bytes(self, version: str) -> dict[str, Resident] | None:
+        """Not known: the server reports no memory by vector."""
+        return None
+
+
+def _payload(fields: list[str] | None) -> bool | list[str]:
+    return True if fields is None else fields or False
 
 
 def _manifest_id(version: str) -> str:

@@ -106,6 +106,7 @@ def _query(state: QdrantStandIn, body: dict, name: str) -> Any:
         limit=asked.limit or 10,
         query_filter=asked.filter,
         score_threshold=asked.score_threshold,
+        with_payload=asked.with_payload or False,
         with_vectors=asked.with_vector or False,
     )
     return _json(found)
@@ -168,6 +169,7 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/aliases", _list_aliases),
     ("POST", "/collections/aliases", _change_aliases),
     ("GET", _NAME + "/exists", lambda s, b, n: {"exists": s.client.collection_exists(n)}),
+    ("GET", _NAME, lambda s, b, n: _json(s.client.get_collection(n))),
     ("PUT", _NAME, _create),
     ("GET", _NAME, lambda s, b, n: _json(s.client.get_collection(n))),
     ("PATCH", _NAME, lambda s, b, n: True),
