@@ -1,14 +1,13 @@
 """Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
 
-import errno
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import SimileError
 from pipeline.indexing.embedder import Embedder
+from pipeline.indexing.failures import explained
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
 from pipeline.indexing.rejects import Reject
@@ -51,7 +50,6 @@ def embed_missing(
     """
     import ray
     from ray.data import ActorPoolStrategy
-    from ray.exceptions import RayError
 
     result = EmbedResult()
     missing = _missing(plan, stagings)
@@ -74,28 +72,11 @@ def embed_missing(
         num_cpus=reservation.actor_cpus,
         num_gpus=reservation.actor_gpus or None,
     )
-    try:
-        with progress("embed", missing.num_rows) as bar:
-            for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
-                _collect(batch.to_pylist(), result)
-                bar.update(batch.num_rows)
-    except RayError as error:
-        raise _explained(error) from error
+    with explained("embed"), progress("embed", missing.num_rows) as bar:
+        for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
+            _collect(batch.to_pylist(), result)
+            bar.update(batch.num_rows)
     return result
-
-
-def _explained(error: Exception) -> SimileError:
-    """The sentence for what stopped the actors."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, SimileError):
-            return cause
-        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            return SimileError("The disk of the home is full; free some space. What is staged stays.")
-        inner = getattr(cause, "cause", None)
-        cause = inner if isinstance(inner, BaseException) and inner is not cause else cause.__cause__
-    last = str(error).strip().splitlines()[-1][:300]
-    return SimileError(f"Embedding stopped: {last}. What is staged stays; Ray's logs have the whole story.")
 
 
 def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:

@@ -11,7 +11,7 @@ from pipeline.errors import SimileError
 from pipeline.indexing.build import _to_remove
 from pipeline.indexing.delete import delete_points, restore_points
 from pipeline.indexing.plan import point_id
-from pipeline.indexing.preflight import IndexJob
+from pipeline.indexing.preflight import IndexJob, writer_lock
 from pipeline.indexing.versions import Difference, compare, finished_versions, prune, rollback
 from pipeline.store import open_store
 from qdrant_config import CollectionConfig, EncoderConfig
@@ -245,3 +245,27 @@ def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, co
     account = index(home, source, projection={"dimension": 8})
     assert (account.source, account.written, account.rejected) == (24, 23, 1)
     assert open_collection("colours", home=str(home)).count == 23
+
+
+def test_a_store_that_goes_away_keeps_what_is_staged(
+    index: Index, indexed: Copied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMILE_STORE_PATIENCE", "1")
+    _, source = indexed
+    with QdrantStandIn() as server:
+        server.fault = lambda method, path: "drop" if "points" in path and "preflight" not in path else None
+        with pytest.raises(SimileError, match=r"did not answer for 1 s\. What is staged stays"):
+            index(tmp_path, source, url=server.url)
+        server.fault = lambda method, path: None
+        account = index(tmp_path, source, url=server.url)
+        assert (account.embedded, account.written) == (0, 24)
+
+
+def test_one_writer_at_a_time(index: Index, copied: Copied) -> None:
+    home, source = copied
+    with (
+        writer_lock(str(home), "colours"),
+        pytest.raises(SimileError, match=r"Another job is writing 'colours'"),
+    ):
+        index(home, source)
+    assert index(home, source).skipped == 24  # the lock went with its holder

@@ -6,23 +6,36 @@ ignored. It proves what goes over the wire; the engine itself is tested through 
 
 import json
 import re
+import socket
 import threading
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Literal
 
 from qdrant_client import QdrantClient, models
 
-__all__ = ["QdrantStandIn"]
+__all__ = ["Fault", "QdrantStandIn"]
+
+STALL_SECONDS = 1.0
+
+
+Fault = Literal["500", "429", "drop", "stall"]
 
 
 class QdrantStandIn:
-    """Context manager; `url` is where it listens. `api_key` makes it ask for one."""
+    """Context manager; `url` is where it listens. `api_key` makes it ask for one.
+
+    `fault`, given method and path, may name what goes wrong with a request: an answer of 500 or 429, a
+    connection dropped without an answer, or a pause of `STALL_SECONDS` before a 500.
+    """
 
     def __init__(self, api_key: str | None = None) -> None:
         self.client = QdrantClient(":memory:")
         self.aliases: dict[str, str] = {}
         self.lock = threading.Lock()
         self.api_key = api_key
+        self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
         handler = type("Handler", (_Handler,), {"server_state": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -55,6 +68,13 @@ class _Handler(BaseHTTPRequestHandler):
         key = self.server_state.api_key
         if key and self.headers.get("api-key") != key:
             return self._send(401, {"status": {"error": "Must provide an API key"}})
+        fault = self.server_state.fault(self.command, self.path.split("?")[0])
+        if fault == "drop":
+            self.close_connection = True
+            return self.connection.shutdown(socket.SHUT_RDWR)
+        if fault:
+            time.sleep(STALL_SECONDS if fault == "stall" else 0)
+            return self._send(429 if fault == "429" else 500, {"status": {"error": fault}})
         try:
             result = self.server_state.answer(self.command, self.path.split("?")[0], body)
         except (KeyError, ValueError) as error:

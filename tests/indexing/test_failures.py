@@ -1,0 +1,48 @@
+"""Errors of workers and full disks become one sentence."""
+
+import errno
+
+import pytest
+from ray.exceptions import RayError, RayTaskError
+
+from pipeline.errors import SimileError
+from pipeline.indexing.failures import explained
+
+
+def from_a_worker(error: Exception) -> Exception:
+    """As Ray hands over what a task raised."""
+    return RayTaskError("Embedder()", "a traceback of many lines", error).as_instanceof_cause()
+
+
+def sentence(error: Exception) -> str:
+    with pytest.raises(SimileError) as caught, explained("embed"):
+        raise error
+    assert type(caught.value) is SimileError
+    return str(caught.value)
+
+
+def test_a_sentence_of_a_worker_is_kept_without_its_traceback() -> None:
+    assert sentence(from_a_worker(SimileError("The store is away."))) == "The store is away."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        from_a_worker(OSError(errno.ENOSPC, "No space left on device")),
+        RuntimeError("service error: IO Error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_says_so(error: Exception) -> None:
+    assert sentence(error) == "The disk is full (stage embed); free some space. What is staged stays."
+
+
+def test_what_ray_says_last_is_shown() -> None:
+    assert sentence(RayError("one\nthe node is gone")).startswith(
+        "The stage embed stopped: the node is gone."
+    )
+
+
+def test_our_own_mistakes_keep_their_traceback() -> None:
+    with pytest.raises(KeyError), explained("load"):
+        raise KeyError("x")
