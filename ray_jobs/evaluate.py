@@ -85,7 +85,7 @@ def evaluate_protocols(
 ) -> list[dict[str, Any]]:
     """Named protocols on the source, by the collection's encoders or by others."""
     from pipeline.encoders import describe_encoder
-    from pipeline.evaluation.methods import prepare
+    from pipeline.evaluation.methods import fit_on, prepare
     from pipeline.evaluation.pool import protocols_of
     from pipeline.evaluation.reading import read_pool, resolve_splits
     from pipeline.evaluation.results import labelled, measure
@@ -108,8 +108,12 @@ def evaluate_protocols(
                 print(f"left out, for {name} saw its pictures: {protocol.name}", file=sys.stderr)
         bits = getattr(describe_encoder(name), "code_bits", None)
         raw = np.asarray(pool.raw[name], np.float32)
+        projections: dict[bytes, Any] = {}  # by training set: A and B have the same, as have C and others
         for protocol in tqdm(allowed, desc=name, file=sys.stderr, leave=False):
-            vectors = prepare(raw, bits, protocol)
+            key = protocol.training.tobytes() or protocol.database.tobytes()
+            if key not in projections:
+                projections[key] = fit_on(raw, bits, protocol)
+            vectors = prepare(raw, bits, protocol, projections[key])
             results.append(measure(name, vectors, protocol, labels) | {"source_missing": pool.missing})
     if not results:
         raise SimileError(

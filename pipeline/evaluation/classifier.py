@@ -1,5 +1,7 @@
 """What a plain classifier would retrieve: everything that it gives the same label, in any order."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from pipeline.evaluation.neighbours import UNLABELLED
@@ -30,15 +32,15 @@ def predicted_labels(
     classes, targets = np.unique(labels[training], return_inverse=True)
     mixed = np.random.default_rng(seed).permutation(len(training))
     held, rest = mixed[: len(mixed) // 10], mixed[len(mixed) // 10 :]
-    best = _STRENGTHS[2]
+    strength = _STRENGTHS[2]
     if len(held):
-        scored = [
-            (_fit(features[training[rest]], targets[rest], len(classes), strength), strength)
-            for strength in _STRENGTHS
+        moments = _moments(features[training[rest]], targets[rest], len(classes))
+        right = [
+            (_predict(features[training[held]], _solve(moments, each)) == targets[held]).mean()
+            for each in _STRENGTHS
         ]
-        right = [(_predict(features[training[held]], fit) == targets[held]).mean() for fit, _ in scored]
-        best = scored[int(np.argmax(right))][1]
-    fit = _fit(features[training], targets, len(classes), best)
+        strength = _STRENGTHS[int(np.argmax(right))]
+    fit = _solve(_moments(features[training], targets, len(classes)), strength)
     return classes[_predict(features, fit)]
 
 
@@ -54,18 +56,31 @@ def label_codes(labels: np.ndarray) -> np.ndarray:
     return codes
 
 
-def _fit(
-    features: np.ndarray, targets: np.ndarray, classes: int, strength: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Moments:
+    """Means and products of features and one-hot targets: all that ridge regression needs of them."""
+
+    mean: np.ndarray
+    bias: np.ndarray
+    gram: np.ndarray
+    cross: np.ndarray
+
+
+def _moments(features: np.ndarray, targets: np.ndarray, classes: int) -> _Moments:
     mean = features.mean(axis=0, dtype=np.float64)
-    centred = features.astype(np.float64) - mean
-    wanted = np.eye(classes)[targets]
-    gram = centred.T @ centred
-    penalty = strength * np.trace(gram) / len(gram)
-    weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), centred.T @ wanted)
-    return weights, mean, wanted.mean(axis=0)
+    centred = features - mean.astype(np.float32)
+    wanted = np.eye(classes, dtype=np.float32)[targets]
+    gram = (centred.T @ centred).astype(np.float64)
+    return _Moments(mean, wanted.mean(axis=0), gram, (centred.T @ wanted).astype(np.float64))
 
 
-def _predict(features: np.ndarray, fit: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
-    weights, mean, bias = fit
-    return ((features - mean) @ weights + bias).argmax(axis=1)
+def _solve(moments: _Moments, strength: float) -> tuple[np.ndarray, _Moments]:
+    size = len(moments.gram)
+    penalty = strength * np.trace(moments.gram) / size
+    return np.linalg.solve(moments.gram + penalty * np.eye(size), moments.cross), moments
+
+
+def _predict(features: np.ndarray, fit: tuple[np.ndarray, _Moments]) -> np.ndarray:
+    weights, moments = fit
+    shifted = moments.bias - moments.mean @ weights
+    return (features @ weights.astype(np.float32) + shifted).argmax(axis=1)

@@ -11,10 +11,10 @@ from pipeline.evaluation.neighbours import CSLS_NEIGHBOURS, csls_offsets
 from pipeline.evaluation.splits import Protocol
 from pipeline.projection import Projection, fit_projection
 
-__all__ = ["CSLS_LIMIT", "Method", "Vectors", "methods_of", "prepare"]
+__all__ = ["CSLS_LIMIT", "Method", "Vectors", "fit_on", "methods_of", "prepare"]
 
 _PREPARED = 512  # components of a prepared vector, as in qdrant_config's default
-_FIT_SAMPLE = 20_000
+_FIT_SAMPLE = 10_000
 CSLS_LIMIT = 10_000  # database pictures; every one is compared with every other
 
 
@@ -72,10 +72,14 @@ def prepare(
         projection: the one of an index, instead of a fitted one.
     """
     embedding = raw[:, : raw.shape[1] - (code_bits or 0)]
-    fitted = projection or fit_projection(embedding[_sample(protocol)], _PREPARED)
-    prepared = fitted.apply(embedding)
+    prepared = (projection or fit_on(raw, code_bits, protocol)).apply(embedding)
     codes = _signs(raw[:, -code_bits:] if code_bits else prepared)
     return Vectors(embedding, prepared, codes, trained=bool(code_bits))
+
+
+def fit_on(raw: np.ndarray, code_bits: int | None, protocol: Protocol) -> Projection:
+    """The projection for a protocol; two protocols with the same training pictures share it."""
+    return fit_projection(raw[_sample(protocol), : raw.shape[1] - (code_bits or 0)], _PREPARED)
 
 
 def methods_of(
