@@ -72,7 +72,7 @@ def _find(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:
         from pipeline.encoders import pypi_models
 
         return pypi_models, ()
-    from pipeline.encoders import timm_models, transformers_models
+    from pipeline.encoders import simile_models, timm_models, transformers_models
 
     if name.source == "folder":
         checkpoint = find_folder(name)
@@ -80,7 +80,11 @@ def _find(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:
         checkpoint = find_on_hub(name, timm_models.hub_id(name))
     else:
         checkpoint = find_on_hub(name, name.place)
-    families: dict[str, Any] = {"timm": timm_models, "transformers": transformers_models}
+    families: dict[str, Any] = {
+        "timm": timm_models,
+        "transformers": transformers_models,
+        "simile": simile_models,
+    }
     if name.text.startswith("timm:") and checkpoint.layout != "timm":
         raise SimileError(
             f"'{name.place}' is in the layout of {checkpoint.layout}; name it without the prefix 'timm:'"

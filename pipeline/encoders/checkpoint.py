@@ -15,6 +15,7 @@ from pipeline.encoders.names import EncoderName
 from pipeline.errors import SimileError
 
 WEIGHTS = "model.safetensors"
+SIMILE = "simile"  # `model_type` of networks that ray_jobs/train.py wrote
 INDEX = "model.safetensors.index.json"  # of weights in several files
 PICKLED = ("*.bin", "*.pth", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz")
 PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # one of them, of transformers
@@ -33,7 +34,9 @@ class Checkpoint:
     repo: str | None = None  # None: local
 
     @property
-    def layout(self) -> Literal["timm", "transformers"]:
+    def layout(self) -> Literal["timm", "transformers", "simile"]:
+        if self.config.get("model_type") == SIMILE:
+            return "simile"
         return "timm" if "architecture" in self.config else "transformers"
 
     def download(self, name: EncoderName) -> Path:

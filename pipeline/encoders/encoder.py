@@ -40,6 +40,7 @@ class EncoderDescription:
     preprocessing: dict[str, Any]  # as JSON holds it: size, crop, interpolation, mean, std
     embedding: str  # which vector of the network this is
     licence: str | None = None  # of the weights, where their card says so
+    code_bits: int | None = None  # hash logits that follow the embedding in the raw output
 
     @property
     def fingerprint(self) -> str:
@@ -80,9 +81,10 @@ class Encoder:
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size = max(probe.shape[1:])  # pixels
         try:
-            self.dimension = self.encode_tensor(probe[None]).shape[1]
+            width = self.encode_tensor(probe[None]).shape[1]
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
             raise input_size_error(description.name, self.input_size, error) from None
+        self.dimension = width - (description.code_bits or 0)
         self.description = replace(description, dimension=self.dimension)
 
     @property
@@ -114,11 +116,14 @@ class Encoder:
         vectors = [np.empty((0, self.dimension), np.float32)]
         for start in range(0, len(images), BATCH):
             batch = [self.preprocess(self._opened(image)) for image in images[start : start + BATCH]]
-            vectors.append(self.encode_tensor(torch.stack(batch)))
+            vectors.append(self.encode_tensor(torch.stack(batch))[:, : self.dimension])
         return np.concatenate(vectors)
 
     def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:
-        """The network alone: (N, 3, H, W) float32 on any device -> (N, D) float32."""
+        """The network alone: (N, 3, H, W) float32 on any device -> (N, dimension + code_bits) float32.
+
+        Where there is a hash head, its logits follow the embedding; the signs are the code.
+        """
         import torch
 
         with torch.inference_mode(), self._precision():

@@ -1,0 +1,156 @@
+"""YAML of one training run -> frozen pydantic models."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import SimileError
+
+__all__ = [
+    "AugmentConfig",
+    "DataConfig",
+    "LossConfig",
+    "NetworkConfig",
+    "OptimizerConfig",
+    "TrainingConfig",
+    "load_training_config",
+]
+
+
+class _Frozen(BaseModel):
+    """Unknown keys are refused, so that a misspelt setting cannot be ignored in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Frozen):
+    """What is trained on, and what is kept apart from it."""
+
+    source: str = Field(description="a Hub id, a mirror in the Hub's layout or a folder of images")
+    split: str = "train"
+    config: str | None = None
+    image: str | None = None
+    labels: list[str] = Field(min_length=1, description="class columns; the first one is validated on")
+    pixels: int = Field(ge=8, le=1024, description="images are resized to this side, whole")
+    limit: int | None = Field(None, ge=1, description="only the first rows")
+    classes: list[int] | None = Field(None, description="train on these classes of the first label only")
+    protocol: Literal["none", "art"] = Field(
+        "none", description="art: leave out what pipeline.evaluation.splits.art_split keeps for queries"
+    )
+    validation: float = Field(0.05, ge=0.0, lt=1.0, description="share of training images, by content hash")
+
+
+class AugmentConfig(_Frozen):
+    """How training images are varied; see pipeline/training/augment.py."""
+
+    shift: int = Field(0, ge=0, description="pixels, up to which an image is moved; edges are reflected")
+    flip: Literal["none", "random", "alternating"] = "alternating"
+    cutout: int = Field(0, ge=0, description="pixels, side of a grey square")
+    crop: float = Field(1.0, gt=0.0, le=1.0, description="smallest area of a random crop, as a share")
+
+
+class NetworkConfig(_Frozen):
+    """What `pipeline.training.networks.build_network` is told, and where its weights come from."""
+
+    backbone: str
+    options: dict[str, Any] = {}
+    dimension: int | None = Field(None, ge=2, le=4096)
+    code_bits: int | None = Field(None, ge=4, le=1024)
+    temperature: float = Field(1.0, gt=0.0)
+    start: str | None = Field(None, description="an encoder whose weights the backbone begins with")
+    frozen: bool = Field(False, description="train the heads only; the backbone stays as it is at the start")
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    mirror: bool = Field(False, description="in use, average over the image and its mirror image")
+
+
+class LossConfig(_Frozen):
+    """One term of the loss."""
+
+    kind: Literal["classes", "orthohash", "dsh", "metric", "teacher"]
+    weight: float = Field(1.0, gt=0.0)
+    column: str | None = Field(None, description="of labels; default: the first")
+    options: dict[str, Any] = Field(
+        {}, description="of the loss; `metric`: `name` in pytorch-metric-learning"
+    )
+
+
+class OptimizerConfig(_Frozen):
+    """Rates are per batch of mean loss; the schedule goes up to `rate` and linearly down to 0."""
+
+    kind: Literal["sgd", "adamw"] = "sgd"
+    rate: float = Field(gt=0.0)
+    weight_decay: float = Field(0.0, ge=0.0)
+    momentum: float = Field(0.85, ge=0.0, lt=1.0)
+    norm_bias_scale: float = Field(1.0, gt=0.0, description="times the rate, for biases of batch norms")
+    head_scale: float = Field(1.0, gt=0.0, description="times the rate, for everything but the backbone")
+    warmup: float = Field(0.2, ge=0.0, lt=1.0, description="share of the steps until the rate is reached")
+    clip: float | None = Field(None, gt=0.0, description="largest gradient norm")
+
+
+class TrainingConfig(_Frozen):
+    """Everything that one YAML file in training_config/ may say."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    data: DataConfig
+    augment: AugmentConfig = AugmentConfig()
+    network: NetworkConfig
+    losses: list[LossConfig] = Field(min_length=1)
+    teacher: str | None = Field(None, description="encoder of this repository that is imitated")
+    optimizer: OptimizerConfig
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=2, description="images a step, of all workers together")
+    per_class: int | None = Field(
+        None, ge=2, description="images of one class drawn together, for losses over pairs"
+    )
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
+    workers: int = Field(1, ge=1)
+    threads: int = Field(1, ge=1, description="CPU threads of a worker")
+    seed: int = 0
+    validate_every: int = Field(1, ge=1, description="epochs")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainingConfig":
+        for loss in self.losses:
+            if loss.column and loss.column not in self.data.labels:
+                raise ValueError(f"a loss wants column '{loss.column}', which is not among data.labels")
+            if loss.kind in ("orthohash", "dsh") and not self.network.code_bits:
+                raise ValueError(f"loss '{loss.kind}' needs network.code_bits")
+            if loss.kind == "teacher" and not self.teacher:
+                raise ValueError("loss 'teacher' needs `teacher:`, the encoder that is imitated")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of all settings that change the result; a run is only continued under the same."""
+        kept = self.model_dump_json(exclude={"workers", "threads", "validate_every"})
+        return hashlib.sha256(kept.encode()).hexdigest()[:16]
+
+
+def load_training_config(path: str | Path, **changes: Any) -> TrainingConfig:
+    """Read and check one run's YAML.
+
+    Args:
+        path: the file, such as `training_config/cifar10-cnn.yaml`.
+        changes: instead of what the file says; `data` is merged key by key.
+
+    Raises:
+        SimileError: the file is missing, is not YAML, or says something that it cannot say.
+    """
+    path = Path(path)
+    if not path.is_file():
+        there = ", ".join(sorted(str(p) for p in Path("training_config").glob("*.yaml"))) or "none here"
+        raise SimileError(f"no training configuration at '{path}'; there are: {there}")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        if isinstance(found, dict) and "data" in changes:
+            changes["data"] = (found.get("data") or {}) | changes["data"]
+        return TrainingConfig.model_validate(found | changes)
+    except yaml.YAMLError as error:
+        raise SimileError(f"'{path}' is not valid YAML: {error}") from error
+    except ValidationError as error:
+        lines = (f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
+        raise SimileError(f"'{path}': {'; '.join(lines)}") from error

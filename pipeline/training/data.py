@@ -1,0 +1,174 @@
+"""A source -> Ray Datasets of small decoded images, and what a worker holds of them.
+
+Ray Data reads and decodes on all machines; each worker keeps its part in memory as bytes (32 × 32 × 3: 3 kB
+an image) after the first pass, because reading and decoding again would cost more than the training step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import SimileError
+from pipeline.training.config import DataConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import ray.data
+    from datasets import Features
+
+__all__ = ["Images", "TrainingData", "collect", "read_training_data"]
+
+_READ_CPUS = 0.25  # workers that compute take most of every CPU
+_BATCH = 128  # images decoded together
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Rows of `row_key` (uint64), `pixels` (side · side · 3 bytes) and `labels` (list of int64)."""
+
+    training: ray.data.Dataset
+    validation: ray.data.Dataset
+    class_names: dict[str, list[str]]  # of each label column
+    licence: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class Images:
+    """What one worker holds, in the order of `row_key`."""
+
+    pixels: np.ndarray  # (N, side, side, 3) uint8
+    labels: np.ndarray  # (N, columns) int64
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def read_training_data(config: DataConfig) -> TrainingData:
+    """Both parts of `config.source`, lazily; with protocol `art` all rows are hashed first.
+
+    Raises:
+        SimileError: no such source, or a label column that holds no classes.
+    """
+    from pipeline.sources import read_rows, resolve_source
+
+    source = resolve_source(
+        config.source, split=config.split, image_column=config.image, config=config.config
+    )
+    names = {column: _class_names(source.features, column) for column in config.labels}
+    rows = read_rows(source, columns=config.labels, limit=config.limit, num_cpus=_READ_CPUS)
+    columns = [source.row_name(column) for column in config.labels]
+    allowed = _art_training(rows, columns[0]) if config.protocol == "art" else None
+    parts = [
+        rows.map_batches(
+            _decode,
+            fn_args=(config, columns, allowed, validation),
+            batch_format="pyarrow",
+            batch_size=_BATCH,
+            num_cpus=_READ_CPUS,
+        )
+        for validation in (False, True)
+    ]
+    return TrainingData(parts[0], parts[1], names, source.licence, source.revision)
+
+
+def _class_names(features: Features, column: str) -> list[str]:
+    from datasets import ClassLabel
+
+    if column not in features or not isinstance(features[column], ClassLabel):
+        classes = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
+        raise SimileError(f"'{column}' is no column of classes; there are: {', '.join(classes) or 'none'}")
+    return list(features[column].names)
+
+
+def _art_training(rows: ray.data.Dataset, artist: str) -> set[int]:
+    """`row_key` of the works that may be trained on."""
+    from pipeline.evaluation.splits import art_split
+
+    hashed = rows.map_batches(
+        _digests, fn_args=(artist,), batch_format="pyarrow", batch_size=_BATCH, num_cpus=_READ_CPUS
+    )
+    found = [row for batch in hashed.iter_batches(batch_format="pyarrow") for row in batch.to_pylist()]
+    split = art_split([str(row["artist"]) for row in found], [row["digest"] for row in found])
+    return {int(found[place]["row_key"]) for place in split.training}
+
+
+def _digests(table: pa.Table, artist: str) -> pa.Table:
+    import pyarrow as pa
+
+    from pipeline.sources import image_bytes
+
+    digests = [hashlib.sha256(data or b"").hexdigest() for data in image_bytes(table)]
+    return pa.table({"row_key": table["row_key"], "artist": table[artist], "digest": digests})
+
+
+def _decode(
+    table: pa.Table, config: DataConfig, columns: list[str], allowed: set[int] | None, validation: bool
+) -> pa.Table:
+    """Rows of one part that can be decoded and have all labels; unreadable images are left out.
+
+    Pixels travel as bytes: Ray would fall back on pickling for a batch of which nothing is left.
+    """
+    import pyarrow as pa
+
+    from pipeline.evaluation.splits import validation_part
+    from pipeline.sources import image_bytes
+
+    pictures = [data or b"" for data in image_bytes(table)]
+    digests = [hashlib.sha256(data).hexdigest() for data in pictures]
+    values = [table[column].fill_null(-1).to_numpy() for column in columns]
+    labels = np.stack(values, 1).astype(np.int64)
+    keys = table["row_key"].to_numpy()
+    wanted = validation_part(np.arange(len(pictures)), digests, config.validation) == validation
+    wanted &= (labels >= 0).all(1)
+    if allowed is not None:
+        wanted &= np.array([int(key) in allowed for key in keys], bool)
+    if config.classes is not None:
+        wanted &= np.isin(labels[:, 0], config.classes)
+    pixels = {int(i): _pixels(pictures[i], config.pixels) for i in np.flatnonzero(wanted)}
+    kept = [i for i, found in pixels.items() if found is not None]
+    return pa.table(
+        {
+            "row_key": pa.array(keys[kept], pa.uint64()),
+            "pixels": pa.array([pixels[i] for i in kept], pa.binary()),
+            "labels": pa.array(list(labels[kept]), pa.list_(pa.int64(), len(columns))),
+        }
+    )
+
+
+def _pixels(data: bytes, side: int) -> bytes | None:
+    """side × side × 3 bytes, or None where the image cannot be read."""
+    from PIL import Image
+
+    from pipeline.errors import ImageError
+    from pipeline.images import decode
+
+    try:
+        image = decode(data, min_side=2 * side)
+    except ImageError:
+        return None
+    return image.resize((side, side), Image.Resampling.BICUBIC).tobytes()
+
+
+def collect(rows: Any, side: int) -> Images:
+    """All rows of a `DataIterator` in memory, in an order that does not depend on who read them first.
+
+    Raises:
+        SimileError: there are none.
+    """
+    import pyarrow as pa
+
+    batches = [batch for batch in rows.iter_batches(batch_format="pyarrow") if batch.num_rows]
+    if not batches:
+        raise SimileError(
+            "there is no image to train or validate on; check data.limit, data.classes and data.validation"
+        )
+    table = pa.concat_tables(batches).sort_by("row_key")
+    pixels = np.empty((table.num_rows, side, side, 3), np.uint8)
+    for place, value in enumerate(table["pixels"]):
+        pixels[place] = np.frombuffer(value.as_buffer(), np.uint8).reshape(side, side, 3)
+    return Images(pixels, np.array(table["labels"].to_pylist(), np.int64))

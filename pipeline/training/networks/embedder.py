@@ -1,0 +1,113 @@
+"""One network for every loss: a backbone, its embedding, a hash head and classifiers on top."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from pipeline.errors import SimileError
+from pipeline.training.augment import normalise
+
+__all__ = ["Embedder", "Outputs", "RawOutput", "whiten_embedding"]
+
+_BATCH = 50  # images
+
+
+class Outputs(NamedTuple):
+    """Of N images: embedding (N, D), hash logits (N, bits) or None, class logits (N, classes) a column."""
+
+    embedding: torch.Tensor
+    code: torch.Tensor | None
+    classes: dict[str, torch.Tensor]
+
+
+class Embedder(nn.Module):
+    """(N, 3, H, W) normalised images -> Outputs."""
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        dimension: int | None,
+        code_bits: int | None,
+        classes: Mapping[str, int],
+        temperature: float = 1.0,
+    ) -> None:
+        """Args:
+        backbone: with an attribute `features`, the width of its output.
+        dimension: of the embedding; None: the backbone's output itself.
+        code_bits: None: no hash head.
+        classes: number of classes of each column that has a classifier.
+        temperature: class logits are divided by it.
+        """
+        super().__init__()
+        features = int(backbone.features)  # type: ignore[arg-type]
+        self.backbone = backbone
+        self.dimension = dimension or features
+        self.code_bits = code_bits
+        self.temperature = temperature
+        self.embedding: nn.Module = nn.Linear(features, dimension) if dimension else nn.Identity()
+        # A norm without shift after it: each bit is then set for half of the training images.
+        self.code = (
+            nn.Sequential(nn.Linear(self.dimension, code_bits, bias=False), nn.BatchNorm1d(code_bits))
+            if code_bits
+            else None
+        )
+        self.classifiers = nn.ModuleDict(
+            {column: nn.Linear(self.dimension, number, bias=False) for column, number in classes.items()}
+        )
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        embedding = self.embedding(self.backbone(images))
+        code = self.code(embedding) if self.code is not None else None
+        classes = {c: layer(embedding) / self.temperature for c, layer in self.classifiers.items()}
+        return Outputs(embedding, code, classes)
+
+
+class RawOutput(nn.Module):
+    """What an encoder returns: (N, 3, H, W) -> (N, dimension + code_bits), embedding then hash logits.
+
+    With `mirror`, both are means over the image and its mirror image, which costs twice the time.
+    """
+
+    def __init__(self, network: Embedder, mirror: bool = False) -> None:
+        super().__init__()
+        self.network = network
+        self.mirror = mirror
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        raw = self._raw(images)
+        return (raw + self._raw(images.flip(3))) / 2 if self.mirror else raw
+
+    def _raw(self, images: torch.Tensor) -> torch.Tensor:
+        found = self.network(images)
+        parts = [found.embedding] if found.code is None else [found.embedding, found.code]
+        return torch.cat([part.float() for part in parts], dim=1)
+
+
+@torch.no_grad()
+def whiten_embedding(
+    network: Embedder, pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]
+) -> None:
+    """Start `network.embedding` as centring and half-whitening of a pretrained backbone's output.
+
+    As Radenović, Tolias and Chum do (PAMI 2019): training then begins from what the pretrained features
+    can already do, instead of from a random projection of them.
+
+    Args:
+        pixels: (N, side, side, 3) uint8, N > `network.dimension`.
+    """
+    from pipeline.projection import fit_projection
+
+    network.backbone.eval()
+    parts = [network.backbone(normalise(part, mean, std)) for part in pixels.split(_BATCH)]
+    features = torch.cat(parts).float().numpy()
+    fitted = fit_projection(features, network.dimension)
+    if fitted.dimension < network.dimension:
+        raise SimileError(
+            f"{len(pixels)} images show only {fitted.dimension} directions; train on more of them, or set "
+            f"network.dimension to {fitted.dimension} or less"
+        )
+    layer: Any = network.embedding
+    layer.weight.copy_(torch.from_numpy(fitted.matrix.T))
+    layer.bias.copy_(torch.from_numpy(fitted.offset))

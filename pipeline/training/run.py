@@ -1,0 +1,144 @@
+"""One run: Ray Data feeds Ray Train's workers; the last checkpoint becomes a folder of weights."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SimileError
+from pipeline.training.config import TrainingConfig
+from pipeline.training.data import TrainingData, read_training_data
+
+__all__ = ["TrainingJob", "train"]
+
+_WORKER_CPUS = 0.7  # of each thread: the rest reads and decodes, and Ray would wait for ever without it
+_KEPT_CHECKPOINTS = 2
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What `train` is asked for.
+
+    Attributes:
+        config: of training_config/.
+        runs: folder for checkpoints, one folder a run inside; all workers must see it.
+        output: folder that the weights are written to.
+        gpus: workers take one GPU each.
+        fresh: begin anew, whatever an earlier run of this name left.
+    """
+
+    config: TrainingConfig
+    runs: Path
+    output: Path
+    gpus: bool = False
+    fresh: bool = False
+
+
+def train(job: TrainingJob) -> dict[str, Any]:
+    """Train, or go on where a killed run of the same settings stopped. Needs an initialised Ray.
+
+    Returns:
+        What the last JSON line says: name, epochs, seconds of this call, figures of the last epoch,
+        where weights and curves are.
+
+    Raises:
+        SimileError: settings differ from those of the run that would be continued; or as
+            `read_training_data` and `build_network`.
+    """
+    import ray.train
+    import ray.train.torch
+
+    from pipeline.training.loop import CHECKPOINT, HISTORY, train_on_worker
+
+    config = job.config
+    started = time.monotonic()
+    _check_same_settings(job)
+    data = read_training_data(config.data)
+    settings = worker_settings(config, data)
+    trainer = ray.train.torch.TorchTrainer(
+        train_on_worker,
+        train_loop_config=settings,
+        datasets={"training": data.training, "validation": data.validation},
+        dataset_config=ray.train.DataConfig(datasets_to_split=["training"]),
+        scaling_config=ray.train.ScalingConfig(
+            num_workers=config.workers,
+            use_gpu=job.gpus,
+            resources_per_worker={"CPU": _WORKER_CPUS * config.threads, "GPU": 1 if job.gpus else 0},
+        ),
+        run_config=ray.train.RunConfig(
+            logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+            name=config.name,
+            storage_path=str(job.runs),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=_KEPT_CHECKPOINTS),
+        ),
+    )
+    result = trainer.fit()
+    if result.checkpoint is None:
+        raise SimileError(f"run '{config.name}' ended without a checkpoint: {result.error}")
+    with result.checkpoint.as_directory() as folder:
+        history = json.loads((Path(folder) / HISTORY).read_text(encoding="utf-8"))
+        size = _write(job, settings, data, Path(folder) / CHECKPOINT, history)
+    last = {key: value for key, value in history[-1].items() if key not in ("terms", "seconds")}
+    return {
+        "name": config.name,
+        "seconds": round(time.monotonic() - started, 1),
+        "training_seconds": round(sum(record["seconds"] for record in history), 1),
+        "epochs": len(history),
+        "workers": config.workers,
+        **last,
+        "bytes": size,
+        "weights": str(job.output),
+        "curves": str(job.output / "curves.json"),
+    }
+
+
+def worker_settings(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
+    """What `train_on_worker` takes: plain data only, for it is sent to other machines."""
+    counts = {column: len(names) for column, names in data.class_names.items()}
+    taught = [term.column or config.data.labels[0] for term in config.losses if term.kind == "classes"]
+    if any(term.kind == "teacher" for term in config.losses):
+        taught += [config.data.labels[0]]
+    network = {
+        "backbone": config.network.backbone,
+        "options": config.network.options,
+        "dimension": config.network.dimension,
+        "code_bits": config.network.code_bits,
+        "classes": {column: counts[column] for column in config.data.labels if column in taught},
+        "temperature": config.network.temperature,
+    }
+    return {"config": config.model_dump(mode="json"), "network": network, "classes": counts}
+
+
+def _check_same_settings(job: TrainingJob) -> None:
+    """Remember the settings of a run; refuse to continue it under others."""
+    folder = job.runs / job.config.name
+    noted = folder / "settings.json"
+    if job.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    if noted.is_file():
+        before = json.loads(noted.read_text(encoding="utf-8"))
+        if before["fingerprint"] != job.config.fingerprint:
+            raise SimileError(
+                f"'{folder}' holds a run of other settings; --fresh begins anew, or change `name:`"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    note = {"fingerprint": job.config.fingerprint, "config": job.config.model_dump(mode="json")}
+    noted.write_text(json.dumps(note, indent=1), encoding="utf-8")
+
+
+def _write(
+    job: TrainingJob, settings: dict[str, Any], data: TrainingData, state: Path, history: list[dict[str, Any]]
+) -> int:
+    from pipeline.training.export import export_network, restore_network
+    from pipeline.training.networks import build_network
+
+    network = build_network(settings["network"])
+    restore_network(network, state)
+    size = export_network(network, job.config, settings["network"], data.class_names, job.output)
+    (job.output / "curves.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    return size

@@ -1,0 +1,56 @@
+"""Train a network: python -m ray_jobs.train training_config/cifar10-cnn.yaml [--source …] [--workers N] …"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from pipeline.home import resolve_home
+from ray_jobs.session import print_result, ray_session, report_errors
+
+__all__ = ["main"]
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m ray_jobs.train", description=__doc__)
+    parser.add_argument("config", help="the run's YAML")
+    parser.add_argument("--source", help="a Hub id, a mirror in the Hub's layout, or a folder of images")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    parser.add_argument("--epochs", type=int, metavar="N")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes, on any machine of the cluster")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of a worker")
+    parser.add_argument("--gpu", action="store_true", help="one GPU a worker")
+    parser.add_argument("--output", help="folder for the weights (default: HOME/weights/NAME)")
+    parser.add_argument("--runs", help="folder for checkpoints (default: HOME/training)")
+    parser.add_argument("--fresh", action="store_true", help="do not continue an earlier run of this name")
+    parser.add_argument("--home")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse, train, write the weights, print one JSON line."""
+    options = parse_arguments(arguments)
+    with report_errors():
+        from pipeline.training.config import load_training_config
+        from pipeline.training.run import TrainingJob, train
+
+        changes: dict[str, Any] = {
+            key: getattr(options, key) for key in ("epochs", "workers", "threads") if getattr(options, key)
+        }
+        data = {key: getattr(options, key) for key in ("source", "limit") if getattr(options, key)}
+        config = load_training_config(options.config, **changes, **({"data": data} if data else {}))
+        home = Path(str(resolve_home(options.home)))
+        job = TrainingJob(
+            config=config,
+            runs=Path(options.runs).absolute() if options.runs else home / "training",
+            output=Path(options.output).absolute() if options.output else home / "weights" / config.name,
+            gpus=options.gpu,
+            fresh=options.fresh,
+        )
+        with ray_session():
+            result = train(job)
+    print_result(result)
+
+
+if __name__ == "__main__":
+    main()
