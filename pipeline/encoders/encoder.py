@@ -96,6 +96,11 @@ class Encoder:
         return self.description.fingerprint
 
     @property
+    def network(self) -> nn.Module:
+        """On its device, for evaluation only; images -> raw output."""
+        return self._network
+
+    @property
     def decode_side(self) -> int:
         """Pixels: `min_side` for `images.decode`. Twice the input: coarse steps leave next to no trace."""
         return 2 * self.input_size

@@ -7,7 +7,9 @@ an image) after the first pass, because reading and decoding again would cost mo
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,8 +67,7 @@ def read_training_data(config: DataConfig) -> TrainingData:
     allowed = _art_training(rows, columns[0]) if config.protocol == "art" else None
     parts = [
         rows.map_batches(
-            _decode,
-            fn_args=(config, columns, allowed, validation),
+            partial(_decode, config, columns, allowed, validation),
             batch_format="pyarrow",
             batch_size=_BATCH,
             num_cpus=_READ_CPUS,
@@ -90,14 +91,15 @@ def _art_training(rows: ray.data.Dataset, artist: str) -> set[int]:
     from pipeline.evaluation.splits import art_split
 
     hashed = rows.map_batches(
-        _digests, fn_args=(artist,), batch_format="pyarrow", batch_size=_BATCH, num_cpus=_READ_CPUS
+        partial(_digests, artist), batch_format="pyarrow", batch_size=_BATCH, num_cpus=_READ_CPUS
     )
-    found = [row for batch in hashed.iter_batches(batch_format="pyarrow") for row in batch.to_pylist()]
+    batches: Iterator[Any] = iter(hashed.iter_batches(batch_format="pyarrow"))
+    found = [row for batch in batches for row in batch.to_pylist()]
     split = art_split([str(row["artist"]) for row in found], [row["digest"] for row in found])
     return {int(found[place]["row_key"]) for place in split.training}
 
 
-def _digests(table: pa.Table, artist: str) -> pa.Table:
+def _digests(artist: str, table: pa.Table) -> pa.Table:
     import pyarrow as pa
 
     from pipeline.sources import image_bytes
@@ -107,7 +109,7 @@ def _digests(table: pa.Table, artist: str) -> pa.Table:
 
 
 def _decode(
-    table: pa.Table, config: DataConfig, columns: list[str], allowed: set[int] | None, validation: bool
+    config: DataConfig, columns: list[str], allowed: set[int] | None, validation: bool, table: pa.Table
 ) -> pa.Table:
     """Rows of one part that can be decoded and have all labels; unreadable images are left out.
 

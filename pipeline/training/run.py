@@ -69,7 +69,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
             use_gpu=job.gpus,
             resources_per_worker={"CPU": _WORKER_CPUS * config.threads, "GPU": 1 if job.gpus else 0},
         ),
-        run_config=ray.train.RunConfig(
+        run_config=ray.train.RunConfig(  # type: ignore[call-arg]  # mypy sees the class of Ray Train 1
             logging_config=ray.train.LoggingConfig(log_level="ERROR"),
             name=config.name,
             storage_path=str(job.runs),
