@@ -14,6 +14,7 @@ from torch import nn
 from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.encoder import EncoderDescription, check_patches, input_size_error
 from pipeline.encoders.names import EncoderName
+from pipeline.encoders.pixels import fast_transform
 from pipeline.encoders.tokens import token_grid
 from pipeline.errors import SimileError
 
@@ -207,7 +208,9 @@ def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
 
 
 def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
-    """PIL RGB image -> (3, H, W) float32, by timm's evaluation transform."""
+    """PIL RGB image -> (3, H, W) float32: timm's evaluation transform, or its faster equal."""
     from timm.data import create_transform
 
-    return create_transform(is_training=False, **options | {"input_size": tuple(options["input_size"])})
+    return fast_transform(options) or create_transform(
+        is_training=False, **options | {"input_size": tuple(options["input_size"])}
+    )

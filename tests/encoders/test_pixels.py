@@ -1,0 +1,56 @@
+"""The fast transform is the one of timm."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from timm.data import create_transform
+
+from pipeline.encoders.pixels import fast_transform
+
+BASE = {
+    "input_size": (3, 48, 48),
+    "crop_pct": 0.875,
+    "crop_mode": "center",
+    "interpolation": "bicubic",
+    "mean": (0.498, 0.4, 0.3),
+    "std": (0.502, 0.2, 0.25),
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"interpolation": "bilinear"},
+        {"crop_mode": "squash", "crop_pct": 1.0},
+        {"crop_mode": "squash"},
+        {"crop_pct": 1.0},
+        {"input_size": (3, 40, 64), "crop_mode": "squash"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("size", [(90, 60), (60, 91), (32, 32), (48, 48), (54, 54), (7, 120)], ids=str)
+def test_it_is_the_transform_of_timm(changes, size):
+    options = BASE | changes
+    chance = np.random.default_rng(1)
+    picture = Image.fromarray(chance.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+    fast = fast_transform(options)
+    assert fast is not None
+    mine, theirs = fast(picture), create_transform(is_training=False, **options)(picture)
+    assert (mine.dtype, mine.shape, mine.is_contiguous()) == (torch.float32, theirs.shape, True)
+    torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-6)  # one level is 0.008
+
+
+def test_values_are_normalised_by_channel():
+    fast = fast_transform(BASE)
+    assert fast is not None
+    red = fast(Image.new("RGB", (60, 60), (255, 0, 0)))[:, 0, 0]
+    torch.testing.assert_close(red, torch.tensor([(1 - 0.498) / 0.502, -0.4 / 0.2, -0.3 / 0.25]))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"crop_mode": "border"}, {"interpolation": "lanczos"}, {"input_size": (3, 40, 64)}]
+)
+def test_what_it_leaves_to_timm(changes):
+    assert fast_transform(BASE | changes) is None
