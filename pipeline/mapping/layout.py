@@ -1,0 +1,115 @@
+"""Prepared vectors -> places on a plane: PCA, then t-SNE by openTSNE.
+
+van der Maaten & Hinton, "Visualizing Data using t-SNE" (JMLR 2008); Linderman et al., "Fast
+interpolation-based t-SNE" (Nature Methods 2019); Kobak & Berens, "The art of using t-SNE" (Nature
+Communications 2019) for the start from principal components and the learning rate N / 12.
+
+Why openTSNE: wheels for Linux, macOS and Windows, the same places for the same vectors on several cores, and
+no compiling at run time: umap-learn and PaCMAP are built on numba, which spends seconds before the first
+point, and UMAP is reproducible on one core only. t-SNE also fills the plane evenly, which leaves room for
+thumbnails.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+__all__ = ["lay_out", "place"]
+
+COMPONENTS = 50  # of the principal components; more cost time and add what t-SNE cannot show
+PERPLEXITY = 30  # neighbours that count; openTSNE looks at three times as many
+EARLY, LATE = 250, 500  # iterations with and without exaggeration, as openTSNE's defaults
+EXAGGERATION = 12
+BARNES_HUT_BELOW = 3_000  # points; above, interpolation is faster
+_REPORT_EVERY = 50  # iterations
+_SMALLEST_SPREAD = 1e-4  # of the first component at the start, as Kobak & Berens
+_CLOSE = 1e-3  # cosine distance below which two pictures are as good as equal
+
+
+def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object] | None = None) -> np.ndarray:
+    """(N, D) float -> (N, 2) float32 in −1 to 1, centred; neighbours by cosine lie near each other.
+
+    Args:
+        vectors: any length; equal ones get equal places but for a hair.
+        seed: of that hair.
+        advance: told how many of the `EARLY + LATE` iterations are newly done.
+    """
+    components = _principal_components(vectors)
+    if len(components) < 4:  # t-SNE needs neighbours; three points are a triangle anyway
+        return _to_square(_two_columns(components))
+    from openTSNE import TSNEEmbedding, initialization
+
+    start = initialization.rescale(_two_columns(components).astype(np.float64), _SMALLEST_SPREAD)
+    start = initialization.jitter(start, scale=_SMALLEST_SPREAD / 100, random_state=seed)
+    small = len(components) < BARNES_HUT_BELOW
+    jobs = 1 if small else -1  # threads that wait for each other cost more than they bring
+    embedding = TSNEEmbedding(
+        start,
+        _affinities(components, jobs),
+        negative_gradient_method="bh" if small else "fft",
+        n_jobs=jobs,
+        random_state=seed,
+        callbacks=_teller(advance),
+        callbacks_every_iters=_REPORT_EVERY,
+    )
+    embedding = embedding.optimize(EARLY, exaggeration=EXAGGERATION, momentum=0.5)
+    embedding = embedding.optimize(LATE, momentum=0.8)
+    return _to_square(np.asarray(embedding))
+
+
+def place(positions: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Where a query belongs, given its nearest hits: (k, 2) places and (k,) cosines -> (2,) float32.
+
+    The mean of the places, each weighted by one over its cosine distance (Shepard 1968): an equal picture
+    takes the query to itself, and hits that are equally near pull equally.
+
+    >>> place(np.array([[0, 0], [1, 1]]), np.array([0.5, 0.5])).tolist()
+    [0.5, 0.5]
+    """
+    weights = 1 / np.maximum(1 - np.asarray(scores, np.float64), _CLOSE)
+    return (weights @ positions / weights.sum()).astype(np.float32)
+
+
+def _principal_components(vectors: np.ndarray) -> np.ndarray:
+    """(N, ≤ 50) float32 of unit vectors, largest first."""
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    centred = unit - unit.mean(axis=0)
+    _, directions = np.linalg.eigh((centred.T @ centred / len(centred)).astype(np.float64))
+    kept = directions[:, ::-1][:, :COMPONENTS]
+    # the sign of a component is an accident of the solver: the largest entry shall be positive
+    kept = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
+    return np.ascontiguousarray(centred @ kept, np.float32)
+
+
+def _two_columns(components: np.ndarray) -> np.ndarray:
+    return np.pad(components[:, :2], ((0, 0), (0, max(0, 2 - components.shape[1]))))
+
+
+def _affinities(components: np.ndarray, jobs: int) -> object:
+    """Over exact neighbours: 12 s for 50,000 points, and the same ones every time."""
+    from openTSNE.affinity import PerplexityBasedNN
+    from openTSNE.nearest_neighbors import PrecomputedNeighbors
+    from sklearn.neighbors import NearestNeighbors
+
+    perplexity = min(PERPLEXITY, (len(components) - 1) / 3)
+    found = NearestNeighbors(n_neighbors=int(3 * perplexity), algorithm="brute", n_jobs=jobs).fit(components)
+    distances, neighbours = found.kneighbors()  # without arguments: a point is not its own neighbour
+    index = PrecomputedNeighbors(neighbours.astype(np.int64), distances.astype(np.float64))
+    return PerplexityBasedNN(perplexity=perplexity, n_jobs=jobs, knn_index=index)
+
+
+def _teller(advance: Callable[[int], object] | None) -> Callable[[int, float, object], None] | None:
+    if advance is None:
+        return None
+
+    def tell(iteration: int, error: float, embedding: object) -> None:
+        advance(_REPORT_EVERY)  # returns None: anything true would stop the optimisation
+
+    return tell
+
+
+def _to_square(positions: np.ndarray) -> np.ndarray:
+    """Centred, with the longer side from −1 to 1; the shape is kept."""
+    low, high = positions.min(axis=0), positions.max(axis=0)
+    half = max(float((high - low).max()) / 2, 1e-12)
+    return ((positions - (low + high) / 2) / half).astype(np.float32)

@@ -1,0 +1,57 @@
+"""Lay a collection out as a map: python -m ray_jobs.map wikiart [--points N] [--vector NAME]
+
+A plain program: it reads the finished collection and works on this machine alone. t-SNE is one optimisation
+over all points, which more machines would not make faster, so no Ray is started; `ray job submit` runs it
+like the others.
+"""
+
+import argparse
+import os
+
+from pipeline.errors import SimileError
+from ray_jobs.session import print_result, report_errors
+
+__all__ = ["main"]
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    from pipeline.mapping.job import POINTS
+
+    parser = argparse.ArgumentParser(
+        prog="python -m ray_jobs.map", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("collection", nargs="+", help="names of collections")
+    parser.add_argument("--vector", help="of which encoder (default: the first of the collection)")
+    parser.add_argument(
+        "--points", type=int, default=POINTS, help="at most so many, a fair sample (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
+    parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Make each map; one JSON line a collection on stdout."""
+    # Threads that wait for others shall sleep: on a busy machine they would burn what the others need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    options = parse_arguments(arguments)
+    with report_errors():
+        from pipeline.mapping.job import make_map
+        from pipeline.store import open_store
+
+        if options.points < 1:
+            raise SimileError(f"--points is {options.points}; it must be 1 or more.")
+        store = open_store(options.home, options.url)
+        there = store.aliases()
+        for name in options.collection:
+            if name not in there:
+                known = ", ".join(sorted(there)) or "none yet; index one with python -m ray_jobs.index"
+                raise SimileError(f"Collection '{name}' does not exist; there are: {known}.")
+        for name in options.collection:
+            print_result(make_map(store, there[name], options.vector, options.points, options.seed))
+
+
+if __name__ == "__main__":
+    main()
