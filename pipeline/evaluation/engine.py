@@ -46,9 +46,9 @@ def engine_scores(
         count += 1
         for metric in METRICS:
             hits = (
-                collection.search_id(query, metric, k=k, exact=exact)[0]  # type: ignore[arg-type]
+                collection.search_id(query, metric, k=k, exact=exact)[0]
                 if isinstance(query, str)
-                else collection.search_vector(query, metric, k=k, exact=exact)  # type: ignore[arg-type]
+                else collection.search_vector(query, metric, k=k, exact=exact)
             )
             for field in fields:
                 distances, relevant = _relevance(hits, payload, field)

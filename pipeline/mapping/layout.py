@@ -35,7 +35,7 @@ def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object]
         advance: told how many of the `EARLY + LATE` iterations are newly done.
     """
     components = _principal_components(vectors)
-    if len(components) < 4:  # t-SNE needs neighbours; three points are a triangle anyway
+    if len(components) < 4 or not components.any():  # three points are a triangle anyway, equal ones a dot
         return _to_square(_two_columns(components))
     from openTSNE import TSNEEmbedding, initialization
 

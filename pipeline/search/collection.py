@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline.errors import SimileError
 from pipeline.projection import Projection
 from pipeline.search.embedding import Prepared, embed_examples, encoder_of, opened, prepare
-from pipeline.search.example import Example, Picture
+from pipeline.search.example import Box, Example, Picture
 from pipeline.search.hit import Found, Hit, hit_from
 from pipeline.search.nearest import Search
 from pipeline.search.reasons import Reasons, find_reasons
@@ -249,6 +249,7 @@ class Collection:
         hit_id: str,
         encoder: str | None = None,
         query_id: str | None = None,
+        box: Box | None = None,
     ) -> Reasons:
         """Why the picture `hit_id` is near `query`: heat maps, bits, rank and score under each metric.
 
@@ -257,6 +258,7 @@ class Collection:
             hit_id: a point of this collection.
             encoder: one of `encoders`.
             query_id: the query's own point, where it is stored.
+            box: the part of `query` that was searched with.
 
         Raises:
             SimileError: a point that is gone, an unusable picture, or a network that cannot show its places.
@@ -264,8 +266,8 @@ class Collection:
         version = self._version()
         facts = version.encoder(encoder)
         side = encoder_of(version, facts).decode_side
-        pictures = [opened(picture, side) for picture in (query, self.get(hit_id).thumbnail)]
-        return find_reasons(self._store, version, facts, pictures[0], pictures[1], hit_id, query_id)
+        first, second = opened(query, side, box), opened(self.get(hit_id).thumbnail, side)
+        return find_reasons(self._store, version, facts, first, second, hit_id, query_id)
 
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200

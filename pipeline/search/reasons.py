@@ -9,17 +9,17 @@ from PIL import Image
 from pipeline.calibration import unusualness
 from pipeline.encoders import Encoder
 from pipeline.encoders.seen import Part, seen_part
-from pipeline.errors import SimileError
 from pipeline.explain import Explanation, Places, explain
 from pipeline.projection import Projection, hamming_distances
-from pipeline.search.embedding import encoder_of
-from pipeline.search.settings import MAX_K, Metric, search_params
+from pipeline.search.embedding import Prepared, embed_examples, encoder_of
+from pipeline.search.example import Example
+from pipeline.search.settings import MAX_K, METRICS, Metric, qdrant_filter, search_params
 from pipeline.search.version import Version
 from pipeline.store import Store
 
 __all__ = ["Reasons", "Standing", "find_reasons"]
 
-_ROUNDING = 1e-6  # scores of equal vectors differ by this much between numpy and Qdrant
+_ROUNDING = 1e-5  # the same cosine differs by less than this between numpy and Qdrant; a bit is far more
 
 
 @dataclass(frozen=True)
@@ -81,22 +81,18 @@ def find_reasons(
     encoder = encoder_of(version, facts)
     projection = version.projection(facts["vector"])
     places = _places(encoder, [query, hit])
-    prepared, code = _stored(store, version, facts, hit_id)
+    stored = embed_examples(
+        store, version, facts, [Example(id=point) for point in (hit_id, query_id) if point]
+    )
+    found, own = stored[0], stored[-1]
     if query_id is None:
-        own = projection.apply(places[0].embedding[None])[0]
-        own_code = Projection.codes(own)[: len(code)]
-    else:
-        own, own_code = _stored(store, version, facts, query_id)
-    score = float(own @ prepared / max(np.linalg.norm(own) * np.linalg.norm(prepared), 1e-12))
-    differing = int(hamming_distances(own_code, code[None])[0])
-    found: dict[Metric, tuple[np.ndarray, float, float | int]] = {
-        "cosine": (own, score, 1 - score),
-        "hamming": (own_code, 1 - 2 * differing / len(code), differing),
-    }
-    ids = {hit_id, query_id}
-    standings = [_standing(store, version, facts, metric, *of, ids) for metric, of in found.items()]
+        vector = projection.apply(places[0].embedding[None])[0]
+        own = Prepared(vector, Projection.codes(vector[None])[0])
+    others = [point for point in (hit_id, query_id) if point]
+    standings = [_standing(store, version, facts, m, own, found, others) for m in METRICS]
     parts = [seen_part(encoder, picture.size) for picture in (query, hit)]
-    return Reasons(explain(places[0], places[1], projection), parts[0], parts[1], own_code, code, standings)
+    explanation = explain(places[0], places[1], projection)
+    return Reasons(explanation, parts[0], parts[1], own.code, found.code, standings)
 
 
 def _places(encoder: Encoder, pictures: list[Image.Image]) -> list[Places]:
@@ -108,42 +104,35 @@ def _places(encoder: Encoder, pictures: list[Image.Image]) -> list[Places]:
     return [Places(grid, e) for grid, e in zip(encoder.spatial(batch), embeddings, strict=True)]
 
 
-def _stored(
-    store: Store, version: Version, facts: dict[str, Any], point_id: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Prepared vector and code."""
-    names = [facts["vector"], facts["code"]]
-    found = store.retrieve(version.name, [point_id], with_vectors=names)
-    if not found:
-        raise SimileError(
-            f"'{version.facts['collection']}' has no picture '{point_id}' any more; search again."
-        )
-    vectors: Any = found[0].vector
-    prepared, code = (np.asarray(vectors[name], np.float32) for name in names)
-    return prepared, code
-
-
 def _standing(
     store: Store,
     version: Version,
     facts: dict[str, Any],
     metric: Metric,
-    vector: np.ndarray,
-    score: float,
-    distance: float | int,
-    own: set[str | None],
+    query: Prepared,
+    hit: Prepared,
+    others: list[str],
 ) -> Standing:
-    bits = len(vector) if metric == "hamming" else 1  # Qdrant's score of codes is not divided by their number
+    """Counts the points that are nearer to the query than the hit is."""
+    bits = len(hit.code)
+    if metric == "hamming":
+        distance: float | int = int(hamming_distances(query.code, hit.code[None])[0])
+        score, unit = 1 - 2 * distance / bits, bits
+    else:
+        lengths = float(np.linalg.norm(query.vector) * np.linalg.norm(hit.vector))
+        score, unit = float(query.vector @ hit.vector) / max(lengths, 1e-12), 1
+        distance = 1 - score
     nearer = store.query(
         version.name,
-        vector,
+        query.code if metric == "hamming" else query.vector,
         using=facts["code" if metric == "hamming" else "vector"],
         limit=MAX_K,
-        params=search_params(version.facts["search"], MAX_K, exact=True),
-        score_threshold=score * bits - _ROUNDING,
+        query_filter=qdrant_filter(None, without_ids=others),
+        params=search_params(version.facts["search"], MAX_K, exact=True, metric=metric),
+        score_threshold=(score + _ROUNDING) * unit,
+        fields=[],
     )
-    ahead = [p for p in nearer if p.score > score * bits + _ROUNDING and str(p.id) not in own]
-    rank = len(ahead) + 1 if len(ahead) < MAX_K - len(own) else None
+    rank = len(nearer) + 1 if len(nearer) < MAX_K else None
     calibration = facts.get("calibration")
     unusual = unusualness(score, calibration, metric) if calibration else None
     return Standing(metric, score, distance, rank, unusual)

@@ -13,8 +13,8 @@ from qdrant_config import SearchConfig
 __all__ = ["MAX_K", "METRICS", "Metric", "Settings", "qdrant_filter", "search_params"]
 
 MAX_K = 1000
-METRICS = ("cosine", "hamming")
 Metric = Literal["cosine", "hamming"]
+METRICS: tuple[Metric, ...] = ("cosine", "hamming")
 
 
 @dataclass(frozen=True)
