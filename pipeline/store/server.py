@@ -1,4 +1,4 @@
-"""A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.16 or newer."""
+"""A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.19 or newer."""
 
 import base64
 import os

@@ -1,0 +1,135 @@
+"""deploy/: what a container or cluster would be told is well-formed, and fits this repository."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+import demo
+from qdrant_config import load_config
+from ray_jobs.index import parse_arguments
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEPLOY = ROOT / "deploy"
+REQUIREMENTS = (ROOT / "requirements.txt").read_text()
+# Every variable that the code reads from outside, and what Qdrant's image reads.
+KNOWN_VARIABLES = {
+    "HF_TOKEN", "QDRANT_API_KEY", "QDRANT_GRPC_PORT", "QDRANT_URL", "SIMILE_AUTH", "SIMILE_HOME",
+    "QDRANT__SERVICE__API_KEY",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return yaml.safe_load((DEPLOY / "docker-compose.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def kubernetes() -> dict[str, dict[str, Any]]:
+    documents = yaml.safe_load_all((DEPLOY / "rayjob.yaml").read_text())
+    return {document["kind"]: document for document in documents}
+
+
+def docker_instructions(keyword: str) -> list[str]:
+    lines = (DEPLOY / "Dockerfile").read_text().splitlines()
+    return [line.removeprefix(keyword).strip() for line in lines if line.startswith(keyword + " ")]
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    hadolint = Path(sys.executable).parent / "hadolint"
+    run = subprocess.run([hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_image_holds_everything_that_the_commands_need() -> None:
+    copied = {argument for line in docker_instructions("COPY") for argument in line.split()[:-1]}
+    for name in copied:
+        assert (ROOT / name).exists(), name
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
+    assert packages | {"demo.py", "samples", "requirements.txt", "weights"} <= copied
+    assert docker_instructions("USER") == ["1000"]
+    assert docker_instructions("ENV") == ["SIMILE_HOME=/data"]
+
+
+def test_the_image_starts_the_page() -> None:
+    command = yaml.safe_load(docker_instructions("CMD")[0])
+    assert command[:2] == ["python", "demo.py"]
+    assert demo._parser().parse_args(command[2:]).host == "0.0.0.0"
+
+
+def test_compose_names_what_exists(compose: dict[str, Any]) -> None:
+    assert set(compose) == {"services", "volumes"}
+    services = compose["services"]
+    page = services["page"]
+    assert (
+        DEPLOY / page["build"]["context"] / page["build"]["dockerfile"]
+    ).resolve() == DEPLOY / "Dockerfile"
+    assert set(page["depends_on"]) <= set(services)
+    assert page["environment"]["QDRANT_URL"] == "http://qdrant:6333"  # the service's name on its network
+    for service in services.values():
+        assert set(service["environment"]) <= KNOWN_VARIABLES
+        for volume in service["volumes"]:
+            assert volume.split(":")[0] in compose["volumes"]
+
+
+def test_compose_serves_this_machine_only_and_asks_for_a_key(compose: dict[str, Any]) -> None:
+    qdrant, page = compose["services"]["qdrant"], compose["services"]["page"]
+    assert "ports" not in qdrant
+    assert page["ports"] == ["127.0.0.1:7860:7860"]
+    assert ":?" in qdrant["environment"]["QDRANT__SERVICE__API_KEY"]  # compose stops when it is not set
+
+
+def test_the_server_is_new_enough(compose: dict[str, Any]) -> None:
+    version = re.fullmatch(r"qdrant/qdrant:v(\d+)\.(\d+)\.\d+", compose["services"]["qdrant"]["image"])
+    assert version and (int(version[1]), int(version[2])) >= (1, 19)  # as pipeline/store/server.py needs
+
+
+def groups(job: dict[str, Any]) -> list[dict[str, Any]]:
+    cluster = job["spec"]["rayClusterSpec"]
+    return [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+
+
+def test_kubernetes_knows_every_field(kubernetes: dict[str, dict[str, Any]]) -> None:
+    version = kubernetes_validate.latest_version()
+    kubernetes_validate.validate(kubernetes["PersistentVolumeClaim"], version, strict=True)
+    for group in groups(kubernetes["RayJob"]):
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "x"},
+            "spec": group["template"]["spec"],
+        }
+        kubernetes_validate.validate(pod, version, strict=True)
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())  # KubeRay wants text
+
+
+def test_the_rayjob_runs_a_command_of_this_repository(kubernetes: dict[str, dict[str, Any]]) -> None:
+    job = kubernetes["RayJob"]
+    assert job["apiVersion"] == "ray.io/v1"
+    python, flag, module, *arguments = shlex.split(job["spec"]["entrypoint"])
+    assert (python, flag, module) == ("python", "-m", "ray_jobs.index")
+    assert load_config(ROOT / parse_arguments(arguments).config).collection == "wikiart"
+    required = re.search(r"^ray\[.*\]>=([\d.]+)", REQUIREMENTS, re.MULTILINE)
+    assert required and job["spec"]["rayClusterSpec"]["rayVersion"].startswith(required[1])
+
+
+def test_every_node_of_the_rayjob_sees_one_home(kubernetes: dict[str, dict[str, Any]]) -> None:
+    claim = kubernetes["PersistentVolumeClaim"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    for group in groups(kubernetes["RayJob"]):
+        pod = group["template"]["spec"]
+        container = pod["containers"][0]
+        variables = {entry["name"]: entry for entry in container["env"]}
+        assert set(variables) <= KNOWN_VARIABLES
+        mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        volumes = {volume["name"]: volume for volume in pod["volumes"]}
+        assert variables["SIMILE_HOME"]["value"] == mounts["home"]
+        claimed = volumes["home"]["persistentVolumeClaim"]["claimName"]
+        assert claimed == claim["metadata"]["name"]
+        assert "secretKeyRef" in variables["QDRANT_API_KEY"]["valueFrom"]  # never in the manifest itself

@@ -1,0 +1,135 @@
+"""The job on clusters of three and two nodes, against a server; nodes and actors die under it."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from pipeline import open_collection
+from pipeline.errors import SimileError
+from pipeline.indexing.account import Account
+from pipeline.indexing.job import index_collection
+from pipeline.indexing.preflight import IndexJob, preflight
+from qdrant_config import CollectionConfig
+from ray_jobs.session import ray_session
+from tests.stand_ins.qdrant import QdrantStandIn
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ROWS = 640
+NODES = 3
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A head and two more nodes, all on this machine, and this process connected to it."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    try:
+        for _ in range(NODES - 1):
+            made.add_node(num_cpus=2)
+        made.wait_for_nodes()
+        os.environ["RAY_ADDRESS"] = made.address
+        with ray_session():
+            # So few rows are done before the last actor has loaded its network, if nobody waits for it.
+            ray.data.DataContext.get_current().wait_for_min_actors_s = 120
+            yield made
+    finally:
+        os.environ.pop("RAY_ADDRESS", None)
+        made.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that every node has several of them, and there is something to interrupt."""
+    monkeypatch.setattr("pipeline.indexing.embed.BATCH", 16)
+
+
+def index(collection: str, home: Path, url: str | None, actors: int = NODES) -> Account:
+    settings: dict[str, Any] = {
+        "collection": collection,
+        "source": str(ROOT / "samples" / "cifar10"),
+        "encoders": [{"name": "pypi:efficientnet-lite0@64px", "vector": "cnn"}],
+        "projection": {"dimension": 32},
+    }
+    job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, limit=ROWS, actors=actors)
+    return index_collection(job, preflight(job))
+
+
+def when_staging(home: Path, act: Callable[[], object]) -> threading.Thread:
+    """Do something as soon as the first vectors are staged."""
+
+    def wait() -> None:
+        while not list(home.glob("staging/*/*/*.parquet")):
+            time.sleep(0.02)
+        act()
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    return thread
+
+
+def embedder_processes() -> list[psutil.Process]:
+    """Workers of this cluster that hold a network."""
+    ours = {node["NodeID"] for node in ray.nodes()}
+    found = []
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        title = " ".join(process.info["cmdline"] or [])
+        if (
+            "Embedder" in title
+            and (process.info["environ"] or {}).get("RAY_NODE_ID", next(iter(ours))) in ours
+        ):
+            found.append(process)
+    return found
+
+
+def assert_nothing_lost(account: Account, collection: str, home: Path, url: str) -> None:
+    assert account.source == ROWS
+    assert account.balanced
+    assert open_collection(collection, url=url).count == account.written
+    staged = [
+        point
+        for part in home.glob(f"staging/{collection}/*/*.parquet")
+        for point in pq.read_table(part, columns=["id"])["id"].to_pylist()
+    ]
+    assert len(staged) == len(set(staged)) == account.written  # nothing embedded and kept twice
+
+
+def test_the_embedded_store_is_refused_on_several_nodes(cluster: Cluster, tmp_path: Path) -> None:
+    with pytest.raises(SimileError, match=r"has 3 nodes and the embedded store is a folder.*set QDRANT_URL"):
+        index("one", tmp_path, None)
+
+
+def test_every_node_embeds(cluster: Cluster, tmp_path: Path) -> None:
+    with QdrantStandIn() as server:
+        account = index("two", tmp_path, server.url)
+        assert_nothing_lost(account, "two", tmp_path, server.url)
+    assert len({actor["node"] for actor in account.actors.values()}) == NODES
+
+
+def test_an_actor_and_a_node_die_and_the_account_adds_up(cluster: Cluster, tmp_path: Path) -> None:
+    doomed = next(node for node in cluster.worker_nodes)
+
+    def strike() -> None:
+        victims = embedder_processes()
+        assert victims
+        os.kill(victims[0].pid, signal.SIGKILL)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    with QdrantStandIn() as server:
+        striker = when_staging(tmp_path, strike)
+        account = index("three", tmp_path, server.url)
+        striker.join(60)
+        assert not striker.is_alive()
+        assert_nothing_lost(account, "three", tmp_path, server.url)
+        # Two nodes are left; both embed.
+        after = index("four", tmp_path, server.url, actors=2)
+        assert_nothing_lost(after, "four", tmp_path, server.url)
+        assert len({actor["node"] for actor in after.actors.values()}) == 2
