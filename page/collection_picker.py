@@ -21,8 +21,9 @@ def picker(library: Library) -> gr.Dropdown:
         titles,
         value=titles[0][1] if titles else None,
         label="Collection",
+        container=False,
+        min_width=160,
         elem_id="collection",
-        min_width=220,
     )
 
 

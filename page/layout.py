@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from page import collection_picker, search_tab
-from page.handlers import endpoint
+from page import collection_picker, collections_tab, compare_tab, recommend_tab, search_tab
+from page.endpoint import search_endpoint
 from page.library import Library
 from page.shared import SEARCH, Shared
 from page.uploads import UploadsOnly
@@ -16,6 +16,9 @@ _CLEAN_EVERY, _KEEP_FOR = 3600, 86400  # seconds
 
 TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Search", SEARCH, search_tab.build),
+    ("Recommend", "recommend", recommend_tab.build),
+    ("Compare", "compare", compare_tab.build),
+    ("Collections", "collections", collections_tab.build),
 ]
 
 
@@ -28,18 +31,20 @@ def build(library: Library) -> gr.Blocks:
         delete_cache=(_CLEAN_EVERY, _KEEP_FOR),
     ) as page:
         with gr.Row(elem_id="top"):
-            gr.HTML(
-                "<h1>Simile</h1><p>Drop in a picture and see the ones that look like it.</p>",
-                elem_id="masthead",
-            )
+            gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)
         query, request, pair = gr.State(), gr.State(), gr.State()
         with gr.Tabs(elem_id="tabs") as tabs:
             shared = Shared(library, page, tabs, collection, query, request, pair)
             for title, name, build_tab in TABS:
-                with gr.Tab(title, id=name) as tab:
+                with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     build_tab(shared, tab)
+        gr.HTML(
+            "<p>Pictures that you upload are kept for this search only: nobody else sees them, they join no "
+            "collection, and they are deleted within a day.</p>",
+            elem_id="promise",
+        )
         collection_picker.connect(page, library, collection)
-        gr.api(endpoint(library), api_name="search")
+        gr.api(search_endpoint(library), api_name="search")
     page.queue(max_size=64, default_concurrency_limit=2)
     return page

@@ -5,26 +5,42 @@ from typing import Any
 
 import gradio as gr
 
-from page.handlers import HINT, MAX_FILTERS, MAX_HITS, Handlers
+from page.filters import filter_boxes, recount
+from page.grid import grid
+from page.hits import HitsView, hits_view
+from page.query_panel import QueryPanel, query_panel
+from page.search_handlers import HINT, Handlers
+from page.searching import MAX_HITS
 from page.shared import Shared
-from page.views import note
+from page.text import note
+
+__all__ = ["build"]
 
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What a visitor sets."""
+    """What a visitor sets. `knobs` go to the handlers in this order, filters last."""
 
-    image: gr.Image
-    collection: gr.Dropdown
     metric: gr.Radio
     encoder: gr.Dropdown
+    mode: gr.Radio
     k: gr.Slider
     exact: gr.Checkbox
+    fold: gr.Checkbox
+    diversity: gr.Slider
+    combine: gr.Radio
     filters: list[gr.Dropdown]
     filter_group: gr.Accordion
-    examples: gr.Gallery
+    beside: gr.Checkbox
+    text: gr.Textbox
+
+    @property
+    def knobs(self) -> list[Any]:
+        """Inputs of every search."""
+        plain = [self.metric, self.encoder, self.mode, self.k, self.exact, self.fold, self.diversity]
+        return [*plain, self.combine, self.beside, *self.filters]
 
 
 @dataclass(frozen=True)
@@ -32,159 +48,162 @@ class Results:
     """What a visitor gets."""
 
     status: gr.HTML
-    hits: gr.Gallery
-    credit: gr.HTML
-    larger: gr.Row
-    picture: gr.Image
-    details: gr.HTML
+    hits: HitsView
     more: gr.Button
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What the page remembers for one visitor."""
-
-    query: gr.State
-    problem: gr.State
-    cards: gr.State
-    examples: gr.State
-    selected: gr.State
+    export: gr.Button
+    files: gr.File
+    credit: gr.HTML
+    examples: gr.HTML
+    example_cards: gr.State
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
     """The query and its settings on the left, hits on the right."""
-    with gr.Row(elem_id="columns"):
-        with gr.Column(scale=1, min_width=300):
-            controls = _controls(shared)
-        with gr.Column(scale=3, min_width=320):
+    with gr.Row(elem_classes=["sides"]):
+        with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
+            panel = query_panel(shared.query, "search")
+            controls = _controls()
+        with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             results = _results()
-    memory = Memory(shared.query, gr.State(), gr.State([]), gr.State([]), gr.State())
-    _connect(shared, Handlers(shared.library), controls, results, memory)
+    _connect(shared, Handlers(shared.library), panel, controls, results)
 
 
-def _controls(shared: Shared) -> Controls:
-    image = gr.Image(
-        type="filepath",
-        image_mode=None,
-        sources=["upload", "clipboard", "webcam"],
-        label="Your picture",
-        height=260,
-        buttons=["fullscreen"],
-        elem_id="query",
-    )
-    examples = gr.Gallery(
-        label="Examples",
-        columns=4,
-        height="auto",
-        object_fit="cover",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        elem_id="examples",
+def _controls() -> Controls:
+    text = gr.Textbox(
+        label="Words",
+        placeholder="a boat at dusk",
+        visible=False,
+        elem_id="words",
+        submit_btn=True,
+        max_length=300,
     )
     metric = gr.Radio(
         [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
     )
-    with gr.Accordion("Filters", open=True, visible=False, elem_id="filters") as filter_group:
-        filters = [gr.Dropdown([], multiselect=True, visible=False) for _ in range(MAX_FILTERS)]
+    with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
+        filters = filter_boxes()
     with gr.Accordion("More options", open=False, elem_id="options"):
-        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
-        k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many", elem_id="k")
+        mode = gr.Radio(
+            [("The nearest", "nearest"), ("All matches", "matches")],
+            value="nearest",
+            label="Show",
+            elem_id="mode",
+        )
+        k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many at a time", elem_id="k")
+        diversity = gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", elem_id="diversity")
+        combine = gr.Radio(
+            [("Like any of them", "any"), ("Like their average", "average")],
+            value="any",
+            label="Several pictures",
+            elem_id="combine",
+        )
+        fold = gr.Checkbox(False, label="Fold near-copies", elem_id="fold")
         exact = gr.Checkbox(
             False, label="Exact", info="Compare with every picture instead of the index", elem_id="exact"
         )
-    return Controls(image, shared.collection, metric, encoder, k, exact, filters, filter_group, examples)
+        beside = gr.Checkbox(
+            False,
+            label="Side by side",
+            info="Cosine, Hamming and exact in columns, with what they agree on",
+            elem_id="beside",
+        )
+        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
+    return Controls(
+        metric,
+        encoder,
+        mode,
+        k,
+        exact,
+        fold,
+        diversity,
+        combine,
+        filters,
+        filter_group,
+        beside,
+        text,
+    )
 
 
 def _results() -> Results:
-    status = gr.HTML(note(HINT), elem_id="status")
-    with gr.Row(visible=False, elem_id="larger") as larger:
-        with gr.Column(scale=1, min_width=220):
-            picture = gr.Image(
-                show_label=False, interactive=False, height=300, buttons=["fullscreen"], elem_id="picture"
-            )
-        with gr.Column(scale=1, min_width=220):
-            about = gr.HTML()
-            more = gr.Button("Find more like this", variant="primary", elem_id="more")
-    hits = gr.Gallery(
-        show_label=False,
-        container=False,
-        columns=6,
-        height="auto",
-        object_fit="cover",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        elem_id="hits",
-    )
-    return Results(status, hits, gr.HTML(elem_id="credit"), larger, picture, about, more)
+    with gr.Row(elem_classes=["line"]):
+        status = gr.HTML(note(HINT), elem_id="status")
+        export = gr.Button("Export", size="sm", visible=False, elem_id="export", min_width=90, scale=0)
+    files = gr.File(visible=False, file_count="multiple", label="Results to take along", elem_id="files")
+    examples = grid("examples", classes="examples")
+    hits = hits_view("search")
+    more = gr.Button("Show more", visible=False, elem_id="more")
+    return Results(status, hits, more, export, files, gr.HTML(elem_id="credit"), examples, gr.State([]))
 
 
-def _connect(shared: Shared, do: Handlers, controls: Controls, results: Results, memory: Memory) -> None:
-    """Events to handlers. A search follows everything that changes the query or a setting."""
-    settings = [
-        controls.collection,
-        controls.encoder,
-        controls.metric,
-        controls.k,
-        controls.exact,
-        *controls.filters,
-    ]
+def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls, results: Results) -> None:
+    """A search follows everything that changes the query, the collection or a setting."""
+    inputs = [shared.query, shared.collection, *controls.knobs]
     search: dict[str, Any] = {
         "fn": do.find,
-        "inputs": [memory.query, memory.problem, *settings],
-        "outputs": [results.status, results.hits, memory.cards, results.credit, results.larger],
+        "inputs": inputs,
+        "outputs": [
+            results.status,
+            results.hits.grid,
+            results.hits.cards,
+            results.credit,
+            results.more,
+            results.export,
+            results.files,
+            results.examples,
+        ],
         "api_visibility": "private",
-        "show_progress": "minimal",
-        "show_progress_on": results.hits,
+        "show_progress": "hidden",
     }
-    _connect_queries(shared, do, controls, results, memory, search)
-    _connect_collections(shared, do, controls, memory, search)
-    knobs = [controls.encoder.input, controls.metric.input, controls.exact.input, controls.k.release]
-    gr.on(knobs, trigger_mode="always_last", **search)
+    panel.connect(results.status)
+    shared.query.change(trigger_mode="always_last", **search)
+    shared.request.change(lambda asked: asked or gr.skip(), shared.request, shared.query, **_QUIET)
+    plain = [controls.metric, controls.encoder, controls.mode, controls.exact, controls.fold]
+    knobs = [knob.input for knob in [*plain, controls.combine, controls.beside]]
+    gr.on([*knobs, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
     for place, box in enumerate(controls.filters):
-        box.input(do.recount(place), [controls.collection, *controls.filters], controls.filters, **_QUIET)
+        box.input(
+            recount(shared.library, place), [shared.collection, *controls.filters], controls.filters, **_QUIET
+        )
         box.input(trigger_mode="always_last", **search)
-    results.hits.select(
-        do.enlarge,
-        memory.cards,
-        [results.larger, results.picture, results.details, memory.selected],
-        scroll_to_output=True,
-        **_QUIET,
-    )
+    _connect_collection(shared, do, controls, results, search)
+    _connect_results(shared, do, controls, results, inputs)
 
 
-def _connect_queries(
-    shared: Shared, do: Handlers, controls: Controls, results: Results, memory: Memory, search: dict[str, Any]
+def _connect_collection(
+    shared: Shared, do: Handlers, controls: Controls, results: Results, search: dict[str, Any]
 ) -> None:
-    """The three ways to a query: an upload, an example, a hit."""
-    query = [memory.query, memory.problem]
-    shown = [*query, controls.image]
-    # preprocess=False: Gradio would open the file itself, and would not say what is wrong with a broken one.
-    controls.image.input(
-        do.take_upload, controls.image, shown, preprocess=False, trigger_mode="always_last", **_QUIET
-    ).then(**search)
-    controls.image.clear(lambda: (None, None), None, query, **_QUIET).then(**search)
-    controls.examples.select(do.take_example, memory.examples, shown, **_QUIET).then(**search)
-    results.more.click(do.take_card, memory.selected, shown, **_QUIET).then(**search)
-    shared.request.change(do.take_request, shared.request, shown, **_QUIET).then(**search)
-
-
-def _connect_collections(
-    shared: Shared, do: Handlers, controls: Controls, memory: Memory, search: dict[str, Any]
-) -> None:
-    """A collection brings its own encoders, filters and examples; new ones appear while the page is open."""
+    """A collection brings its own encoders, filters and examples."""
     show: dict[str, Any] = {
         "fn": do.show_collection,
-        "inputs": controls.collection,
+        "inputs": shared.collection,
         "outputs": [
             controls.encoder,
+            controls.text,
+            controls.mode,
             *controls.filters,
             controls.filter_group,
-            controls.examples,
-            memory.examples,
+            results.examples,
+            results.example_cards,
         ],
         **_QUIET,
     }
     shared.page.load(**show)
-    controls.collection.change(**show).then(**search)
+    shared.collection.change(**show).then(**search)
+    results.examples.click(do.take_example, results.example_cards, shared.query, **_QUIET)
+    controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **_QUIET)
+
+
+def _connect_results(
+    shared: Shared, do: Handlers, controls: Controls, results: Results, inputs: list[Any]
+) -> None:
+    hits = results.hits
+    hits.connect(shared, shared.query, controls.encoder)
+    results.more.click(
+        do.more,
+        [hits.cards, *inputs],
+        [results.status, hits.grid, hits.cards, results.more],
+        api_visibility="private",
+        show_progress="minimal",
+        show_progress_on=results.more,
+    )
+    results.export.click(do.export, [hits.cards, shared.query], [results.files, results.status], **_QUIET)

@@ -3,15 +3,17 @@
 A tab is a module with `build(shared, tab)`, called inside its `gr.Tab`, and listed in layout.TABS.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import gradio as gr
 
 from page.library import Library
+from pipeline.search import Box
 
-__all__ = ["SEARCH", "WHY", "Pair", "Query", "Shared", "Source"]
+__all__ = ["MAX_SOURCES", "SEARCH", "WHY", "Pair", "Query", "Shared", "Source"]
 
 SEARCH, WHY = "search", "why"  # ids of the tabs that others switch to: gr.Tabs(selected=WHY)
+MAX_SOURCES = 32  # pictures, likes and dislikes that one visitor may gather
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,12 @@ class Source:
     picture: str  # path of a file in Gradio's upload folder
     point_id: str | None = None
     collection: str | None = None
-    box: tuple[float, float, float, float] | None = None  # left, top, right, bottom as shares of the sides
+    box: Box | None = None  # only this part of it
+    label: str = ""
+
+    def same_as(self, other: "Source") -> bool:
+        """Whether both are one picture, whatever part of it counts."""
+        return (self.picture, self.point_id) == (other.picture, other.point_id)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,28 @@ class Query:
 
     sources: tuple[Source, ...] = ()
     text: str = ""
+    dislikes: tuple[Source, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.text or self.dislikes)
+
+    def without(self, source: Source) -> "Query":
+        """The same without a picture, liked or not."""
+        return replace(
+            self,
+            sources=tuple(s for s in self.sources if not s.same_as(source)),
+            dislikes=tuple(s for s in self.dislikes if not s.same_as(source)),
+        )
+
+    def liking(self, source: Source) -> "Query":
+        """With one more picture to be like; the oldest goes when there are too many."""
+        rest = self.without(source)
+        return replace(rest, sources=(*rest.sources, source)[-MAX_SOURCES:])
+
+    def disliking(self, source: Source) -> "Query":
+        """With one more picture to be unlike."""
+        rest = self.without(source)
+        return replace(rest, dislikes=(*rest.dislikes, source)[-MAX_SOURCES:])
 
 
 @dataclass(frozen=True)

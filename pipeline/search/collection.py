@@ -1,6 +1,7 @@
 """A collection answers queries: ranked hits, counts, stored pictures."""
 
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -73,6 +74,13 @@ class Collection:
     def live(self) -> tuple[Store, str]:
         """The store, and the version that answers now: for what reads whole collections."""
         return self._store, self._version().name
+
+    @property
+    def unfinished(self) -> str | None:
+        """Name of a version newer than the live one: it is being built, or its job was stopped."""
+        live = self._version().name
+        newer = [name for name in self._store.versions(self.name) if name > live]
+        return newer[-1] if newer else None
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -268,6 +276,16 @@ class Collection:
         side = encoder_of(version, facts).decode_side
         first, second = opened(query, side, box), opened(self.get(hit_id).thumbnail, side)
         return find_reasons(self._store, version, facts, first, second, hit_id, query_id)
+
+    def sample(self, n: int) -> list[Hit]:
+        """`n` pictures from a random place in the order of ids, which are hashes."""
+        version = self._version()
+        records = self._store.scroll(version.name, n, str(uuid.uuid4()))
+        if len(records) < n:  # near the end: go on from the beginning
+            there = {str(r.id) for r in records}
+            first = self._store.scroll(version.name, n)
+            records += [r for r in first if str(r.id) not in there][: n - len(records)]
+        return [hit_from(str(r.id), r.payload or {}, version.filters) for r in records]
 
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200

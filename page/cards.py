@@ -1,0 +1,149 @@
+"""A hit as the page keeps it for a visitor, and what its card in the grid looks like."""
+
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from page.shared import Query, Source
+from page.text import closeness, rarity, spoken
+from pipeline.search import Hit
+
+__all__ = ["Card", "card", "picture_url", "source_of"]
+
+_ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
+_TINY = 64  # pixels; smaller pictures are not blown up as far
+
+
+@dataclass(frozen=True)
+class Card:
+    """Small, because a visitor keeps hundreds: the picture is a file in Gradio's cache, and the payload stays
+    in the collection.
+    """
+
+    id: str
+    collection: str
+    picture: str
+    label: str
+    shape: float = 1.0  # width / height
+    tiny: bool = False
+    metric: str | None = None
+    score: float = 1.0
+    distance: float | int = 0
+    unusual: float | None = None
+    weak: bool = False
+    copies: int = 0
+    reason: str = ""
+
+    @property
+    def closeness(self) -> str:
+        """Score or bits; nothing for a picture that was not searched for."""
+        return closeness(self.metric, self.score, self.distance) if self.metric else ""
+
+
+def card(hit: Hit, collection: str, metric: str | None = None, reason: str = "") -> Card:
+    """A hit with its picture written where the page may serve it."""
+    ending = _ENDINGS.get(hit.thumbnail_type, "jpg")
+    picture = save_bytes_to_cache(hit.thumbnail, f"picture.{ending}", get_upload_folder())
+    about = hit.payload.get("_simile") or {}
+    width, height = about.get("width") or 1, about.get("height") or 1
+    label = " · ".join(spoken(part) for part in hit.label.split(" · ")) if hit.label else ""
+    return Card(
+        hit.id,
+        collection,
+        str(picture),
+        label,
+        min(2.4, max(0.5, width / height)),
+        1 < max(width, height) <= _TINY,
+        metric,
+        hit.score,
+        hit.distance,
+        hit.unusual,
+        bool(hit.weak),
+        len(hit.copies),
+        reason,
+    )
+
+
+def source_of(shown: Card) -> Source:
+    """A card as something to search from."""
+    return Source(shown.picture, shown.id, shown.collection, label=shown.label)
+
+
+def picture_url(path: str) -> str:
+    """Where the page finds a file of Gradio's cache, relative to the page's own address."""
+    return f"gradio_api/file={quote(Path(path).as_posix())}"
+
+
+def card_html(
+    shown: Card,
+    index: int,
+    query: Query | None,
+    *,
+    votes: bool = True,
+    caption: bool = True,
+    tag: bool = True,
+) -> str:
+    """One `<li>` of a grid; its buttons say what they do and to which card."""
+    spoken_words = [shown.label or "Picture", shown.closeness, _rarity_words(shown), shown.reason]
+    words = escape(", ".join(part for part in spoken_words if part), quote=True)
+    source = source_of(shown)
+    classes = "card" + (" weak" if shown.weak else "") + (" tiny" if shown.tiny else "")
+    opener = (
+        f'<button type="button" class="open" data-action="open" data-index="{index}" aria-label="{words}">'
+        f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="" loading="lazy" '
+        'decoding="async"></button>'
+    )
+    acts = _votes(shown, index, query, source) if votes else ""
+    below = _caption(shown, tag) if caption else ""
+    frame = f'<div class="frame">{opener}{acts}</div>'
+    return f'<li class="{classes}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
+
+
+def _votes(shown: Card, index: int, query: Query | None, source: Source) -> str:
+    liked = any(s.same_as(source) for s in query.sources) if query else False
+    disliked = any(s.same_as(source) for s in query.dislikes) if query else False
+    name = escape(shown.label or "this picture", quote=True)
+    return (
+        '<div class="votes">'
+        f'<button type="button" data-action="like" data-index="{index}" aria-pressed="{str(liked).lower()}" '
+        f'title="More like this" aria-label="More like {name}">♥</button>'
+        f'<button type="button" data-action="dislike" data-index="{index}" '
+        f'aria-pressed="{str(disliked).lower()}" title="Less like this" aria-label="Less like {name}">✕'
+        "</button>"
+        "</div>"
+    )
+
+
+def _caption(shown: Card, tag: bool) -> str:
+    figures = []
+    if shown.closeness:
+        figures.append(f'<b class="score">{escape(shown.closeness)}</b>')
+    if shown.unusual is not None:
+        title = escape(_rarity_words(shown), quote=True)
+        figures.append(f'<span class="rarity" title="{title}">{rarity(shown.unusual)}</span>')
+    if shown.copies:
+        figures.append(
+            f'<span class="copies">+{shown.copies} near-cop{"y" if shown.copies == 1 else "ies"}</span>'
+        )
+    if shown.weak and tag:
+        figures.append('<span class="tag">weak</span>')
+    lines = [f'<div class="figures">{" ".join(figures)}</div>'] if figures else []
+    if shown.label:
+        lines.append(
+            f'<div class="label" title="{escape(shown.label, quote=True)}">{escape(shown.label)}</div>'
+        )
+    if shown.reason:
+        lines.append(f'<div class="reason">{escape(shown.reason)}</div>')
+    return f'<div class="about">{"".join(lines)}</div>' if lines else ""
+
+
+def _rarity_words(shown: Card) -> str:
+    if shown.unusual is None:
+        return ""
+    if shown.unusual >= 1:
+        return "closer than any random pair that was measured"
+    return f"closer than {rarity(shown.unusual)} of random pairs"

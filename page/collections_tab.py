@@ -1,0 +1,164 @@
+"""Collections: what can be searched, where it came from, how it was made and how well it does."""
+
+import logging
+from html import escape
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from page.cards import picture_url
+from page.library import Library
+from page.shared import Shared
+from page.text import Verbatim, credit, fields, note
+from pipeline.errors import SimileError
+from pipeline.search import Collection
+
+__all__ = ["build"]
+
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+_LOOK_EVERY = 5  # seconds, while the tab is open
+_REPORT = "report.html"
+log = logging.getLogger("simile")
+
+
+def build(shared: Shared, tab: gr.Tab) -> None:
+    """One part a collection; looks again every few seconds while the tab is open."""
+    overview = gr.HTML("", elem_id="collections", apply_default_css=False)
+    seen = gr.State()
+    timer = gr.Timer(_LOOK_EVERY, active=False)
+
+    def look(before: str | None) -> tuple[Any, Any]:
+        try:
+            now = _state(shared.library)
+            return (gr.skip(), gr.skip()) if now == before else (overview_html(shared.library), now)
+        except SimileError as error:
+            return note(str(error), problem=True), None
+        except Exception:
+            log.exception("collections cannot be shown")
+            return note("The collections cannot be shown now.", problem=True), None
+
+    tab.select(lambda: gr.Timer(active=True), None, timer, **_QUIET)
+    tab.select(look, seen, [overview, seen], **_QUIET)
+    timer.tick(look, seen, [overview, seen], **_QUIET)
+
+
+def _state(library: Library) -> str:
+    """Changes when a version goes live or is begun."""
+    return repr(
+        [(name, library.open(name).version, library.open(name).unfinished) for name in library.names()]
+    )
+
+
+def overview_html(library: Library) -> str:
+    """All collections."""
+    parts = [_part(library, name) for name in library.names()]
+    return "".join(parts) or note("There is no collection yet; python -m ray_jobs.index makes one.")
+
+
+def _part(library: Library, name: str) -> str:
+    try:
+        found = library.open(name)
+        facts = found.manifest
+        return (
+            f'<article class="collection"><h3>{escape(found.title)} <small>{found.count:,} pictures</small>'
+            "</h3>"
+            f"{_building(found)}{fields(_rows(found, facts))}{_encoders(facts)}{_rejects(facts)}"
+            f"{_report(found)}{credit(found.credit)}</article>"
+        )
+    except SimileError as error:
+        return (
+            f'<article class="collection"><h3>{escape(name)}</h3>{note(str(error), problem=True)}</article>'
+        )
+
+
+def _building(found: Collection) -> str:
+    begun = found.unfinished
+    return note(f"A new version is being built: {begun}") if begun else ""
+
+
+def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
+    account = facts.get("account") or {}
+    quantization = facts.get("quantization") or {}
+    codes = quantization.get("kind") or "none"
+    if bits := quantization.get("query_bits"):
+        codes += f", {bits}-bit queries, rescored among {facts['search']['oversampling']:g} × k"
+    return [
+        ("Name", Verbatim(found.name)),
+        ("Source", Verbatim(str(facts.get("source", "")).rstrip("/").rsplit("/", 1)[-1])),
+        ("Split", Verbatim(str(facts.get("split") or ""))),
+        ("Revision", Verbatim(str(facts.get("revision") or ""))),
+        ("Licence", facts.get("licence")),
+        ("Built", Verbatim(str(facts.get("built", "")).replace("T", " ").replace("+00:00", " UTC"))),
+        ("Version", Verbatim(found.version)),
+        ("Filters", Verbatim(", ".join(found.filters))),
+        ("Quantization", Verbatim(codes)),
+        ("Rows of the source", f"{account['source']:,}" if "source" in account else None),
+        ("Rejected", f"{account['rejected']:,}" if "rejected" in account else None),
+    ]
+
+
+def _encoders(facts: dict[str, Any]) -> str:
+    rows = "".join(_encoder(one) for one in facts["encoders"])
+    return (
+        '<div class="scroll"><table><caption>Encoders</caption><thead><tr><th>Name</th><th>Dimensions</th>'
+        "<th>Prepared</th><th>Bits</th><th>A match is</th><th>Recall@10</th><th>Codes in RAM</th></tr>"
+        "</thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _encoder(one: dict[str, Any]) -> str:
+    prepared = one.get("prepared_dimension")
+    calibration = (one.get("calibration") or {}).get("cosine") or {}
+    match = f"cosine ≥ {calibration['threshold']:.3f}" if "threshold" in calibration else "not calibrated"
+    recall, memory = _measured(one.get("measured") or {})
+    cells = [
+        one.get("name"),
+        one.get("dimension"),
+        prepared,
+        one.get("code_bits") or prepared,
+        match,
+        recall,
+        memory,
+    ]
+    return (
+        "<tr>"
+        + "".join(f"<td>{escape(str(cell if cell is not None else '–'))}</td>" for cell in cells)
+        + "</tr>"
+    )
+
+
+def _measured(measured: dict[str, Any]) -> tuple[str, str]:
+    """Recall against exact search, and megabytes of codes, as far as they were measured."""
+    recall = measured.get("recall")
+    memory = measured.get("ram_bytes")
+    return (
+        f"{recall:.3f}" if isinstance(recall, float) else "not measured",
+        f"{memory / 1e6:.1f} MB" if isinstance(memory, int | float) else "not measured",
+    )
+
+
+def _rejects(facts: dict[str, Any]) -> str:
+    reasons = (facts.get("account") or {}).get("rejects") or {}
+    if not reasons:
+        return ""
+    items = "".join(f"<li>{escape(str(reason))}: {count:,}</li>" for reason, count in reasons.items())
+    return f"<details><summary>Rejected rows</summary><ul>{items}</ul></details>"
+
+
+def _report(found: Collection) -> str:
+    """The evaluation report, in a frame that may run nothing and fetch nothing, and to be downloaded."""
+    data = found.attachment(_REPORT)
+    if data is None:
+        return ""
+    path = save_bytes_to_cache(data, f"{found.name}-report.html", get_upload_folder())
+    frame = escape(data.decode("utf-8", "replace"), quote=True)
+    return (
+        "<details><summary>Evaluation report</summary>"
+        f'<p><a href="{escape(picture_url(path), quote=True)}" download="{escape(found.name)}-report.html">'
+        "Download</a></p>"
+        f'<iframe sandbox="" title="Evaluation of {escape(found.title, quote=True)}" srcdoc="{frame}">'
+        "</iframe></details>"
+    )

@@ -1,0 +1,176 @@
+"""What the Search tab answers: each handler takes plain values and returns what the components show."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from page.cards import Card, card, source_of
+from page.export import as_csv, as_json, contact_sheet
+from page.filters import MAX_FILTERS, boxes_of, chosen_filters
+from page.grid import action_of, columns_html, grid_html
+from page.library import Library
+from page.searching import FAILED, check, figures, find, shared_share
+from page.shared import Query
+from page.text import credit, milliseconds, note
+from pipeline.errors import SimileError
+from pipeline.search import Collection, Settings
+
+__all__ = ["HINT", "MAX_SHOWN", "Handlers"]
+
+HINT = "Drop in a picture, or start from one of the examples."
+NOTHING = "Nothing here passes these filters; take one away."
+NO_MATCH = "No picture here is near enough to count as a match; show the nearest instead."
+_EXAMPLES = 30
+MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
+
+log = logging.getLogger("simile")
+
+
+class Handlers:
+    """Over the collections of one library."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def show_collection(self, name: str) -> tuple[Any, ...]:
+        """Encoders, words, modes, filters and examples, in the order of `search_tab._connect_collection`."""
+        try:
+            found = self._library.open(name)
+            boxes, encoders = boxes_of(found), found.encoders
+            cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
+            facts = found.manifest["encoders"]
+        except Exception as error:
+            if not isinstance(error, SimileError):
+                log.exception("collection %r cannot be shown", name)
+            boxes, encoders, cards, facts = [gr.update(visible=False)] * MAX_FILTERS, [], [], []
+        encoder = gr.update(choices=encoders, value=(encoders or [None])[0], visible=len(encoders) > 1)
+        words = gr.update(visible=any(one.get("text") for one in facts))
+        matches = [("All matches", "matches")] if any(one.get("calibration") for one in facts) else []
+        mode = gr.update(
+            choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
+        )
+        group = gr.update(visible=any(box.get("visible") for box in boxes))
+        return encoder, words, mode, *boxes, group, grid_html(cards, votes=False, caption=False), cards
+
+    def take_example(self, cards: list[Card], event: gr.EventData) -> Any:
+        """The example that was clicked becomes the query."""
+        done = action_of(event, cards)
+        return Query((source_of(cards[done[1]]),)) if done else gr.skip()
+
+    def take_text(self, text: str, query: Query | None) -> Query:
+        """Words join the pictures of the query."""
+        return replace(query or Query(), text=(text or "").strip())
+
+    def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
+        """Status, grid, cards, credit; whether more, an export, files and examples are offered."""
+        off = gr.update(visible=False)
+        if not query:
+            return note(HINT), "", [], "", off, off, off, gr.update(visible=True)
+        try:
+            found = self._library.open(name)
+            settings, beside = _settings(found, knobs)
+            if beside:
+                return *self._side_by_side(query, name, settings), credit(found.credit), off, off, off, off
+            found, answer, cards = find(self._library, name, query, settings)
+            line = note(figures(cards, found, answer, settings))
+            if not cards:
+                line = note(NO_MATCH if settings.matches_only else NOTHING)
+            on = gr.update(visible=bool(cards))
+            html = grid_html(cards, query, ordered=not settings.diversity)
+            return line, html, cards, credit(found.credit), gr.update(visible=answer.more), on, off, off
+        except SimileError as error:
+            line = note(str(error), problem=True)
+        except Exception:
+            log.exception("a search failed")
+            line = note(FAILED, problem=True)
+        return line, "", [], "", off, off, off, off
+
+    def _side_by_side(self, query: Query, name: str, settings: Settings) -> tuple[str, str, list[Card]]:
+        """Cosine and Hamming through the index, each against its exact ranking's first hits."""
+        columns, every = [], []
+        ways = [("Cosine", "cosine", False), ("Hamming", "hamming", False), ("Exact cosine", "cosine", True)]
+        for title, metric, exact in ways:
+            way = replace(settings, metric=metric, exact=exact)  # type: ignore[arg-type]
+            found, answer, cards = find(self._library, name, query, way)
+            columns.append((title, " · ".join(milliseconds({"search_ms": answer.search_ms})), cards))
+            every += cards
+        exact_cards = columns[2][2]
+        columns[:2] = [
+            (title, f"{line} · {shared_share(cards, exact_cards)} as exact cosine", cards)
+            for title, line, cards in columns[:2]
+        ]
+        agreed = shared_share(columns[0][2], columns[1][2])
+        line = note(f"{found.count:,} pictures three ways · cosine and Hamming share {agreed}")
+        return line, columns_html(columns, query), every
+
+    def more(self, cards: list[Card], query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
+        """The next hits after those that are shown."""
+        if not query:
+            return (gr.skip(),) * 4
+        try:
+            settings, _ = _settings(self._library.open(name), knobs)
+            following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
+            found, answer, fresh = find(self._library, name, query, following)
+            cards = [*cards, *fresh]
+            go_on = gr.update(visible=answer.more and len(cards) < MAX_SHOWN)
+            html = grid_html(cards, query, ordered=not settings.diversity)
+            return note(figures(cards, found, answer, settings)), html, cards, go_on
+        except SimileError as error:
+            return note(str(error), problem=True), gr.skip(), gr.skip(), gr.skip()
+        except Exception:
+            log.exception("more hits cannot be shown")
+            return note(FAILED, problem=True), gr.skip(), gr.skip(), gr.skip()
+
+    def export(self, cards: list[Card], query: Query | None) -> tuple[Any, Any]:
+        """A table, JSON and a contact sheet of what is shown, to be downloaded."""
+        try:
+            return gr.update(value=_files(self._library, cards), visible=True), gr.skip()
+        except SimileError as error:
+            return gr.skip(), note(str(error), problem=True)
+        except Exception:
+            log.exception("results cannot be exported")
+            return gr.skip(), note("The results could not be exported.", problem=True)
+
+
+def _settings(found: Collection, knobs: Sequence[Any]) -> tuple[Settings, bool]:
+    """Settings from the knobs of `search_tab.Controls`, and whether columns were asked for."""
+    metric, encoder, mode, k, exact, fold, diversity, combine, beside, *chosen = knobs
+    check(metric, k)
+    settings = Settings(
+        metric,
+        int(k),
+        filters=chosen_filters(found, chosen) or None,
+        exact=bool(exact),
+        encoder=encoder or None,
+        combine=combine,
+        diversity=float(diversity or 0),
+        matches_only=mode == "matches",
+        fold=bool(fold),
+    )
+    return settings, bool(beside)
+
+
+def _files(library: Library, cards: Sequence[Card]) -> list[str]:
+    if not cards:
+        raise SimileError("there is nothing to export yet; search for something first")
+    found = library.open(cards[0].collection)
+    hits = {hit.id: hit for hit in found.get_many([shown.id for shown in cards])}
+    kept = [shown for shown in cards if shown.id in hits]
+    rows = [hits[shown.id] for shown in kept]
+    ranks = [
+        {"rank": i, "score": round(c.score, 6), "distance": c.distance, "unusual": c.unusual, "weak": c.weak}
+        for i, c in enumerate(kept, 1)
+    ]
+    about = {"collection": found.name, "version": found.version, "metric": kept[0].metric if kept else None}
+    captions = [f"{shown.closeness}  {shown.label}" for shown in kept]
+    made = {
+        f"{found.name}.csv": as_csv(rows, ranks).encode("utf-8-sig"),  # so that Excel sees UTF-8
+        f"{found.name}.json": as_json(rows, ranks, about).encode(),
+        f"{found.name}.jpg": contact_sheet(rows, captions),
+    }
+    return [save_bytes_to_cache(data, name, get_upload_folder()) for name, data in made.items()]

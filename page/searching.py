@@ -1,0 +1,90 @@
+"""A visitor's query and settings -> hits, cards and the line above them."""
+
+from collections.abc import Sequence
+
+from page.cards import Card, card
+from page.library import Library
+from page.shared import Query, Source
+from page.text import milliseconds
+from page.uploads import read_upload
+from pipeline.errors import SimileError
+from pipeline.search import METRICS, Collection, Example, Found, Hit, Settings
+
+__all__ = ["FAILED", "MAX_HITS", "check", "examples_of", "figures", "find", "reason", "shared_share"]
+
+MAX_HITS = 100
+FAILED = "The search failed; whoever runs this page finds the reason in its log."
+
+
+def check(metric: object, k: object) -> None:
+    """Refuses what a program may send and a visitor cannot."""
+    if metric not in METRICS:
+        raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
+    if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
+        raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
+
+
+def examples_of(sources: Sequence[Source], found: Collection) -> list[Example]:
+    """A stored picture of this collection by its id; of another one, and a part of one, by its pixels."""
+    return [
+        Example(id=source.point_id)
+        if source.point_id and source.collection == found.name and source.box is None
+        else Example(picture=read_upload(source.picture), box=source.box)
+        for source in sources
+    ]
+
+
+def find(
+    library: Library, name: str, query: Query, settings: Settings, *, explained: bool = False
+) -> tuple[Collection, Found, list[Card]]:
+    """Hits as cards; `explained`: each says what it is like, also where there is only one picture."""
+    found = library.open(name)
+    likes = examples_of(query.sources, found)
+    if query.text.strip():
+        likes.append(Example(text=query.text))
+    answer = found.find(likes, examples_of(query.dislikes, found), settings)
+    cards = [
+        card(hit, found.name, settings.metric, reason(hit, query, settings, explained=explained))
+        for hit in answer.hits
+    ]
+    return found, answer, cards
+
+
+def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> str:
+    """`like Claude Monet (0.83), not like Edgar Degas (0.12)`."""
+    several = len(hit.like_scores) > 1 or hit.dislike_scores
+    if not several and not explained:
+        return ""
+    names = [*(_name(source) for source in query.sources), *([f"“{query.text}”"] if query.text else [])]
+    scores = hit.like_scores or (hit.score,)
+    if settings.combine == "average" and len(scores) > 1:
+        text = f"like all {len(scores)} ({sum(scores) / len(scores):.2f})"
+    else:
+        best = max(range(len(scores)), key=scores.__getitem__)
+        text = f"like {names[best]} ({scores[best]:.2f})"
+    if hit.dislike_scores:
+        worst = max(range(len(hit.dislike_scores)), key=hit.dislike_scores.__getitem__)
+        text += f", not like {_name(query.dislikes[worst])} ({hit.dislike_scores[worst]:.2f})"
+    return text
+
+
+def _name(source: Source) -> str:
+    part = "part of " if source.box else ""
+    return part + (source.label.split(" · ")[0] or "a picture")
+
+
+def figures(shown: Sequence[Card], found: Collection, answer: Found, settings: Settings) -> str:
+    """`24 of 50,000 · embed 12 ms · search 3 ms · cosine · approximate`."""
+    how_many = f"{len(shown):,} of {found.count:,}"
+    if settings.matches_only:
+        how_many = f"{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {found.count:,}"
+    weak = sum(one.weak for one in shown)
+    parts = [how_many, *([f"{weak:,} weak"] if weak else []), *milliseconds(answer.times)]
+    metric = "Hamming" if settings.metric == "hamming" else "cosine"
+    return " · ".join([*parts, metric, "exact" if settings.exact else "approximate"])
+
+
+def shared_share(first: Sequence[Card], second: Sequence[Card]) -> str:
+    """How many pictures two lists share: `21 of 24`."""
+    both = {one.id for one in first} & {one.id for one in second}
+    return f"{len(both)} of {max(len(first), len(second))}"

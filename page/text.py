@@ -1,0 +1,107 @@
+"""Words and figures as the page writes them. Everything that comes from data is escaped here."""
+
+import math
+import re
+from html import escape
+from typing import Any
+
+__all__ = [
+    "Verbatim",
+    "closeness",
+    "credit",
+    "field_name",
+    "fields",
+    "milliseconds",
+    "note",
+    "rarity",
+    "sentence",
+    "spoken",
+]
+
+_LONGEST_VALUE = 300
+_SLUG = re.compile(r"[a-z0-9.']+(-[a-z0-9.']+)+")
+
+
+def note(text: str, *, problem: bool = False) -> str:
+    """The status line: figures, a hint, or what went wrong."""
+    role = ' role="alert"' if problem else ' role="status"'
+    return f'<p class="status{" problem" if problem else ""}"{role}>{escape(sentence(text))}</p>'
+
+
+def sentence(text: str) -> str:
+    """With a capital first letter, as a sentence on a page has."""
+    return text[:1].upper() + text[1:]
+
+
+def field_name(name: str) -> str:
+    """`birth_year` as people write it: `Birth year`."""
+    return sentence(name.replace("_", " ").strip())
+
+
+def spoken(value: Any) -> str:
+    """Names of classes as people write them; anything else as it is.
+
+    >>> spoken("claude-monet"), spoken("still_life"), spoken("Art_Nouveau"), spoken("cat")
+    ('Claude Monet', 'Still life', 'Art Nouveau', 'Cat')
+    """
+    text = str(value)
+    if _SLUG.fullmatch(text):
+        return " ".join(part.capitalize() for part in text.split("-"))
+    return sentence(text.replace("_", " "))
+
+
+def closeness(metric: str, score: float, distance: float | int) -> str:
+    """How near a hit is, in the words of its metric."""
+    if metric == "hamming":
+        return f"{int(distance)} bit{'' if distance == 1 else 's'}"
+    return f"{score:.3f}"
+
+
+def rarity(unusual: float | None) -> str:
+    """`99.9 %`, cut and not rounded: no figure claims more than was measured.
+
+    >>> rarity(0.99961), rarity(0.5), rarity(1.0), rarity(None)
+    ('99.96 %', '50 %', '100 %', '')
+    """
+    if unusual is None:
+        return ""
+    digits = 0 if unusual < 0.99 or unusual >= 1 else min(3, math.floor(-math.log10(1 - unusual)) - 1)
+    shown = math.floor(unusual * 100 * 10**digits + 1e-9) / 10**digits
+    return f"{shown:.{digits}f} %"
+
+
+def milliseconds(times: dict[str, float]) -> list[str]:
+    """`embed 12 ms`, `search 3 ms`; what took no time is not named."""
+    taken = ((step, times.get(f"{step}_ms", 0.0)) for step in ("embed", "search"))
+    return [f"{step} {max(1, round(value))} ms" for step, value in taken if value >= 0.5 or step == "search"]
+
+
+def credit(text: str | None) -> str:
+    """The line below a collection's hits."""
+    return f'<p class="credit">{escape(text)}</p>' if text else ""
+
+
+class Verbatim(str):
+    """A value that is shown as it is: an identifier, and not the name of a class."""
+
+    __slots__ = ()
+
+
+def fields(rows: list[tuple[str, Any]]) -> str:
+    """Names and values as a list; empty values, bytes and nested ones are left out."""
+    return '<dl class="fields">' + "".join(_field(*row) for row in rows if _is_shown(row[1])) + "</dl>"
+
+
+def _field(name: str, value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else _words(value)
+    if len(text) > _LONGEST_VALUE:
+        text = text[:_LONGEST_VALUE] + "…"
+    return f"<div><dt>{escape(field_name(name))}</dt><dd>{escape(text)}</dd></div>"
+
+
+def _words(value: Any) -> str:
+    return str(value) if isinstance(value, Verbatim) else spoken(value)
+
+
+def _is_shown(value: Any) -> bool:
+    return value is not None and value != "" and not isinstance(value, bytes | dict)

@@ -1,0 +1,160 @@
+"""One running demo over a small index of the bundled samples, and a browser, for all tests of the page."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from gradio_client import Client
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LIMIT = 60
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small index of every bundled sample.
+
+    `SIMILE_TEST_HOME` names one that this command made before, which saves its minute while working on the page.
+    """
+    if ready := os.environ.get("SIMILE_TEST_HOME"):
+        return Path(ready)
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, "-m", "ray_jobs.samples", "--home", str(home), "--limit", str(LIMIT)]
+    # A Ray of its own: whatever cluster happens to run on this machine is not the test's to use.
+    own = {**os.environ, "RAY_ADDRESS": "local"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=own)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return home
+
+
+@pytest.fixture(scope="session")
+def demo_url(demo_home: Path) -> Iterator[str]:
+    """Address of a running demo."""
+    with running("--home", str(demo_home)) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(demo_url: str) -> Client:
+    return Client(demo_url, verbose=False)
+
+
+@pytest.fixture(scope="session")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first painting of the sample: the index holds it. The second is `other.jpg` beside it."""
+    rows = pq.read_table(next((ROOT / "samples/wikiart/data").glob("*.parquet"))).slice(0, 2).to_pylist()
+    folder = tmp_path_factory.mktemp("pictures")
+    for name, row in zip(("painting.jpg", "other.jpg"), rows, strict=True):
+        (folder / name).write_bytes(row["image"]["bytes"])
+    return folder / "painting.jpg"
+
+
+class running:  # noqa: N801 (used as a function)
+    """`demo.py` in a process, from its first line to its end."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._port = free_port()
+        command = [sys.executable, "demo.py", "--port", str(self._port), *arguments]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+        )
+        self.lines: list[str] = []
+        self._ready = threading.Event()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if line.startswith("Simile is at "):
+                self._ready.set()
+        self._ready.set()
+
+    def __enter__(self) -> str:
+        assert self._ready.wait(240) and self.process.poll() is None, "".join(self.lines)
+        return f"http://127.0.0.1:{self._port}"
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    names = ("chromium", "google-chrome", "chromium-browser")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail(f"no browser: none of {', '.join(names)} is installed")
+        pytest.skip("no Chromium here")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        opened = playwright.chromium.launch(executable_path=found, args=flags)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, demo_url: str) -> Iterator[Callable[..., Any]]:
+    """Opens the demo at a width, with one of its collections, ready to be used."""
+    contexts = []
+    problems: list[str] = []
+
+    def opener(
+        width: int = 1400,
+        height: int = 1000,
+        scheme: str = "light",
+        collection: str = "WikiArt",
+        **options: Any,
+    ) -> Any:
+        size = {"width": width, "height": height}
+        contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(30_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(demo_url)
+        page.locator("#examples .card").first.wait_for()
+        if collection == "WikiArt":
+            page.locator("#collection input").click()
+            page.get_by_role("option", name="WikiArt").click()
+            page.locator("#filters", has_text="Filters").wait_for()
+            page.locator("#examples .card:not(.tiny)").first.wait_for()
+        return page
+
+    yield opener
+    for context in contexts:
+        context.close()
+    assert not problems
+
+
+def status(page: Any, text: str, where: str = "#status") -> None:
+    """Waits for the line above the hits."""
+    page.locator(where, has_text=text).wait_for()
+
+
+def upload(page: Any, path: Path, panel: str = "search") -> None:
+    """Puts a file where pictures are dropped."""
+    page.locator(f"#{panel}-drop input[type=file]").set_input_files(str(path))
+
+
+def hit_pictures(page: Any, grid: str = "#search-hits") -> list[str]:
+    """Addresses of the pictures in a grid, in order."""
+    return page.locator(f"{grid} .open img").evaluate_all("all => all.map(one => one.getAttribute('src'))")

@@ -1,0 +1,168 @@
+"""The demo from outside: `python demo.py` as a process, and its endpoint."""
+
+import base64
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+from PIL import Image
+
+from tests.page.conftest import LIMIT, ROOT, free_port, running
+
+
+def _search(client: Client, image: Path | str, collection: str = "wikiart", **others: Any) -> dict[str, Any]:
+    return client.predict(image=handle_file(image), collection=collection, api_name="/search", **others)
+
+
+def _demo(*arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "demo.py", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )
+
+
+# --- the endpoint
+
+
+@pytest.mark.parametrize("metric", ["cosine", "hamming"])
+def test_a_picture_finds_itself_first(client: Client, picture: Path, metric: str) -> None:
+    answer = _search(client, picture, metric=metric, k=5)
+    hits = answer["hits"]
+    assert len(hits) == 5 and answer["metric"] == metric and answer["collection"] == "wikiart"
+    assert hits[0]["score"] > 0.97 and hits[0]["score"] > hits[1]["score"]
+    head, _, body = hits[0]["thumbnail"].partition(",")
+    assert head.startswith("data:image/")
+    shown = Image.open(io.BytesIO(base64.b64decode(body))).convert("RGB").resize((8, 8))
+    given = Image.open(picture).convert("RGB").resize((8, 8))
+    apart = [abs(a - b) for a, b in zip(shown.tobytes(), given.tobytes(), strict=True)]
+    assert sum(apart) / len(apart) < 4
+    assert [hit["distance"] for hit in hits] == sorted(hit["distance"] for hit in hits)
+    assert answer["embed_ms"] > 0 and answer["search_ms"] > 0
+
+
+def test_filters_hold_for_every_hit(client: Client, picture: Path) -> None:
+    style = _search(client, picture, k=1)["hits"][0]["payload"]["style"]
+    hits = _search(client, picture, k=LIMIT, filters=f'{{"style": ["{style}"]}}', exact=True)["hits"]
+    assert 0 < len(hits) < LIMIT
+    assert {hit["payload"]["style"] for hit in hits} == {style}
+
+
+@pytest.mark.parametrize(
+    ("others", "said"),
+    [
+        ({"filters": "{oops"}, "not JSON"),
+        ({"filters": '["cat"]'}, "JSON object"),
+        ({"filters": '{"nothing": "x"}'}, "nothing"),
+        ({"metric": "euclid"}, "cosine, hamming"),
+        ({"k": 0}, "from 1 to 100"),
+        ({"encoder": "vgg"}, "vgg"),
+    ],
+)
+def test_wrong_settings_are_explained(
+    client: Client, picture: Path, others: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(AppError, match=said) as caught:
+        _search(client, picture, **others)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_unknown_collection_names_those_there(client: Client, picture: Path) -> None:
+    with pytest.raises(AppError, match=r"wikart.*cifar10, wikiart"):
+        _search(client, picture, "wikart")
+
+
+def test_bad_upload_is_one_sentence(client: Client, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not a picture at all")
+    with pytest.raises(AppError, match="not a readable image"):
+        _search(client, bad)
+
+
+@pytest.mark.parametrize("as_file", [True, False])
+def test_addresses_and_paths_are_not_opened(client: Client, demo_home: Path, as_file: bool) -> None:
+    """Neither an address that the server would fetch nor a file of the server, however it is put."""
+    asked: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(2)
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/x.png"
+        local = next(path for path in demo_home.rglob("*") if path.is_file())
+        for path in (address, str(local)):
+            image: dict[str, Any] = {"path": path, "url": path}
+            if as_file:
+                image["meta"] = {"_type": "gradio.FileData"}
+            asked.append(_call(client, {"image": image, "collection": "wikiart"}))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    assert all("event: error" in answer and "uploaded pictures" in answer for answer in asked), asked
+
+
+def _call(client: Client, named: dict[str, Any]) -> str:
+    """The endpoint over plain HTTP: gradio_client would upload the file first."""
+    values = [named["image"], named["collection"], None, "cosine", 5, "{}", False]
+    url = f"{client.src.rstrip('/')}/gradio_api/call/search"
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps({"data": values}).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{url}/{event}", timeout=30) as response:
+        return response.read().decode()
+
+
+def test_only_the_search_endpoint_is_public(client: Client) -> None:
+    assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == ["/search"]
+
+
+# --- the command
+
+
+def test_malformed_login_is_refused_before_anything_starts() -> None:
+    for done in (_demo("--auth", "anna"), _demo("--auth", ":x"), _demo(SIMILE_AUTH="anna:")):
+        assert done.returncode == 1
+        assert "user:password" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_login_is_asked_for(demo_home: Path, picture: Path) -> None:
+    with running("--home", str(demo_home), "--auth", "anna:a:b") as url:
+        with pytest.raises(Exception, match=r"(?i)auth|login|401"):
+            Client(url, verbose=False)
+        hits = _search(Client(url, auth=("anna", "a:b"), verbose=False), picture, k=1)["hits"]
+    assert len(hits) == 1
+
+
+def test_taken_port_is_named(demo_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = _demo("--home", str(demo_home), "--port", port)
+    assert done.returncode == 1 and port in done.stderr and "Traceback" not in done.stderr
+
+
+def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
+    nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), "http://127.0.0.1:9")
+    nowhere |= {
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "HF_HOME": str(tmp_path),
+    }
+    done = _demo("--home", str(demo_home), "--port", str(free_port()), "--share", **nowhere)
+    assert done.returncode == 1
+    assert "no public link could be made" in done.stderr and "Traceback" not in done.stderr
+    assert "Simile is at" not in done.stdout
+
+
+def test_the_page_never_loads_ray() -> None:
+    code = "import demo, page.layout, sys; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

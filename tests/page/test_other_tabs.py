@@ -1,0 +1,74 @@
+"""Recommend, Compare and Collections in Chromium."""
+
+from typing import Any
+
+import pytest
+
+from tests.page.conftest import LIMIT, hit_pictures, status
+
+pytestmark = pytest.mark.browser
+
+
+def test_works_by_others_follow_likes_and_say_why(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Recommend").click()
+    works = page.locator("#works-hits .card")
+    works.first.wait_for()
+    artist = works.nth(1).locator(".label").inner_text().split(" · ")[0]
+    works.nth(1).hover()
+    works.nth(1).locator("[data-action=like]").click()
+    status(page, "not the same artist · at most 2 of each artist", "#recommend-status")
+    found = page.locator("#recommend-hits .card")
+    reasons = found.locator(".reason").all_inner_texts()
+    assert reasons and all(reason.startswith(f"like {artist} (") for reason in reasons)
+    artists = [label.split(" · ")[0] for label in found.locator(".label").all_inner_texts()]
+    assert artist not in artists and max(map(artists.count, artists)) <= 2
+    before = hit_pictures(page, "#recommend-hits")
+    found.first.hover()
+    found.first.locator("[data-action=dislike]").click()
+    page.locator("#recommend-query .chips.dislike img").wait_for()
+    page.locator("#recommend-hits .reason", has_text="not like").first.wait_for()
+    assert before[0] not in hit_pictures(page, "#recommend-hits")
+    page.locator("#others").get_by_text("Artist").click()
+    page.locator("#recommend-status", has_not_text="not the same artist").wait_for()
+
+
+def test_one_query_two_ways(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Compare").click()
+    status(page, "Search for something first", "#compare-status")
+    page.get_by_role("tab", name="Search").click()
+    page.locator("#examples .open").first.click()
+    status(page, "cosine")
+    page.get_by_role("tab", name="Compare").click()
+    status(page, "of 24 pictures are in both columns", "#compare-status")
+    assert page.locator("#compare-hits .column h3").all_inner_texts() == ["Cosine", "Hamming"]
+    only = page.locator("#compare-hits .reason", has_text="only here").count()
+    both = int(page.locator("#compare-status").inner_text().split(" of ")[0])
+    assert only == 2 * (24 - both)
+    page.locator("#right-metric").get_by_text("Cosine").click()
+    page.locator("#right-exact input").click()
+    page.locator("#compare-hits .column h3", has_text="Cosine · exact").wait_for()
+    page.locator("#compare-hits .open").first.click()
+    page.get_by_role("button", name="Search from this").click()
+    page.locator("#search-query .crop img").wait_for()
+    assert page.get_by_role("tab", name="Search").get_attribute("aria-selected") == "true"
+
+
+def test_collections_say_where_they_come_from(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Collections").click()
+    parts = page.locator("#collections article.collection")
+    parts.first.wait_for()
+    text = parts.nth(1).inner_text()
+    assert parts.count() == 2
+    for said in (
+        "WikiArt",
+        f"{LIMIT} pictures",
+        "Source",
+        "Revision",
+        "Built",
+        "binary, 8-bit",
+        "efficientnet-lite0",
+    ):
+        assert said in text

@@ -1,0 +1,152 @@
+"""Parts of the page without a browser: text, cards, queries, exports, and what visitors may send."""
+
+import asyncio
+import csv
+import io
+import json
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import Any
+
+import gradio as gr
+import pytest
+from PIL import Image
+
+from page.cards import Card, card_html
+from page.export import as_csv, as_json, contact_sheet
+from page.grid import action_of, grid_html
+from page.hits import voted
+from page.query_panel import act, query_html
+from page.shared import MAX_SOURCES, Query, Source
+from page.text import rarity, spoken
+from page.uploads import UploadsOnly
+from pipeline.search import Hit
+
+EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
+
+
+class _Tags(HTMLParser):
+    """Names of the tags and attributes that a browser would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def made(i: int, weak: bool = False, label: str = "") -> Card:
+    return Card(
+        f"id{i}", "things", f"/tmp/p{i}.png", label or f"thing {i}", metric="cosine", score=0.5, weak=weak
+    )
+
+
+def event(**data: Any) -> gr.EventData:
+    return gr.EventData(None, data)
+
+
+def test_labels_are_escaped_everywhere() -> None:
+    shown = Card("id", "things", f"/tmp/{EVIL}.png", EVIL, metric="cosine", reason=EVIL)
+    query = Query((Source(f"/tmp/{EVIL}.png", label=EVIL),), dislikes=(Source("x", label=EVIL),))
+    for html in (card_html(shown, 0, None), query_html(query)):
+        seen = _Tags()
+        seen.feed(html)
+        assert "img" in seen.names and "script" not in seen.names
+        assert not [name for name in seen.attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize(
+    ("unusual", "text"),
+    [(0.99961, "99.96 %"), (0.5, "50 %"), (0.9999, "99.990 %"), (1.0, "100 %"), (None, "")],
+)
+def test_rarity_never_rounds_up(unusual: float | None, text: str) -> None:
+    assert rarity(unusual) == text
+
+
+def test_names_of_classes_are_spoken() -> None:
+    assert [spoken(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "cat", 7)] == [
+        "Claude Monet",
+        "Still life",
+        "Art Nouveau",
+        "Cat",
+        "7",
+    ]
+
+
+def test_weak_matches_begin_at_a_line_or_carry_a_tag() -> None:
+    cards = [made(0), made(1, weak=True), made(2, weak=True)]
+    ordered, mixed = grid_html(cards), grid_html(cards, ordered=False)
+    assert ordered.count('class="divide"') == 1 and ordered.index("divide") > ordered.index('data-index="0"')
+    assert mixed.count(">weak<") == 2 and "divide" not in mixed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [{}, {"action": "open"}, {"action": "open", "index": 2}, {"action": "open", "index": -1},
+     {"action": "open", "index": True}, {"action": "rm", "index": 0}, {"action": "open", "index": "0"}],
+)  # fmt: skip
+def test_only_what_the_grid_sends_is_heard(data: dict[str, Any]) -> None:
+    assert action_of(event(**data), [made(0), made(1)]) is None
+
+
+def test_a_vote_can_be_changed_and_taken_back() -> None:
+    liked = voted(None, made(0), "like")
+    assert [s.point_id for s in liked.sources] == ["id0"]
+    disliked = voted(liked, made(0), "dislike")
+    assert not disliked.sources and [s.point_id for s in disliked.dislikes] == ["id0"]
+    assert voted(disliked, made(0), "dislike") == Query()
+
+
+def test_what_a_visitor_gathers_is_bounded() -> None:
+    query = Query()
+    for i in range(MAX_SOURCES + 9):
+        query = voted(query, made(i), "like")
+    assert len(query.sources) == MAX_SOURCES and query.sources[-1].point_id == f"id{MAX_SOURCES + 8}"
+
+
+def test_boxes_from_the_browser_are_checked() -> None:
+    query = Query((Source("a.png"), Source("b.png")))
+    boxed, _, _ = act(query, event(action="box", box=[0.1, -1, 0.5, 7]))
+    assert boxed.sources[0].box == (0.1, 0.0, 0.5, 1.0) and boxed.sources[1].box is None
+    whole, _, _ = act(boxed, event(action="whole"))
+    assert whole == query
+    for bad in (None, [1, 2], ["0", 0, 1, 1], [0.5, 0, 0.5, 1], [float("nan"), 0, 1, 1], {"a": 1}):
+        assert act(query, event(action="box", box=bad))[0] == gr.skip()
+    removed, _, _ = act(query, event(action="remove", index=1))
+    assert removed.sources == (Source("a.png"),)
+
+
+def _hits() -> list[Hit]:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(file, "PNG")
+    about = {"_simile": {"places": ["data.parquet:3"]}}
+    return [
+        Hit(f"id{i}", 0.9, 0.1, {"artist": "=cmd()", **about}, file.getvalue(), "image/png") for i in range(8)
+    ]
+
+
+def test_exports_hold_every_hit_and_no_formula() -> None:
+    ranks = [{"rank": i, "score": 0.9} for i in range(1, 9)]
+    rows = list(csv.DictReader(io.StringIO(as_csv(_hits(), ranks))))
+    assert len(rows) == 8 and rows[0] == {
+        "rank": "1", "score": "0.9", "id": "id0", "artist": "'=cmd()", "places": "data.parquet:3"
+    }  # fmt: skip
+    told = json.loads(as_json(_hits(), ranks, {"collection": "things"}))
+    assert told["collection"] == "things" and told["hits"][7]["artist"] == "=cmd()"
+    sheet = Image.open(io.BytesIO(contact_sheet(_hits(), ["caption " * 20] * 8)))
+    assert sheet.format == "JPEG" and sheet.width > 6 * 200 and sheet.height > 2 * 200
+    assert sheet.getpixel((12 + 100, 12 + 100))[0] > 200, "the picture is in its place"
+
+
+@pytest.mark.parametrize("path", ["http://127.0.0.1:9/x.png", "/etc/hostname", "../demo.py", ""])
+def test_no_input_of_any_component_names_a_file_or_address(path: str) -> None:
+    """Whatever component an event has as input: the file in it must be an upload."""
+    sent = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    with UploadsOnly() as blocks:
+        pass
+    for inputs in ([sent], [[sent]], [{"value": [{"image": sent}]}]):
+        with pytest.raises(gr.Error, match="only uploaded pictures"):
+            asyncio.run(blocks.preprocess_data(SimpleNamespace(inputs=[]), inputs))
