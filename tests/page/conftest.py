@@ -22,7 +22,7 @@ LIMIT = 60
 def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small index of every bundled sample.
 
-    `SIMILE_TEST_HOME` names one that this command made before, which saves its minute while working on the page.
+    `SIMILE_TEST_HOME` names one made before, which saves a minute while working on the page.
     """
     if ready := os.environ.get("SIMILE_TEST_HOME"):
         return Path(ready)
@@ -30,7 +30,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "ray_jobs.samples", "--home", str(home), "--limit", str(LIMIT)]
     # A Ray of its own: whatever cluster happens to run on this machine is not the test's to use.
     own = {**os.environ, "RAY_ADDRESS": "local"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, env=own)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=own)
     assert done.returncode == 0, done.stderr[-3000:]
     return home
 
