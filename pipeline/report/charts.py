@@ -11,7 +11,7 @@ _BINS = 60
 _WIDTH, _HEIGHT = 560, 260  # of the drawing, in its own units
 _LEFT, _BOTTOM, _TOP = 8, 30, 12
 _CELL = 26
-_MARGIN = 112  # beside a heat map, for label names
+_MARGIN = 124  # beside a heat map, for label names
 
 
 def histogram(series: Mapping[str, np.ndarray], marks: Mapping[str, float] | None = None) -> str:

@@ -25,7 +25,7 @@ __all__ = ["EncoderSection", "Example", "LabelSection", "encoder_section"]
 _QUERIES = 5000
 _K = 10
 _SHOWN = 5  # neighbours beside an example
-_BEST, _WORST = 4, 6
+_EXAMPLES = 5
 _LARGEST_MAP = 20  # labels in a heat map; of more the most frequent
 _COPIES = 0.97  # cosine from which a pair is shown as a possible copy
 
@@ -192,7 +192,7 @@ def _examples(
                 float(share[at]),
             )
         )
-        if len(examples) == (_BEST if best else _WORST):
+        if len(examples) == _EXAMPLES:
             break
     return examples
 
