@@ -1,6 +1,6 @@
 """Pictures with labels and vectors, in one list that protocols index."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ __all__ = ["PROTOCOLS", "Labels", "Pool", "encode_labels", "protocols_of"]
 # Values that say that there is no label, as WikiArt's "Unknown Genre" does.
 _NO_LABEL = {"", "unknown", "unknown artist", "unknown genre", "unknown style"}
 PROTOCOLS = ("a", "b", "c", "unseen-database", "unseen-classes", "art")
+_POOLED = 600  # queries and training pictures of each class in A and B
 _CLASSES = 10  # A, B, C and the unseen classes are cut from ten classes
 
 
@@ -74,8 +75,8 @@ def encode_labels(values: Iterable[Any]) -> Labels:
 def protocols_of(pool: Pool, wanted: Sequence[str] = PROTOCOLS) -> list[Protocol]:
     """The named protocols that this pool allows, in the order of `PROTOCOLS`.
 
-    `art` needs a field `artist` and digests; `a`, `b`, `c` and `unseen-classes` ten classes; those but
-    `a` and `b`, and `unseen-database`, a test split.
+    `art` needs a field `artist` and digests; `a`, `b`, `c` and `unseen-classes` ten classes, `a` and `b` of
+    more than 600 pictures each; `c`, `unseen-classes` and `unseen-database` a test split.
     """
     if "artist" in pool.labels:
         if "art" not in wanted or not len(pool.digests):
@@ -89,16 +90,20 @@ def protocols_of(pool: Pool, wanted: Sequence[str] = PROTOCOLS) -> list[Protocol
         return art_split([artists.names[i] for i in artists.values], pool.digests).protocols()
     labels = next(iter(pool.labels.values())).values
     train, test = np.arange(pool.train), np.arange(pool.train, pool.size)
-    ten = len(np.unique(labels[labels != UNLABELLED])) == _CLASSES
-    found = []
-    if ten and "a" in wanted:
-        found.append(pooled(labels, training_in_database=False))
-    if ten and "b" in wanted:
-        found.append(pooled(labels, training_in_database=True))
-    if ten and len(test) and "c" in wanted:
-        found.append(official_test(len(train), len(test)))
-    if len(test) and "unseen-database" in wanted:
-        found.append(leave_one_out(test, train))
-    if ten and len(test) and "unseen-classes" in wanted:
-        found.append(unseen_classes(labels[train], labels[test]))
-    return found
+    counts = np.unique(labels[labels != UNLABELLED], return_counts=True)[1]
+    ten = len(counts) == _CLASSES
+    possible = {
+        "a": ten and counts.min() > _POOLED,
+        "b": ten and counts.min() > _POOLED,
+        "c": ten and len(test) > 0,
+        "unseen-database": len(test) > 1,
+        "unseen-classes": ten and len(test) > 0,
+    }
+    cut: dict[str, Callable[[], Protocol]] = {
+        "a": lambda: pooled(labels, training_in_database=False),
+        "b": lambda: pooled(labels, training_in_database=True),
+        "c": lambda: official_test(len(train), len(test)),
+        "unseen-database": lambda: leave_one_out(test, train),
+        "unseen-classes": lambda: unseen_classes(labels[train], labels[test]),
+    }
+    return [make() for key, make in cut.items() if key in wanted and possible[key]]

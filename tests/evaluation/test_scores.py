@@ -1,0 +1,94 @@
+"""A table row against loops that a reader can follow, and a protocol from a folder of pictures."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.evaluation.methods import Method, Vectors, methods_of, prepare
+from pipeline.evaluation.scores import score
+from pipeline.evaluation.splits import Protocol, official_test
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def test_a_row_agrees_with_plain_loops() -> None:
+    rng = np.random.default_rng(0)
+    vectors, labels = rng.normal(size=(40, 5)).astype(np.float32), rng.integers(0, 3, 40)
+    labels[[30, 31]] = -1  # an unlabelled query is left out
+    row = score(Method("m", "cosine", vectors), official_test(30, 10), labels)
+    firsts, averages = [], []
+    for q in range(32, 40):
+        cosines = [v @ vectors[q] / np.linalg.norm(v) for v in vectors[:30]]
+        hits = [labels[i] == labels[q] for i in np.argsort(cosines)[::-1]]
+        firsts.append(hits[0])
+        ranks = [rank for rank, hit in enumerate(hits, 1) if hit]
+        averages.append(np.mean([(n + 1) / rank for n, rank in enumerate(ranks)]))
+    assert row["queries"] == 8 and row["without_relevant"] == 2
+    assert row["scores"]["P@1"]["mean"] == pytest.approx(np.mean(firsts), abs=1e-4)
+    assert row["scores"]["mAP@all"]["mean"] == pytest.approx(np.mean(averages), abs=1e-4)
+    assert "R@100" not in row["scores"]  # the database has thirty pictures
+
+
+def test_methods_of_a_hash_network() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.tile(np.arange(4), 30)
+    raw = np.concatenate([rng.normal(size=(4, 64))[labels], np.eye(4)[labels] * 2 - 1], axis=1)
+    raw = (raw + 0.01 * rng.normal(size=raw.shape)).astype(np.float32)
+    everything = np.arange(120)
+    protocol = Protocol("x", "x", everything[:20], everything[20:], everything[20:], "")
+    vectors = prepare(raw, 4, protocol)
+    assert vectors.embedding is not None and vectors.embedding.shape == (120, 64)
+    assert np.array_equal(vectors.codes, np.eye(4)[labels] * 2 - 1)
+    methods = list(methods_of(vectors, protocol, {"kind": labels}, short_codes=(8,)))
+    assert [(m.name, m.bytes) for m in methods] == [
+        ("raw cosine", 128),
+        ("cosine", 2 * vectors.prepared.shape[1]),
+        ("cosine, CSLS", 2 * vectors.prepared.shape[1]),
+        ("trained code, 4 bits", 1),
+        (f"signs of vector, {vectors.prepared.shape[1]} bits", -(-vectors.prepared.shape[1] // 8)),
+        ("untrained code (ITQ), 8 bits", 1),
+        ("classifier's label as code", 1),
+    ]
+    for method in methods:
+        assert score(method, protocol, labels)["scores"]["mAP@all"]["mean"] == pytest.approx(1, abs=0.02)
+    assert isinstance(vectors, Vectors)
+
+
+def test_named_protocols_of_a_folder_without_an_index(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (10, 3))
+    for split, each in (("train", 4), ("test", 2)):
+        for label, colour in enumerate(colours):
+            folder = tmp_path / "source" / split / f"class {label}"
+            folder.mkdir(parents=True)
+            for i in range(each):
+                pixels = np.clip(colour + rng.normal(0, 12, (32, 32, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{i}.png")
+    command = [sys.executable, "-m", "ray_jobs.evaluate", "shades", "--source", str(tmp_path / "source")]
+    command += [
+        "--encoder",
+        "pypi:efficientnet-lite0@32px",
+        "--protocol",
+        "all",
+        "--home",
+        str(tmp_path / "h"),
+    ]
+    own = {**os.environ, "RAY_ADDRESS": "local"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=own)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads(done.stdout)
+    assert found["kept"] is False
+    assert [result["protocol"] for result in found["results"]] == [
+        "C (20 test queries / 40 training = database)",
+        "unseen database (leave-one-out over 20, never trained on)",
+        "unseen classes 7, 8, 9 (6 test queries / 28 training of the other classes / 12 database)",
+    ]
+    methods = {row["method"]: row["scores"] for row in found["results"][0]["rows"]}
+    assert "classifier's label as code" in methods
+    assert methods["raw cosine"]["P@1"]["mean"] > 0.5  # chance is 0.1
