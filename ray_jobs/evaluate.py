@@ -59,8 +59,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def evaluate_stored(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
     """The vectors and codes of every encoder of a collection, as they are."""
+    from pipeline.evaluation.protocols import sampled
     from pipeline.evaluation.results import labelled, measure
-    from pipeline.evaluation.splits import sampled
     from pipeline.evaluation.stored import read_stored
 
     fields = options.fields or collection.filters

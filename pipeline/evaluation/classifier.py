@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.evaluation.neighbours import UNLABELLED
+from pipeline.evaluation.labels import UNLABELLED
 
 __all__ = ["label_codes", "predicted_labels"]
 

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.calibration import MATCH_TAIL, calibrate, match_threshold
-from pipeline.evaluation.neighbours import UNLABELLED, cosine_blocks, hamming_groups
-from pipeline.evaluation.splits import Protocol
+from pipeline.evaluation.labels import UNLABELLED
+from pipeline.evaluation.neighbours import cosine_blocks, hamming_groups
+from pipeline.evaluation.protocols import Protocol
 
 __all__ = ["TAILS", "counts_at", "match_table"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.evaluation.classifier import label_codes, predicted_labels
 from pipeline.evaluation.neighbours import CSLS_NEIGHBOURS, csls_offsets
-from pipeline.evaluation.splits import Protocol
+from pipeline.evaluation.protocols import Protocol
 from pipeline.projection import Projection, fit_projection
 
 __all__ = ["CSLS_LIMIT", "Method", "Vectors", "fit_on", "methods_of", "prepare"]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.ties import TieGroups
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "unit",
 ]
 
-UNLABELLED = -1  # a label that is relevant to nothing, itself included
 _CELLS = 4_000_000  # query × database cells held at a time: 32 MB of float64
 CSLS_NEIGHBOURS = 10  # as in the paper
 

@@ -1,41 +1,19 @@
 """Pictures with labels and vectors, in one list that protocols index."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.neighbours import UNLABELLED
-from pipeline.evaluation.splits import (
-    Protocol,
-    art_split,
-    leave_one_out,
-    official_test,
-    pooled,
-    unseen_classes,
-)
+from pipeline.evaluation.labels import UNLABELLED, Labels
+from pipeline.evaluation.protocols import Protocol, leave_one_out, official_test, pooled, unseen_classes
+from pipeline.evaluation.splits import art_split
 
-__all__ = ["PROTOCOLS", "Labels", "Pool", "encode_labels", "protocols_of"]
+__all__ = ["PROTOCOLS", "Pool", "protocols_of"]
 
-# Values that say that there is no label, as WikiArt's "Unknown Genre" does.
-_NO_LABEL = {"", "unknown", "unknown artist", "unknown genre", "unknown style"}
 PROTOCOLS = ("a", "b", "c", "unseen-database", "unseen-classes", "art")
 _POOLED = 600  # queries and training pictures of each class in A and B
 _CLASSES = 10  # A, B, C and the unseen classes are cut from ten classes
-
-
-@dataclass(frozen=True)
-class Labels:
-    """One field of every picture.
-
-    Attributes:
-        values: (N,) int64, −1 where there is no label.
-        names: of the values.
-    """
-
-    values: np.ndarray
-    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -61,17 +39,6 @@ class Pool:
         return len(next(iter(self.labels.values())).values)
 
 
-def encode_labels(values: Iterable[Any]) -> Labels:
-    """Names in alphabetical order become 0, 1, …; None, "" and the likes of "Unknown Genre" become −1."""
-    texts = [
-        None if value is None or str(value).strip().lower() in _NO_LABEL else str(value) for value in values
-    ]
-    names = sorted({text for text in texts if text is not None})
-    number = {name: i for i, name in enumerate(names)}
-    coded = [UNLABELLED if text is None else number[text] for text in texts]
-    return Labels(np.array(coded, np.int64), tuple(names))
-
-
 def protocols_of(pool: Pool, wanted: Sequence[str] = PROTOCOLS) -> list[Protocol]:
     """The named protocols that this pool allows, in the order of `PROTOCOLS`.
 
@@ -81,13 +48,7 @@ def protocols_of(pool: Pool, wanted: Sequence[str] = PROTOCOLS) -> list[Protocol
     if "artist" in pool.labels:
         if "art" not in wanted or not len(pool.digests):
             return []
-        artists = pool.labels["artist"]
-        known = np.flatnonzero(artists.values != UNLABELLED)
-        if len(known) != pool.size:
-            raise ValueError(
-                f"{pool.size - len(known)} works have no artist; the art split needs one for each"
-            )
-        return art_split([artists.names[i] for i in artists.values], pool.digests).protocols()
+        return art_split(pool.labels["artist"].texts(), pool.digests).protocols()
     labels = next(iter(pool.labels.values())).values
     train, test = np.arange(pool.train), np.arange(pool.train, pool.size)
     counts = np.unique(labels[labels != UNLABELLED], return_counts=True)[1]

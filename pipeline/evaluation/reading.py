@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
-from pipeline.evaluation.pool import Pool, encode_labels
+from pipeline.evaluation.labels import encode_labels
+from pipeline.evaluation.pool import Pool
 from pipeline.sources import Source
 
 __all__ = ["read_pool", "resolve_splits"]

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.matches import match_table
 from pipeline.evaluation.methods import Vectors, methods_of
-from pipeline.evaluation.neighbours import UNLABELLED
+from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
 from pipeline.evaluation.scores import TIE_RULE, score
-from pipeline.evaluation.splits import Protocol
 
 __all__ = ["SEED", "labelled", "measure", "table_lines"]
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.errors import SimileError
+from pipeline.evaluation.labels import encode_labels
 from pipeline.evaluation.methods import Vectors
-from pipeline.evaluation.pool import Pool, encode_labels
+from pipeline.evaluation.pool import Pool
 from pipeline.store import Store
 from pipeline.store.bulk import read_points
 

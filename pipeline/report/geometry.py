@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.neighbours import UNLABELLED, cosine_blocks
+from pipeline.evaluation.labels import UNLABELLED
+from pipeline.evaluation.neighbours import cosine_blocks
 
 __all__ = ["Neighbours", "confusion", "find_neighbours", "hubness", "pair_scores", "shared_labels"]
 

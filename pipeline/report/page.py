@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.pool import Labels
+from pipeline.evaluation.labels import Labels
 from pipeline.evaluation.stored import kept, read_stored
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness

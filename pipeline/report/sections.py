@@ -8,8 +8,7 @@ import numpy as np
 
 from pipeline.calibration import calibrate, unusualness
 from pipeline.evaluation import auc
-from pipeline.evaluation.neighbours import UNLABELLED
-from pipeline.evaluation.pool import Labels
+from pipeline.evaluation.labels import UNLABELLED, Labels
 from pipeline.report.charts import heat_map, histogram
 from pipeline.report.geometry import (
     Neighbours,

@@ -7,7 +7,7 @@ an image) after the first pass, because reading and decoding again would cost mo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ def read_training_data(config: DataConfig) -> TrainingData:
     names = {column: _class_names(source.features, column) for column in config.labels}
     rows = read_rows(source, columns=config.labels, limit=config.limit, num_cpus=_READ_CPUS)
     columns = [source.row_name(column) for column in config.labels]
-    allowed = _art_training(rows, columns[0]) if config.protocol == "art" else None
+    allowed = _art_training(rows, columns[0], names[config.labels[0]]) if config.protocol == "art" else None
     parts = [
         rows.map_batches(
             partial(_decode, config, columns, allowed, validation),
@@ -86,8 +86,8 @@ def _class_names(features: Features, column: str) -> list[str]:
     return list(features[column].names)
 
 
-def _art_training(rows: ray.data.Dataset, artist: str) -> set[int]:
-    """`row_key` of the works that may be trained on."""
+def _art_training(rows: ray.data.Dataset, artist: str, names: Sequence[str]) -> set[int]:
+    """`row_key` of the works that may be trained on; artists are held out by name, as evaluation does."""
     from pipeline.evaluation.splits import art_split
 
     hashed = rows.map_batches(
@@ -95,7 +95,9 @@ def _art_training(rows: ray.data.Dataset, artist: str) -> set[int]:
     )
     batches: Iterator[Any] = iter(hashed.iter_batches(batch_format="pyarrow"))
     found = [row for batch in batches for row in batch.to_pylist()]
-    split = art_split([str(row["artist"]) for row in found], [row["digest"] for row in found])
+    known = [row["artist"] is not None and row["artist"] >= 0 for row in found]
+    artists = [names[row["artist"]] if named else "" for row, named in zip(found, known, strict=True)]
+    split = art_split(artists, [row["digest"] for row in found])
     return {int(found[place]["row_key"]) for place in split.training}
 
 

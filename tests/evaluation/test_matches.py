@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.matches import TAILS, counts_at, match_table
-from pipeline.evaluation.splits import leave_one_out
+from pipeline.evaluation.protocols import leave_one_out
 
 
 @pytest.mark.parametrize("metric", ["cosine", "hamming"])

@@ -4,7 +4,8 @@ import hashlib
 
 import numpy as np
 
-from pipeline.evaluation.pool import Pool, encode_labels, protocols_of
+from pipeline.evaluation.labels import encode_labels
+from pipeline.evaluation.pool import Pool, protocols_of
 
 
 def test_labels_are_numbered_by_name_and_unknown_ones_are_none() -> None:

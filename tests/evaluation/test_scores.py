@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from pipeline.evaluation.methods import Method, Vectors, methods_of, prepare
+from pipeline.evaluation.protocols import Protocol, official_test
 from pipeline.evaluation.scores import score
-from pipeline.evaluation.splits import Protocol, official_test
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

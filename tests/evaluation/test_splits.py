@@ -5,14 +5,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from pipeline.evaluation.splits import (
-    art_split,
-    leave_one_out,
-    official_test,
-    pooled,
-    unseen_classes,
-    validation_part,
-)
+from pipeline.evaluation.protocols import leave_one_out, official_test, pooled, unseen_classes
+from pipeline.evaluation.splits import art_split, validation_part
 
 LABELS = np.repeat(np.arange(10), 12)
 
@@ -95,3 +89,11 @@ def test_validation_is_a_share_of_the_training_part() -> None:
     kept = validation_part(training, digests)
     assert kept.shape == training.shape
     assert 0.03 < kept.mean() < 0.2
+
+
+def test_works_of_nobody_known_are_trained_on_and_never_asked() -> None:
+    artists, digests = works()
+    nobody = [*artists, "Unknown Artist", ""]
+    split = art_split(nobody, [*digests, "a", "b"])
+    assert {630, 631} <= set(split.training.tolist())
+    assert split.unseen_artists == art_split(artists, digests).unseen_artists
