@@ -4,10 +4,18 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from page import collection_picker, collections_tab, compare_tab, recommend_tab, search_tab
+from page import (
+    collection_picker,
+    collections_tab,
+    compare_tab,
+    map_tab,
+    recommend_tab,
+    search_tab,
+    why_tab,
+)
 from page.endpoint import search_endpoint
 from page.library import Library
-from page.shared import SEARCH, Shared
+from page.shared import MAP, SEARCH, WHY, Shared
 from page.uploads import UploadsOnly
 
 __all__ = ["TABS", "build"]
@@ -17,6 +25,8 @@ _CLEAN_EVERY, _KEEP_FOR = 3600, 86400  # seconds
 TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Search", SEARCH, search_tab.build),
     ("Recommend", "recommend", recommend_tab.build),
+    ("Map", MAP, map_tab.build),
+    ("Why", WHY, why_tab.build),
     ("Compare", "compare", compare_tab.build),
     ("Collections", "collections", collections_tab.build),
 ]

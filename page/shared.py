@@ -10,9 +10,9 @@ import gradio as gr
 from page.library import Library
 from pipeline.search import Box
 
-__all__ = ["MAX_SOURCES", "SEARCH", "WHY", "Pair", "Query", "Shared", "Source"]
+__all__ = ["MAP", "MAX_SOURCES", "SEARCH", "WHY", "Pair", "Query", "Shared", "Source"]
 
-SEARCH, WHY = "search", "why"  # ids of the tabs that others switch to: gr.Tabs(selected=WHY)
+SEARCH, MAP, WHY = "search", "map", "why"  # ids of the tabs that others switch to: gr.Tabs(selected=WHY)
 MAX_SOURCES = 32  # pictures, likes and dislikes that one visitor may gather
 
 
