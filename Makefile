@@ -1,14 +1,18 @@
 # make demo: the page, with the bundled samples indexed first.  make test: everything that is tested.
+# make chaos: index jobs are killed, starved and lied to, and nothing may be lost.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint
+.PHONY: demo test lint chaos
 
 demo: .venv/installed
 	$(BIN)/python demo.py
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -q
+
+chaos: .venv/installed-dev
+	$(BIN)/python -m tests.chaos
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,0 +1,169 @@
+"""Jobs to be broken: run as their users run them, as processes on a Ray that outlives them."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import yaml
+
+from pipeline import open_collection
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ENCODER = "pypi:efficientnet-lite0@32px"
+JOB_SECONDS = 240  # a job that takes longer hangs
+
+
+@dataclass
+class Place:
+    """Where one run keeps its things."""
+
+    folder: Path
+    random: random.Random
+    source: str = str(ROOT / "samples" / "cifar10")
+    limit: int | None = 500
+    url: str | None = None
+    max_reject_fraction: float = 0.05
+    credit: str = "nobody"
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    def config(self) -> str:
+        """Write the YAML; its path."""
+        path = self.folder / "chaos.yaml"
+        settings: dict[str, Any] = {
+            "collection": "chaos",
+            "source": self.source,
+            "credit": self.credit,
+            "encoders": [{"name": ENCODER, "vector": "cnn"}],
+            "projection": {"dimension": 32},
+            "max_reject_fraction": self.max_reject_fraction,
+        }
+        path.write_text(yaml.safe_dump(settings))
+        return str(path)
+
+    def start(self) -> subprocess.Popen[str]:
+        """A job in a process group of its own."""
+        command = [sys.executable, "-m", "ray_jobs.index", self.config(), "--home", str(self.home)]
+        command += ["--limit", str(self.limit)] if self.limit else []
+        variables = os.environ | self.environment | ({"QDRANT_URL": self.url} if self.url else {})
+        return subprocess.Popen(
+            command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def finish(self, job: subprocess.Popen[str]) -> dict[str, Any]:
+        """Wait for a job that must succeed; its account."""
+        out, err = job.communicate(timeout=JOB_SECONDS)
+        assert job.returncode == 0, err[-3000:]
+        return json.loads(out.strip().splitlines()[-1])
+
+    def fail(self, job: subprocess.Popen[str]) -> str:
+        """Wait for a job that must end with a sentence; what it said."""
+        _, err = job.communicate(timeout=JOB_SECONDS)
+        assert job.returncode == 1, err[-3000:]
+        assert "Traceback" not in err, err[-3000:]
+        return err
+
+    def staged(self) -> Counter[str]:
+        """How often each row is staged."""
+        return Counter(
+            point
+            for part in self.home.glob("staging/*/*/*.parquet")
+            for point in pq.read_table(part, columns=["id"])["id"].to_pylist()
+        )
+
+    def stored(self) -> list[str]:
+        """Ids in the live version."""
+        return list(open_collection("chaos", home=str(self.home), url=self.url).ids())
+
+
+@dataclass
+class Outcome:
+    """What a run cost; everything but `faults` must be zero."""
+
+    kind: str
+    faults: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    twice: int = 0
+    failed_queries: int = 0
+    mixed_queries: int = 0
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.duplicated or self.twice or self.failed_queries or self.mixed_queries)
+
+
+def settle(place: Place, outcome: Outcome, account: dict[str, Any], staged_before: int) -> Outcome:
+    """Compare the last run's account with what is on storage and in the store."""
+    stored, staged = place.stored(), place.staged()
+    outcome.lost += account["source"] - account["written"] - account["skipped"] - account["rejected"]
+    outcome.lost += len(staged.keys() - set(stored))
+    outcome.duplicated += len(stored) - len(set(stored))
+    outcome.twice += sum(staged.values()) - len(staged)
+    outcome.twice += max(0, account["embedded"] - (len(staged) - staged_before))
+    return outcome
+
+
+def wait_for(condition: Callable[[], bool], job: subprocess.Popen[str], seconds: float = 120) -> bool:
+    """True once the condition holds; False if the job ended first."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if job.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, "the job hangs"
+        time.sleep(0.01)
+    return True
+
+
+def kill_worker(job: subprocess.Popen[str], title: str) -> bool:
+    """`kill -9` one Ray worker of this cluster whose title says what it does; False if there is none."""
+    ray_processes = psutil.Process().children(recursive=True)
+    found = [process for process in ray_processes if title in _title(process)]
+    if not found or job.poll() is not None:
+        return False
+    os.kill(found[0].pid, signal.SIGKILL)
+    return True
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[int], None] | None]:
+    """A file system of this size on `folder`; yields a function that changes it, or None where forbidden."""
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    try:
+        made = subprocess.run(mount, capture_output=True).returncode == 0
+    except OSError:
+        made = False
+    if not made:
+        yield None
+        return
+
+    def resize(size: int) -> None:
+        subprocess.run(["mount", "-o", f"remount,size={size}k", str(folder)], check=True)
+
+    try:
+        yield resize
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

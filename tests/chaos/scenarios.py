@@ -1,0 +1,215 @@
+"""Ways to break a job. Each breaks one, lets it go on, and says what that cost."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline import open_collection
+from pipeline.search import Collection
+from tests.chaos.jobs import ROOT, Outcome, Place, kill_worker, settle, small_disk, wait_for
+from tests.stand_ins.qdrant import QdrantStandIn
+
+__all__ = ["SCENARIOS"]
+
+READERS = 8
+SWITCHES = 3
+
+
+def driver(place: Place) -> Outcome:
+    """kill -9 of the driver, up to three times, at random moments between its start and its end."""
+    outcome = Outcome("driver")
+    for _ in range(place.random.randint(1, 3)):
+        job = place.start()
+        if place.random.random() < 0.7:  # most of the moments that matter come after the first staged part
+            before = len(place.staged())
+            wait_for(lambda before=before: len(place.staged()) > before, job)
+        time.sleep(place.random.uniform(0, 3))
+        outcome.faults += job.poll() is None
+        job.kill()
+        job.communicate()
+    staged = len(place.staged())
+    return settle(place, outcome, place.finish(place.start()), staged)
+
+
+def actor(place: Place) -> Outcome:
+    """kill -9 of an actor that embeds; the job itself goes on."""
+    outcome = Outcome("actor")
+    job = place.start()
+    if wait_for(lambda: bool(place.staged()), job):
+        time.sleep(place.random.uniform(0, 0.5))
+        outcome.faults += kill_worker(job, "Embedder")
+    account = place.finish(job)
+    # What the job staged before and after the kill was embedded once; `embedded` counts acknowledgements.
+    return settle(place, outcome, account, 0)
+
+
+def writer(place: Place) -> Outcome:
+    """kill -9 of an actor that writes to a server."""
+    outcome = Outcome("writer")
+    with QdrantStandIn() as server:
+        place.url = server.url
+        loading = threading.Event()
+        server.fault = lambda method, path: loading.set() if _is_load(method, path) else None  # type: ignore[func-returns-value]
+        job = place.start()
+        if wait_for(loading.is_set, job):
+            outcome.faults += kill_worker(job, "_Writer")
+        return settle(place, outcome, place.finish(job), 0)
+
+
+def _is_load(method: str, path: str) -> bool:
+    return method == "PUT" and path.endswith("/points") and "chaos__2" in path
+
+
+def shaky_store(place: Place) -> Outcome:
+    """A server that answers 500 or 429, stalls or drops the connection, for a third of all writes."""
+    outcome = Outcome("shaky store")
+    with QdrantStandIn() as server:
+        place.url = server.url
+
+        def fault(method: str, path: str):  # type: ignore[no-untyped-def]
+            if not _is_load(method, path) or place.random.random() > 1 / 3:
+                return None
+            outcome.faults += 1
+            return place.random.choice(["500", "429", "drop", "stall"])
+
+        server.fault = fault
+        return settle(place, outcome, place.finish(place.start()), 0)
+
+
+def store_away(place: Place) -> Outcome:
+    """A server that refuses all writes until the job gives up; then the same command again."""
+    outcome = Outcome("store away")
+    place.environment["SIMILE_STORE_PATIENCE"] = "2"
+    with QdrantStandIn() as server:
+        place.url = server.url
+        server.fault = lambda method, path: "500" if _is_load(method, path) else None
+        said = place.fail(place.start())
+        outcome.faults += 1
+        assert (
+            "What is staged stays" in said and "to go on from what is staged: python -m ray_jobs" in said
+        ), said
+        server.fault = lambda method, path: None
+        staged = len(place.staged())
+        return settle(place, outcome, place.finish(place.start()), staged)
+
+
+def full_disk(place: Place) -> Outcome:
+    """A home that is full after a few hundred rows; then a larger one."""
+    outcome = Outcome("full disk")
+    with small_disk(place.home, kilobytes=place.random.randint(2_500, 5_000)) as resize:
+        if resize is None:
+            outcome.kind = "full disk (not run: this user may not mount)"
+            return outcome
+        filler = place.home / "filler"
+        said = _fill(place, filler)
+        outcome.faults += 1
+        assert "disk is full" in said.lower() or "are free; free some space" in said, said
+        filler.unlink(missing_ok=True)
+        resize(500_000)
+        staged = len(place.staged())
+        return settle(place, outcome, place.finish(place.start()), staged)
+
+
+def _fill(place: Place, filler: Path) -> str:
+    """Pass preflight's check of the disk, then take the space away from under the job."""
+    raised = 60_000
+    import subprocess
+
+    subprocess.run(["mount", "-o", f"remount,size={raised}k", str(place.home)], check=True)
+    job = place.start()
+    wait_for(lambda: bool(place.staged()), job)
+    free = shutil.disk_usage(place.home).free
+    filler.write_bytes(b"\0" * max(0, free - 100_000))
+    return place.fail(job)
+
+
+def corrupt(place: Place) -> Outcome:
+    """One picture in ten is damaged: each damaged one is a reject, and every other one a point."""
+    outcome = Outcome("corrupt")
+    pictures = place.folder / "pictures"
+    pictures.mkdir()
+    rows, bad = 120, 0
+    for i in range(rows):
+        pixels = np.random.default_rng([place.random.randint(0, 2**31), i]).integers(0, 256, (24, 24, 3))
+        path = pictures / f"{i:03}.png"
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+        if i % 10 == 0:
+            outcome.faults += 1
+            bad += _damage(
+                path, ("truncated", "random", "zero", "bomb", "extension", "mode")[i // 10 % 6], place
+            )
+    place.source, place.limit, place.max_reject_fraction = str(pictures), None, 0.2
+    account = place.finish(place.start())
+    assert account["rejected"] == bad, account
+    assert account["written"] == rows - bad, account
+    return settle(place, outcome, account, 0)
+
+
+def _damage(path: Path, how: str, place: Place) -> bool:
+    """Damage a file; True if nothing can be made of it any more."""
+    data = path.read_bytes()
+    if how == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    elif how == "random":
+        path.write_bytes(place.random.randbytes(500))
+    elif how == "zero":
+        path.write_bytes(b"")
+    elif how == "bomb":
+        Image.new("1", (40_000, 40_000)).save(path)
+    elif how == "extension":
+        Image.open(path).convert("RGB").save(path.with_suffix(".jpg"), quality=95)
+        path.with_suffix(".jpg").rename(path)
+        return False
+    else:
+        Image.open(path).convert("I;16").save(path)
+        return False
+    return True
+
+
+def switches(place: Place) -> Outcome:
+    """Versions replace each other while eight readers search."""
+    outcome = Outcome("switches")
+    place.limit, account = 200, place.finish(place.start())
+    collection = open_collection("chaos", home=str(place.home))
+    example = collection.get(next(collection.ids()))
+    vector = collection.embed([example.thumbnail])[0]
+    stop = threading.Event()
+    readers = [
+        threading.Thread(target=_read, args=(collection, vector, stop, outcome), daemon=True)
+        for _ in range(READERS)
+    ]
+    for reader in readers:
+        reader.start()
+    for i in range(SWITCHES):
+        place.credit = f"build {i}"  # every point changes, nothing is embedded
+        account = place.finish(place.start())
+        outcome.faults += 1
+        assert account["embedded"] == 0 and account["written"] == 200, account
+    stop.set()
+    for reader in readers:
+        reader.join(30)
+    assert collection.search_vector(vector, k=1)[0].payload["_simile"]["credit"] == place.credit
+    return settle(place, outcome, account, len(place.staged()))
+
+
+def _read(collection: Collection, vector: np.ndarray, stop: threading.Event, outcome: Outcome) -> None:
+    while not stop.is_set():
+        try:
+            hits = collection.search_vector(vector, k=20)
+        except Exception:
+            outcome.failed_queries += 1
+            continue
+        credits = {hit.payload["_simile"]["credit"] for hit in hits}
+        outcome.mixed_queries += len(credits) != 1 or len(hits) != 20
+        time.sleep(0.01)
+
+
+SCENARIOS: list[Callable[[Place], Outcome]] = [
+    driver, actor, writer, shaky_store, corrupt, switches, full_disk, store_away,
+]  # fmt: skip
+assert (ROOT / "samples").is_dir()
