@@ -59,9 +59,12 @@ class Collection:
         live = self._store.aliases().get(self.name)
         if live is None:
             raise SimileError(f"Collection '{self.name}' was removed while it was open.")
-        if live != self._current.name:
-            self._current = self._read(live)
-        return self._current
+        current = self._current  # another thread may put an older one there at any moment
+        if live != current.name:
+            fresh = self._current = self._read(live)
+            self._store.release(current.name)
+            return fresh
+        return current
 
     # --- what it is
 

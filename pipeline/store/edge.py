@@ -145,6 +145,10 @@ class EdgeStore:
         """Replace the alias file."""
         _replace(self.folder / f"{alias}.alias", version.encode())
 
+    def release(self, version: str) -> None:
+        """Forget the open shard: it closes with its last query, and a later one opens it again."""
+        self._open.pop(version, None)
+
     def drop(self, version: str) -> None:
         """Delete the folder of a version."""
         if version in self.aliases().values():

@@ -132,6 +132,9 @@ class Store(Protocol):
     def switch(self, alias: str, version: str) -> None:
         """Point the alias at `version` in one step."""
 
+    def release(self, version: str) -> None:
+        """Let go of what is open of a version; queries that are under way still end well."""
+
     def drop(self, version: str) -> None:
         """Delete a version that no alias names."""
 

@@ -175,6 +175,9 @@ class ServerStore:
         steps.append(models.CreateAliasOperation(create_alias=create))
         self._write(self.client.update_collection_aliases, steps)
 
+    def release(self, version: str) -> None:
+        """Nothing is open here."""
+
     def drop(self, version: str) -> None:
         """Delete a version and its manifest."""
         if version in self.aliases().values():

@@ -174,7 +174,8 @@ def _damage(path: Path, how: str, place: Place) -> bool:
 def switches(place: Place) -> Outcome:
     """Versions replace each other while eight readers search."""
     outcome = Outcome("switches")
-    place.limit, account = 200, place.finish(place.start())
+    place.limit = 200
+    account = place.finish(place.start())
     collection = open_collection("chaos", home=str(place.home))
     example = collection.get(next(collection.ids()))
     vector = collection.embed([example.thumbnail])[0]
