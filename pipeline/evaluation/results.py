@@ -83,6 +83,10 @@ def table_lines(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for result in results:
         yield ""
         yield f"{result['protocol']} · {result['encoder']}"
+        if "rows" not in result:
+            for key, value in result["scores"].items():
+                yield f"  {key:<28}{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
+            continue
         yield f"  {'method':<34}{'field':<8}{'bytes':>6}" + "".join(f"{name:>9}" for name in _SHOWN)
         for row in result["rows"]:
             means = [row["scores"].get(name, {}).get("mean") for name in _SHOWN]

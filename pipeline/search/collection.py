@@ -85,6 +85,10 @@ class Collection:
         newer = [name for name in self._store.versions(self.name) if name > live]
         return newer[-1] if newer else None
 
+    def encoder_facts(self, name: str | None = None) -> dict[str, Any]:
+        """What the manifest says of an encoder; the first one where none is named."""
+        return self._version().encoder(name)
+
     @property
     def manifest(self) -> dict[str, Any]:
         """What the live version says of itself."""

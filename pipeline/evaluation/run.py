@@ -1,0 +1,146 @@
+"""The three ways to measure a collection or a source; what ray_jobs/evaluate.py calls."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from pipeline.encoders import describe_encoder
+from pipeline.errors import SimileError
+from pipeline.evaluation.engine import engine_scores, stored_queries
+from pipeline.evaluation.methods import fit_on, prepare
+from pipeline.evaluation.pool import Pool, protocols_of
+from pipeline.evaluation.protocols import Protocol, sampled
+from pipeline.evaluation.results import labelled, measure
+from pipeline.evaluation.stored import read_stored
+from pipeline.search import Collection
+
+__all__ = ["TRAINED_ON", "measure_engine", "measure_pool", "measure_stored", "source_queries"]
+
+TRAINED_ON = ("elsewhere", "train", "a", "unseen-classes")
+_STORED_QUERIES = 5000
+_BATCH = 64
+# What a network saw of the source -> protocols of which it saw no query, nor anything they want unseen.
+_UNSPOILT = {
+    "train": {"c", "unseen-database", "art"},
+    "a": {"a", "b"},
+    "unseen-classes": {"unseen-classes", "c", "unseen-database"},
+}
+
+
+def measure_stored(
+    collection: Collection, encoders: Sequence[str], fields: Sequence[str], limit: int | None = None
+) -> list[dict[str, Any]]:
+    """Vectors and codes as they are stored: the first points ask, all others answer.
+
+    Args:
+        encoders: of the collection.
+        fields: payload fields that are labels.
+        limit: queries; 5,000 by default.
+
+    Raises:
+        SimileError: no labels.
+    """
+    results = []
+    for name in encoders:
+        pool, vectors, _ = read_stored(*collection.live, collection.encoder_facts(name), fields)
+        labels = labelled({field: each.values for field, each in pool.labels.items()})
+        if not labels:
+            raise SimileError(
+                f"'{collection.name}' has no labels to measure with; name payload columns by --fields, or "
+                f"see python -m ray_jobs.report {collection.name} for what can be said without."
+            )
+        protocol = sampled(pool.size, limit or _STORED_QUERIES)
+        results.append(measure(name, vectors, protocol, labels))
+    return results
+
+
+def measure_pool(
+    pool: Pool, encoders: Sequence[str], wanted: Sequence[str], trained_on: str | None = None
+) -> list[dict[str, Any]]:
+    """Named protocols on a source.
+
+    Args:
+        pool: with the raw outputs of `encoders`.
+        wanted: keys of protocols.
+        trained_on: what the encoders saw of this source, one of `TRAINED_ON`; by default its training
+            pictures for networks that ray_jobs/train.py made, and nothing for all others.
+
+    Raises:
+        SimileError: no protocol is possible.
+    """
+    labels = labelled({field: each.values for field, each in pool.labels.items()})
+    protocols = protocols_of(pool, wanted)
+    results = []
+    for name in encoders:
+        description = describe_encoder(name)
+        seen = trained_on or ("train" if description.family.startswith("simile:") else "elsewhere")
+        raw = np.asarray(pool.raw[name], np.float32)
+        projections: dict[bytes, Any] = {}  # by training set: A and B have the same, as have C and others
+        for protocol in tqdm(_unspoilt(protocols, seen, name), desc=name, file=sys.stderr, leave=False):
+            key = protocol.training.tobytes() or protocol.database.tobytes()
+            if key not in projections:
+                projections[key] = fit_on(raw, description.code_bits, protocol)
+            vectors = prepare(raw, description.code_bits, protocol, projections[key])
+            missing = {"source_missing": pool.missing, "trained_on": seen}
+            results.append(measure(name, vectors, protocol, labels) | missing)
+    if not results:
+        raise SimileError(
+            f"None of the protocols {', '.join(wanted)} can be had of this source with these encoders; a, b, "
+            "c and unseen-classes need ten classes, all but a and b a test split, art a column 'artist'."
+        )
+    return results
+
+
+def measure_engine(
+    collection: Collection,
+    fields: Sequence[str],
+    exact: bool,
+    queries: Iterator[tuple[np.ndarray, dict[str, Any]]] | None = None,
+    asked: str = "leave-one-out",
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """What the search engine returns, query by query.
+
+    Args:
+        queries: prepared vectors and payloads; by default the first `limit` points of the collection.
+        asked: where the queries come from, for the record.
+    """
+    if not fields:
+        raise SimileError(
+            f"'{collection.name}' has no labels to measure with; name payload columns by --fields."
+        )
+    chosen: Any = stored_queries(collection, limit) if queries is None else queries
+    shown = tqdm(chosen, desc="queries", file=sys.stderr, mininterval=2)
+    count, scores = engine_scores(collection, shown, list(fields), exact)
+    kind = "exact" if exact else "approximate"
+    return {
+        "key": "engine",
+        "protocol": f"{kind} search of the engine ({asked}, {count:,} queries in {collection.count:,})",
+        "about": "through the index, its quantization and its rescoring",
+        "counts": {"queries": count, "training": 0, "database": collection.count},
+        "encoder": collection.encoders[0],
+        "scores": scores,
+    }
+
+
+def source_queries(
+    collection: Collection, source_name: str, split: str, limit: int | None
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    """Prepared vector and payload of each row, read through Ray Data; needs a session."""
+    from pipeline.sources import decode_payload, image_bytes, read_rows, resolve_source
+
+    source = resolve_source(source_name, split=split)
+    for batch in read_rows(source, limit=limit).iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
+        pictures = [data or b"" for data in image_bytes(batch)]
+        yield from zip(collection.embed(pictures), decode_payload(source, batch), strict=True)
+
+
+def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Protocol]:
+    allowed = _UNSPOILT.get(seen)
+    for protocol in protocols:
+        if allowed is not None and protocol.key not in allowed:
+            print(f"left out, for {encoder} saw pictures of it: {protocol.name}", file=sys.stderr)
+    return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]
