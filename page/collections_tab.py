@@ -41,7 +41,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 
     tab.select(lambda: gr.Timer(active=True), None, timer, **_QUIET)
     tab.select(look, seen, [overview, seen], **_QUIET)
-    timer.tick(look, seen, [overview, seen], **_QUIET)
+    timer.tick(look, seen, [overview, seen], queue=False, **_QUIET)
 
 
 def _state(library: Library) -> str:

@@ -13,6 +13,9 @@ from page.shared import Query
 __all__ = ["action_of", "columns_html", "grid", "grid_html"]
 
 ACTIONS = ("open", "like", "dislike")
+# Takes the rest of a row, so that the cards in it keep their size.
+_FILLER = '<li class="filler" aria-hidden="true"></li>'
+_WEAK = "Weak matches from here on: one random pair in a thousand is as near"
 
 
 def grid(elem_id: str, *, classes: str = "") -> gr.HTML:
@@ -50,12 +53,9 @@ def grid_html(
     items = []
     for place, shown in enumerate(cards):
         if ordered and shown.weak and (place == 0 or not cards[place - 1].weak):
-            items.append(
-                '<li class="divide"><span>Weak matches from here on: one random pair in a thousand is as near'
-                "</span></li>"
-            )
+            items.append(f'{_FILLER}<li class="divide"><span>{_WEAK}</span></li>')
         items.append(card_html(shown, start + place, query, votes=votes, caption=caption, tag=not ordered))
-    return f'<ul class="grid">{"".join(items)}<li class="filler" aria-hidden="true"></li></ul>'
+    return f'<ul class="grid">{"".join(items)}{_FILLER}</ul>'
 
 
 def columns_html(columns: Sequence[tuple[str, str, Sequence[Card]]], query: Query | None = None) -> str:

@@ -84,7 +84,7 @@ def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
     data = event._data if isinstance(event._data, dict) else {}
     action, query = data.get("action"), query or Query()
     if action == "add":
-        return gr.skip(), True, gr.update(visible=True, label="One more picture")
+        return gr.skip(), True, gr.update(visible=True)
     if action == "clear":
         return Query(), False, gr.skip()
     every = [*query.sources, *query.dislikes]
@@ -115,7 +115,7 @@ def _box(given: Any) -> tuple[float, float, float, float] | None:
 def shown(query: Query | None) -> tuple[str, Any, bool]:
     """The panel for a query, and the place to drop pictures, which hides once there is one."""
     empty = not (query and (query.sources or query.dislikes))
-    return query_html(query), gr.update(visible=empty, value=None, label="Your picture"), False
+    return query_html(query), gr.update(visible=empty, value=None), False
 
 
 def query_html(query: Query | None, *, fixed: bool = False) -> str:

@@ -152,11 +152,19 @@ def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls
             results.examples,
         ],
         "api_visibility": "private",
-        "show_progress": "hidden",
+        "show_progress": "minimal",
+        "show_progress_on": results.status,
     }
     panel.connect(results.status)
     shared.query.change(trigger_mode="always_last", **search)
-    shared.request.change(lambda asked: asked or gr.skip(), shared.request, shared.query, **_QUIET)
+    shared.request.change(
+        lambda asked: (
+            (asked, None) if asked else (gr.skip(), gr.skip())
+        ),  # put away: it may be asked for again
+        shared.request,
+        [shared.query, shared.request],
+        **_QUIET,
+    )
     plain = [controls.metric, controls.encoder, controls.mode, controls.exact, controls.fold]
     knobs = [knob.input for knob in [*plain, controls.combine, controls.beside]]
     gr.on([*knobs, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 60
@@ -37,8 +39,14 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_url(demo_home: Path) -> Iterator[str]:
-    """Address of a running demo."""
+    """Address of a running demo whose network is loaded, so that no test waits for that."""
     with running("--home", str(demo_home)) as url:
+        grey = np.full((64, 64, 3), 128, np.uint8)
+        path = demo_home / "grey.png"
+        Image.fromarray(grey).save(path)
+        for name in ("cifar10", "wikiart"):
+            slow = Client(url, verbose=False, httpx_kwargs={"timeout": 300})
+            slow.predict(handle_file(path), name, api_name="/search")
         yield url
 
 
@@ -128,7 +136,7 @@ def open_page(browser: Any, demo_url: str) -> Iterator[Callable[..., Any]]:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(demo_url)
         page.locator("#examples .card").first.wait_for()

@@ -1,0 +1,153 @@
+"""Pictures of every tab for this folder: python -m docs.screenshots [--home …] [--collection WikiArt].
+
+Starts the demo, drives Chromium as a visitor would, and writes docs/<tab>.png; the Search tab also dark, and
+on a narrow screen. Needs requirements-dev.txt and a Chromium.
+"""
+
+import argparse
+import io
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+MAX_BYTES = 600_000
+WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+SETTLED_MS = 1500  # after the last picture was asked for
+EXAMPLE = 6  # a still life of the WikiArt sample
+
+
+def main() -> int:
+    """Takes them all."""
+    parser = argparse.ArgumentParser(prog="docs.screenshots", description=__doc__)
+    parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
+    parser.add_argument("--collection", default="WikiArt", help="title of the one that is shown")
+    options = parser.parse_args()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "demo.py",
+        "--port",
+        str(port),
+        *(["--home", options.home] if options.home else []),
+    ]
+    demo = subprocess.Popen(command, cwd=HERE.parent)
+    try:
+        url = f"http://127.0.0.1:{port}/"
+        _wait(url, demo)
+        _all(url, options.collection)
+    finally:
+        demo.terminate()
+        demo.wait(30)
+    return 0
+
+
+def _wait(url: str, demo: subprocess.Popen[bytes]) -> None:
+    for _ in range(600):
+        if demo.poll() is not None:
+            raise SystemExit("demo.py ended by itself; the lines above say why")
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(1)
+    raise SystemExit(f"{url} does not answer")
+
+
+def _all(url: str, collection: str) -> None:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+
+        def opened(size: Any, scheme: Any) -> Page:
+            page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
+            page.set_default_timeout(60_000)
+            page.goto(url)
+            page.locator("#examples .card").first.wait_for()
+            page.locator("#collection input").click()
+            page.get_by_role("option", name=collection).click()
+            page.locator("#examples .card:not(.tiny)").first.wait_for()
+            return page
+
+        page = opened(WIDE, "light")
+        _search(page)
+        _save(page, "search")
+        for tab in page.get_by_role("tab").all_inner_texts():
+            if tab in STEPS:
+                STEPS[tab](page)
+                _save(page, tab.lower())
+        for name, size, scheme in (("search-dark", WIDE, "dark"), ("search-narrow", NARROW, "light")):
+            page = opened(size, scheme)
+            _search(page)
+            _save(page, name)
+        browser.close()
+
+
+def _search(page: Page) -> None:
+    page.locator("#examples .open").nth(EXAMPLE).click()
+    page.locator("#search-hits .card").first.wait_for()
+
+
+def _why(page: Page) -> None:
+    page.get_by_role("tab", name="Search").click()
+    page.locator("#search-hits .open").first.click()
+    page.get_by_role("button", name="Why?").click()
+
+
+def _recommend(page: Page) -> None:
+    page.get_by_role("tab", name="Recommend").click()
+    for place, vote in ((0, "like"), (2, "like"), (5, "dislike")):
+        work = page.locator("#works-hits .card").nth(place)
+        work.hover()
+        work.locator(f"[data-action={vote}]").click()
+        page.locator(f"#works-hits [aria-pressed=true] >> nth={min(place, 2)}").wait_for()
+    page.locator("#recommend-hits .card").first.wait_for()
+    page.mouse.move(0, 0)
+
+
+def _plain(name: str) -> Callable[[Page], None]:
+    def step(page: Page) -> None:
+        page.get_by_role("tab", name=name).click()
+        page.wait_for_timeout(SETTLED_MS)
+
+    return step
+
+
+STEPS: dict[str, Callable[[Page], None]] = {
+    "Why": _why,
+    "Map": _plain("Map"),
+    "Recommend": _recommend,
+    "Compare": _plain("Compare"),
+    "Collections": _plain("Collections"),
+}
+
+
+def _save(page: Page, name: str) -> None:
+    """A PNG of 256 colours or fewer, so that it stays below `MAX_BYTES`."""
+    page.mouse.move(0, 0)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.wait_for_timeout(SETTLED_MS)
+    shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        file = io.BytesIO()
+        shot.quantize(colours, method=Image.Quantize.MEDIANCUT).save(file, "PNG", optimize=True)
+        if file.tell() <= MAX_BYTES:
+            break
+    (HERE / f"{name}.png").write_bytes(file.getvalue())
+    print(f"docs/{name}.png: {file.tell() / 1000:.0f} kB, {colours} colours")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
