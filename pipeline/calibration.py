@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MATCH_TAIL", "calibrate", "match_threshold", "unusualness"]
+__all__ = ["MATCH_TAIL", "SAMPLE", "calibrate", "match_threshold", "unusualness"]
 
 SAMPLE = 4000  # pictures; their 8 million pairs resolve the upper tail to about one in a million
 MATCH_TAIL = 1e-3  # a match is nearer than all but one random pair in a thousand

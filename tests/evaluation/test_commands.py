@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.calibration import match_threshold, unusualness
+from pipeline.indexing.calibrate import calibrate_version
 from pipeline.store import open_store
 from ray_jobs import evaluate, report
 
@@ -103,3 +105,14 @@ def test_report_without_labels(
     text = " ".join(read(file.read_text()).text.split())
     assert "There are no labels to judge by" in text
     assert "Closest pairs" in text and "Hubs" in text and "Nothing measured yet" in text
+
+
+def test_a_version_is_calibrated_by_its_own_points(clusters_home: Path) -> None:
+    store = open_store(str(clusters_home))
+    facts = store.read_manifest("plain__1").facts
+    calibrate_version(store, "plain__1", facts["encoders"])
+    found = facts["encoders"][0]["calibration"]
+    assert {found[metric]["pairs"] for metric in found} == {60 * 59 // 2}
+    # a quarter of all pairs less the diagonal is of one cluster, and all of them are nearer than the others
+    assert match_threshold(found, "cosine", 14 / 59) > 0.8
+    assert unusualness(0.8, found, "cosine") == pytest.approx(45 / 59, abs=0.02)
