@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import open_collection
@@ -72,6 +73,34 @@ def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: d
     assert all(actor["rows"] > 0 for actor in result["actors"])
     assert sum(actor["rows"] for actor in result["actors"]) == 520  # their shards are disjoint
     assert open_collection("wikiart", home=cluster["SIMILE_HOME"]).count == 520
+
+
+def test_a_stopped_job_goes_on_where_it_was(cluster: dict[str, str], tmp_path: Path) -> None:
+    rows = [
+        "--sample",
+        "--limit",
+        "2000",
+        "--encoder",
+        "pypi:efficientnet-lite0@64px",
+        "--home",
+        str(tmp_path),
+    ]
+    command = [RAY, "job", "submit", "--no-wait", "--submission-id", "to-be-stopped", "--working-dir", "."]
+    command += ["--", "python", "-m", "ray_jobs.index", "qdrant_config/cifar10.yaml", *rows]
+    subprocess.run(command, cwd=ROOT, env=cluster, capture_output=True, timeout=120, check=True)
+    deadline = time.monotonic() + 150
+    while not list(tmp_path.glob("staging/*/*/*.parquet")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    subprocess.run(
+        [RAY, "job", "stop", "to-be-stopped"], env=cluster, capture_output=True, timeout=120, check=True
+    )
+    staged = sum(pq.read_metadata(part).num_rows for part in tmp_path.glob("staging/*/*/*.parquet"))
+    assert 0 < staged < 2000
+    run = submit(cluster, "qdrant_config/cifar10.yaml", *rows)
+    assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
+    result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
+    assert (result["embedded"], result["written"]) == (2000 - staged, 2000)
 
 
 def test_without_the_token_the_cluster_refuses(cluster: dict[str, str]) -> None:

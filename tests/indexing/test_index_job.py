@@ -1,5 +1,6 @@
 """The index job as its users run it: a process, real Ray, real images, the embedded engine or a server."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,16 +8,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import datasets
 import pytest
-from PIL import Image
 
 from pipeline import open_collection
 from pipeline.errors import SimileError
+from ray_jobs.index import main
+from tests.indexing.conftest import COLOURS, write_pictures
+from tests.indexing.conftest import picture as coloured
+from tests.stand_ins.hub import HubStandIn
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
+
+
+def picture(colour: tuple[int, int, int], seed: int) -> bytes:
+    out = io.BytesIO()
+    coloured(colour, seed).save(out, "PNG")
+    return out.getvalue()
 
 
 def run_job(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -33,14 +42,7 @@ def result_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight textured pictures of each of three colours, one exact copy, and one file that is no image."""
-    root = tmp_path_factory.mktemp("pictures")
-    rng = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
-        (root / name).mkdir()
-        for i in range(8):
-            noise = rng.normal(scale=20, size=(40, 48, 3))
-            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i}.png")
+    root = write_pictures(tmp_path_factory.mktemp("pictures"))
     (root / "red" / "copy.png").write_bytes((root / "red" / "0.png").read_bytes())
     (root / "blue" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not really")
     return root
@@ -116,46 +118,6 @@ def test_mistakes_in_a_query_are_one_sentence(first_run: dict[str, Any], folder:
         open_collection("colour", home=home)
 
 
-def test_the_same_again_embeds_nothing_and_an_open_reader_stays_right(
-    first_run: dict[str, Any], config: str, folder: Path, home: str
-) -> None:
-    again = result_of(run_job(config, "--source", str(folder), "--home", home))
-    assert (again["written"], again["skipped"], again["rejected"]) == (0, 25, 1)
-    assert again["embedded"] == 0
-    assert again["version"] == first_run["version"]
-
-
-def test_new_rows_embed_only_themselves_and_readers_follow(
-    first_run: dict[str, Any], config: str, folder: Path, home: str
-) -> None:
-    reader = open_collection("colours", home=home)
-    assert reader.count == 24
-    extra = folder / "green" / "new.png"
-    Image.new("RGB", (50, 50), (10, 255, 10)).save(extra)
-    try:
-        more = result_of(run_job(config, "--source", str(folder), "--home", home))
-    finally:
-        extra.unlink()
-    assert more["embedded"] == 1
-    assert (more["source"], more["written"], more["skipped"]) == (27, 1, 25)
-    assert reader.count == 25
-    assert more["version"] != first_run["version"]
-
-
-def test_too_many_rejects_fail_and_leave_the_alias(
-    first_run: dict[str, Any], config: str, tmp_path: Path, home: str
-) -> None:
-    before = open_collection("colours", home=home).manifest["built"]
-    for i in range(4):
-        (tmp_path / f"{i}.png").write_bytes(b"nothing" * i)
-    Image.new("RGB", (9, 9)).save(tmp_path / "good.png")
-    run = run_job(config, "--source", str(tmp_path), "--home", home)
-    assert run.returncode == 1
-    assert "4 of 5 rows were rejected" in run.stderr
-    assert "Traceback" not in run.stderr
-    assert open_collection("colours", home=home).manifest["built"] == before
-
-
 def test_a_server_holds_the_same(config: str, folder: Path, tmp_path: Path) -> None:
     with QdrantStandIn(api_key="k3y") as server:
         environment = {"QDRANT_URL": server.url, "QDRANT_API_KEY": "k3y"}
@@ -176,24 +138,45 @@ def test_dry_run_writes_nothing(config: str, folder: Path, tmp_path: Path) -> No
     assert not list(tmp_path.rglob("*.alias"))
 
 
+def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
+    rows = {
+        "img": [{"bytes": picture(COLOURS["red"], seed), "path": None} for seed in range(6)],
+        "label": [0] * 6,
+    }
+    features = datasets.Features({"img": datasets.Image(), "label": datasets.ClassLabel(names=["cat"])})
+    table = datasets.Dataset.from_dict(rows, features=features)
+    (tmp_path / "hub" / "data").mkdir(parents=True)
+    table.to_parquet(tmp_path / "hub" / "data" / "train-00000-of-00001.parquet")
+    with HubStandIn({"uoft-cs/cifar10": tmp_path / "hub"}) as hub:
+        environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
+        arguments = ["qdrant_config/cifar10.yaml", "--encoder", "pypi:efficientnet-lite0@32px"]
+        result = result_of(run_job(*arguments, "--home", str(tmp_path / "home"), **environment))
+    assert (result["source"], result["written"]) == (6, 6)
+    collection = open_collection("cifar10", home=str(tmp_path / "home"))
+    assert collection.manifest["source"] == "uoft-cs/cifar10"
+    assert collection.facets("label") == [("cat", 6)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["qdrant_config/nothing.yaml"], "No configuration at"),
         (["qdrant_config/cifar10.yaml", "--home", "relative"], "is relative"),
         (["qdrant_config/cifar10.yaml", "--sample", "--limit", "0"], "must be 1 or more"),
-        (
-            ["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:efficientnet-lite9"],
-            "efficientnet-lite0",
-        ),
+        (["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:lite9"], "efficientnet-lite0"),
+        (["qdrant_config/cifar10.yaml", "--source", "/nowhere"], "/nowhere"),
         (["qdrant_config/cifar10.yaml", "--sample", "--actors", "64"], "lower --actors"),
+        (["qdrant_config/cifar10.yaml", "--rollback"], "no earlier version"),
+        (["qdrant_config/cifar10.yaml", "--prune"], "does not exist"),
     ],
 )
 def test_mistakes_on_the_command_line_are_one_sentence(
-    arguments: list[str], sentence: str, tmp_path: Path
+    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = [] if "--home" in arguments else ["--home", str(tmp_path)]
-    run = run_job(*arguments, *home)
-    assert run.returncode == 1
-    assert sentence in run.stderr
-    assert "Traceback" not in run.stderr
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, *home])
+    assert stopped.value.code == 1
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said

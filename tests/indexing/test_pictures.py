@@ -1,0 +1,48 @@
+"""What pictures and columns become, whatever they look like."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline import open_collection
+from pipeline.errors import SimileError
+from tests.indexing.conftest import COLOURS, Index, picture
+
+
+def test_huge_and_odd_pictures_with_fields_of_metadata_csv(index: Index, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    noise = Image.effect_noise((1000, 800), 80).resize((8000, 5000))  # 40 megapixels
+    noise.convert("RGB").save(pictures / "huge.jpg", quality=80)
+    Image.new("CMYK", (30, 40), (10, 200, 30, 0)).save(pictures / "cmyk.jpg")
+    Image.new("I;16", (30, 40), 40_000).save(pictures / "deep.png")
+    Image.new("LA", (30, 40), (200, 100)).save(pictures / "clear.png")
+    lines = ["file_name,painter,year", "huge.jpg,Anna,1901", "cmyk.jpg,Berta,1902", "deep.png,Anna,1903"]
+    (pictures / "metadata.csv").write_text("\n".join([*lines, "clear.png,Carl,1904", ""]))
+    account = index(tmp_path / "home", pictures)
+    assert (account.source, account.written, account.rejected) == (4, 4, 0)
+    collection = open_collection("colours", home=str(tmp_path / "home"))
+    assert sorted(collection.facets("painter")) == [("Anna", 2), ("Berta", 1), ("Carl", 1)]
+    hit = collection.search(pictures / "huge.jpg", k=1)[0]
+    assert (hit.payload["year"], hit.payload["_simile"]["width"]) == (1901, 8000)
+    (tmp_path / "thumbnail").write_bytes(hit.thumbnail)
+    assert min(Image.open(tmp_path / "thumbnail").size) <= 256
+
+
+def test_pictures_without_any_label_some_of_them_broken(index: Index, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for seed in range(5):
+        picture(COLOURS["blue"], seed).save(pictures / f"{seed}.png")
+    assert index(tmp_path, pictures).written == 5
+    collection = open_collection("colours", home=str(tmp_path))
+    assert collection.filters == []
+    hits = collection.search(pictures / "2.png", k=5)
+    assert [hit.label for hit in hits] == [""] * 5
+    assert hits[0].payload["_simile"]["places"] == ["2.png:0"]
+    for i in range(4):
+        (pictures / f"broken{i}.png").write_bytes(b"nothing" * i)
+    with pytest.raises(SimileError, match=r"4 of 9 rows were rejected \(44\.4%\), more than"):
+        index(tmp_path, pictures)
+    assert collection.count == 5
