@@ -38,8 +38,10 @@ class Method:
 
     @property
     def bytes(self) -> int:
-        """Of one vector: two a float component (float16), one for eight bits."""
+        """Of one vector: two a float component (float16), one for eight bits; of a label its number."""
         width = self.vectors.shape[1]
+        if self.field is not None:
+            return 1 if width <= 256 else 2
         return 2 * width if self.metric == "cosine" else -(-width // 8)
 
 

@@ -14,6 +14,7 @@ from pipeline.indexing.payload_fields import payload_indexes
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.progress import say
+from pipeline.indexing.random_pairs import calibrate_version
 from pipeline.indexing.staging import Staging
 from pipeline.indexing.versions import (
     build_key,
@@ -115,6 +116,7 @@ def build(
     store.attach(
         version, DELETED, json.dumps(sorted(deleted_ids(store, base.version if base else None))).encode()
     )
+    calibrate_version(store, version, manifest.facts["encoders"])
     store.write_manifest(version, manifest)
     store.switch(config.collection, version)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.calibration import match_threshold, unusualness
-from pipeline.indexing.calibrate import calibrate_version
+from pipeline.indexing.random_pairs import calibrate_version
 from pipeline.store import open_store
 from ray_jobs import evaluate, report
 
