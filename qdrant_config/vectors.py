@@ -34,6 +34,9 @@ class ProjectionConfig(Frozen):
     code_bits: Literal[64, 128, 256, 512] | None = Field(
         None, description="bits of a code: signs of the first components; default: of all"
     )
+    whitening: float = Field(
+        0.5, ge=0.0, le=1.0, description="power of the deviation that a component is divided by"
+    )
     sample: int = Field(20_000, ge=2, description="staged vectors the projection is fitted on")
 
     @model_validator(mode="after")

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from pipeline.projection import Projection, fit_projection, hamming_distances, identity
+from pipeline.errors import SimileError
+from pipeline.projection import (
+    Projection,
+    check_fingerprints,
+    fit_projection,
+    hamming_distances,
+    identity,
+    stored_projection,
+    vectors_fingerprint,
+)
 
 
 def positive_vectors(n: int = 400, d: int = 32) -> np.ndarray:
@@ -73,3 +82,65 @@ def test_prepared_codes_keep_neighbours_better_than_raw_signs() -> None:
         return float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, near[:, 1:11], strict=True)]))
 
     assert recall(Projection.codes(prepared)) > recall(Projection.codes(raw)) + 0.2
+
+
+def test_no_whitening_is_a_rotation_that_keeps_distances() -> None:
+    raw = positive_vectors(d=8)
+    prepared = fit_projection(raw, 8, whitening=0).apply(raw)
+    assert np.isclose(np.linalg.norm(raw[0] - raw[1]), np.linalg.norm(prepared[0] - prepared[1]), rtol=1e-4)
+
+
+def test_constant_components_are_dropped_in_single_precision_too() -> None:
+    raw = np.column_stack([positive_vectors(d=3), np.full(400, 7.0), np.zeros(400)]).astype(np.float32)
+    projection = fit_projection(raw, 5)
+    assert projection.dimension == 3
+    assert np.allclose(projection.matrix[3:], 0, atol=1e-6)  # they add nothing to any prepared component
+
+
+def test_a_short_code_is_made_of_the_strongest_components_alone() -> None:
+    """Two strong axes, six weak ones: a code of two bits must not hear of the weak ones."""
+    rng = np.random.default_rng(0)
+    raw = rng.normal(size=(500, 8)) * np.array([9, 8, 1, 1, 1, 1, 1, 1])
+    projection = fit_projection(raw, 8, code_bits=2)
+    assert projection.bits == 2
+    assert projection.dimension == 8
+    assert np.abs(projection.matrix[2:, :2]).max() < 0.1 * np.abs(projection.matrix[:2, :2]).max()
+    prepared, codes = projection.split(raw)
+    assert np.array_equal(codes, np.where(prepared[:, :2] >= 0, 1, -1))
+
+
+def test_a_hash_head_makes_the_codes_and_leaves_the_vectors_alone() -> None:
+    projection = Projection(np.eye(2, dtype=np.float32), np.array([10, 0], np.float32), hash_bits=3)
+    prepared, codes = projection.split(np.array([[1.0, 2.0, -0.5, 0.0, 4.0]]))
+    assert prepared.tolist() == [[11, 2]]
+    assert codes.tolist() == [[-1, 1, 1]]
+    with pytest.raises(ValueError, match="expected 2 \\+ 3 outputs"):
+        projection.split(np.array([[1.0, 2.0]]))
+    with pytest.raises(ValueError, match="hash head"):
+        projection.code(prepared)
+
+
+def test_the_fingerprint_changes_with_encoder_projection_and_code() -> None:
+    one, other = identity(2), Projection(np.eye(2, dtype=np.float32), np.array([0, 1e-6], np.float32))
+    prints = [
+        vectors_fingerprint("aaaa", one),
+        vectors_fingerprint("bbbb", one),
+        vectors_fingerprint("aaaa", other),
+        vectors_fingerprint("aaaa", identity(2, code_bits=1)),
+    ]
+    assert len(set(prints)) == 4
+    assert vectors_fingerprint("aaaa", identity(2)) == prints[0]
+
+
+def test_another_projection_than_that_of_the_points_is_refused_naming_both() -> None:
+    tensors = {"cnn.matrix": np.eye(2, dtype=np.float32), "cnn.offset": np.zeros(2, np.float32)}
+    entry = {"name": "e:cnn", "vector": "cnn", "fingerprint": "aaaa"}
+    check_fingerprints("v", [entry], tensors)  # as it was before there were fingerprints
+    entry["vectors_fingerprint"] = vectors_fingerprint("aaaa", stored_projection(tensors, entry))
+    check_fingerprints("v", [entry], tensors)
+    changed = tensors | {"cnn.offset": np.ones(2, np.float32)}
+    found = vectors_fingerprint("aaaa", stored_projection(changed, entry))
+    with pytest.raises(SimileError) as refused:
+        check_fingerprints("v", [entry], changed)
+    assert found in str(refused.value)
+    assert entry["vectors_fingerprint"] in str(refused.value)

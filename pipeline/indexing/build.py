@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
-from pipeline.indexing.fit import fit
+from pipeline.indexing.check import check_version
+from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.load import Row, Target, load_rows
 from pipeline.indexing.payload_fields import payload_indexes
 from pipeline.indexing.plan import Plan
@@ -29,7 +30,7 @@ from pipeline.indexing.versions import (
     stored_marks,
     stored_projections,
 )
-from pipeline.projection import Projection
+from pipeline.projection import Projection, check_fingerprints, vectors_fingerprint
 from pipeline.store import Manifest, Store
 from pipeline.store.protocol import vector_params
 
@@ -87,6 +88,8 @@ def build(
     gone = _to_remove(job, difference.gone, plan.unreadable.num_rows)
     to_write = difference.new | difference.changed
     account.kept, account.removed = len(difference.gone - gone), len(gone)
+    if base:
+        check_fingerprints(base.version, base.manifest.facts["encoders"], base.manifest.tensors)
     if base and not to_write and not gone:
         account.version = base.version
         account.enter(plan, set(), present)
@@ -113,6 +116,8 @@ def build(
             "points. The alias stays where it was; run the job again."
         )
     manifest = _manifest(job, checked, targets, fitted, expected, account)
+    with account.timed("check"):
+        check_version(store, version, manifest.facts["encoders"], config)
     store.attach(
         version, DELETED, json.dumps(sorted(deleted_ids(store, base.version if base else None))).encode()
     )
@@ -158,7 +163,10 @@ def _projections(
             say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it anew")
     ids = set(rows)
     fitted = {name: 0 if name in kept else min(len(ids), job.config.projection.sample) for name in stagings}
-    made = {name: kept.get(name) or fit(s, ids, job.config.projection) for name, s in stagings.items()}
+    made = {
+        name: kept.get(name) or fit(s, ids, job.config.projection, hash_bits(checked.encoders[name]))
+        for name, s in stagings.items()
+    }
     return made, fitted
 
 
@@ -196,7 +204,7 @@ def _open(
         store.copy(base.version, version)
     else:
         dimensions = {target.vector: target.projection.dimension for target in targets}
-        codes = {target.code: target.projection.dimension for target in targets}
+        codes = {target.code: target.projection.bits for target in targets}
         indexes = payload_indexes(checked.source, config.filters)
         store.create(version, config, vector_params(config, dimensions, codes), indexes)
     mark_unfinished(store, version, key)
@@ -231,6 +239,10 @@ def _manifest(
                 "code": target.code,
                 "fingerprint": description.fingerprint,
                 "prepared_dimension": target.projection.dimension,
+                "code_bits": target.projection.bits,
+                "projection_bits": target.projection.code_bits,
+                "hash_bits": target.projection.hash_bits,
+                "vectors_fingerprint": vectors_fingerprint(description.fingerprint, target.projection),
             }
             for description, target in zip(checked.encoders.values(), targets, strict=True)
         ],

@@ -145,11 +145,21 @@ def _vectors(name: str, encoder: Any, rows: list) -> tuple[np.ndarray, list, lis
     if not ready:
         return np.empty((0, 0), np.float32), [], failed
     vectors = encoder.encode_tensor(torch.stack(tensors))
-    good = np.isfinite(vectors).all(axis=1)
-    for row, finite in zip(ready, good, strict=True):
-        if not finite:
-            failed.append(_rejected(row["id"], "embed", f"{name} gives NaN or infinity", row["data"]))
-    return vectors[good], [row for row, finite in zip(ready, good, strict=True) if finite], failed
+    faults = [_fault(vector) for vector in vectors]
+    for row, fault in zip(ready, faults, strict=True):
+        if fault:
+            failed.append(_rejected(row["id"], "embed", f"{name} gives {fault}", row["data"]))
+    good = np.array([not fault for fault in faults])
+    return vectors[good], [row for row, fault in zip(ready, faults, strict=True) if not fault], failed
+
+
+def _fault(vector: np.ndarray) -> str:
+    """Why a raw output cannot be compared with others; empty if it can."""
+    if not np.isfinite(vector).all():
+        return "NaN or infinity"
+    if np.abs(vector).max() > np.finfo(np.float16).max:
+        return "values beyond 65,504, more than 16-bit floats hold"
+    return "" if vector.any() else "only zeros"
 
 
 def _attempt(

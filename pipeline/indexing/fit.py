@@ -1,22 +1,32 @@
 """Stage 3, fit: staged vectors -> one projection an encoder."""
 
+from dataclasses import replace
+
 import numpy as np
 
+from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
+from pipeline.indexing.progress import say
 from pipeline.indexing.staging import Staging
-from pipeline.projection import Projection, fit_projection, identity
+from pipeline.projection import Projection, finite_rows, fit_projection, identity
 from qdrant_config import ProjectionConfig
 
-__all__ = ["fit"]
+__all__ = ["fit", "hash_bits"]
 
 
-def fit(staging: Staging, ids: set[str], config: ProjectionConfig) -> Projection:
+def hash_bits(description: EncoderDescription) -> int:
+    """Outputs of the encoder that follow its embedding and whose signs are the code; mostly none."""
+    return getattr(description, "code_bits", None) or 0
+
+
+def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: int = 0) -> Projection:
     """The projection of one encoder, from a sample of its staged vectors that depends on nothing but the ids.
 
     Args:
         staging: where the raw vectors are.
         ids: rows of this collection; staged rows outside it are not looked at.
-        config: kind, dimension and sample size.
+        config: kind, dimension, bits, whitening and sample size.
+        hash_bits: see above.
 
     Raises:
         SimileError: nothing is staged.
@@ -24,8 +34,31 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig) -> Projection
     sample = staging.sample(config.sample, ids)
     if not len(sample):
         raise SimileError("No image could be embedded, so there is nothing to index; see the rejects above.")
+    width = sample.shape[1] - hash_bits
+    sample = sample[:, :width]
+    good = sample[finite_rows(sample)]
+    if len(good) < len(sample):
+        say(f"fit: {len(sample) - len(good):,} sampled vectors with NaN or infinity are left out")
     if config.kind == "none":
-        return identity(sample.shape[1])
-    if len(sample) == 1 or np.ptp(sample, axis=0).max() == 0:
-        return identity(sample.shape[1])  # one picture, or copies of it: nothing varies, nothing to fit
-    return fit_projection(sample, config.dimension)
+        projection = identity(width, config.code_bits)
+    elif len(good) < 2 or np.ptp(good, axis=0).max() == 0:
+        say("fit: fewer than two different vectors, so nothing varies; raw vectors are used as they are")
+        projection = identity(width, config.code_bits)
+    else:
+        projection = fit_projection(
+            good, config.dimension, whitening=config.whitening, code_bits=config.code_bits
+        )
+        _say_what_is_missing(projection, min(config.dimension, width), len(good))
+    return replace(projection, code_bits=None, hash_bits=hash_bits) if hash_bits else projection
+
+
+def _say_what_is_missing(projection: Projection, wanted: int, rows: int) -> None:
+    kept = projection.dimension
+    if kept == wanted:
+        return
+    reason = (
+        f"{rows:,} vectors vary along {kept} at most"
+        if kept == rows - 1
+        else "the others do not vary in the sample"
+    )
+    say(f"fit: {kept} of {wanted} components are kept; {reason}")

@@ -65,9 +65,9 @@ class Target:
     projection: Projection
 
     def vectors(self, raw: np.ndarray) -> dict[str, np.ndarray]:
-        """(N, raw D) -> the named vectors of N points."""
-        prepared = self.projection.apply(raw)
-        return {self.vector: prepared, self.code: Projection.codes(prepared)}
+        """(N, raw D [+ hash bits]) -> the named vectors of N points."""
+        prepared, codes = self.projection.split(raw)
+        return {self.vector: prepared, self.code: codes}
 
 
 @dataclass

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
-from pipeline.projection import Projection
+from pipeline.projection import Projection, stored_projection
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
 from pipeline.store.protocol import RESERVED, all_points
@@ -89,9 +89,7 @@ def stored_projections(
     if facts.get("projection") != config.projection.model_dump():
         return {}
     return {
-        entry["name"]: Projection(
-            manifest.tensors[f"{entry['vector']}.matrix"], manifest.tensors[f"{entry['vector']}.offset"]
-        )
+        entry["name"]: stored_projection(manifest.tensors, entry)
         for entry in facts["encoders"]
         if entry["name"] in encoders and entry["fingerprint"] == encoders[entry["name"]].fingerprint
     }

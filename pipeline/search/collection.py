@@ -10,7 +10,6 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import SimileError
-from pipeline.projection import Projection
 from pipeline.search.embedding import Prepared, embed_examples, encoder_of, opened, prepare
 from pipeline.search.example import Box, Example, Picture
 from pipeline.search.hit import Found, Hit, hit_from
@@ -53,7 +52,9 @@ class Collection:
         self._current = self._read(store.aliases()[name])
 
     def _read(self, version: str) -> Version:
-        return Version(version, self._store.read_manifest(version))
+        found = Version(version, self._store.read_manifest(version))
+        found.check()
+        return found
 
     def _version(self) -> Version:
         live = self._store.aliases().get(self.name)
@@ -207,9 +208,15 @@ class Collection:
         return found.hits, found.times
 
     def embed(self, images: Sequence[Picture], encoder: str | None = None) -> np.ndarray:
-        """Prepared vectors of pictures: (N, D) float32, not normalised; for `search_vector`."""
+        """Prepared vectors of pictures: (N, D) float32, not normalised; for `search_vector`.
+
+        Where a hash head makes the codes, each row is followed by its code.
+        """
         version = self._version()
-        return prepare(version, version.encoder(encoder), images)
+        facts = version.encoder(encoder)
+        hashed = bool(version.projection(facts).hash_bits)
+        rows = [[p.vector, p.code] if hashed else [p.vector] for p in prepare(version, facts, images)]
+        return np.stack([np.concatenate(row) for row in rows])
 
     def search_vector(
         self,
@@ -220,12 +227,20 @@ class Collection:
         exact: bool = False,
         encoder: str | None = None,
     ) -> list[Hit]:
-        """`search` for a vector (D,) that `embed` made."""
+        """`search` for a row that `embed` made with the same version."""
         version = self._version()
+        facts = version.encoder(encoder)
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         settings.check(version)
-        like = Prepared(prepared, Projection.codes(prepared[None])[0])
-        return Search(version, version.encoder(encoder), settings, [like]).run(self._store)[0]
+        projection = version.projection(facts)
+        width = projection.dimension
+        if len(prepared) != width + projection.hash_bits:
+            raise SimileError(
+                f"A vector of '{self.name}' has {width + projection.hash_bits} components and this one "
+                f"{len(prepared)}; make it with `embed`."
+            )
+        code = prepared[width:] if projection.hash_bits else projection.code(prepared[None])[0]
+        return Search(version, facts, settings, [Prepared(prepared[:width], code)]).run(self._store)[0]
 
     # --- what is stored
 

@@ -15,7 +15,6 @@ from PIL import Image
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, decode
-from pipeline.projection import Projection
 from pipeline.search.example import Box, Example, Picture, cropped
 from pipeline.search.version import Version
 from pipeline.store import Store
@@ -68,13 +67,11 @@ def _stored(store: Store, version: Version, facts: dict[str, Any], ids: list[str
 
 def _embed(version: Version, facts: dict[str, Any], example: Example) -> Prepared:
     if example.text:
-        vector = _prepare_text(version, facts, example.text)
-    elif isinstance(example.picture, bytes):
-        vector = _kept(version, facts, example.picture, example.box)
-    else:
-        assert example.picture is not None
-        vector = prepare(version, facts, [example.picture], [example.box])[0]
-    return Prepared(vector, Projection.codes(vector[None])[0])
+        return _prepare_text(version, facts, example.text)
+    if isinstance(example.picture, bytes):
+        return _kept(version, facts, example.picture, example.box)
+    assert example.picture is not None
+    return prepare(version, facts, [example.picture], [example.box])[0]
 
 
 def prepare(
@@ -82,19 +79,51 @@ def prepare(
     facts: dict[str, Any],
     images: Sequence[Picture],
     boxes: Sequence[Box | None] | None = None,
-) -> np.ndarray:
-    """(N, D) float32, not normalised; only what is inside `boxes` counts."""
+) -> list[Prepared]:
+    """One each; only what is inside `boxes` counts.
+
+    Raises:
+        SimileError: an unusable picture, or one that the network has nothing to say of.
+    """
     network = encoder_of(version, facts)
     boxes = boxes or [None] * len(images)
-    raw = network.encode([opened(i, network.decode_side, box) for i, box in zip(images, boxes, strict=True)])
-    return version.projection(facts["vector"]).apply(raw)
+    seen = [opened(i, network.decode_side, box) for i, box in zip(images, boxes, strict=True)]
+    projection = version.projection(facts)
+    vectors, codes = projection.split(_raw(network, seen, projection.hash_bits))
+    return [_checked(Prepared(*each), facts) for each in zip(vectors, codes, strict=True)]
 
 
-def _prepare_text(version: Version, facts: dict[str, Any], text: str) -> np.ndarray:
+def _raw(network: Encoder, images: list[Image.Image], hash_bits: int) -> np.ndarray:
+    """(N, D), or (N, D + hash bits) where the network ends in a hash head, which `encode` leaves out."""
+    if not hash_bits or not images:
+        return network.encode(images)
+    import torch
+
+    return np.concatenate(
+        [network.encode_tensor(torch.stack([network.preprocess(image)])) for image in images]
+    )
+
+
+def _checked(prepared: Prepared, facts: dict[str, Any]) -> Prepared:
+    if not np.isfinite(prepared.vector).all():
+        raise SimileError(f"{facts['name']} gives NaN or infinity for this picture; try another one.")
+    if not prepared.vector.any():
+        raise SimileError(
+            f"{facts['name']} gives only zeros for this picture, which are no nearer to one picture than to "
+            "another; try another one."
+        )
+    return prepared
+
+
+def _prepare_text(version: Version, facts: dict[str, Any], text: str) -> Prepared:
     network = encoder_of(version, facts)
     if not getattr(network.description, "text", False):
         raise SimileError(f"'{facts['name']}' knows pictures and no words; search with a picture.")
-    return version.projection(facts["vector"]).apply(network.encode_text([text]))[0]  # type: ignore[attr-defined]
+    projection = version.projection(facts)
+    if projection.hash_bits:
+        raise SimileError(f"The codes of '{facts['name']}' are learnt from pictures; search with a picture.")
+    vectors, codes = projection.split(network.encode_text([text]))  # type: ignore[attr-defined]
+    return _checked(Prepared(vectors[0], codes[0]), facts)
 
 
 def opened(image: Picture, side: int, box: Box | None = None) -> Image.Image:
@@ -134,11 +163,11 @@ def _loaded_encoder(name: str) -> Encoder:
     return load_encoder(name)
 
 
-_vectors: OrderedDict[tuple[Any, ...], np.ndarray] = OrderedDict()
+_vectors: OrderedDict[tuple[Any, ...], Prepared] = OrderedDict()
 _vectors_lock = threading.Lock()
 
 
-def _kept(version: Version, facts: dict[str, Any], data: bytes, box: Box | None) -> np.ndarray:
+def _kept(version: Version, facts: dict[str, Any], data: bytes, box: Box | None) -> Prepared:
     """`prepare`, remembered: a visitor who turns a knob does not wait for the network again."""
     key = (version.name, facts["fingerprint"], hashlib.sha256(data).digest(), box)
     with _vectors_lock:

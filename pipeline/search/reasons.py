@@ -10,8 +10,8 @@ from pipeline.calibration import unusualness
 from pipeline.encoders import Encoder
 from pipeline.encoders.seen import Part, seen_part
 from pipeline.explain import Explanation, Places, explain
-from pipeline.projection import Projection, hamming_distances
-from pipeline.search.embedding import Prepared, embed_examples, encoder_of
+from pipeline.projection import hamming_distances
+from pipeline.search.embedding import Prepared, embed_examples, encoder_of, prepare
 from pipeline.search.example import Example
 from pipeline.search.settings import MAX_K, METRICS, Metric, qdrant_filter, search_params
 from pipeline.search.version import Version
@@ -79,15 +79,14 @@ def find_reasons(
         SimileError: a point that is gone, or a network that cannot show its places.
     """
     encoder = encoder_of(version, facts)
-    projection = version.projection(facts["vector"])
+    projection = version.projection(facts)
     places = _places(encoder, [query, hit])
     stored = embed_examples(
         store, version, facts, [Example(id=point) for point in (hit_id, query_id) if point]
     )
     found, own = stored[0], stored[-1]
     if query_id is None:
-        vector = projection.apply(places[0].embedding[None])[0]
-        own = Prepared(vector, Projection.codes(vector[None])[0])
+        own = prepare(version, facts, [query])[0]
     others = [point for point in (hit_id, query_id) if point]
     standings = [_standing(store, version, facts, m, own, found, others) for m in METRICS]
     parts = [seen_part(encoder, picture.size) for picture in (query, hit)]

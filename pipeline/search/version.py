@@ -1,11 +1,11 @@
 """One build of a collection: what its manifest says, and what may be asked of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import SimileError
-from pipeline.projection import Projection
+from pipeline.projection import Projection, check_fingerprints, stored_projection
 from pipeline.store import Manifest
 
 __all__ = ["Version"]
@@ -39,10 +39,17 @@ class Version:
             f"it has: {', '.join(e['name'] for e in encoders)}."
         )
 
-    def projection(self, vector: str) -> Projection:
-        """Raw outputs -> prepared vectors of this version."""
-        tensors = self.manifest.tensors
-        return Projection(tensors[f"{vector}.matrix"], tensors[f"{vector}.offset"])
+    def projection(self, encoder: Mapping[str, Any]) -> Projection:
+        """Raw outputs of an encoder -> prepared vectors and codes of this version."""
+        return stored_projection(self.manifest.tensors, encoder)
+
+    def check(self) -> None:
+        """Refuses projections that are not those that the points were written with.
+
+        Raises:
+            SimileError: naming both fingerprints.
+        """
+        check_fingerprints(self.name, self.facts["encoders"], self.manifest.tensors)
 
     def check_fields(self, fields: Iterable[str]) -> None:
         """Refuses what is not a filter field, by name."""

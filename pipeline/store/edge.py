@@ -199,11 +199,15 @@ class EdgeStore:
         ]
 
     def retrieve(
-        self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None
+        self,
+        version: str,
+        ids: Sequence[str],
+        with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
         found = self._shard(version).retrieve(
-            point_ids=list(ids), with_payload=True, with_vector=with_vectors or False
+            point_ids=list(ids), with_payload=_payload(fields), with_vector=with_vectors or False
         )
         return [
             models.Record(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None) for r in found

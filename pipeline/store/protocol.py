@@ -162,9 +162,13 @@ class Store(Protocol):
         """
 
     def retrieve(
-        self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None
+        self,
+        version: str,
+        ids: Sequence[str],
+        with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
     ) -> list[models.Record]:
-        """Points by id; unknown ids are left out."""
+        """Points by id with the payload `fields` (default: all); unknown ids are left out."""
 
     def scroll(
         self,

@@ -219,10 +219,16 @@ class ServerStore:
         return found.points
 
     def retrieve(
-        self, version: str, ids: Sequence[str], with_vectors: list[str] | None = None
+        self,
+        version: str,
+        ids: Sequence[str],
+        with_vectors: list[str] | None = None,
+        fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        return self.client.retrieve(version, list(ids), with_payload=True, with_vectors=with_vectors or False)
+        return self.client.retrieve(
+            version, list(ids), with_payload=_payload(fields), with_vectors=with_vectors or False
+        )
 
     def scroll(
         self,

@@ -134,7 +134,9 @@ def _query(state: QdrantStandIn, body: dict, name: str) -> Any:
 
 def _retrieve(state: QdrantStandIn, body: dict, name: str) -> Any:
     asked = models.PointRequest.model_validate(body)
-    found = state.client.retrieve(name, asked.ids, with_payload=True, with_vectors=asked.with_vector or False)
+    found = state.client.retrieve(
+        name, asked.ids, with_payload=asked.with_payload or False, with_vectors=asked.with_vector or False
+    )
     return [_json(record) for record in found]
 
 
