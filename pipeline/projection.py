@@ -33,19 +33,21 @@ _ROWS = 4096  # converted to float64 at once
 
 @dataclass(frozen=True)
 class Projection:
-    """prepared = raw @ matrix + offset.
+    """prepared = raw @ matrix + offset, code = signs of what `code_matrix` makes of the same raw outputs.
 
     Attributes:
         matrix: (raw D, prepared D) float32.
         offset: (prepared D,) float32.
-        code_bits: a code is the signs of this many first components; None: of all of them.
+        code_matrix, code_offset: (raw D, bits) and (bits,) float32, for codes of another width than the
+            prepared vectors; None: a code is the signs of the prepared vector.
         hash_bits: outputs of the network that follow the embedding and whose signs are the code instead;
             0 where the network has no hash head.
     """
 
     matrix: np.ndarray
     offset: np.ndarray
-    code_bits: int | None = None
+    code_matrix: np.ndarray | None = None
+    code_offset: np.ndarray | None = None
     hash_bits: int = 0
 
     @property
@@ -56,42 +58,48 @@ class Projection:
     @property
     def bits(self) -> int:
         """Width of a code."""
-        return self.hash_bits or self.code_bits or self.dimension
+        return self.hash_bits or (self.dimension if self.code_matrix is None else self.code_matrix.shape[1])
+
+    @property
+    def codes_apart(self) -> bool:
+        """Codes need the raw outputs: prepared vectors do not tell them."""
+        return bool(self.hash_bits) or self.code_matrix is not None
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
         """(N, raw D) float -> (N, prepared D) float32, not normalised; Qdrant's cosine does that.
 
         Hash logits that follow the embedding are left out.
         """
-        embedding = raw[:, : len(self.matrix)]
-        return embedding.astype(np.float32, copy=False) @ self.matrix + self.offset
-
-    def code(self, prepared: np.ndarray) -> np.ndarray:
-        """(N, D) prepared vectors -> (N, bits) of −1 and +1.
-
-        Raises:
-            ValueError: codes come from a hash head, which prepared vectors know nothing of.
-        """
-        if self.hash_bits:
-            raise ValueError("these codes are made by the network's hash head, not from prepared vectors")
-        return self.codes(prepared[:, : self.bits])
+        return self._embedding(raw) @ self.matrix + self.offset
 
     def split(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(N, raw D [+ hash bits]) -> prepared vectors (N, D) and codes (N, bits), both float32."""
         prepared = self.apply(raw)
-        if not self.hash_bits:
-            return prepared, self.code(prepared)
         width = len(self.matrix)
-        if raw.shape[1] != width + self.hash_bits:
-            raise ValueError(
-                f"expected {width} + {self.hash_bits} outputs of a hash network, got {raw.shape[1]}"
-            )
-        return prepared, self.codes(raw[:, width:])
+        if self.hash_bits:
+            if raw.shape[1] != width + self.hash_bits:
+                raise ValueError(
+                    f"expected {width} + {self.hash_bits} outputs of a hash network, got {raw.shape[1]}"
+                )
+            return prepared, self.codes(raw[:, width:])
+        if self.code_matrix is None:
+            return prepared, self.codes(prepared)
+        return prepared, self.codes(self._embedding(raw) @ self.code_matrix + self.code_offset)
+
+    def _embedding(self, raw: np.ndarray) -> np.ndarray:
+        return raw[:, : len(self.matrix)].astype(np.float32, copy=False)
 
     @staticmethod
     def codes(values: np.ndarray) -> np.ndarray:
         """(N, D) float -> (N, D) float32 of −1 and +1; a zero counts as +1."""
         return np.where(values >= 0, np.float32(1), np.float32(-1))
+
+    def tensors(self, vector: str) -> dict[str, np.ndarray]:
+        """What a manifest keeps, under the name of the vector."""
+        kept = {f"{vector}.matrix": self.matrix, f"{vector}.offset": self.offset}
+        if self.code_matrix is not None and self.code_offset is not None:
+            kept |= {f"{vector}.code_matrix": self.code_matrix, f"{vector}.code_offset": self.code_offset}
+        return kept
 
 
 def fit_projection(
@@ -109,8 +117,8 @@ def fit_projection(
         dimension: components wanted; fewer are kept when N or D or the rank of the sample is smaller.
         seed: of the rotation that ITQ starts from.
         whitening: a component is divided by its standard deviation to this power; 0 not at all, 1 fully.
-        code_bits: the first so many principal components are rotated among themselves, so that they make
-            a code of their own, and the others among themselves.
+        code_bits: components that make the code; None: those of the prepared vector. They are rotated
+            among themselves.
 
     Raises:
         ValueError: fewer than two finite rows, or all rows equal.
@@ -119,18 +127,14 @@ def fit_projection(
     if len(raw) < 2:
         raise ValueError(f"a projection needs two finite vectors or more, got {len(raw)}")
     mean = raw.mean(axis=0, dtype=np.float64)
-    deviations, components = _principal_components(raw, mean, dimension)
+    deviations, components = _principal_components(raw, mean, max(dimension, code_bits or 0))
     scaled = components / deviations**whitening
-    rows = (raw - mean.astype(np.float32)).astype(np.float32) @ scaled.astype(np.float32)
-    # Cosine compares directions, so the rotation is fitted to directions: long vectors do not weigh more.
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
-    first = min(code_bits or len(deviations), len(deviations))
-    matrix = np.concatenate(
-        [scaled[:, part] @ _itq_rotation(rows[:, part], seed) for part in (slice(first), slice(first, None))],
-        axis=1,
-    )
-    bits = first if code_bits else None
-    return Projection(matrix.astype(np.float32), (-mean @ matrix).astype(np.float32), bits)
+    rows = (raw - mean).astype(np.float32) @ scaled.astype(np.float32)
+    width, bits = (min(wanted, len(deviations)) for wanted in (dimension, code_bits or dimension))
+    vectors = _rotated(rows[:, :width], scaled[:, :width], mean, seed)
+    if width == bits:
+        return Projection(*vectors)
+    return Projection(*vectors, *_rotated(rows[:, :bits], scaled[:, :bits], mean, seed))
 
 
 def finite_rows(raw: np.ndarray) -> np.ndarray:
@@ -139,18 +143,21 @@ def finite_rows(raw: np.ndarray) -> np.ndarray:
 
 
 def identity(dimension: int, code_bits: int | None = None) -> Projection:
-    """`projection: none`: raw vectors as they are."""
-    bits = min(code_bits, dimension) if code_bits else None
-    return Projection(np.eye(dimension, dtype=np.float32), np.zeros(dimension, np.float32), bits)
+    """`projection: none`: raw vectors as they are; a code is made of the first components."""
+    one, zero = np.eye(dimension, dtype=np.float32), np.zeros(dimension, np.float32)
+    if code_bits is None or code_bits >= dimension:
+        return Projection(one, zero)
+    return Projection(one, zero, one[:, :code_bits], zero[:code_bits])
 
 
 def stored_projection(tensors: Mapping[str, np.ndarray], encoder: Mapping[str, Any]) -> Projection:
-    """The projection of one encoder of a manifest; older ones say nothing of bits."""
+    """The projection of one encoder of a manifest, the inverse of `Projection.tensors`."""
     vector = encoder["vector"]
     return Projection(
         tensors[f"{vector}.matrix"],
         tensors[f"{vector}.offset"],
-        encoder.get("projection_bits"),
+        tensors.get(f"{vector}.code_matrix"),
+        tensors.get(f"{vector}.code_offset"),
         encoder.get("hash_bits", 0),
     )
 
@@ -158,7 +165,7 @@ def stored_projection(tensors: Mapping[str, np.ndarray], encoder: Mapping[str, A
 def vectors_fingerprint(encoder_fingerprint: str, projection: Projection) -> str:
     """16 hex digits: equal ones may be compared, vectors and codes alike."""
     hasher = hashlib.sha256(f"{encoder_fingerprint}/{projection.bits}/{projection.hash_bits}".encode())
-    for tensor in (projection.matrix, projection.offset):
+    for tensor in projection.tensors("").values():
         hasher.update(np.ascontiguousarray(tensor, "<f4").tobytes())
     return hasher.hexdigest()[:16]
 
@@ -207,12 +214,24 @@ def _principal_components(raw: np.ndarray, mean: np.ndarray, dimension: int) -> 
     return deviations[:kept], vectors[:, ::-1][:, :kept]
 
 
+def _rotated(
+    rows: np.ndarray, scaled: np.ndarray, mean: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Matrix and offset with the ITQ rotation of `rows` (N, K) folded in.
+
+    Cosine compares directions, so the rotation is fitted to directions: long vectors do not weigh more.
+    """
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
+    matrix = scaled @ _itq_rotation(unit, seed)
+    return matrix.astype(np.float32), (-mean @ matrix).astype(np.float32)
+
+
 def _itq_rotation(rows: np.ndarray, seed: int) -> np.ndarray:
-    """(K, K) rotation that brings `rows` (N, K) float32 nearest to corners of a hypercube; K may be 0."""
+    """(K, K) rotation that brings `rows` (N, K) float32 nearest to corners of a hypercube."""
     width = rows.shape[1]
     rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(width, width)))
-    rows, corners = np.ascontiguousarray(rows), np.empty_like(rows)
-    for _ in range(ITQ_ITERATIONS if width else 0):
+    corners = np.empty_like(rows)
+    for _ in range(ITQ_ITERATIONS):
         np.matmul(rows, rotation.astype(np.float32), out=corners)
         np.copysign(np.float32(1), corners, out=corners)
         left, _, right = np.linalg.svd(corners.T @ rows)

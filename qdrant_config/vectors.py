@@ -16,7 +16,7 @@ Metric = Literal["cosine", "hamming"]
 _BITS: dict[str, tuple[float, ...]] = {"binary": (1, 1.5, 2), "turbo": (1, 1.5, 2, 4)}
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "binary": {"bits": 1, "query_bits": 8},
-    "turbo": {"bits": 4},
+    "turbo": {"bits": 2},
     "scalar": {"quantile": 0.99},
     "product": {"compression": "x16"},
     "none": {},
@@ -30,33 +30,29 @@ class ProjectionConfig(Frozen):
     """How raw network outputs become prepared vectors and codes; see pipeline/projection.py."""
 
     kind: Literal["itq", "none"] = "itq"
-    dimension: int = Field(512, ge=1, le=4096, description="components kept; the encoder's width if smaller")
-    code_bits: Literal[64, 128, 256, 512] | None = Field(
-        None, description="bits of a code: signs of the first components; default: of all"
+    # 224 components of 2 bits and Turbo's two numbers are 64 bytes: recall@10 at 4-fold oversampling is 0.997
+    # on CIFAR-10, where 512 components of 1 bit, 64 bytes too, reach 0.982.
+    dimension: int = Field(
+        224, ge=1, le=4096, description="components of a vector; the encoder's width if smaller"
+    )
+    code_bits: Literal[64, 128, 256, 512] = Field(
+        512, description="components that make a code, one bit each; the encoder's width if smaller"
     )
     whitening: float = Field(
         0.5, ge=0.0, le=1.0, description="power of the deviation that a component is divided by"
     )
     sample: int = Field(20_000, ge=2, description="staged vectors the projection is fitted on")
 
-    @model_validator(mode="after")
-    def _bits_are_components(self) -> "ProjectionConfig":
-        if self.code_bits and self.kind == "itq" and self.code_bits > self.dimension:
-            raise ValueError(
-                f"code_bits {self.code_bits} is more than dimension {self.dimension}, and a bit is the sign "
-                "of a component; raise dimension or lower code_bits"
-            )
-        return self
-
 
 class QuantizationConfig(Frozen):
     """Compression of the float vectors, kept in RAM while the originals stay on disk.
 
-    `binary`: bits 1, 1.5 or 2 a component, query_bits 1, 4 or 8. `turbo`: bits 1, 1.5, 2 or 4. `scalar`: one
-    byte a component, quantile. `product`: compression x4 to x64. `none`: floats only.
+    `turbo`: bits 1, 1.5, 2 or 4 a component; a server of Qdrant 1.18 or newer. `binary`: bits 1, 1.5 or 2,
+    query_bits 1, 4 or 8. `scalar`: one byte a component, quantile. `product`: compression x4 to x64.
+    `none`: floats only.
     """
 
-    kind: Literal["binary", "turbo", "scalar", "product", "none"] = "binary"
+    kind: Literal["turbo", "binary", "scalar", "product", "none"] = "turbo"
     bits: float | None = Field(None, description="bits a component; binary and turbo")
     query_bits: Literal[1, 4, 8] | None = Field(None, description="bits a component of the query; binary")
     quantile: float | None = Field(None, ge=0.5, le=1.0, description="share of values not cut off; scalar")
@@ -68,7 +64,7 @@ class QuantizationConfig(Frozen):
         """Fill in the defaults of the kind; refuse what belongs to another kind."""
         if not isinstance(given, dict):
             return given
-        kind = given.get("kind", "binary")
+        kind = given.get("kind", "turbo")
         defaults = _DEFAULTS.get(kind)
         if defaults is None:
             return given  # pydantic names the kinds that there are
@@ -101,7 +97,7 @@ class QuantizationConfig(Frozen):
                     )
                 )
             case "turbo":
-                bits = models.TurboQuantBitSize(_TURBO_BITS[self.bits or 4])
+                bits = models.TurboQuantBitSize(_TURBO_BITS[self.bits or 2])
                 return models.TurboQuantization(
                     turbo=models.TurboQuantQuantizationConfig(always_ram=True, bits=bits)
                 )
@@ -128,7 +124,7 @@ class QuantizationConfig(Frozen):
             case "binary":
                 return 16 * math.ceil(dimension * (self.bits or 1) / 128)
             case "turbo":
-                return math.ceil(dimension * (self.bits or 4) / 8) + 8
+                return math.ceil(dimension * (self.bits or 2) / 8) + 8
             case "scalar":
                 return 16 * math.ceil(dimension / 16) + 4
             case "product":

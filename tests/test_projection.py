@@ -102,22 +102,39 @@ def test_a_short_code_is_made_of_the_strongest_components_alone() -> None:
     rng = np.random.default_rng(0)
     raw = rng.normal(size=(500, 8)) * np.array([9, 8, 1, 1, 1, 1, 1, 1])
     projection = fit_projection(raw, 8, code_bits=2)
-    assert projection.bits == 2
-    assert projection.dimension == 8
-    assert np.abs(projection.matrix[2:, :2]).max() < 0.1 * np.abs(projection.matrix[:2, :2]).max()
+    assert (projection.dimension, projection.bits, projection.codes_apart) == (8, 2, True)
+    assert projection.code_matrix is not None
+    assert np.abs(projection.code_matrix[2:]).max() < 0.1 * np.abs(projection.code_matrix[:2]).max()
+    _, codes = projection.split(raw)
+    assert np.array_equal(codes, fit_projection(raw, 2).split(raw)[1])
+
+
+def test_a_code_can_be_longer_than_its_vector() -> None:
+    raw = positive_vectors(d=32)
+    projection = fit_projection(raw, 4, code_bits=16)
+    assert (projection.dimension, projection.bits) == (4, 16)
     prepared, codes = projection.split(raw)
-    assert np.array_equal(codes, np.where(prepared[:, :2] >= 0, 1, -1))
+    assert np.allclose(prepared, fit_projection(raw, 4).apply(raw), atol=1e-4)
+    assert np.array_equal(codes, fit_projection(raw, 16).split(raw)[1])
+    assert np.allclose(identity(3, code_bits=2).split(np.array([[1.0, -1, 1]]))[1], [[1, -1]])
 
 
 def test_a_hash_head_makes_the_codes_and_leaves_the_vectors_alone() -> None:
     projection = Projection(np.eye(2, dtype=np.float32), np.array([10, 0], np.float32), hash_bits=3)
+    assert (projection.bits, projection.codes_apart) == (3, True)
     prepared, codes = projection.split(np.array([[1.0, 2.0, -0.5, 0.0, 4.0]]))
     assert prepared.tolist() == [[11, 2]]
     assert codes.tolist() == [[-1, 1, 1]]
     with pytest.raises(ValueError, match="expected 2 \\+ 3 outputs"):
         projection.split(np.array([[1.0, 2.0]]))
-    with pytest.raises(ValueError, match="hash head"):
-        projection.code(prepared)
+
+
+def test_what_a_manifest_keeps_comes_back() -> None:
+    projection = fit_projection(positive_vectors(d=8), 4, code_bits=6)
+    back = stored_projection(projection.tensors("cnn"), {"vector": "cnn"})
+    raw = positive_vectors(n=5, d=8)
+    for one, other in zip(projection.split(raw), back.split(raw), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_the_fingerprint_changes_with_encoder_projection_and_code() -> None:

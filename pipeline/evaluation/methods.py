@@ -10,10 +10,11 @@ from pipeline.evaluation.classifier import label_codes, predicted_labels
 from pipeline.evaluation.neighbours import CSLS_NEIGHBOURS, csls_offsets
 from pipeline.evaluation.protocols import Protocol
 from pipeline.projection import Projection, fit_projection
+from qdrant_config import ProjectionConfig
 
 __all__ = ["CSLS_LIMIT", "Method", "Vectors", "fit_on", "methods_of", "prepare"]
 
-_PREPARED = 512  # components of a prepared vector, as in qdrant_config's default
+_DEFAULT = ProjectionConfig()
 _FIT_SAMPLE = 10_000
 CSLS_LIMIT = 10_000  # database pictures; every one is compared with every other
 
@@ -74,14 +75,19 @@ def prepare(
         projection: the one of an index, instead of a fitted one.
     """
     embedding = raw[:, : raw.shape[1] - (code_bits or 0)]
-    prepared = (projection or fit_on(raw, code_bits, protocol)).apply(embedding)
-    codes = _signs(raw[:, -code_bits:] if code_bits else prepared)
+    projection = projection or fit_on(raw, code_bits, protocol)
+    prepared, codes = projection.split(embedding if not projection.hash_bits else raw)
+    if code_bits:
+        codes = _signs(raw[:, -code_bits:])
     return Vectors(embedding, prepared, codes, trained=bool(code_bits))
 
 
 def fit_on(raw: np.ndarray, code_bits: int | None, protocol: Protocol) -> Projection:
     """The projection for a protocol; two protocols with the same training pictures share it."""
-    return fit_projection(raw[_sample(protocol), : raw.shape[1] - (code_bits or 0)], _PREPARED)
+    sample = raw[_sample(protocol), : raw.shape[1] - (code_bits or 0)]
+    return fit_projection(
+        sample, _DEFAULT.dimension, whitening=_DEFAULT.whitening, code_bits=_DEFAULT.code_bits
+    )
 
 
 def methods_of(

@@ -240,7 +240,6 @@ def _manifest(
                 "fingerprint": description.fingerprint,
                 "prepared_dimension": target.projection.dimension,
                 "code_bits": target.projection.bits,
-                "projection_bits": target.projection.code_bits,
                 "hash_bits": target.projection.hash_bits,
                 "vectors_fingerprint": vectors_fingerprint(description.fingerprint, target.projection),
             }
@@ -262,8 +261,7 @@ def _manifest(
         facts["added"] = [*before.get("added", []), source.name]
     else:
         facts["added"] = before.get("added", []) if account.kept else []
-    tensors = {}
+    tensors: dict[str, Any] = {}
     for target in targets:
-        tensors[f"{target.vector}.matrix"] = target.projection.matrix
-        tensors[f"{target.vector}.offset"] = target.projection.offset
+        tensors |= target.projection.tensors(target.vector)
     return Manifest(facts, tensors)

@@ -36,20 +36,19 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: in
         raise SimileError("No image could be embedded, so there is nothing to index; see the rejects above.")
     width = sample.shape[1] - hash_bits
     sample = sample[:, :width]
+    code_bits = config.dimension if hash_bits else config.code_bits  # a hash head makes the codes itself
     good = sample[finite_rows(sample)]
     if len(good) < len(sample):
         say(f"fit: {len(sample) - len(good):,} sampled vectors with NaN or infinity are left out")
     if config.kind == "none":
-        projection = identity(width, config.code_bits)
+        projection = identity(width, code_bits)
     elif len(good) < 2 or np.ptp(good, axis=0).max() == 0:
         say("fit: fewer than two different vectors, so nothing varies; raw vectors are used as they are")
-        projection = identity(width, config.code_bits)
+        projection = identity(width, code_bits)
     else:
-        projection = fit_projection(
-            good, config.dimension, whitening=config.whitening, code_bits=config.code_bits
-        )
+        projection = fit_projection(good, config.dimension, whitening=config.whitening, code_bits=code_bits)
         _say_what_is_missing(projection, min(config.dimension, width), len(good))
-    return replace(projection, code_bits=None, hash_bits=hash_bits) if hash_bits else projection
+    return replace(projection, hash_bits=hash_bits)
 
 
 def _say_what_is_missing(projection: Projection, wanted: int, rows: int) -> None:

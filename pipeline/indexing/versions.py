@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
-from pipeline.projection import Projection, stored_projection
+from pipeline.projection import Projection, stored_projection, vectors_fingerprint
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
 from pipeline.store.protocol import RESERVED, all_points
@@ -112,7 +110,7 @@ def build_key(settings: str, marks: Mapping[str, str], projections: Mapping[str,
     for point in sorted(marks):
         hasher.update(f"{point}{marks[point]}\n".encode())
     for name in sorted(projections):
-        hasher.update(np.ascontiguousarray(projections[name].matrix).tobytes())
+        hasher.update(vectors_fingerprint(name, projections[name]).encode())
     return hasher.hexdigest()
 
 

@@ -210,12 +210,12 @@ class Collection:
     def embed(self, images: Sequence[Picture], encoder: str | None = None) -> np.ndarray:
         """Prepared vectors of pictures: (N, D) float32, not normalised; for `search_vector`.
 
-        Where a hash head makes the codes, each row is followed by its code.
+        Where codes are not the signs of prepared vectors, each row is followed by its code.
         """
         version = self._version()
         facts = version.encoder(encoder)
-        hashed = bool(version.projection(facts).hash_bits)
-        rows = [[p.vector, p.code] if hashed else [p.vector] for p in prepare(version, facts, images)]
+        apart = version.projection(facts).codes_apart
+        rows = [[p.vector, p.code] if apart else [p.vector] for p in prepare(version, facts, images)]
         return np.stack([np.concatenate(row) for row in rows])
 
     def search_vector(
@@ -234,12 +234,13 @@ class Collection:
         settings.check(version)
         projection = version.projection(facts)
         width = projection.dimension
-        if len(prepared) != width + projection.hash_bits:
+        expected = width + (projection.bits if projection.codes_apart else 0)
+        if len(prepared) != expected:
             raise SimileError(
-                f"A vector of '{self.name}' has {width + projection.hash_bits} components and this one "
-                f"{len(prepared)}; make it with `embed`."
+                f"A vector of '{self.name}' has {expected} components and this one {len(prepared)}; make it "
+                "with `embed`."
             )
-        code = prepared[width:] if projection.hash_bits else projection.code(prepared[None])[0]
+        code = prepared[width:] if projection.codes_apart else projection.codes(prepared[None])[0]
         return Search(version, facts, settings, [Prepared(prepared[:width], code)]).run(self._store)[0]
 
     # --- what is stored

@@ -26,11 +26,10 @@ def load(tmp_path: Path, section: str) -> CollectionConfig:
         ("quantization: {kind: none, bits: 1}", "'none' does not take bits; it takes nothing else"),
         ("quantization: {kind: binary, bits: 4}", "'binary' has 1, 1.5, 2 bits a component, not 4"),
         ("quantization: {kind: turbo, bits: 3}", "'turbo' has 1, 1.5, 2, 4 bits a component, not 3"),
-        ("quantization: {kind: octal}", "quantization.kind: Input should be 'binary', 'turbo'"),
+        ("quantization: {kind: octal}", "quantization.kind: Input should be 'turbo', 'binary'"),
         ("quantization: {kind: product, compression: x5}", "quantization.compression"),
         ("quantization: {bit: 1}", "unknown key 'quantization.bit'; known keys: kind, bits"),
         ("projection: {code_bits: 100}", "projection.code_bits: Input should be 64, 128, 256 or 512"),
-        ("projection: {code_bits: 256, dimension: 128}", "code_bits 256 is more than dimension 128"),
         ("search: {oversampling: 0.5}", "search.oversampling"),
         ("hnsw: {m: 2}", "hnsw.m"),
         ("hnsw_m: 16", "unknown key 'hnsw_m'; known keys: collection"),
@@ -43,19 +42,27 @@ def test_what_cannot_be_said_is_refused_by_name(tmp_path: Path, section: str, se
     assert sentence in str(refused.value)
 
 
-def test_the_default_is_one_bit_a_component_and_eight_of_the_query(tmp_path: Path) -> None:
-    wanted = load(tmp_path, "").quantization.to_qdrant()
-    assert isinstance(wanted, models.BinaryQuantization)
-    assert wanted.binary.encoding == models.BinaryQuantizationEncoding.ONE_BIT
-    assert wanted.binary.query_encoding == models.BinaryQuantizationQueryEncoding.SCALAR8BITS
-    assert wanted.binary.always_ram
+def test_the_default_is_64_bytes_a_vector_and_64_a_code(tmp_path: Path) -> None:
+    config = load(tmp_path, "")
+    wanted = config.quantization.to_qdrant()
+    assert isinstance(wanted, models.TurboQuantization)
+    assert wanted.turbo.bits == models.TurboQuantBitSize.BITS2
+    assert wanted.turbo.always_ram
+    assert config.quantization.code_bytes(config.projection.dimension) == 64
+    assert config.projection.code_bits == 8 * 64
 
 
 @pytest.mark.parametrize(
     ("settings", "qdrant"),
     [
-        ({"bits": 1.5, "query_bits": 1}, {"encoding": "one_and_half_bits", "query_encoding": "binary"}),
-        ({"bits": 2, "query_bits": 4}, {"encoding": "two_bits", "query_encoding": "scalar4bits"}),
+        (
+            {"kind": "binary", "bits": 1.5, "query_bits": 1},
+            {"encoding": "one_and_half_bits", "query_encoding": "binary"},
+        ),
+        (
+            {"kind": "binary", "bits": 2, "query_bits": 4},
+            {"encoding": "two_bits", "query_encoding": "scalar4bits"},
+        ),
         ({"kind": "turbo", "bits": 1.5}, {"bits": "bits1_5"}),
         ({"kind": "scalar"}, {"type": "int8", "quantile": 0.99}),
         ({"kind": "product", "compression": "x64"}, {"compression": "x64"}),
