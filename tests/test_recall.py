@@ -10,11 +10,14 @@ from pipeline.indexing.check import check_version
 from pipeline.recall import Queries, count_found, exact_scores, measure
 from pipeline.store.edge import EdgeStore
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig, SearchConfig
+from qdrant_config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
 
 EXACT = SearchConfig().to_qdrant(11, exact=True)
 CONFIG = CollectionConfig(
-    collection="things", source="x", encoders=[EncoderConfig(name="e:cnn", vector="cnn")]
+    collection="things",
+    source="x",
+    encoders=[EncoderConfig(name="e:cnn", vector="cnn")],
+    quantization=QuantizationConfig(kind="binary"),
 )
 
 
