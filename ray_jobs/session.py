@@ -21,7 +21,10 @@ def ray_session() -> Iterator[None]:
     """
     import ray
 
-    ray.init(address=os.environ.get("RAY_ADDRESS") or "local", logging_level=logging.ERROR)
+    joined = ray.init(address=os.environ.get("RAY_ADDRESS") or "local", logging_level=logging.ERROR)
+    if joined.dashboard_url:
+        logs = f"{joined.address_info['session_dir']}/logs"
+        print(f"Ray's dashboard: http://{joined.dashboard_url}   logs: {logs}", file=sys.stderr, flush=True)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # our own bars know the totals and count rows, not tasks
     context.print_on_execution_start = False

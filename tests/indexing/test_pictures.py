@@ -1,8 +1,11 @@
 """What pictures and columns become, whatever they look like."""
 
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+import ray
 from PIL import Image
 
 from pipeline import open_collection
@@ -46,3 +49,21 @@ def test_pictures_without_any_label_some_of_them_broken(index: Index, tmp_path: 
     with pytest.raises(SimileError, match=r"4 of 9 rows were rejected \(44\.4%\), more than"):
         index(tmp_path, pictures)
     assert collection.count == 5
+
+
+def test_prometheus_can_scrape_the_counters(index: Index, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for seed in range(3):
+        picture(COLOURS["red"], seed).save(pictures / f"{seed}.png")
+    index(tmp_path, pictures, collection="counted")
+    node = ray.nodes()[0]
+    address = f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}/metrics"
+    deadline = time.monotonic() + 60
+    while True:  # Ray's agent collects every few seconds
+        text = urllib.request.urlopen(address, timeout=10).read().decode()
+        lines = [line for line in text.splitlines() if "simile_rows_embedded" in line and "counted" in line]
+        if lines or time.monotonic() > deadline:
+            break
+        time.sleep(1)
+    assert [float(line.rsplit(" ", 1)[1]) for line in lines] == [3.0]
