@@ -16,6 +16,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="the run's YAML")
     parser.add_argument("--source", help="a Hub id, a mirror in the Hub's layout, or a folder of images")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
+    parser.add_argument("--bits", type=int, metavar="N", help="of the code; the run is then called NAME-N")
     parser.add_argument("--epochs", type=int, metavar="N")
     parser.add_argument("--workers", type=int, metavar="N", help="processes, on any machine of the cluster")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of a worker")
@@ -27,11 +28,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _command(options: argparse.Namespace) -> str:
+    """What repeats this run, without the folders of this machine."""
+    shown = [
+        f"--{key} {getattr(options, key)}" for key in ("limit", "bits", "epochs") if getattr(options, key)
+    ]
+    return " ".join(["python -m ray_jobs.train", options.config, *shown])
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Parse, train, write the weights, print one JSON line."""
     options = parse_arguments(arguments)
     with report_errors():
-        from pipeline.training.config import load_training_config
+        from pipeline.training.config import TrainingConfig, load_training_config
         from pipeline.training.run import TrainingJob, train
 
         changes: dict[str, Any] = {
@@ -40,10 +49,15 @@ def main(arguments: list[str] | None = None) -> None:
         data = {key: getattr(options, key) for key in ("source", "limit") if getattr(options, key)}
         config = load_training_config(options.config, **changes, **({"data": data} if data else {}))
         home = Path(str(resolve_home(options.home)))
+        if options.bits:
+            network = config.network.model_dump() | {"code_bits": options.bits}
+            named = {"name": f"{config.name}-{options.bits}", "network": network}
+            config = TrainingConfig.model_validate(config.model_dump() | named)
         job = TrainingJob(
             config=config,
             runs=Path(options.runs).absolute() if options.runs else home / "training",
             output=Path(options.output).absolute() if options.output else home / "weights" / config.name,
+            command=_command(options),
             gpus=options.gpu,
             fresh=options.fresh,
         )

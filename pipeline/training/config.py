@@ -30,6 +30,7 @@ class DataConfig(_Frozen):
     """What is trained on, and what is kept apart from it."""
 
     source: str = Field(description="a Hub id, a mirror in the Hub's layout or a folder of images")
+    licence: str | None = Field(None, description="of the data, for the card, where the source states none")
     split: str = "train"
     config: str | None = None
     image: str | None = None
@@ -61,6 +62,7 @@ class NetworkConfig(_Frozen):
     code_bits: int | None = Field(None, ge=4, le=1024)
     temperature: float = Field(1.0, gt=0.0)
     start: str | None = Field(None, description="an encoder whose weights the backbone begins with")
+    start_heads: bool = Field(False, description="begin with the hash head and classifiers of `start` too")
     frozen: bool = Field(False, description="train the heads only; the backbone stays as it is at the start")
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -126,7 +128,9 @@ class TrainingConfig(_Frozen):
     @property
     def fingerprint(self) -> str:
         """16 hex digits of all settings that change the result; a run is only continued under the same."""
-        kept = self.model_dump_json(exclude={"workers", "threads", "validate_every"})
+        kept = self.model_dump_json(
+            exclude={"workers": True, "threads": True, "validate_every": True, "data": {"licence"}}
+        )
         return hashlib.sha256(kept.encode()).hexdigest()[:16]
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from pipeline.errors import SimileError
 from pipeline.training.augment import augment, normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images, collect
-from pipeline.training.networks import Embedder, Outputs, build_network
+from pipeline.training.networks import Embedder, Outputs, PooledCnn, build_network
 from pipeline.training.networks.embedder import whiten_embedding
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
@@ -125,6 +126,8 @@ class Run:
     def train_epoch(self, epoch: int) -> dict[str, Any]:
         """One pass over this worker's images; the means of losses are this worker's."""
         self.network.train()
+        if self.config.network.frozen:
+            self.network.backbone.eval()  # also the statistics of its norms
         random = torch.Generator().manual_seed(hash((self.config.seed, epoch, self.rank)) % 2**63)
         started, losses, sums = time.monotonic(), 0.0, dict[str, float]()
         progress = _Progress(self.steps, epoch + 1, self.rank == 0)
@@ -251,14 +254,30 @@ def _initialise(network: Embedder, config: TrainingConfig, data: Images) -> None
     backbone: Any = network.backbone
     chosen = np.random.default_rng(config.seed).permutation(len(data))[:_INITIAL_IMAGES]
     pixels = torch.from_numpy(data.pixels[np.sort(chosen)])
-    if config.network.start:
+    if config.network.start and not hasattr(backbone, "load_pretrained"):
+        _copy(network, config.network.start, config.network.start_heads)
+    elif config.network.start:
         backbone.load_pretrained(config.network.start)
-        if isinstance(network.embedding, nn.Linear):
+        if isinstance(backbone, PooledCnn) and isinstance(network.embedding, nn.Linear):
             whiten_embedding(network, pixels, config.network.mean, config.network.std)
     elif hasattr(backbone, "initialise"):
         backbone.initialise(normalise(pixels, config.network.mean, config.network.std))
     if config.network.frozen:
         backbone.requires_grad_(False)
+
+
+def _copy(network: Embedder, name: str, heads: bool) -> None:
+    """Backbone and embedding of a trained network; with `heads` all of it."""
+    from pipeline.encoders.simile_models import load_embedder
+
+    source = load_embedder(name)
+    try:
+        if heads:
+            network.load_state_dict(source.state_dict())
+        network.backbone.load_state_dict(source.backbone.state_dict())
+        network.embedding.load_state_dict(source.embedding.state_dict())
+    except RuntimeError as error:
+        raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[-1].strip()}") from None
 
 
 def _teacher(name: str | None, device: torch.device) -> Embedder | None:

@@ -27,6 +27,7 @@ class TrainingJob:
         config: of training_config/.
         runs: folder for checkpoints, one folder a run inside; all workers must see it.
         output: folder that the weights are written to.
+        command: that repeats the run, for the card.
         gpus: workers take one GPU each.
         fresh: begin anew, whatever an earlier run of this name left.
     """
@@ -34,6 +35,7 @@ class TrainingJob:
     config: TrainingConfig
     runs: Path
     output: Path
+    command: str = ""
     gpus: bool = False
     fresh: bool = False
 
@@ -134,6 +136,7 @@ def _check_same_settings(job: TrainingJob) -> None:
 def _write(
     job: TrainingJob, settings: dict[str, Any], data: TrainingData, state: Path, history: list[dict[str, Any]]
 ) -> int:
+    from pipeline.training.card import MEASURED, write_card
     from pipeline.training.export import export_network, restore_network
     from pipeline.training.networks import build_network
 
@@ -141,4 +144,9 @@ def _write(
     restore_network(network, state)
     size = export_network(network, job.config, settings["network"], data.class_names, job.output)
     (job.output / "curves.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    card = job.output / "README.md"
+    before = card.read_text(encoding="utf-8") if card.is_file() else ""
+    kept = before[before.index(MEASURED) :] if MEASURED in before and not job.fresh else ""
+    about = {"licence": data.licence or job.config.data.licence, "revision": data.revision}
+    card.write_text(write_card(job.config, history, job.command, about, kept), encoding="utf-8")
     return size

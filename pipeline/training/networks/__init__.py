@@ -8,6 +8,7 @@ from torch import nn
 from pipeline.errors import SimileError
 from pipeline.training.networks.compact_vit import CompactVit
 from pipeline.training.networks.embedder import Embedder, Outputs, RawOutput
+from pipeline.training.networks.hybrid_vit import HybridVit
 from pipeline.training.networks.pooled_cnn import Gem, PooledCnn
 from pipeline.training.networks.whitened_cnn import WhitenedCnn
 
@@ -17,6 +18,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "whitened-cnn": WhitenedCnn,
     "compact-vit": CompactVit,
     "pooled-cnn": PooledCnn,
+    "hybrid-vit": HybridVit,
 }
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from pipeline.errors import SimileError
 
-__all__ = ["Gem", "PooledCnn"]
+__all__ = ["Gem", "PooledCnn", "pretrained_model"]
 
 
 class Gem(nn.Module):
@@ -62,11 +62,8 @@ class PooledCnn(nn.Module):
         Raises:
             SimileError: there is no such encoder, or its tensors do not fit.
         """
-        from pipeline.encoders import load_encoder
-
-        source = load_encoder(name, device="cpu").network
         try:
-            self.model.load_state_dict(getattr(source, "model", source).state_dict())
+            self.model.load_state_dict(pretrained_model(name).state_dict())
         except RuntimeError as error:
             raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[0]}") from None
 
@@ -82,3 +79,15 @@ class PooledCnn(nn.Module):
         if features.ndim != 4:
             raise SimileError("this model gives no feature map; use a CNN of timm")
         return self.pool(features)
+
+
+def pretrained_model(name: str) -> Any:
+    """timm's model inside an encoder: `pypi:`, `timm:`, or one that was trained here from either."""
+    from pipeline.encoders import load_encoder
+
+    network: Any = load_encoder(name, device="cpu").network
+    inner = getattr(network, "network", network)  # trained here: RawOutput -> Embedder -> PooledCnn
+    found = getattr(getattr(inner, "backbone", inner), "model", None)
+    if found is None:
+        raise SimileError(f"'{name}' is no model of timm; name one, such as pypi:efficientnet-lite0")
+    return found

@@ -1,0 +1,104 @@
+"""The README.md beside a network: what it was trained on, by which command, and how it did."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.training.config import TrainingConfig
+
+__all__ = ["MEASURED", "write_card"]
+
+MEASURED = "## Retrieval"  # what follows it was added after measuring, and is kept when a card is rewritten
+_FIGURES = {
+    "accuracy": "accuracy of the classifier",
+    "p1_cosine": "P@1, cosine",
+    "map_cosine": "mAP, cosine",
+    "p1_hamming": "P@1, Hamming distance of codes (expected over ties)",
+    "map_hamming": "mAP, Hamming distance of codes (expected over ties)",
+}
+
+
+def write_card(
+    config: TrainingConfig,
+    history: Sequence[Mapping[str, Any]],
+    command: str,
+    data: Mapping[str, Any],
+    kept: str = "",
+) -> str:
+    """Markdown with the front matter of a model card.
+
+    Args:
+        history: a record an epoch, as `pipeline.training.loop` makes them.
+        command: that repeats the run.
+        data: `licence` and `revision` of the source, None where it states none.
+        kept: everything from MEASURED on of an earlier card.
+    """
+    seconds = sum(record["seconds"] for record in history)
+    licence = data.get("licence")
+    lines = [
+        "---",
+        f"license: {json.dumps(licence or 'unknown')}",
+        "---",
+        f"# {config.name}",
+        "",
+        f"`{config.network.backbone}` {_options(config)}; {_output(config)}.",
+        "",
+        f"- Data: `{config.data.source}`, split `{config.data.split}`, {_part(config)}; its licence: "
+        f"{licence or 'none stated by this copy of it'}. The weights are for what that licence allows.",
+        f"- Command: `{command}`",
+        f"- {len(history)} of {config.epochs} epochs, {seconds / 60:.0f} minutes, "
+        f"{config.workers} workers of {config.threads} threads, {config.precision}.",
+        f"- Losses: {'; '.join(_loss(config))}.",
+        "",
+        f"## Validation ({config.data.validation:.0%} of the training images, by content hash; "
+        "leave-one-out over them; before rounding to float16, without mirror images)",
+        "",
+        "| figure | after the last epoch |",
+        "| --- | --- |",
+    ]
+    lines += [f"| {_label(key)} | {value:.4f} |" for key, value in history[-1].items() if _label(key)]
+    return (
+        "\n".join(lines)
+        + "\n\n"
+        + (kept or f"{MEASURED}\n\nNot measured yet: `python -m ray_jobs.evaluate`.\n")
+    )
+
+
+def _options(config: TrainingConfig) -> str:
+    found = ", ".join(f"{key} {value}" for key, value in config.network.options.items())
+    start = f", begun from `{config.network.start}`" if config.network.start else ""
+    return f"({found}{start}{', frozen' if config.network.frozen else ''})"
+
+
+def _output(config: TrainingConfig) -> str:
+    bits = (
+        f" and {config.network.code_bits} hash logits, whose signs are the code"
+        if config.network.code_bits
+        else ""
+    )
+    wide = f"{config.network.dimension} numbers" if config.network.dimension else "the pooled features"
+    mirrored = ", means over the image and its mirror image" if config.network.mirror else ""
+    return f"embedding: {wide}{bits}{mirrored}; images of {config.data.pixels} × {config.data.pixels} px"
+
+
+def _part(config: TrainingConfig) -> str:
+    classes = f" of classes {config.data.classes}" if config.data.classes is not None else ""
+    art = " without the queries and artists of the art split" if config.data.protocol == "art" else ""
+    rows = f" of the first {config.data.limit} rows" if config.data.limit else ""
+    return f"images{classes}{rows}{art}"
+
+
+def _loss(config: TrainingConfig) -> list[str]:
+    found = []
+    for term in config.losses:
+        options = ", ".join(f"{key} {value}" for key, value in term.options.items())
+        column = f" on {term.column}" if term.column else ""
+        of = f" of `{config.teacher}`" if term.kind == "teacher" else ""
+        found.append(f"{term.weight:g} × {term.kind}{of}{column}{f' ({options})' if options else ''}")
+    return found
+
+
+def _label(key: str) -> str | None:
+    if key.startswith("accuracy_"):
+        return f"{_FIGURES['accuracy']}, {key.removeprefix('accuracy_')}"
+    return _FIGURES.get(key)

@@ -1,0 +1,104 @@
+"""A vision transformer on the feature map of the first stages of a trained CNN.
+
+The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021): some thousand images, or some
+minutes of training, are too few to learn patches from, but enough to learn what to do with edges, strokes
+and textures that are known already.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from pipeline.errors import SimileError
+from pipeline.training.networks.pooled_cnn import pretrained_model
+from pipeline.training.networks.whitened_cnn import WhitenedCnn
+
+__all__ = ["HybridVit"]
+
+_OWN = "whitened-cnn"
+
+
+class HybridVit(nn.Module):
+    """(N, 3, pixels, pixels) -> (N, width): the mean of normalised tokens, one token a place of the map."""
+
+    def __init__(
+        self,
+        cnn: str = "tf_efficientnet_lite0",
+        cnn_options: Mapping[str, Any] | None = None,
+        stages: int = 5,
+        pixels: int = 192,
+        width: int = 256,
+        depth: int = 5,
+        heads: int = 4,
+        mlp_ratio: float = 3.0,
+        drop_path: float = 0.0,
+        frozen: bool = True,
+    ) -> None:
+        """Args:
+        cnn: `whitened-cnn`, with `cnn_options`, or one of timm's EfficientNets.
+        stages: of it that are kept; 5 of Lite0 give one place for each 16 × 16 px.
+        frozen: the stages stay as they are at the start, with their norms.
+        """
+        from timm.models.vision_transformer import Block
+
+        super().__init__()
+        self.features, self.cnn, self.stages, self.frozen = width, cnn, stages, frozen
+        self.stem = _first_stages(_random_cnn(cnn, cnn_options or {}), stages).requires_grad_(not frozen)
+        with torch.no_grad():
+            channels, rows, columns = self.stem.eval()(torch.zeros(1, 3, pixels, pixels)).shape[1:]
+        self.enter = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, width, 1))
+        self.place = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
+        rates = torch.linspace(0, drop_path, depth).tolist()
+        self.blocks = nn.Sequential(
+            *(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate) for rate in rates)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def load_pretrained(self, name: str) -> None:
+        """Take the first stages of an encoder such as `weights:art-cnn` or `weights:cifar10-cnn`.
+
+        Raises:
+            SimileError: there is no such encoder, or its tensors do not fit.
+        """
+        try:
+            self.stem.load_state_dict(_first_stages(_trained_cnn(self.cnn, name), self.stages).state_dict())
+        except (AttributeError, RuntimeError) as error:
+            raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[0]}") from None
+
+    def train(self, mode: bool = True) -> "HybridVit":
+        """A frozen stem keeps the statistics of its norms."""
+        super().train(mode)
+        if self.frozen:
+            self.stem.eval()
+        return self
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        tokens = self.enter(self.stem(images)).flatten(2).transpose(1, 2) + self.place
+        return self.norm(self.blocks(tokens)).mean(1)
+
+
+def _random_cnn(cnn: str, options: Mapping[str, Any]) -> Any:
+    import timm
+
+    if cnn == _OWN:
+        return WhitenedCnn(**options)
+    model: Any = timm.create_model(cnn, pretrained=False, num_classes=0) if timm.is_model(cnn) else None
+    if not hasattr(model, "blocks") or not hasattr(model, "conv_stem"):
+        raise SimileError(f"'{cnn}' is neither '{_OWN}' nor an EfficientNet of timm")
+    return model
+
+
+def _trained_cnn(cnn: str, name: str) -> Any:
+    if cnn != _OWN:
+        return pretrained_model(name)
+    from pipeline.encoders.simile_models import load_embedder
+
+    return load_embedder(name).backbone
+
+
+def _first_stages(model: Any, stages: int) -> nn.Sequential:
+    if isinstance(model, WhitenedCnn):
+        return nn.Sequential(model.whiten, nn.GELU(), model.groups[:stages])
+    return nn.Sequential(model.conv_stem, model.bn1, model.blocks[:stages])
