@@ -11,7 +11,7 @@ _BINS = 60
 _WIDTH, _HEIGHT = 560, 260  # of the drawing, in its own units
 _LEFT, _BOTTOM, _TOP = 8, 30, 12
 _CELL = 26
-_MARGIN = 124  # beside a heat map, for label names
+_LETTER = 6.4  # width of a letter of a label name
 
 
 def histogram(series: Mapping[str, np.ndarray], marks: Mapping[str, float] | None = None) -> str:
@@ -49,6 +49,8 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
     """(L, L) shares from 0 to 1 as squares whose strength is the share; every square says its numbers."""
     size = len(names)
     side = _CELL * size
+    margin = 12 + _LETTER * max(len(_short(name)) for name in names)
+    below = 16 + 0.9 * margin  # names stand at 60°
     cells = []
     for row in range(size):
         for column in range(size):
@@ -57,20 +59,21 @@ def heat_map(shares: np.ndarray, names: Sequence[str]) -> str:
             kind = "own" if row == column else "other"
             strength = np.sqrt(share)  # small confusions are what one looks for
             cells.append(
-                f'<rect class="cell {kind}" x="{_MARGIN + column * _CELL}" y="{row * _CELL}" '
+                f'<rect class="cell {kind}" x="{margin + column * _CELL:.1f}" y="{row * _CELL}" '
                 f'width="{_CELL - 1}" height="{_CELL - 1}" fill-opacity="{strength:.3f}">'
                 f"<title>{escape(tip)}</title></rect>"
             )
-    labels = [
-        f'<text class="name" x="{_MARGIN - 6}" y="{at * _CELL + _CELL / 2 + 4}" text-anchor="end">'
-        f"{escape(_short(name))}</text>"
-        f'<text class="name" text-anchor="end" transform="translate({_MARGIN + at * _CELL + _CELL / 2 + 4} '
-        f'{side + 8}) rotate(-60)">{escape(_short(name))}</text>'
-        for at, name in enumerate(names)
-    ]
+    labels = []
+    for at, name in enumerate(names):
+        middle, shown = at * _CELL + _CELL / 2 + 4, escape(_short(name))
+        under = f"translate({margin + middle:.1f} {side + 8}) rotate(-60)"
+        labels.append(
+            f'<text class="name" x="{margin - 6:.1f}" y="{middle}" text-anchor="end">{shown}</text>'
+        )
+        labels.append(f'<text class="name" text-anchor="end" transform="{under}">{shown}</text>')
     return (
-        f'<svg class="heat" viewBox="0 0 {_MARGIN + side + 4} {side + _MARGIN}" '
-        f'style="max-width:{_MARGIN + side + 4}px" role="img" aria-label="Confusion of neighbours">'
+        f'<svg class="heat" viewBox="0 0 {margin + side + 4:.0f} {side + below:.0f}" '
+        f'style="max-width:{margin + side + 4:.0f}px" role="img" aria-label="Confusion of neighbours">'
         f"{''.join(cells)}{''.join(labels)}</svg>"
     )
 
