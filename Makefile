@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint chaos
+.PHONY: demo test lint chaos bench bench-full
 
 demo: .venv/installed
 	$(BIN)/python demo.py
@@ -13,6 +13,15 @@ test: .venv/installed-dev
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos
+
+# Under 15 minutes on 2 quiet cores; results in benchmarks/results. bench-full: a million points, an hour.
+bench: .venv/installed-dev
+	$(BIN)/python -m benchmarks.query
+	$(BIN)/python -m benchmarks.embed
+
+bench-full: .venv/installed-dev
+	$(BIN)/python -m benchmarks.query --full
+	$(BIN)/python -m benchmarks.embed --full
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
