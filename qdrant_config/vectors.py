@@ -171,9 +171,9 @@ class SearchConfig(Frozen):
         Codes are compared without loss by their quantized form, so Hamming needs no rescoring.
         """
         if exact:
-            return models.SearchParams(
-                exact=True, quantization=models.QuantizationSearchParams(ignore=metric == "cosine")
-            )
+            codes = models.QuantizationSearchParams(ignore=False, rescore=False)
+            floats = models.QuantizationSearchParams(ignore=True)
+            return models.SearchParams(exact=True, quantization=codes if metric == "hamming" else floats)
         rescore = self.rescore and metric == "cosine"
         quantization = models.QuantizationSearchParams(
             ignore=False, rescore=rescore, oversampling=self.oversampling if rescore else None
