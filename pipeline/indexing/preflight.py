@@ -136,11 +136,12 @@ def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfi
     """Disk that one row takes, roughly: staged and stored vectors, codes, and two thumbnails."""
     thumbnail = 12_000
     widths = [description.dimension or 1024 for description in encoders.values()]
-    prepared = [min(width, config.projection.dimension) for width in widths]
-    return (
-        sum(2 * w + 6 * p + p // 4 + thumbnail for w, p in zip(widths, prepared, strict=True))
-        + thumbnail * 4 // 3
-    )
+    vectors = [min(width, config.projection.dimension) for width in widths]
+    bits = [min(width, config.projection.code_bits) for width in widths]
+    staged = sum(2 * width + thumbnail for width in widths)
+    stored = sum(4 * v + config.quantization.code_bytes(v) for v in vectors)
+    stored += sum(2 * b + b // 8 for b in bits)  # ±1 as 16-bit floats, and packed
+    return staged + stored + thumbnail * 4 // 3
 
 
 def _check_disk(job: IndexJob, source: Source, encoders: dict[str, EncoderDescription]) -> None:
