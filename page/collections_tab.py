@@ -81,9 +81,11 @@ def _building(found: Collection) -> str:
 def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
     account = facts.get("account") or {}
     quantization = facts.get("quantization") or {}
-    codes = quantization.get("kind") or "none"
+    codes = str(quantization.get("kind") or "none")
     if bits := quantization.get("query_bits"):
-        codes += f", {bits}-bit queries, rescored among {facts['search']['oversampling']:g} × k"
+        codes += f", {bits}-bit queries"
+    if oversampling := (facts.get("search") or {}).get("oversampling"):
+        codes += f", rescored among {oversampling:g} × k"
     return [
         ("Name", Verbatim(found.name)),
         ("Source", Verbatim(str(facts.get("source", "")).rstrip("/").rsplit("/", 1)[-1])),
@@ -103,7 +105,7 @@ def _encoders(facts: dict[str, Any]) -> str:
     rows = "".join(_encoder(one) for one in facts["encoders"])
     return (
         '<div class="scroll"><table><caption>Encoders</caption><thead><tr><th>Name</th><th>Dimensions</th>'
-        "<th>Prepared</th><th>Bits</th><th>A match is</th><th>Recall@10</th><th>Codes in RAM</th></tr>"
+        "<th>Prepared</th><th>Bits</th><th>A match is</th><th>Recall@10</th><th>RAM</th></tr>"
         "</thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
@@ -131,13 +133,12 @@ def _encoder(one: dict[str, Any]) -> str:
 
 
 def _measured(measured: dict[str, Any]) -> tuple[str, str]:
-    """Recall against exact search, and megabytes of codes, as far as they were measured."""
-    recall = measured.get("recall")
-    memory = measured.get("ram_bytes")
-    return (
-        f"{recall:.3f}" if isinstance(recall, float) else "not measured",
-        f"{memory / 1e6:.1f} MB" if isinstance(memory, int | float) else "not measured",
-    )
+    """Recall against exact search, and RAM, as the job's check found them."""
+    kept = [(metric, (measured.get(metric) or {}).get("recall")) for metric in ("cosine", "hamming")]
+    recall = " · ".join(f"{metric} {value:.3f}" for metric, value in kept if isinstance(value, int | float))
+    size = (measured.get("bytes") or {}).get("total")
+    memory = f"{size:.0f} bytes a picture" if isinstance(size, int | float) else ""
+    return recall or "not measured", memory or "not measured"
 
 
 def _rejects(facts: dict[str, Any]) -> str:

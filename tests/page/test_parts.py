@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from page.cards import Card, card_html
+from page.collections_tab import _measured, _report
 from page.export import as_csv, as_json, contact_sheet
 from page.grid import action_of, grid_html
 from page.hits import voted
@@ -117,6 +118,25 @@ def test_boxes_from_the_browser_are_checked() -> None:
         assert act(query, event(action="box", box=bad))[0] == gr.skip()
     removed, _, _ = act(query, event(action="remove", index=1))
     assert removed.sources == (Source("a.png"),)
+
+
+def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
+    found = {
+        "cosine": {"recall": 0.9904},
+        "hamming": {"recall": 1.0},
+        "bytes": {"total": 211.6, "from": "files"},
+    }
+    assert _measured(found) == ("cosine 0.990 · hamming 1.000", "212 bytes a picture")
+    assert _measured({}) == _measured({"queries": 0}) == ("not measured", "not measured")
+
+
+def test_a_report_runs_nothing_and_ends_inside_its_frame() -> None:
+    report = b'<p title="x">a</p></iframe><script>alert(1)</script>'
+    found = SimpleNamespace(name="things", title='T"', attachment=lambda name: report)
+    seen = _Tags()
+    seen.feed(_report(found))  # type: ignore[arg-type]
+    assert "iframe" in seen.names and "script" not in seen.names and "p" in seen.names
+    assert 'sandbox=""' in _report(found)  # type: ignore[arg-type]
 
 
 def _hits() -> list[Hit]:
