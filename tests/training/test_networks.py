@@ -42,6 +42,36 @@ def test_raw_output_is_embedding_then_hash_logits_and_the_same_for_mirrored_imag
     assert not torch.allclose(raw, RawOutput(network)(IMAGES.flip(3)))
 
 
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"backbone": "whitened-cnn", "options": {"widths": [4, 8, 8]}},
+        {"backbone": "compact-vit", "options": {"pixels": 16, "width": 32, "depth": 1, "heads": 2}},
+        {
+            "backbone": "hybrid-vit",
+            "options": {
+                "cnn": "whitened-cnn",
+                "cnn_options": {"widths": [4, 8, 8]},
+                "stages": 2,
+                "pixels": 16,
+                "width": 16,
+                "depth": 1,
+            },
+        },
+        {"backbone": "pooled-cnn", "options": {"architecture": "tf_efficientnet_lite0"}},
+    ],
+    ids=lambda description: description["backbone"],
+)
+@pytest.mark.parametrize("dimension", [None, 5])
+def test_places_add_up_to_the_embedding(description: dict, dimension: int | None) -> None:
+    network = build_network(description | {"dimension": dimension}).eval()
+    raw = RawOutput(network, mirror=True)
+    with torch.no_grad():
+        places = raw.spatial(IMAGES[:4])
+        torch.testing.assert_close(places.mean((1, 2)), raw(IMAGES[:4]), rtol=1e-3, atol=1e-4)
+    assert places.ndim == 4
+
+
 def test_vit_sees_where_a_patch_is() -> None:
     description = {
         "backbone": "compact-vit",

@@ -79,6 +79,15 @@ class RawOutput(nn.Module):
         raw = self._raw(images)
         return (raw + self._raw(images.flip(3))) / 2 if self.mirror else raw
 
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, h, w, dimension): the embedding place by place; the mean over places is the embedding."""
+        places = self._places(images)
+        return (places + self._places(images.flip(3)).flip(2)) / 2 if self.mirror else places
+
+    def _places(self, images: torch.Tensor) -> torch.Tensor:
+        backbone: Any = self.network.backbone
+        return self.network.embedding(backbone.spatial(images))
+
     def _raw(self, images: torch.Tensor) -> torch.Tensor:
         found = self.network(images)
         parts = [found.embedding] if found.code is None else [found.embedding, found.code]

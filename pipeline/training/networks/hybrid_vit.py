@@ -75,8 +75,13 @@ class HybridVit(nn.Module):
         return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        tokens = self.enter(self.stem(images)).flatten(2).transpose(1, 2) + self.place
-        return self.norm(self.blocks(tokens)).mean(1)
+        return self.spatial(images).mean((1, 2))
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, h, w, width): the normalised tokens, whose mean is `forward`."""
+        features = self.enter(self.stem(images))
+        tokens = self.blocks(features.flatten(2).transpose(1, 2) + self.place)
+        return self.norm(tokens).unflatten(1, features.shape[2:])
 
 
 def _random_cnn(cnn: str, options: Mapping[str, Any]) -> Any:

@@ -75,10 +75,20 @@ class PooledCnn(nn.Module):
         return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.pool(self._map(images))
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, h, w, C): each place's share of each generalised mean, so that the mean is `forward`."""
+        features = self._map(images)
+        pooled = self.pool(features)[:, :, None, None]
+        powers = features.float().clamp(min=self.pool.floor).pow(self.pool.power)
+        return (powers / powers.mean((2, 3), keepdim=True) * pooled).permute(0, 2, 3, 1)
+
+    def _map(self, images: torch.Tensor) -> torch.Tensor:
         features = self.model.forward_features(images)
         if features.ndim != 4:
             raise SimileError("this model gives no feature map; use a CNN of timm")
-        return self.pool(features)
+        return features
 
 
 def pretrained_model(name: str) -> Any:

@@ -40,7 +40,18 @@ class WhitenedCnn(nn.Module):
         nn.init.zeros_(self.whiten.bias)  # type: ignore[arg-type]
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.groups(F.gelu(self.whiten(images))).amax((2, 3))
+        return self._map(images).amax((2, 3))
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, h, w, features): each maximum at the place where it was found, so that the mean is `forward`."""
+        features = self._map(images).flatten(2)
+        found = F.one_hot(features.argmax(2), features.shape[2])
+        places = features * found * features.shape[2]
+        rows = round(features.shape[2] ** 0.5 * (images.shape[2] / images.shape[3]) ** 0.5)
+        return places.unflatten(2, (rows, -1)).permute(0, 2, 3, 1)
+
+    def _map(self, images: torch.Tensor) -> torch.Tensor:
+        return self.groups(F.gelu(self.whiten(images)))
 
 
 class _Group(nn.Module):
