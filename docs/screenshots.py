@@ -16,12 +16,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageColor
 from playwright.sync_api import Page, sync_playwright
+
+from page.theme import ACCENT
 
 HERE = Path(__file__).resolve().parent
 MAX_BYTES = 600_000
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+_LOADED = """() => [...document.images].every(one => {
+  const frame = one.getBoundingClientRect();
+  return !frame.width || frame.top > innerHeight || frame.bottom < 0 || one.complete;
+})"""
 SETTLED_MS = 1500  # after the last picture was asked for
 EXAMPLE = 6  # a still life of the WikiArt sample
 
@@ -49,7 +55,7 @@ def main() -> int:
         _all(url, options.collection)
     finally:
         demo.terminate()
-        demo.wait(30)
+        demo.wait(120)
     return 0
 
 
@@ -108,11 +114,11 @@ def _why(page: Page) -> None:
 
 def _recommend(page: Page) -> None:
     page.get_by_role("tab", name="Recommend").click()
-    for place, vote in ((0, "like"), (2, "like"), (5, "dislike")):
+    for before, (place, vote) in enumerate(((0, "like"), (2, "like"), (5, "dislike"))):
         work = page.locator("#works-hits .card").nth(place)
         work.hover()
         work.locator(f"[data-action={vote}]").click()
-        page.locator(f"#works-hits [aria-pressed=true] >> nth={min(place, 2)}").wait_for()
+        page.locator(f"#works-hits [aria-pressed=true] >> nth={before}").wait_for()
     page.locator("#recommend-hits .card").first.wait_for()
     page.mouse.move(0, 0)
 
@@ -138,15 +144,24 @@ def _save(page: Page, name: str) -> None:
     """A PNG of 256 colours or fewer, so that it stays below `MAX_BYTES`."""
     page.mouse.move(0, 0)
     page.evaluate("window.scrollTo(0, 0)")
+    page.wait_for_function(_LOADED)
     page.wait_for_timeout(SETTLED_MS)
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    for colours in (256, 128, 64, 32):
+    for colours in (250, 120, 60, 30):
         file = io.BytesIO()
-        shot.quantize(colours, method=Image.Quantize.MEDIANCUT).save(file, "PNG", optimize=True)
+        _reduced(shot, colours).save(file, "PNG", optimize=True)
         if file.tell() <= MAX_BYTES:
             break
     (HERE / f"{name}.png").write_bytes(file.getvalue())
     print(f"docs/{name}.png: {file.tell() / 1000:.0f} kB, {colours} colours")
+
+
+def _reduced(shot: Image.Image, colours: int) -> Image.Image:
+    """The most frequent colours, and those of the page, which are rare beside a wall of paintings."""
+    palette = shot.quantize(colours, method=Image.Quantize.MEDIANCUT)
+    own = [ImageColor.getrgb(colour) for colour in (ACCENT.c500, ACCENT.c600, "#ffffff", "#c81e4f")]
+    palette.putpalette([*(palette.getpalette() or [])[: 3 * colours], *(v for rgb in own for v in rgb[:3])])
+    return shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 if __name__ == "__main__":
