@@ -23,7 +23,7 @@ from pipeline.search import Collection, Example, Settings
 
 __all__ = ["build"]
 
-MOST_SHOWN = 60  # pictures below the map
+MOST_SHOWN = 36  # pictures below the map
 MOST_SEARCHED = 8  # of them that become one query
 NEIGHBOURS = 5  # hits that say where a query belongs
 FAILED = "That did not work; whoever runs this page finds the reason in its log."
@@ -70,7 +70,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(visible=False, elem_id="map-chosen") as row:
         status = gr.HTML(elem_id="map-status")
         search = gr.Button(
-            "Search from these", variant="primary", scale=0, min_width=190, elem_id="map-search"
+            "Search from these", variant="primary", size="sm", scale=0, min_width=210, elem_id="map-search"
         )
     hits = hits_view("map")
     hits.connect(shared, shared.query, gr.State())

@@ -1,4 +1,4 @@
-"""Index the bundled samples of every collection, in one Ray session: python -m ray_jobs.samples"""
+"""Index the bundled samples of every collection, and lay them out as maps: python -m ray_jobs.samples"""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ _CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """One JSON line a collection."""
+    """One JSON line a collection and one a map."""
     parser = argparse.ArgumentParser(prog="python -m ray_jobs.samples", description=__doc__)
     parser.add_argument("--home")
     parser.add_argument("--limit", type=int, help="rows of each sample")
@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> None:
     with report_errors():
         from pipeline.indexing.job import IndexJob, index_collection, preflight
         from pipeline.indexing.progress import say
+        from pipeline.mapping.job import make_map
+        from pipeline.store import open_store
 
         home = resolve_home(options.home)
         with ray_session():
@@ -30,6 +32,9 @@ def main(arguments: list[str] | None = None) -> None:
                 say(f"{config.title or config.collection}: indexing the bundled sample into {home}")
                 job = IndexJob(config, home, limit=options.limit)
                 results.append(index_collection(job, preflight(job)).summary())
+        store = open_store(home)
+        for name in [result["collection"] for result in results]:
+            results.append(make_map(store, store.aliases()[name]))
     for result in results:
         print_result(result)
 

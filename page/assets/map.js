@@ -96,8 +96,10 @@ function drawOverlay() {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, height);
   const unit = across(1) - across(0), zoom = unit / state.wide;
+  const begun = performance.now();
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
   drawMarker(context);
+  state.took = performance.now() - begun;
 }
 
 function drawPictures(context, width, height, unit, zoom) {
@@ -148,9 +150,10 @@ function drawMarker(context) {
   context.font = "600 13px system-ui, sans-serif";
   context.lineWidth = 4;
   context.strokeStyle = "#fff";
-  context.strokeText("your picture", x + 20, y - 8);
+  const left = x > stage.clientWidth - 120 ? x - 106 : x + 20;
+  context.strokeText("your picture", left, y - 8);
   context.fillStyle = "#111";
-  context.fillText("your picture", x + 20, y - 8);
+  context.fillText("your picture", left, y - 8);
 }
 
 function background() {
@@ -267,6 +270,15 @@ stage.addEventListener("keydown", (event) => {
   moveTo(...KEYS[event.key]);
 });
 
+function whole() {
+  const margin = 0.06; // of the map: dots at its edge stay whole
+  const [left, width, bottom, height] = [state.data.x, state.data.y].flatMap((values) => {
+    const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
+    return [low - margin, high - low + 2 * margin];
+  });
+  return state.plot.zoomToArea({ x: left, y: bottom, width, height }, { transition: false });
+}
+
 function setLasso(on) {
   state.lasso = on;
   $(".lasso").setAttribute("aria-pressed", on);
@@ -280,7 +292,7 @@ $(".always").addEventListener("click", (event) => {
 });
 $(".closer").addEventListener("click", () => state.plot && moveTo(0, 0, 1 / 1.6));
 $(".farther").addEventListener("click", () => state.plot && moveTo(0, 0, 1.6));
-$(".whole").addEventListener("click", () => state.plot?.reset());
+$(".whole").addEventListener("click", () => state.plot && whole());
 
 // Fingers: the library knows the mouse only. One finger is its left button, two are its wheel.
 let spread = null, touched = false;
@@ -346,6 +358,7 @@ async function start(facts) {
   const plot = createScatterplot({
     canvas: dots, width, height, xScale: across, yScale: down, backgroundColor: background(),
     pointSize: facts.points > 20000 ? 2.5 : facts.points > 2000 ? 4 : 7, opacity: facts.points > 20000 ? 0.7 : 0.85,
+    performanceMode: facts.points > 20000, // plain squares: at this size nobody sees the difference
     pointColorActive: "#111111", pointColorHover: "#111111", lassoColor: "#1b776a", lassoOnLongPress: false,
   });
   plot.subscribe("view", later);
@@ -378,6 +391,7 @@ async function show() {
     state.plot = await start(facts);
     drawLegend();
     await drawDots();
+    await whole();
     state.wide = across(1) - across(0);
     later();
     stage.dataset.points = data.n;

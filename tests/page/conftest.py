@@ -114,7 +114,9 @@ def browser() -> Iterator[Any]:
         pytest.skip("no Chromium here")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        # the map needs WebGL; without a GPU Chromium draws it by SwiftShader, when asked to
+        gl = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        flags = ["--no-sandbox", "--disable-background-networking", *gl]
         opened = playwright.chromium.launch(executable_path=found, args=flags)
         yield opened
         opened.close()
