@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.errors import SimileError
 from pipeline.indexing.progress import progress, say
 from pipeline.mapping import atlas
-from pipeline.mapping.layout import EARLY, LATE, lay_out
+from pipeline.mapping.layout import iterations, lay_out
 from pipeline.mapping.stored import MAP, NO_TILE, Labels, Map, sheet_name, write_map
 from pipeline.store import Store
 from pipeline.store.bulk import read_points
@@ -53,7 +53,7 @@ def make_map(
     if not points.ids:
         raise SimileError(f"'{version}' holds no pictures; index some first.")
     read = time.perf_counter()
-    with progress("map", EARLY + LATE, unit="step") as bar:
+    with progress("map", sum(iterations(len(points.ids))), unit="step") as bar:
         positions = lay_out(points.vectors.pop(vector), seed, advance=bar.update)
     laid_out = time.perf_counter()
     order = atlas.curve_order(positions)

@@ -14,16 +14,20 @@ from collections.abc import Callable
 
 import numpy as np
 
-__all__ = ["lay_out", "place"]
+__all__ = ["iterations", "lay_out", "place"]
 
 COMPONENTS = 50  # of the principal components; more cost time and add what t-SNE cannot show
 PERPLEXITY = 30  # neighbours that count; openTSNE looks at three times as many
-EARLY, LATE = 250, 500  # iterations with and without exaggeration, as openTSNE's defaults
 EXAGGERATION = 12
 BARNES_HUT_BELOW = 3_000  # points; above, interpolation is faster
 _REPORT_EVERY = 50  # iterations
 _SMALLEST_SPREAD = 1e-4  # of the first component at the start, as Kobak & Berens
 _CLOSE = 1e-3  # cosine distance below which two pictures are as good as equal
+
+
+def iterations(points: int) -> tuple[int, int]:
+    """With and without exaggeration: openTSNE's defaults; small maps stand still sooner."""
+    return 250, 250 if points < BARNES_HUT_BELOW else 500
 
 
 def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object] | None = None) -> np.ndarray:
@@ -32,7 +36,7 @@ def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object]
     Args:
         vectors: any length; equal ones get equal places but for a hair.
         seed: of that hair.
-        advance: told how many of the `EARLY + LATE` iterations are newly done.
+        advance: told how many of the `iterations` are newly done.
     """
     components = _principal_components(vectors)
     if len(components) < 4 or not components.any():  # three points are a triangle anyway, equal ones a dot
@@ -52,8 +56,9 @@ def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object]
         callbacks=_teller(advance),
         callbacks_every_iters=_REPORT_EVERY,
     )
-    embedding = embedding.optimize(EARLY, exaggeration=EXAGGERATION, momentum=0.5)
-    embedding = embedding.optimize(LATE, momentum=0.8)
+    early, late = iterations(len(components))
+    embedding = embedding.optimize(early, exaggeration=EXAGGERATION, momentum=0.5)
+    embedding = embedding.optimize(late, momentum=0.8)
     return _to_square(np.asarray(embedding))
 
 
