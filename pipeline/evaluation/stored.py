@@ -29,7 +29,8 @@ def read_stored(
     if not points.ids:
         raise SimileError(f"'{version}' holds no pictures; there is nothing to measure.")
     labels = {field: encode_labels(values) for field, values in points.fields.items()}
-    vectors = Vectors(None, points.vectors[encoder["vector"]], points.vectors[encoder["code"]])
+    trained = bool(encoder.get("hash_bits"))
+    vectors = Vectors(None, points.vectors[encoder["vector"]], points.vectors[encoder["code"]], trained)
     return Pool(labels, (), len(points.ids)), vectors, points.ids
 
 

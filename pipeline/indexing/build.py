@@ -118,10 +118,10 @@ def build(
     manifest = _manifest(job, checked, targets, fitted, expected, account)
     with account.timed("check"):
         check_version(store, version, manifest.facts["encoders"], config)
+        calibrate_version(store, version, manifest.facts["encoders"])
     store.attach(
         version, DELETED, json.dumps(sorted(deleted_ids(store, base.version if base else None))).encode()
     )
-    calibrate_version(store, version, manifest.facts["encoders"])
     store.write_manifest(version, manifest)
     store.switch(config.collection, version)
 
