@@ -23,10 +23,11 @@ which hold tensors only and are read with `weights_only=True`.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.encoders.checkpoint import Checkpoint, find_folder, find_on_hub
-from pipeline.encoders.encoder import Encoder, EncoderDescription
+from pipeline.encoders.encoder import Encoder, EncoderDescription, Runtime
 from pipeline.encoders.names import EncoderName, parse_name
 from pipeline.errors import SimileError
 
@@ -49,12 +50,14 @@ def describe_encoder(name: str) -> EncoderDescription:
     return family.describe(parsed, *arguments)
 
 
-def load_encoder(name: str, *, device: str | None = None) -> Encoder:
+def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | None = None) -> Encoder:
     """The network with its own preprocessing, ready to encode.
 
     Args:
         name: see the table above.
         device: as torch calls it; by default `cuda` where there is one, else `cpu`.
+        runtime: what runs the network on a CPU; by default ONNX Runtime if an index job has exported it and
+            found it faster (see onnx_networks.py), else torch. The vectors are the same.
 
     Raises:
         SimileError: as `describe_encoder`; also weights that do not fit the architecture or the input size.
@@ -63,7 +66,8 @@ def load_encoder(name: str, *, device: str | None = None) -> Encoder:
     family, arguments = _find(parsed)
     description = family.describe(parsed, *arguments)
     network, transform = family.load(parsed, *arguments)
-    return Encoder(description, network, transform, device=device)
+    load_text = partial(family.load_text, parsed, *arguments) if description.text else None
+    return Encoder(description, network, transform, device=device, runtime=runtime, load_text=load_text)
 
 
 def _find(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
+from pipeline.encoders import onnx_networks
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
 
@@ -22,11 +25,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder", "EncoderDescription", "check_patches", "input_size_error"]
 
+Runtime = Literal["torch", "onnxruntime"]
 # Resizing the short side of a 1 × 50,000 image to 256 px would make 3.3 gigapixels. Longer images than this
 # are cut to their middle first.
 MAX_ASPECT = 20
 BATCH = 32  # images held in memory at once
-CPU_BATCH = 8  # larger ones leave the cache: lite0 at 224 px runs 2 to 3 times slower with 128 than with 8
+# Pixels that pass through a network on a CPU together. More leave the cache: lite0 at 224 px is 1.2 times
+# slower with 8 images than with 1, and at 32 px 1.4 times faster with 8.
+CPU_PIXELS = 128 * 128
+GPU_BATCH = 128  # images; large enough to fill a GPU
+EXPORT_PAYS = 20.0  # CPU seconds of torch from which the export (about 5 s, once) is worth its while
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,7 @@ class EncoderDescription:
     embedding: str  # which vector of the network this is
     licence: str | None = None  # of the weights, where their card says so
     code_bits: int | None = None  # hash logits that follow the embedding in the raw output
+    text: bool = False  # words can be embedded among the images
 
     @property
     def fingerprint(self) -> str:
@@ -62,20 +71,30 @@ class Encoder:
         transform: Callable[[Image.Image], torch.Tensor],
         *,
         device: str | None = None,
+        runtime: Runtime | None = None,
+        load_text: Callable[[], Callable[[Sequence[str]], np.ndarray]] | None = None,
     ) -> None:
         """Move `network` ((N, 3, H, W) -> (N, D)) to `device`, and pass one grey image through it.
+
+        Args:
+            runtime: what runs the network on a CPU; None: ONNX Runtime if the cache has a faster export.
+            load_text: makes the text half, when words are first asked for.
 
         Raises:
             SimileError: no such device, or the network does not take images of this size.
         """
         import torch
 
+        self._onnx: onnx_networks.OnnxNetwork | None = None
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._transform = transform
+        self._load_text = load_text
+        self._text: Callable[[Sequence[str]], np.ndarray] | None = None
         try:
             # channels_last: convolutions 1.1 to 1.6 times faster on a CPU, transformers as fast as before
             self._network = network.eval().requires_grad_(False).to(self.device)
             self._network.to(memory_format=torch.channels_last)
+            self._forward = torch.compile(self._network) if self._compiles() else self._network
         except (RuntimeError, AssertionError) as error:
             raise SimileError(f"device '{self.device}' cannot be used: {_first_line(error)}") from None
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
@@ -86,6 +105,10 @@ class Encoder:
             raise input_size_error(description.name, self.input_size, error) from None
         self.dimension = width - (description.code_bits or 0)
         self.description = replace(description, dimension=self.dimension)
+        if self.device == "cpu" and runtime is None:
+            self._onnx = onnx_networks.find(self.fingerprint)
+        if runtime == "onnxruntime":
+            self._onnx = self._exported(even_if_slower=True)
 
     @property
     def name(self) -> str:
@@ -99,6 +122,18 @@ class Encoder:
     def network(self) -> nn.Module:
         """On its device, for evaluation only; images -> raw output."""
         return self._network
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network."""
+        return "torch" if self._onnx is None else "onnxruntime"
+
+    @property
+    def batch_size(self) -> int:
+        """Images that best pass through the network together."""
+        if self.device.startswith("cuda"):
+            return GPU_BATCH
+        return min(BATCH, max(1, CPU_PIXELS // self.input_size**2))
 
     @property
     def decode_side(self) -> int:
@@ -124,6 +159,23 @@ class Encoder:
             vectors.append(self.encode_tensor(torch.stack(batch))[:, : self.dimension])
         return np.concatenate(vectors)
 
+    def encode_text(self, texts: Sequence[str]) -> np.ndarray:
+        """(N, D) float32 for N texts, in the space of the images; not normalised.
+
+        Raises:
+            SimileError: this encoder has no text half, or it cannot be loaded.
+        """
+        if self._load_text is None:
+            raise SimileError(
+                f"'{self.name}' knows no words; choose a CLIP or SigLIP of transformers, such as "
+                "'hf:openai/clip-vit-base-patch32'"
+            )
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        if self._text is None:
+            self._text = self._load_text()
+        return self._text(texts)
+
     def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:
         """The network alone: (N, 3, H, W) float32 on any device -> (N, dimension + code_bits) float32.
 
@@ -131,10 +183,36 @@ class Encoder:
         """
         import torch
 
+        step = self.batch_size
+        if self._onnx is not None:
+            images = batch.cpu().contiguous().numpy()
+            parts = [self._onnx(images[start : start + step]) for start in range(0, len(images), step)]
+            return np.concatenate(parts)
         with torch.inference_mode(), self._precision():
             batch = batch.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-            parts = batch.split(len(batch) if self.device.startswith("cuda") else CPU_BATCH)
-            return torch.cat([self._network(part).float().cpu() for part in parts]).numpy()
+            return torch.cat([self._forward(part).float().cpu() for part in batch.split(step)]).numpy()
+
+    def accelerate(self, images: int) -> None:
+        """Use ONNX Runtime from now on if it is faster; the first time, this exports the network.
+
+        Args:
+            images: how many are to come. For a few seconds of work nothing is exported.
+        """
+        import torch
+
+        if self.device != "cpu" or self._onnx is not None:
+            return
+        start = time.process_time()  # and not of a clock, which other programs on this machine slow down
+        self.encode_tensor(torch.zeros(1, 3, self.input_size, self.input_size))
+        if images * (time.process_time() - start) > EXPORT_PAYS:
+            self._onnx = self._exported()
+
+    def _exported(self, even_if_slower: bool = False) -> onnx_networks.OnnxNetwork | None:
+        import torch
+
+        example = torch.empty(2, 3, self.input_size, self.input_size)
+        example.normal_(generator=torch.Generator().manual_seed(0))
+        return onnx_networks.export(self.fingerprint, self._network, example, even_if_slower=even_if_slower)
 
     def spatial(self, batch: torch.Tensor) -> np.ndarray:
         """(N, 3, H, W) float32 on any device -> (N, h, w, D) float32: the embedding, place by place.
@@ -159,6 +237,10 @@ class Encoder:
                 f"'{self.name}' cannot show which places of a picture matter: {_first_line(error)}; "
                 "choose another encoder"
             ) from None
+
+    def _compiles(self) -> bool:
+        """Compiling takes a minute and pays off in long jobs on a GPU, so it has to be asked for."""
+        return self.device.startswith("cuda") and os.environ.get("SIMILE_COMPILE") == "1"
 
     def _precision(self) -> AbstractContextManager:
         """16-bit floats on a GPU, where they are several times faster; full precision elsewhere."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["fast_transform"]
 
+Box = tuple[float, float, float, float]
 FILTERS = {"bilinear": 2, "bicubic": 3}  # PIL.Image.Resampling
 
 
@@ -66,7 +67,7 @@ class _Transform:
             rows, columns = (long, rows) if width <= height else (rows, long)
         return (columns, rows), round((columns - self.width) / 2), round((rows - self.height) / 2)
 
-    def _box(self, old: tuple[int, int], new: tuple[int, int], left: int, top: int) -> tuple[float, ...]:
+    def _box(self, old: tuple[int, int], new: tuple[int, int], left: int, top: int) -> Box:
         """Left, top, right, bottom of what remains after the crop, in pixels of the image before resizing."""
         across, down = old[0] / new[0], old[1] / new[1]
         return left * across, top * down, (left + self.width) * across, (top + self.height) * down

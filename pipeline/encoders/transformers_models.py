@@ -13,6 +13,7 @@ from torch import nn
 from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.encoder import EncoderDescription, check_patches
 from pipeline.encoders.names import EncoderName
+from pipeline.encoders.text import TextTower, has_text_tower, load_text_tower
 from pipeline.encoders.tokens import token_grid
 from pipeline.encoders.transformers_processors import (
     apply_processor,
@@ -115,6 +116,7 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
         preprocessing=describe_processor(name, find_processor(name, checkpoint)),
         embedding=PROJECTED if projected else POOLER if kind in OWN_POOLING else TOKENS_OR_MAP,
         licence=checkpoint.licence,
+        text=has_text_tower(checkpoint),
     )
 
 
@@ -159,6 +161,11 @@ def load(
     network = Embedding(model, interpolate=name.pixels is not None)
     _check_complete(name, network, report["missing_keys"])
     return network, partial(apply_processor, find_processor(name, checkpoint), name.pixels)
+
+
+def load_text(name: EncoderName, checkpoint: Checkpoint) -> TextTower:
+    """The text half; the description says whether there is one."""
+    return load_text_tower(name, checkpoint)
 
 
 def _check_complete(name: EncoderName, network: Embedding, missing: Any) -> None:

@@ -1,5 +1,6 @@
 """Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +18,8 @@ from pipeline.sources import Source, read_rows
 
 __all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
-BATCH = 128  # rows staged at once; what a killed actor loses at most
+BATCH = 128  # rows staged at once; a killed actor loses two batches at most
+GPU_BATCH = 512  # rows; a GPU needs more of them to be busy
 
 
 @dataclass
@@ -26,7 +28,7 @@ class EmbedResult:
 
     embedded: int = 0  # rows that every encoder missing them has staged
     staged_bytes: int = 0
-    actors: dict[str, dict[str, Any]] = field(default_factory=dict)  # actor -> host, device, rows, seconds
+    actors: dict[str, dict[str, Any]] = field(default_factory=dict)  # actor -> host, device, rows, …
 
 
 def embed_missing(
@@ -51,7 +53,7 @@ def embed_missing(
     import ray
     from ray.data import ActorPoolStrategy
 
-    result = EmbedResult()
+    result, began = EmbedResult(), time.time()
     missing = _missing(plan, stagings)
     if not missing.num_rows:
         return result
@@ -65,16 +67,20 @@ def embed_missing(
     )
     acknowledged = wanted.map_batches(
         Embedder,
-        fn_constructor_args=(stagings, reservation.threads),
-        batch_size=BATCH,
+        fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
+        batch_size=GPU_BATCH if reservation.actor_gpus else BATCH,
         batch_format="pyarrow",
-        compute=ActorPoolStrategy(size=reservation.actors),
+        # Two batches at once: while one is written, and its last images are embedded, the other keeps the
+        # threads busy.
+        compute=ActorPoolStrategy(
+            size=reservation.actors, max_concurrent_calls_per_actor=2, enable_true_multi_threading=True
+        ),
         num_cpus=reservation.actor_cpus,
         num_gpus=reservation.actor_gpus or None,
     )
     with explained("embed"), progress("embed", missing.num_rows) as bar:
         for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
-            _collect(batch.to_pylist(), result)
+            _collect(batch.to_pylist(), result, began)
             bar.update(batch.num_rows)
     return result
 
@@ -122,12 +128,13 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
     return rows.append_column("id", found["id"]).append_column("needs", found["needs"])
 
 
-def _collect(rows: list[dict[str, Any]], result: EmbedResult) -> None:
+def _collect(rows: list[dict[str, Any]], result: EmbedResult, began: float) -> None:
     for row in rows:
         empty = {"host": row["host"], "node": row["node"], "device": row["device"], "rows": 0, "seconds": 0.0}
         actor = result.actors.setdefault(row["actor"], empty)
         actor["rows"] += 1
         actor["seconds"] += row["seconds"]
+        actor["start_up"] = round(row["ready"] - began, 2)  # seconds until its networks were ready
         actor["peak_memory"] = max(actor.get("peak_memory", 0), row["peak_memory"])
         result.embedded += not row["rejected"]
         result.staged_bytes += row["staged_bytes"]

@@ -1,17 +1,20 @@
 """The actor of the embed stage: holds the networks, turns batches of rows into staged parts."""
 
+from __future__ import annotations
+
+import math
 import socket
 import sys
 import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.errors import ImageError
-from pipeline.images import THUMBNAIL_SIDE, decode, header_size, thumbnail
+from pipeline.images import THUMBNAIL_SIDE
+from pipeline.indexing.group import embed_group
 from pipeline.indexing.staging import REJECT_COLUMNS, Staging, part_name
 from pipeline.sources import image_bytes
 
@@ -31,18 +34,30 @@ def peak_memory() -> int:
 class Embedder:
     """Answers a batch only after all of it is on storage, so that a killed actor loses one batch at most."""
 
-    def __init__(self, stagings: dict[str, Staging], threads: int) -> None:
+    def __init__(self, stagings: dict[str, Staging], threads: int, rows: int) -> None:
+        """
+        Args:
+            stagings: encoder name -> where its vectors are staged.
+            threads: images worked on at once. Each thread takes a picture from its bytes to its vector: cores
+                never wait for each other, as they do where one network is spread over them.
+            rows: roughly how many are to come.
+        """
         import ray
         import torch
         from ray.util.metrics import Counter
 
         from pipeline.encoders import load_encoder
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)
+        self.threads = threads
+        self.pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
         self.encoders = {name: load_encoder(name) for name in stagings}
+        for encoder in self.encoders.values():
+            encoder.accelerate(rows)
         self.stagings = stagings
         self.decode_side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in self.encoders.values()))
-        self.device = str(next(iter(self.encoders.values())).device)
+        first = next(iter(self.encoders.values()))
+        self.device = f"{first.device} {first.runtime}"
         self.actor = ray.get_runtime_context().get_actor_id() or "local"
         self.host = socket.gethostname()
         self.node = ray.get_runtime_context().get_node_id()
@@ -55,6 +70,7 @@ class Embedder:
                 ("bytes_staged", "Bytes of staged vectors and thumbnails"),
             )
         }
+        self.ready = time.time()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """(image, id, needs) -> one acknowledgement a row, after its vectors are on storage."""
@@ -73,6 +89,7 @@ class Embedder:
             "seconds": (time.perf_counter() - start) / max(1, len(ids)),
             "staged_bytes": staged_bytes / max(1, len(ids)),
             "peak_memory": peak_memory(),
+            "ready": self.ready,
         }
         rows = [{"id": point, "rejected": point in rejects} | where for point in ids]
         return pa.Table.from_pylist(rows, schema=_ACKNOWLEDGEMENT)
@@ -89,38 +106,28 @@ class Embedder:
 
     def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> tuple[set[str], int]:
         """Decode and embed; stage what worked and what did not. Returns rejected ids and bytes written."""
-        broken: list[dict[str, Any]] = []
-        rows = []
-        for point, need, data in zip(ids, needs, images, strict=True):
-            row = _attempt(broken, point, data, "decode", partial(self._decode, data))
-            if row is not None:
-                rows.append({"id": point, "needs": need, "data": data} | row)
+        rows = list(zip(ids, needs, images, strict=True))
+        step = max(
+            1, min(math.ceil(len(rows) / self.threads), *(e.batch_size for e in self.encoders.values()))
+        )
+        groups = [rows[start : start + step] for start in range(0, len(rows), step)]
+        done = list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
+        broken = [reject for group in done for reject in group.broken]
         rejected, size = {row["id"] for row in broken}, 0
         needed = dict(zip(ids, needs, strict=True))
-        for bit, (encoder_name, encoder) in enumerate(self.encoders.items()):
+        for bit, (encoder_name, staging) in enumerate(self.stagings.items()):
             mine = [row for row in broken if needed[row["id"]] >> bit & 1]
-            wanted = [row for row in rows if row["needs"] >> bit & 1]
-            vectors, kept, failed = _vectors(encoder_name, encoder, wanted)
-            staging = self.stagings[encoder_name]
+            outputs = [group.outputs[encoder_name] for group in done]
+            failed = [reject for output in outputs for reject in output.failed]
+            kept = [row for output in outputs for row in output.kept]
             # Rejects first: a part without its rejects would be taken for a whole batch.
             if mine or failed:
                 staging.write_rejects(name, pa.Table.from_pylist(mine + failed, schema=_REJECTED))
             if kept:
+                vectors = np.concatenate([output.vectors for output in outputs if output.kept])
                 size += staging.write(name, _part(kept, vectors))
             rejected.update(row["id"] for row in failed)
         return rejected, size
-
-    def _decode(self, data: bytes | None) -> dict[str, Any]:
-        image = decode(data or b"", min_side=self.decode_side)
-        encoded, kind = thumbnail(image, data)
-        width, height = header_size(data or b"")  # of the source; `image` may be decoded at a smaller scale
-        return {
-            "image": image,
-            "thumbnail": encoded,
-            "thumbnail_type": kind,
-            "width": width,
-            "height": height,
-        }
 
     def _count(self, rows: int, rejected: int, size: int) -> None:
         for name, value in (("embedded", rows - rejected), ("rejected", rejected)):
@@ -128,55 +135,6 @@ class Embedder:
                 self.counters[f"rows_{name}"].inc(value)
         if size:
             self.counters["bytes_staged"].inc(size)
-
-
-def _vectors(name: str, encoder: Any, rows: list) -> tuple[np.ndarray, list, list[dict[str, Any]]]:
-    """Finite raw outputs (N, D), the rows they belong to, and rejects for the others."""
-    import torch
-
-    failed: list[dict[str, Any]] = []
-    tensors, ready = [], []
-    for row in rows:
-        preprocess = partial(encoder.preprocess, row["image"])
-        tensor = _attempt(failed, row["id"], row["data"], "preprocess", preprocess)
-        if tensor is not None:
-            tensors.append(tensor)
-            ready.append(row)
-    if not ready:
-        return np.empty((0, 0), np.float32), [], failed
-    vectors = encoder.encode_tensor(torch.stack(tensors))
-    faults = [_fault(vector) for vector in vectors]
-    for row, fault in zip(ready, faults, strict=True):
-        if fault:
-            failed.append(_rejected(row["id"], "embed", f"{name} gives {fault}", row["data"]))
-    good = np.array([not fault for fault in faults])
-    return vectors[good], [row for row, fault in zip(ready, faults, strict=True) if not fault], failed
-
-
-def _fault(vector: np.ndarray) -> str:
-    """Why a raw output cannot be compared with others; empty if it can."""
-    if not np.isfinite(vector).all():
-        return "NaN or infinity"
-    if np.abs(vector).max() > np.finfo(np.float16).max:
-        return "values beyond 65,504, more than 16-bit floats hold"
-    return "" if vector.any() else "only zeros"
-
-
-def _attempt(
-    failed: list[dict[str, Any]], point: str, data: bytes | None, stage: str, work: Callable[[], Any]
-) -> Any:
-    """One bad row never costs its neighbours: whatever a codec throws becomes that row's reject."""
-    try:
-        return work()
-    except ImageError as error:
-        failed.append(_rejected(point, stage, str(error), data))
-    except Exception as error:
-        failed.append(_rejected(point, stage, f"{type(error).__name__}: {error}", data))
-    return None
-
-
-def _rejected(point: str, stage: str, reason: str, data: bytes | None) -> dict[str, Any]:
-    return {"id": point, "stage": stage, "reason": reason[:500], "first_bytes": (data or b"")[:16].hex()}
 
 
 def _part(rows: list, vectors: np.ndarray) -> pa.Table:
@@ -205,5 +163,6 @@ _ACKNOWLEDGEMENT = pa.schema(
         ("seconds", pa.float64()),
         ("staged_bytes", pa.float64()),
         ("peak_memory", pa.int64()),
+        ("ready", pa.float64()),
     ]
 )

@@ -122,7 +122,7 @@ def _prepare_text(version: Version, facts: dict[str, Any], text: str) -> Prepare
     projection = version.projection(facts)
     if projection.hash_bits:
         raise SimileError(f"The codes of '{facts['name']}' are learnt from pictures; search with a picture.")
-    vectors, codes = projection.split(network.encode_text([text]))  # type: ignore[attr-defined]
+    vectors, codes = projection.split(network.encode_text([text]))
     return _checked(Prepared(vectors[0], codes[0]), facts)
 
 

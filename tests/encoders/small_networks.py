@@ -26,6 +26,8 @@ TEXT = {
     "eos_token_id": 1,
     "pad_token_id": 1,
 }
+# As wide as its images, and of a fixed length.
+SIGLIP_TEXT = TEXT | {"projection_size": VIT["hidden_size"], "max_position_embeddings": 16}
 SQUARE = {"size": {"height": 32, "width": 32}}
 CROPPED = {"size": {"shortest_edge": 36}, "crop_size": {"height": 32, "width": 32}}
 
@@ -52,7 +54,7 @@ def transformers_model(kind: str) -> nn.Module:
         "deit": lambda: t.DeiTModel(t.DeiTConfig(**VIT)),
         "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**VIT)),
         "clip": lambda: t.CLIPModel(t.CLIPConfig(text_config=TEXT, vision_config=VIT, projection_dim=24)),
-        "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=TEXT, vision_config=VIT)),
+        "siglip": lambda: t.SiglipModel(t.SiglipConfig(text_config=SIGLIP_TEXT, vision_config=VIT)),
         "resnet": lambda: t.ResNetModel(t.ResNetConfig(embedding_size=8, layer_type="basic", **cnn)),
         "convnext": lambda: t.ConvNextModel(
             t.ConvNextConfig(num_stages=2, **cnn, layer_scale_init_value=1.0)
@@ -84,6 +86,30 @@ def transformers_processor(kind: str):
     return makers.get(kind, lambda: t.ViTImageProcessorPil(**SQUARE))()
 
 
+WORDS = "a red square and a blue dog on the green grass under a yellow sun"
+
+
+def save_tokenizer(kind: str, folder: Path) -> None:
+    """In the layout of the real ones: vocabulary and merges (CLIP), a sentencepiece model (SigLIP)."""
+    if kind == "clip":
+        letters = sorted(set(WORDS) - {" "})
+        pieces = ["<|startoftext|>", "<|endoftext|>", *letters, *(letter + "</w>" for letter in letters)]
+        pieces += ["re", "red</w>"]
+        vocabulary = {piece: number for number, piece in enumerate(pieces)}
+        transformers.CLIPTokenizer(vocab=vocabulary, merges=[("r", "e"), ("re", "d</w>")]).save_pretrained(
+            folder
+        )
+        return
+    import sentencepiece
+
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([WORDS] * 20), model_prefix=str(folder / "spiece"), vocab_size=40,
+        pad_id=0, unk_id=2, bos_id=-1, eos_id=1, hard_vocab_limit=False, minloglevel=2,
+    )  # fmt: skip
+    (folder / "spiece.vocab").unlink()
+    transformers.SiglipTokenizer(str(folder / "spiece.model")).save_pretrained(folder)
+
+
 def save_transformers(kind: str, folder: Path) -> nn.Module:
     model = transformers_model(kind)
     model.save_pretrained(folder)
@@ -93,10 +119,12 @@ def save_transformers(kind: str, folder: Path) -> nn.Module:
 
 TIMM = {
     "resnet18": {},
-    "vgg11": {"mlp_ratio": 0.02},
+    "resnet50": {"layers": (1, 1, 1, 1)},
+    "vgg16": {"mlp_ratio": 0.02},
     "densenet121": {},
     "convnext_atto": {},
     "tf_efficientnet_lite0": {},
+    "efficientnet_b0": {},
     "swin_tiny_patch4_window7_224": {"embed_dim": 12, "depths": (1, 1), "num_heads": (2, 2), "img_size": 56},
     "vit_tiny_patch16_224": {"depth": 2, "img_size": 64},
     "deit_tiny_distilled_patch16_224": {"depth": 2, "img_size": 64},

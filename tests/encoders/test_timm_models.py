@@ -13,10 +13,12 @@ from pipeline.errors import SimileError
 # What the embedding has to be, written out for each architecture. `x`: (N, 3, H, W).
 EXPECTED = {
     "resnet18": lambda m, x: m.forward_features(x).mean((2, 3)),
-    "vgg11": lambda m, x: m.features(x).mean((2, 3)),
+    "resnet50": lambda m, x: m.forward_features(x).mean((2, 3)),
+    "vgg16": lambda m, x: m.features(x).mean((2, 3)),
     "densenet121": lambda m, x: torch.relu(m.features(x)).mean((2, 3)),
     "convnext_atto": lambda m, x: m.stages(m.stem(x)).mean((2, 3)),
     "tf_efficientnet_lite0": lambda m, x: m.bn2(m.conv_head(m.blocks(m.bn1(m.conv_stem(x))))).mean((2, 3)),
+    "efficientnet_b0": lambda m, x: m.bn2(m.conv_head(m.blocks(m.bn1(m.conv_stem(x))))).mean((2, 3)),
     "swin_tiny_patch4_window7_224": lambda m, x: m.norm(m.layers(m.patch_embed(x))).mean((1, 2)),
     "mixer_s32_224": lambda m, x: m.norm(m.blocks(m.stem(x))).mean(1),
     "vit_tiny_patch16_224": lambda m, x: m.norm(tokens(m, x))[:, 0],
@@ -27,10 +29,12 @@ EXPECTED = {
 }
 DIMENSION = {
     "resnet18": 512,
-    "vgg11": 512,
+    "resnet50": 2048,
+    "vgg16": 512,
     "densenet121": 1024,
     "convnext_atto": 320,
     "tf_efficientnet_lite0": 1280,
+    "efficientnet_b0": 1280,
     "swin_tiny_patch4_window7_224": 24,
     "mixer_s32_224": 512,
     "vit_tiny_patch16_224": 192,
@@ -107,7 +111,8 @@ def test_offline_and_not_in_the_cache(offline):
         load_encoder("timm:vgg16.tv_in1k")
 
 
-def test_by_name_out_of_the_cache(offline, pictures):
+@pytest.mark.parametrize("name", ["timm:resnet18.a1_in1k", "hf:timm/resnet18.a1_in1k"])
+def test_by_name_out_of_the_cache(name, offline, pictures):
     """What `hf download timm/resnet18.a1_in1k` leaves behind."""
     commit = "a" * 40
     snapshot = offline / "models--timm--resnet18.a1_in1k" / "snapshots" / commit
@@ -116,7 +121,7 @@ def test_by_name_out_of_the_cache(offline, pictures):
     refs.mkdir()
     (refs / "main").write_text(commit)
     save_timm("resnet18", snapshot)
-    encoder = load_encoder("timm:resnet18.a1_in1k")
+    encoder = load_encoder(name)
     assert encoder.description.revision == commit
     np.testing.assert_array_equal(encoder.encode(pictures), load_encoder(str(snapshot)).encode(pictures))
 

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,36 @@ def test_mistakes_in_a_query_are_one_sentence(first_run: dict[str, Any], folder:
         collection.search(folder / "red" / "1.png", metric="euclid")  # type: ignore[arg-type]
     with pytest.raises(SimileError, match="'colour' does not exist; there are: colours"):
         open_collection("colour", home=home)
+
+
+def test_a_collection_gains_an_encoder_without_touching_the_first(
+    first_run: dict[str, Any], config: str, folder: Path, home: str, tmp_path: Path
+) -> None:
+    first, second = "pypi:efficientnet-lite0@64px", "pypi:efficientnet-lite0@32px"
+    again = str(tmp_path / "home")
+    shutil.copytree(home, again)  # others use the collection as it is
+    query = folder / "green" / "3.png"
+    before = open_collection("colours", home=again).search(query, k=10, exact=True)
+    staged = {path: path.stat().st_mtime_ns for path in Path(again).glob("staging/colours/*/*.parquet")}
+    assert staged
+
+    both = ["--encoder", first, "--encoder", second]
+    result = result_of(run_job(config, "--source", str(folder), "--home", again, *both))
+    assert result["embedded"] == 24  # once each, by the new one
+    assert result["encoders"] == [first, second]
+    parts = list(Path(again).glob("staging/colours/*/*.parquet"))
+    assert len({part.parent for part in parts}) == 2
+    assert {part: part.stat().st_mtime_ns for part in parts if part in staged} == staged
+    assert {part.parent for part in parts if part not in staged}.isdisjoint(part.parent for part in staged)
+
+    reader = open_collection("colours", home=again)
+    assert reader.encoders == [first, second]
+    after = reader.search(query, k=10, exact=True)
+    assert [hit.id for hit in after] == [hit.id for hit in before]
+    assert [hit.score for hit in after] == pytest.approx([hit.score for hit in before], abs=1e-5)
+    by_second = reader.search(query, k=10, exact=True, encoder=second)
+    assert by_second[0].id == after[0].id  # the picture itself
+    assert [hit.score for hit in by_second] != [hit.score for hit in after]
 
 
 def test_a_server_holds_the_same(config: str, folder: Path, tmp_path: Path) -> None:

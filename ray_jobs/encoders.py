@@ -1,0 +1,52 @@
+"""List the encoders that are known: python -m ray_jobs.encoders. Nothing is downloaded."""
+
+import argparse
+
+from pipeline.encoders.catalogue import Known, known_encoders
+from ray_jobs.session import print_result, report_errors
+
+__all__ = ["main"]
+
+_HEAD = ("encoder", "kind", "dim", "MB", "licence", "text", "at hand")
+_FOOT = (
+    "Any other image model works too: timm:NAME (timm.list_models()), hf:ORG/NAME (transformers or timm, in "
+    "safetensors),\nor a folder. '@112px' after a name changes its input size."
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """A table, or with --json one JSON line an encoder."""
+    parser = argparse.ArgumentParser(prog="python -m ray_jobs.encoders", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(arguments)
+    with report_errors():
+        known = known_encoders()
+        if options.json:
+            for encoder in known:
+                print_result(encoder.as_dict())
+        else:
+            print(_table([_HEAD, *map(_cells, known)]))
+            print(f"\n{_FOOT}")
+
+
+def _cells(encoder: Known) -> tuple[str, ...]:
+    size = "?" if encoder.megabytes is None else f"{encoder.megabytes:g}"
+    dimension = "?" if encoder.dimension is None else str(encoder.dimension)
+    text = "yes" if encoder.text else "–"
+    return encoder.name, encoder.kind, dimension, size, encoder.licence or "?", text, encoder.at_hand
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if title in ("dim", "MB") else cell.ljust(width)
+            for cell, width, title in zip(row, widths, _HEAD, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
