@@ -1,6 +1,7 @@
 """List the encoders that are known: python -m ray_jobs.encoders. Nothing is downloaded."""
 
 import argparse
+import textwrap
 
 from pipeline.encoders.catalogue import Known, known_encoders
 from ray_jobs.session import print_result, report_errors
@@ -8,6 +9,7 @@ from ray_jobs.session import print_result, report_errors
 __all__ = ["main"]
 
 _HEAD = ("encoder", "kind", "dim", "MB", "licence", "text", "at hand")
+_LICENCE = 24  # characters of a licence that the table shows; --json has all of it
 _FOOT = (
     "Any other image model works too: timm:NAME (timm.list_models()), hf:ORG/NAME (transformers or timm, in "
     "safetensors),\nor a folder. '@112px' after a name changes its input size."
@@ -33,7 +35,8 @@ def _cells(encoder: Known) -> tuple[str, ...]:
     size = "?" if encoder.megabytes is None else f"{encoder.megabytes:g}"
     dimension = "?" if encoder.dimension is None else str(encoder.dimension)
     text = "yes" if encoder.text else "–"
-    return encoder.name, encoder.kind, dimension, size, encoder.licence or "?", text, encoder.at_hand
+    licence = textwrap.shorten(encoder.licence or "?", _LICENCE, placeholder=" …")
+    return encoder.name, encoder.kind, dimension, size, licence, text, encoder.at_hand
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

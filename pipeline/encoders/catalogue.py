@@ -41,7 +41,7 @@ ON_THE_HUB: tuple[tuple[str, str, int, int, str, bool], ...] = (
     ("timm:vgg16.tv_in1k", "CNN", 512, 553, "bsd-3-clause", False),
     ("timm:resnet50.a1_in1k", "CNN", 2048, 102, "apache-2.0", False),
     ("hf:microsoft/resnet-50", "CNN", 2048, 102, "apache-2.0", False),
-    ("timm:densenet121.tv_in1k", "CNN", 1024, 32, "bsd-3-clause", False),
+    ("timm:densenet121.tv_in1k", "CNN", 1024, 32, "apache-2.0", False),
     ("timm:efficientnet_b0.ra_in1k", "CNN", 1280, 21, "apache-2.0", False),
     ("timm:convnext_tiny.in12k_ft_in1k", "CNN", 768, 114, "apache-2.0", False),
     ("hf:facebook/convnext-tiny-224", "CNN", 768, 114, "apache-2.0", False),

@@ -17,13 +17,14 @@ from tests.encoders.small_networks import save_timm, save_transformers
 
 @pytest.mark.parametrize("known", [k for k in ON_THE_HUB if k[0].startswith("timm:")], ids=lambda k: k[0])
 def test_models_of_timm_are_what_the_list_says(known: tuple) -> None:
-    name, _, dimension, megabytes, _, text = known
+    name, _, dimension, megabytes, licence, text = known
     assert hub_id(parse_name(name)) == f"timm/{name.removeprefix('timm:')}"
     assert not text
     with torch.device("meta"):
         model = timm.create_model(name.removeprefix("timm:"))
         weights = sum(p.numel() for p in model.state_dict().values())
         side = model.pretrained_cfg["input_size"][1]
+        assert licence == model.pretrained_cfg["license"]
         assert _embedding(model).eval()(torch.empty(1, 3, side, side)).shape == (1, dimension)
     assert megabytes == pytest.approx(weights * 4 / 1e6, rel=0.02, abs=0.6)
 
