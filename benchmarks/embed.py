@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.deep_image_search import run_deep_image_search
-from benchmarks.results import ROOT, print_table, write_results
+from benchmarks.report import machine, print_table, write_result
 
 if TYPE_CHECKING:
     import torch
 
     from pipeline.encoders import Encoder
 
+ROOT = Path(__file__).resolve().parent.parent
 DATASETS = ROOT.parent / "shared" / "datasets"
 READY = 256  # tensors held ready; 150 MB at 224 px
 ALONE_SECONDS = 20.0
@@ -62,13 +63,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--limit", type=int, help="images of every case, to try it out")
     parser.add_argument("--datasets", type=Path, default=DATASETS)
     options = parser.parse_args(arguments)
-    results = []
+    results, facts = [], machine()
     with tempfile.TemporaryDirectory(prefix="simile-bench-") as work:
         for case in cases(options.full):
             results.append(measure(case, options.datasets, options.limit or case.images, Path(work)))
             results[-1]["others"] = others(case, options.datasets, Path(work), options.full, options.limit)
             report(results[-1])
-    print(write_results("embed", {"cases": results}))
+    print(write_result("embed", {"cases": results}, facts))
 
 
 def measure(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[str, Any]:
@@ -169,13 +170,13 @@ def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None
 def report(result: dict[str, Any]) -> None:
     """One table a case."""
     alone = sum(result["network_alone"]) / 2
-    print(f"{result['case']}, {result['images']:,} images, {result['runtime']}")
+    title = f"{result['case']}, {result['images']:,} images, {result['runtime']}"
     rows: list[list[Any]] = [["network alone", round(alone, 1), "100 %"]]
     rows.append(["embed stage", result["embed_stage"], f"{result['embed_share']:.0%}"])
     rows.append(["whole job", result["whole_job"], f"{result['job_share']:.0%}"])
     rows += [[name, round(rate, 1), f"{rate / alone:.0%}"] for name, rate in result["others"].items()]
-    print_table(["", "images/s", "of the network alone"], rows)
-    print(f"job {result['job_seconds']} s, start-up {result['start_up_seconds']} s\n")
+    print_table(title, ["", "images/s", "of the network alone"], rows)
+    print(f"job {result['job_seconds']} s, start-up {result['start_up_seconds']} s")
 
 
 if __name__ == "__main__":
