@@ -1,6 +1,7 @@
 """Train a network: python -m ray_jobs.train training_config/cifar10-cnn.yaml [--source …] [--workers N] …"""
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def _command(options: argparse.Namespace) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Parse, train, write the weights, print one JSON line."""
     options = parse_arguments(arguments)
+    # Ray would start workers at nice 15, as guests of whatever else a machine does; here they are the work.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     with report_errors():
         from pipeline.training.config import TrainingConfig, load_training_config
         from pipeline.training.run import TrainingJob, train

@@ -43,7 +43,7 @@ class WhitenedCnn(nn.Module):
         return self._map(images).amax((2, 3))
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, features): each maximum at the place where it was found, so that the mean is `forward`."""
+        """(N, h, w, features): each maximum where it was found, so that the mean is `forward`."""
         features = self._map(images).flatten(2)
         found = F.one_hot(features.argmax(2), features.shape[2])
         places = features * found * features.shape[2]
