@@ -64,7 +64,7 @@ class Handlers:
 
     def take_text(self, text: str, query: Query | None) -> Query:
         """Words join the pictures of the query."""
-        return replace(query or Query(), text=(text or "").strip())
+        return replace(query or Query(), text=(text or "").strip()[:300])
 
     def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
         """Status, grid, cards, credit; whether more, an export, files and examples are offered."""
