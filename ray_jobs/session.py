@@ -21,7 +21,7 @@ def ray_session() -> Iterator[None]:
     """
     import ray
 
-    joined = ray.init(address=os.environ.get("RAY_ADDRESS") or "local", logging_level=logging.ERROR)
+    joined: Any = ray.init(address=os.environ.get("RAY_ADDRESS") or "local", logging_level=logging.ERROR)
     if joined.dashboard_url:
         logs = f"{joined.address_info['session_dir']}/logs"
         print(f"Ray's dashboard: http://{joined.dashboard_url}   logs: {logs}", file=sys.stderr, flush=True)
