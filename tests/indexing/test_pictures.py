@@ -4,6 +4,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ray
 from PIL import Image
@@ -18,9 +19,10 @@ def test_huge_and_odd_pictures_with_fields_of_metadata_csv(index: Index, tmp_pat
     pictures.mkdir()
     noise = Image.effect_noise((1000, 800), 80).resize((8000, 5000))  # 40 megapixels
     noise.convert("RGB").save(pictures / "huge.jpg", quality=80)
-    Image.new("CMYK", (30, 40), (10, 200, 30, 0)).save(pictures / "cmyk.jpg")
-    Image.new("I;16", (30, 40), 40_000).save(pictures / "deep.png")
-    Image.new("LA", (30, 40), (200, 100)).save(pictures / "clear.png")
+    picture(COLOURS["red"], 0).convert("CMYK").save(pictures / "cmyk.jpg")
+    deep = np.random.default_rng(0).integers(0, 2**16, (40, 48), dtype=np.uint16)
+    Image.fromarray(deep).save(pictures / "deep.png")
+    picture(COLOURS["green"], 1).convert("LA").save(pictures / "clear.png")
     lines = ["file_name,painter,year", "huge.jpg,Anna,1901", "cmyk.jpg,Berta,1902", "deep.png,Anna,1903"]
     (pictures / "metadata.csv").write_text("\n".join([*lines, "clear.png,Carl,1904", ""]))
     account = index(tmp_path / "home", pictures)
