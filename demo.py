@@ -33,6 +33,12 @@ def main(argv: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         auth = parse_auth(options.auth)
+        if options.mcp and auth:
+            raise SimileError(
+                "--mcp cannot be with --auth: models would get in without the login; leave one out"
+            )
+        if options.limit < 0:
+            raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
         ensure_collections(options.home, options.url)
         with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
             return _serve(options, auth, uploads)
@@ -54,6 +60,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=7860, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="also answer models, by the Model Context Protocol; not with --auth",
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=120,
+        metavar="N",
+        help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: any)",
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
     return parser
@@ -90,11 +108,12 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     # Gradio takes seconds to load: not before the arguments are known to be good.
     from page.layout import build
     from page.library import Library
+    from page.visitors import Visitors
 
     library = Library(options.home, options.url)
-    page = build(library)
+    page = build(library, Visitors(options.limit))
     try:
-        _launch(page, options, auth)
+        _launch(page, library, options, auth)
         if options.share and not page.share_url:
             raise SimileError(
                 "no public link could be made: Gradio's tunnel cannot be reached. Check the network, "
@@ -108,7 +127,11 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
         page.close(verbose=False)
 
 
-def _launch(page: "gr.Blocks", options: argparse.Namespace, auth: tuple[str, str] | None) -> None:
+def _launch(
+    page: "gr.Blocks", library: "Library", options: argparse.Namespace, auth: tuple[str, str] | None
+) -> None:
+    from page.health import health_route
+    from page.programs import UPLOAD_TOOL
     from page.theme import CSS, theme
 
     try:
@@ -128,15 +151,24 @@ def _launch(page: "gr.Blocks", options: argparse.Namespace, auth: tuple[str, str
             ssr_mode=False,
             theme=theme(),
             css=CSS,
+            mcp_server=options.mcp,
+            app_kwargs={"routes": [health_route(library)]},
         )
     except OSError as error:
         raise SimileError(f"cannot listen on {options.host}:{options.port}: {error}") from None
+    if options.mcp:
+        if page.mcp_server_obj is None:
+            raise SimileError(
+                "models cannot be answered (--mcp): " + (page.mcp_error or "no reason is known")
+            )
+        page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_TOOL, None)
 
 
 def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
     print(f"Simile is at http://{options.host}:{options.port}", flush=True)
     if page.share_url:
-        print(f"Public link: {page.share_url}", flush=True)
+        # Gradio's own words when it makes one: "up to 1 week (best effort)"
+        print(f"Public link, for up to a week and while this runs: {page.share_url}", flush=True)
 
 
 def _warm_up(library: "Library") -> None:

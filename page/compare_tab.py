@@ -15,6 +15,7 @@ from page.query_panel import query_html
 from page.searching import FAILED, find, shared_share
 from page.shared import Query, Shared
 from page.text import milliseconds, note
+from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.search import Settings
 
@@ -96,6 +97,7 @@ class _Handlers:
             for at in (0, 1)
         )
 
+    @is_search
     def compare(self, query: Query | None, name: str, *parts: Any) -> tuple[Any, ...]:
         """Status, columns, the cards of both, and the query."""
         if not query:

@@ -11,10 +11,13 @@ from gradio.data_classes import FileData
 from page.library import Library
 from page.searching import FAILED, check
 from page.uploads import read_upload, uploaded_path
+from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.search import Example, Hit, Settings
 
-__all__ = ["search_endpoint"]
+__all__ = ["MAX_BYTES", "parsed_filters", "plain", "search_endpoint"]
+
+MAX_BYTES = 20_000_000  # of one picture
 
 log = logging.getLogger("simile")
 
@@ -22,6 +25,7 @@ log = logging.getLogger("simile")
 def search_endpoint(library: Library) -> Callable[..., dict[str, Any]]:
     """The function behind `/search`."""
 
+    @is_search
     def search(
         image: FileData,
         collection: str,
@@ -38,7 +42,7 @@ def search_endpoint(library: Library) -> Callable[..., dict[str, Any]]:
         try:
             check(metric, k)
             found = library.open(collection)
-            wanted = {"filters": _parsed(filters), "exact": bool(exact), "encoder": encoder}
+            wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder}
             settings = Settings(metric, int(k), **wanted)  # type: ignore[arg-type]
             answer = found.find([Example(picture=read_upload(uploaded_path(image)))], settings=settings)
         except SimileError as error:
@@ -47,7 +51,7 @@ def search_endpoint(library: Library) -> Callable[..., dict[str, Any]]:
             log.exception("/search failed")
             raise gr.Error(FAILED, print_exception=False) from None
         return {
-            "hits": [_plain(hit) for hit in answer.hits],
+            "hits": [plain(hit) for hit in answer.hits],
             **answer.times,
             "collection": found.name,
             "encoder": encoder or found.encoders[0],
@@ -57,7 +61,7 @@ def search_endpoint(library: Library) -> Callable[..., dict[str, Any]]:
     return search
 
 
-def _plain(hit: Hit) -> dict[str, Any]:
+def plain(hit: Hit) -> dict[str, Any]:
     """A hit as JSON."""
     return {
         "id": hit.id,
@@ -70,7 +74,7 @@ def _plain(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _parsed(filters: str | None) -> dict[str, Any] | None:
+def parsed_filters(filters: str | None) -> dict[str, Any] | None:
     """Filters from their JSON."""
     try:
         parsed = json.loads(filters or "{}")

@@ -13,10 +13,11 @@ from page import (
     search_tab,
     why_tab,
 )
-from page.endpoint import search_endpoint
+from page.blocks import MAX_WAITING, PublicBlocks
 from page.library import Library
+from page.programs import add_endpoints
 from page.shared import MAP, SEARCH, WHY, Shared
-from page.uploads import UploadsOnly
+from page.visitors import Visitors
 
 __all__ = ["TABS", "build"]
 
@@ -32,14 +33,16 @@ TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
 ]
 
 
-def build(library: Library) -> gr.Blocks:
+def build(library: Library, visitors: Visitors | None = None) -> gr.Blocks:
     """The page, ready to be launched."""
-    with UploadsOnly(
+    with PublicBlocks(
+        visitors=visitors,
         title="Simile: images that look like an image",
         analytics_enabled=False,
         fill_width=True,
         delete_cache=(_CLEAN_EVERY, _KEEP_FOR),
     ) as page:
+        add_endpoints(library)  # first: a name goes to whoever asks for it first
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)
@@ -55,6 +58,5 @@ def build(library: Library) -> gr.Blocks:
             elem_id="promise",
         )
         collection_picker.connect(page, library, collection)
-        gr.api(search_endpoint(library), api_name="search")
-    page.queue(max_size=64, default_concurrency_limit=2)
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
     return page

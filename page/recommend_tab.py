@@ -13,6 +13,7 @@ from page.query_panel import query_panel
 from page.searching import FAILED, find
 from page.shared import Query, Shared
 from page.text import credit, field_name, milliseconds, note
+from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Settings
 
@@ -124,6 +125,7 @@ class _Handlers:
     def _sample(self, found: Collection) -> list[Card]:
         return [card(hit, found.name) for hit in found.sample(_WORKS)]
 
+    @is_search
     def recommend(
         self,
         liked: Query | None,

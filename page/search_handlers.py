@@ -17,6 +17,7 @@ from page.library import Library
 from page.searching import FAILED, check, figures, find, shared_share
 from page.shared import Query
 from page.text import credit, milliseconds, note
+from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Settings
 
@@ -66,6 +67,7 @@ class Handlers:
         """Words join the pictures of the query."""
         return replace(query or Query(), text=(text or "").strip()[:300])
 
+    @is_search
     def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
         """Status, grid, cards, credit; whether more, an export, files and examples are offered."""
         off = gr.update(visible=False)
@@ -108,6 +110,7 @@ class Handlers:
         line = note(f"{found.count:,} pictures three ways · cosine and Hamming share {agreed}")
         return line, columns_html(columns, query), every
 
+    @is_search
     def more(self, cards: list[Card], query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
         """The next hits after those that are shown."""
         if not query:

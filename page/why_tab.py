@@ -17,6 +17,7 @@ from page.searching import examples_of
 from page.shared import Pair, Query, Shared, Source
 from page.text import note, rarity, spoken
 from page.uploads import read_upload
+from page.visitors import is_search
 from pipeline.encoders.seen import Part
 from pipeline.errors import SimileError
 from pipeline.explain import Explanation, agreeing_bits
@@ -57,6 +58,7 @@ class Handlers:
     def __init__(self, library: Library) -> None:
         self._library = library
 
+    @is_search
     def show(self, pair: Pair | None, before: Any, query: Query | None, name: str | None) -> tuple[Any, Any]:
         """HTML, and what it explains; a pair that is older than the query gives way to the first hit."""
         wanted = (pair, query, name)

@@ -122,10 +122,6 @@ def _call(client: Client, named: dict[str, Any]) -> str:
         return response.read().decode()
 
 
-def test_only_the_search_endpoint_is_public(client: Client) -> None:
-    assert list(client.view_api(return_format="dict", print_info=False)["named_endpoints"]) == ["/search"]
-
-
 # --- the command
 
 

@@ -1,0 +1,227 @@
+"""What programs, models and watchers see: /health, the named endpoints, MCP, and the limit of a visitor."""
+
+import base64
+import json
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+import demo
+from page.health import health
+from page.library import Library
+from page.programs import picture_bytes
+from page.visitors import Buckets, Visitors, address_of
+from pipeline.errors import ImageError, SimileError
+from tests.page.conftest import running
+
+ENDPOINTS = {"/search", "/collections", "/facets", "/search_image", "/search_by_id", "/recommend"}
+
+
+@pytest.fixture(scope="module")
+def mcp_url(demo_home: Path) -> Iterator[str]:
+    with running("--home", str(demo_home), "--mcp", "--limit", "20") as url:
+        yield url
+
+
+# --- health
+
+
+def _health(url: str) -> tuple[int, dict[str, Any]]:
+    with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
+        return answer.status, json.load(answer)
+
+
+def test_health_names_live_versions(demo_url: str) -> None:
+    status, said = _health(demo_url)
+    assert status == 200 and said["status"] == "ok" and set(said) == {"status", "collections"}
+    assert list(said["collections"]) == ["cifar10", "wikiart"]
+    assert all(version.startswith(f"{name}__") for name, version in said["collections"].items())
+
+
+class _Broken:
+    """Stands in for a Library whose store is away, or whose collection cannot be opened."""
+
+    def __init__(self, names: list[str] | None) -> None:
+        self._names = names
+
+    def names(self) -> list[str]:
+        if self._names is None:
+            raise SimileError("cannot reach http://user:secret@10.0.0.1:6333")
+        return self._names
+
+    def open(self, name: str) -> Any:
+        raise SimileError(f"/home/anna/{name} is damaged")
+
+
+@pytest.mark.parametrize(("names", "status"), [(None, "failed"), ([], "empty"), (["a"], "failed")])
+def test_health_fails_without_telling_why(names: list[str] | None, status: str) -> None:
+    code, said = health(_Broken(names))  # type: ignore[arg-type]
+    assert code == 503 and said["status"] == status
+    assert "secret" not in str(said) and "anna" not in str(said)
+
+
+def test_one_broken_collection_is_degraded(demo_home: Path) -> None:
+    library = Library(str(demo_home))
+    library.names = lambda: ["gone", "wikiart"]  # type: ignore[method-assign]
+    code, said = health(library)
+    assert code == 200 and said["status"] == "degraded" and said["collections"]["gone"] is None
+
+
+# --- endpoints
+
+
+def test_every_endpoint_is_named_and_explained(client: Client) -> None:
+    api = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(api) == ENDPOINTS
+    assert all(len(about["description"]) > 40 for about in api.values())
+
+
+def test_a_program_goes_from_collections_to_recommended_works(client: Client, picture: Path) -> None:
+    there = client.predict(api_name="/collections")["collections"]
+    wikiart = next(one for one in there if one["name"] == "wikiart")
+    assert wikiart["pictures"] > 0 and "style" in wikiart["filters"]
+    values = client.predict("wikiart", "style", api_name="/facets")["values"]
+    assert values and sum(one["count"] for one in values) <= wikiart["pictures"]
+    image = base64.b64encode(picture.read_bytes()).decode()
+    hits = client.predict(image, "wikiart", k=3, api_name="/search_image")["hits"]
+    assert hits[0]["score"] > 0.97 and "thumbnail" not in hits[0]
+    as_url = f"data:image/jpeg;base64,{image}"
+    again = client.predict(as_url, "wikiart", k=3, thumbnails=True, api_name="/search_image")["hits"]
+    assert [hit["id"] for hit in again] == [hit["id"] for hit in hits]
+    assert again[0]["thumbnail"].startswith("data:image/")
+    own = hits[0]["id"]
+    near = client.predict(own, "wikiart", k=5, api_name="/search_by_id")["hits"]
+    assert len(near) == 5 and own not in [hit["id"] for hit in near]
+    disliked = near[0]["id"]
+    wanted = client.predict([own], "wikiart", [disliked], k=5, api_name="/recommend")["hits"]
+    assert wanted and not {own, disliked} & {hit["id"] for hit in wanted}
+
+
+@pytest.mark.parametrize("image", ["http://127.0.0.1/x.png", "/etc/hostname", "data:image/svg+xml,<svg/>"])
+def test_only_base64_is_a_picture(client: Client, image: str) -> None:
+    with pytest.raises(ImageError, match="base64"):
+        picture_bytes(image)
+    with pytest.raises(AppError, match="base64"):
+        client.predict(image, "wikiart", api_name="/search_image")
+
+
+def test_an_id_that_is_none_is_explained(client: Client) -> None:
+    with pytest.raises(AppError, match="is no id; take"):
+        client.predict("../../etc/passwd", "wikiart", api_name="/search_by_id")
+    with pytest.raises(AppError, match=str(uuid.UUID(int=7))):
+        client.predict(str(uuid.UUID(int=7)), "wikiart", api_name="/search_by_id")
+
+
+# --- MCP
+
+
+def _ask(url: str, calls: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, Any], list[tuple[bool, str]]]:
+    """Tools by name, and (failed, text) of each call."""
+
+    async def talk() -> tuple[dict[str, Any], list[tuple[bool, str]]]:
+        async with (
+            streamable_http_client(f"{url}/gradio_api/mcp/") as (read, write, _),
+            ClientSession(read, write) as session,
+        ):
+            await session.initialize()
+            tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+            answers = []
+            for name, arguments in calls:
+                answer = await session.call_tool(name, arguments)
+                answers.append((bool(answer.isError), getattr(answer.content[0], "text", "")))
+            return tools, answers
+
+    return anyio.run(talk)
+
+
+def test_a_model_searches(mcp_url: str, picture: Path, demo_home: Path) -> None:
+    image = base64.b64encode(picture.read_bytes()).decode()
+    local = str(next(path for path in demo_home.rglob("*") if path.is_file()))
+    described = {"path": local, "meta": {"_type": "gradio.FileData"}}
+    tools, answers = _ask(
+        mcp_url,
+        [
+            ("collections", {}),
+            ("search_image", {"image": image, "collection": "wikiart", "k": 2}),
+            ("search_image", {"image": "http://127.0.0.1:1/x.png", "collection": "wikiart"}),
+            ("search_image", {"image": described, "collection": "wikiart"}),
+            ("recommend", {"likes": [described], "collection": "wikiart"}),
+            ("search", {"image": "http://127.0.0.1:1/x.png", "collection": "wikiart"}),
+        ],
+    )
+    assert {f"/{name}" for name in tools} == ENDPOINTS - {"/search"}
+    assert "base64" in tools["search_image"].inputSchema["properties"]["image"]["description"]
+    assert "nearest first" in (tools["search_image"].description or "")
+    assert [failed for failed, _ in answers] == [False, False, True, True, True, True]
+    assert "wikiart" in answers[0][1] and '"hits"' in answers[1][1].replace("'", '"')
+    assert "base64" in answers[2][1]
+    assert all(local not in text or "not of type" in text for _, text in answers)
+
+
+def test_login_and_models_exclude_each_other(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    assert demo.main(["--mcp", "--auth", "anna:b"]) == 1
+    assert "--mcp cannot be with --auth" in capsys.readouterr().err
+
+
+# --- the limit of a visitor
+
+
+def test_one_visitor_too_fast_is_told_to_wait(mcp_url: str) -> None:
+    """20 a minute, 10 at once. Another session goes on."""
+    eager = Client(mcp_url, verbose=False)
+    said = []
+    for _ in range(12):
+        try:
+            eager.predict("wikiart", "style", api_name="/facets")
+        except AppError as error:
+            said.append(str(error))
+    assert said and "too many searches" in said[0] and "second" in said[0]
+    assert Client(mcp_url, verbose=False).predict("wikiart", "style", api_name="/facets")["values"]
+
+
+def test_a_bucket_fills_again() -> None:
+    bucket = Buckets(rate=2, burst=3)
+    for _ in range(3):
+        assert bucket.wait("a", 10.0) == 0
+        bucket.take("a", 10.0)
+    assert bucket.wait("a", 10.0) == 0.5 and bucket.wait("b", 10.0) == 0
+    assert bucket.wait("a", 10.25) == 0.25 and bucket.wait("a", 10.5) == 0
+    bucket.take("a", 1000.0)
+    assert bucket.wait("a", 1000.0) == 0, "never more than the burst, but that"
+
+
+def test_buckets_remember_a_bounded_number() -> None:
+    bucket = Buckets(rate=1, burst=1, most=100)
+    for visitor in range(1000):
+        bucket.take(str(visitor), 0.0)
+    assert len(bucket) == 100 and bucket.wait("999", 0.0) == 1
+
+
+def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
+    visitors = Visitors(per_minute=4, clock=lambda: 0.0)  # 2 at once, 20 for an address
+    for session in range(20):
+        visitors.admit("192.0.2.7", str(session))
+    with pytest.raises(SimileError, match=r"in \d+ seconds"):
+        visitors.admit("192.0.2.7", "another")
+    visitors.admit("192.0.2.8", "another")
+    for session in range(50):
+        visitors.admit("127.0.0.1", str(session))
+    for _ in range(500):
+        Visitors(0).admit("192.0.2.7", "a")
+
+
+def test_an_ipv6_household_is_one_visitor() -> None:
+    assert address_of("2001:db8:1:2::5") == address_of("2001:db8:1:2:ffff::1") != address_of("2001:db8:1:3::")
+    assert address_of("::ffff:127.0.0.1") == address_of("::1") == "here" and address_of(None) == "unknown"
