@@ -126,6 +126,11 @@ class TrainingConfig(_Frozen):
         return self
 
     @property
+    def features_stay(self) -> bool:
+        """The backbone makes the same of an image in every epoch: once is enough."""
+        return self.network.frozen and not self.teacher and self.augment == AugmentConfig(flip="none")
+
+    @property
     def fingerprint(self) -> str:
         """16 hex digits of all settings that change the result; a run is only continued under the same."""
         kept = self.model_dump_json(

@@ -31,6 +31,7 @@ __all__ = ["CHECKPOINT", "HISTORY", "train_on_worker"]
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
 _INITIAL_IMAGES = 2_000  # for the statistics of a first layer
+_FEATURE_BATCH = 50  # images
 _SECONDS_BETWEEN_LINES = 20.0  # of progress within an epoch
 
 
@@ -116,8 +117,9 @@ class Run:
         self.objective = Objective(config, settings["classes"]).to(self.device)
         self.network.to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(self.network, self.objective.parameters(), config.optimizer)
-        self.model = _synchronised(nn.ModuleList([self.network, self.objective]), world)
+        self.model = _synchronised(_Joined(self.network, self.objective, config.features_stay), world)
         self.teacher = _teacher(config.teacher, self.device)
+        self.features = self._features() if config.features_stay else None
         self.batch = max(2, config.batch // world)
         self.steps = max(1, _smallest(len(data), world, self.device) // self.batch)
         self.epoch, self.history = 0, []  # type: ignore[var-annotated]
@@ -164,20 +166,36 @@ class Run:
     def _step(
         self, chosen: torch.Tensor, epoch: int, random: torch.Generator
     ) -> tuple[float, dict[str, float]]:
-        network = self.config.network
-        pixels = torch.from_numpy(self.data.pixels[chosen.numpy()]).to(self.device)
         labels = torch.from_numpy(self.data.labels[chosen.numpy()]).to(self.device)
-        images = normalise(pixels, network.mean, network.std)
-        images = augment(images, self.config.augment, self.odd[chosen], epoch, random)
         with self._precision():
-            taught = self._taught(images)
-            loss, parts = self.model(images, labels, taught)
+            if self.features is not None:
+                loss, parts = self.model(self.features[chosen.to(self.device)], labels, None)
+            else:
+                images = augment(
+                    self._images(chosen.numpy()), self.config.augment, self.odd[chosen], epoch, random
+                )
+                loss, parts = self.model(images, labels, self._taught(images))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.optimizer.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimizer.clip)
         self.optimizer.step()
         return loss.item(), parts
+
+    def _images(self, chosen: Any) -> torch.Tensor:
+        pixels = torch.from_numpy(self.data.pixels[chosen]).to(self.device)
+        return normalise(pixels, self.config.network.mean, self.config.network.std)
+
+    @torch.no_grad()
+    def _features(self) -> torch.Tensor:
+        """(N, backbone.features) float32 of this worker's images, from the frozen backbone."""
+        self.network.backbone.eval()
+        parts = []
+        for start in range(0, len(self.data), _FEATURE_BATCH):
+            with self._precision():
+                found = self.network.backbone(self._images(slice(start, start + _FEATURE_BATCH)))
+            parts.append(found.float())
+        return torch.cat(parts)
 
     def _precision(self) -> Any:
         kind = self.device.type
@@ -217,18 +235,21 @@ class Run:
 class _Joined(nn.Module):
     """Network and losses as one module: gradients of both are averaged over the workers."""
 
-    def __init__(self, network: nn.Module, objective: nn.Module) -> None:
+    def __init__(self, network: Embedder, objective: nn.Module, features: bool) -> None:
+        """Args:
+        features: what comes in are features of the backbone, not images.
+        """
         super().__init__()
-        self.network, self.objective = network, objective
+        self.network, self.objective, self.features = network, objective, features
 
     def forward(
-        self, images: torch.Tensor, labels: torch.Tensor, teacher: Outputs | None
+        self, inputs: torch.Tensor, labels: torch.Tensor, teacher: Outputs | None
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        return self.objective(self.network(images), labels, teacher)
+        outputs = self.network.from_features(inputs) if self.features else self.network(inputs)
+        return self.objective(outputs, labels, teacher)
 
 
-def _synchronised(parts: nn.ModuleList, world: int) -> nn.Module:
-    joined = _Joined(*parts)
+def _synchronised(joined: _Joined, world: int) -> nn.Module:
     if world == 1:
         return joined
     return nn.parallel.DistributedDataParallel(joined)

@@ -58,7 +58,11 @@ class Embedder(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> Outputs:
-        embedding = self.embedding(self.backbone(images))
+        return self.from_features(self.backbone(images))
+
+    def from_features(self, features: torch.Tensor) -> Outputs:
+        """Of (N, backbone.features), what the backbone made of N images."""
+        embedding = self.embedding(features)
         code = self.code(embedding) if self.code is not None else None
         classes = {c: layer(embedding) / self.temperature for c, layer in self.classifiers.items()}
         return Outputs(embedding, code, classes)
