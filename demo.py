@@ -92,7 +92,11 @@ def ensure_collections(home: str | None, url: str | None) -> None:
     if list_collections(home=home, url=url):
         return
     if url:
-        raise SimileError(f"there is no collection at {url}; index one first (see README.md)")
+        command = "python -m ray_jobs.index qdrant_config/wikiart.yaml"
+        raise SimileError(
+            f"there is no collection at {url}; with QDRANT_URL set to it, index one with {command}, "
+            "or with --sample behind that the bundled sample of it"
+        )
     print("No collection yet: indexing the bundled samples once …", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "ray_jobs.samples"]
     if home:

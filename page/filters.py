@@ -1,7 +1,7 @@
 """Filter boxes with live counts: each value says how many pictures it would leave, given the other boxes."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
@@ -22,12 +22,12 @@ def filter_boxes() -> list[gr.Dropdown]:
     return [gr.Dropdown([], multiselect=True, visible=False) for _ in range(MAX_FILTERS)]
 
 
-def boxes_of(found: Collection) -> list[Any]:
-    """Updates for `filter_boxes`: fields, values and counts of a collection."""
+def boxes_of(found: Collection, chosen: Mapping[str, list[Any]] | None = None) -> list[Any]:
+    """Updates for `filter_boxes`: fields, values and counts of a collection, and what is chosen in them."""
     boxes = []
     for field in found.filters[:MAX_FILTERS]:
-        choices = _choices(found, field, {})
-        boxes.append(gr.update(label=field_name(field), choices=choices, value=[], visible=bool(choices)))
+        choices, value = _choices(found, field, {}), (chosen or {}).get(field, [])
+        boxes.append(gr.update(label=field_name(field), choices=choices, value=value, visible=bool(choices)))
     return boxes + [gr.update(visible=False, choices=[], value=[])] * (MAX_FILTERS - len(boxes))
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -14,6 +15,7 @@ from page.export import as_csv, as_json, contact_sheet
 from page.filters import MAX_FILTERS, boxes_of, chosen_filters
 from page.grid import action_of, columns_html, grid_html
 from page.library import Library
+from page.links import Link, link_to, read_link
 from page.searching import FAILED, check, figures, find, shared_share
 from page.shared import Query
 from page.text import credit, milliseconds, note
@@ -38,11 +40,45 @@ class Handlers:
     def __init__(self, library: Library) -> None:
         self._library = library
 
-    def show_collection(self, name: str) -> tuple[Any, ...]:
-        """Encoders, words, modes, filters and examples, in the order of `search_tab._connect_collection`."""
+    def restore(self, request: gr.Request) -> tuple[Any, Any]:
+        """The collection that the page's address asks for, and the rest of the link for `show_collection`."""
+        try:
+            link = read_link(list(request.query_params.multi_items()), self._library)
+        except Exception as error:
+            if not isinstance(error, SimileError):
+                log.exception("a link cannot be read")
+            gr.Warning("This link cannot be followed now.")
+            return gr.skip(), None
+        if link.ignored:
+            gr.Warning(escape(f"Ignored in this link: {'; '.join(link.ignored)}."))
+        return link.collection or gr.skip(), link
+
+    def link(self, query: Query | None, name: str, metric: str, *chosen: Any) -> str:
+        """An address that brings this search back, and a word on what it leaves out."""
+        try:
+            link = link_to(query, name, metric, chosen_filters(self._library.open(name), chosen))
+        except SimileError as error:
+            gr.Warning(escape(str(error)))
+            return ""
+        left_out = bool(query) and "from=" not in link
+        own = " Your own pictures and parts of pictures are not in it." if left_out else ""
+        gr.Info(f"The page's address is now a link to this search, and copied.{own}")
+        return link
+
+    def show_collection(self, name: str, link: Link | None = None) -> tuple[Any, ...]:
+        """Encoders, words, modes, filters and examples, in the order of `search_tab._connect_collection`;
+        then what a link into this collection asks for. Going to another collection ends the link.
+        """
+        if link and link.collection not in (name, None):
+            link = None
+        asked = (
+            link.metric if link and link.metric else gr.skip(),
+            link.query if link and link.query else gr.skip(),
+            link,
+        )
         try:
             found = self._library.open(name)
-            boxes, encoders = boxes_of(found), found.encoders
+            boxes, encoders = boxes_of(found, link.filters if link else None), found.encoders
             cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
             facts = found.manifest["encoders"]
         except Exception as error:
@@ -56,7 +92,16 @@ class Handlers:
             choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
         )
         group = gr.update(visible=any(box.get("visible") for box in boxes))
-        return encoder, words, mode, *boxes, group, grid_html(cards, votes=False, caption=False), cards
+        return (
+            encoder,
+            words,
+            mode,
+            *boxes,
+            group,
+            grid_html(cards, votes=False, caption=False),
+            cards,
+            *asked,
+        )
 
     def take_example(self, cards: list[Card], event: gr.EventData) -> Any:
         """The example that was clicked becomes the query."""

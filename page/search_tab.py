@@ -8,6 +8,7 @@ import gradio as gr
 from page.filters import filter_boxes, recount
 from page.grid import grid
 from page.hits import HitsView, hits_view
+from page.links import COPY
 from page.query_panel import QueryPanel, query_panel
 from page.search_handlers import HINT, Handlers
 from page.searching import MAX_HITS
@@ -55,6 +56,8 @@ class Results:
     credit: gr.HTML
     examples: gr.HTML
     example_cards: gr.State
+    copy: gr.Button
+    address: gr.Textbox
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
@@ -127,12 +130,14 @@ def _controls() -> Controls:
 def _results() -> Results:
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
+        copy = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=90, scale=0)
         export = gr.Button("Export", size="sm", visible=False, elem_id="export", min_width=90, scale=0)
     files = gr.File(visible=False, file_count="multiple", label="Results to take along", elem_id="files")
     examples = grid("examples", classes="examples")
     hits = hits_view("search")
     more = gr.Button("Show more", visible=False, elem_id="more")
-    return Results(status, hits, more, export, files, gr.HTML(elem_id="credit"), examples, gr.State([]))
+    credit, address = gr.HTML(elem_id="credit"), gr.Textbox(visible="hidden")
+    return Results(status, hits, more, export, files, credit, examples, gr.State([]), copy, address)
 
 
 def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls, results: Results) -> None:
@@ -181,9 +186,10 @@ def _connect_collection(
     shared: Shared, do: Handlers, controls: Controls, results: Results, search: dict[str, Any]
 ) -> None:
     """A collection brings its own encoders, filters and examples."""
+    link = gr.State()
     show: dict[str, Any] = {
         "fn": do.show_collection,
-        "inputs": shared.collection,
+        "inputs": [shared.collection, link],
         "outputs": [
             controls.encoder,
             controls.text,
@@ -192,10 +198,13 @@ def _connect_collection(
             controls.filter_group,
             results.examples,
             results.example_cards,
+            controls.metric,
+            shared.query,
+            link,
         ],
         **_QUIET,
     }
-    shared.page.load(**show)
+    shared.page.load(do.restore, None, [shared.collection, link], **_QUIET).then(**show)
     shared.collection.change(**show).then(**search)
     results.examples.click(do.take_example, results.example_cards, shared.query, **_QUIET)
     controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **_QUIET)
@@ -206,6 +215,10 @@ def _connect_results(
 ) -> None:
     hits = results.hits
     hits.connect(shared, shared.query, controls.encoder)
+    asked = [shared.query, shared.collection, controls.metric, *controls.filters]
+    results.copy.click(do.link, asked, results.address, **_QUIET).success(
+        None, results.address, None, js=COPY, **_QUIET
+    )
     results.more.click(
         do.more,
         [hits.cards, *inputs],

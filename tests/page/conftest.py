@@ -40,7 +40,7 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo_url(demo_home: Path) -> Iterator[str]:
     """Address of a running demo whose network is loaded, so that no test waits for that."""
-    with running("--home", str(demo_home)) as url:
+    with running("--home", str(demo_home), "--limit", "0") as url:
         grey = np.full((64, 64, 3), 128, np.uint8)
         path = demo_home / "grey.png"
         Image.fromarray(grey).save(path)

@@ -1,0 +1,96 @@
+"""Deep links: the page's address holds the collection, metric, filters and the stored picture searched from.
+
+`?collection=wikiart&metric=hamming&filter.style=Cubism&from=<id>`. Everything in it is looked up among what
+the collection has; nothing is read as a path or an address.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from page.cards import card, source_of
+from page.library import Library
+from page.shared import Query
+from page.text import field_name
+from pipeline.errors import SimileError
+from pipeline.search import METRICS, Collection
+
+__all__ = ["COPY", "Link", "link_to", "read_link"]
+
+_FILTER, _MOST, _LONGEST = "filter.", 50, 300  # prefix; parameters; characters of a value that is repeated
+COPY = """(link) => {
+    history.replaceState(history.state, "", location.pathname + link + location.hash);
+    navigator.clipboard?.writeText(location.href).catch(() => {});
+}"""
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link asks for, as far as it exists; `ignored` says what does not."""
+
+    collection: str | None = None
+    metric: str | None = None
+    filters: dict[str, list[Any]] = field(default_factory=dict)
+    query: Query | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def link_to(query: Query | None, collection: str, metric: str, filters: Mapping[str, Sequence[Any]]) -> str:
+    """The query part of an address that brings this search back; of several pictures the first stored one."""
+    stored = [
+        s.point_id for s in (query.sources if query else ()) if s.collection == collection and not s.box
+    ]
+    pairs = [("collection", collection), ("metric", metric)]
+    pairs += [(_FILTER + name, str(value)) for name, values in filters.items() for value in values]
+    pairs += [("from", point_id) for point_id in stored[:1] if point_id]
+    return "?" + urlencode(pairs)
+
+
+def read_link(pairs: Sequence[tuple[str, str]], library: Library) -> Link:
+    """What the parameters of the page's address ask for."""
+    pairs, ignored = pairs[:_MOST], []
+    asked = dict(reversed(pairs))  # of a repeated one the first counts
+    name = asked.get("collection")
+    if name is not None and name not in library.names():
+        return Link(ignored=(f"there is no collection {_short(name)}",))
+    metric = asked.get("metric")
+    if metric is not None and metric not in METRICS:
+        ignored.append(f"there is no metric {_short(metric)}")
+        metric = None
+    if name is None:
+        return Link(metric=metric, ignored=tuple(ignored))
+    found = library.open(name)
+    filters: dict[str, list[Any]] = {}
+    for key, text in pairs:
+        if key.startswith(_FILTER):
+            _read_filter(found, key.removeprefix(_FILTER), text, filters, ignored)
+    query = _read_query(found, asked["from"], ignored) if "from" in asked else None
+    return Link(name, metric, filters, query, tuple(ignored))
+
+
+def _read_filter(
+    found: Collection, name: str, text: str, filters: dict[str, list[Any]], ignored: list[str]
+) -> None:
+    if name not in found.filters:
+        ignored.append(f"there is no filter {_short(name)}")
+        return
+    values = {str(value): value for value, _ in found.facets(name)}
+    if text not in values:
+        ignored.append(f"{field_name(name)} has no value {_short(text)}")
+    elif values[text] not in filters.setdefault(name, []):
+        filters[name].append(values[text])
+
+
+def _read_query(found: Collection, point_id: str, ignored: list[str]) -> Query | None:
+    try:
+        hit = found.get(str(uuid.UUID(point_id)))
+    except (ValueError, SimileError):
+        ignored.append(f"there is no picture {_short(point_id)}")
+        return None
+    return Query((source_of(card(hit, found.name)),))
+
+
+def _short(text: str) -> str:
+    return f"“{text[:_LONGEST]}”"
