@@ -82,8 +82,10 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
     account = facts.get("account") or {}
     quantization = facts.get("quantization") or {}
     codes = str(quantization.get("kind") or "none")
-    if bits := quantization.get("query_bits"):
-        codes += f", {bits}-bit queries"
+    if bits := quantization.get("bits"):
+        codes += f", {bits:g} bit{'' if bits == 1 else 's'}"
+    if query_bits := quantization.get("query_bits"):
+        codes += f", {query_bits}-bit queries"
     if oversampling := (facts.get("search") or {}).get("oversampling"):
         codes += f", rescored among {oversampling:g} × k"
     return [

@@ -65,7 +65,7 @@ def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedPr
 
 def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
     arguments = ["qdrant_config/wikiart.yaml", "--sample", "--limit", "520", "--encoder"]
-    run = submit(cluster, *arguments, "pypi:efficientnet-lite0@64px")
+    run = submit(cluster, *arguments, "pypi:efficientnet-lite0@224px")
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
     result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
     assert result["written"] == 520
@@ -81,7 +81,7 @@ def test_a_stopped_job_goes_on_where_it_was(cluster: dict[str, str], tmp_path: P
         "--limit",
         "2000",
         "--encoder",
-        "pypi:efficientnet-lite0@64px",
+        "pypi:efficientnet-lite0@144px",
         "--home",
         str(tmp_path),
     ]

@@ -68,7 +68,7 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         "Source",
         "Revision",
         "Built",
-        "binary, 8-bit",
+        "turbo, 2 bits",
         "efficientnet-lite0",
     ):
         assert said in text
