@@ -73,7 +73,10 @@ def embed_missing(
         # Two batches at once: while one is written, and its last images are embedded, the other keeps the
         # threads busy.
         compute=ActorPoolStrategy(
-            size=reservation.actors, max_concurrent_calls_per_actor=2, enable_true_multi_threading=True
+            size=reservation.actors,
+            max_concurrent_calls_per_actor=2,
+            max_tasks_in_flight_per_actor=2,  # more would wait at one actor while another has nothing
+            enable_true_multi_threading=True,
         ),
         num_cpus=reservation.actor_cpus,
         num_gpus=reservation.actor_gpus or None,

@@ -64,15 +64,14 @@ def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedPr
 
 
 def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
-    arguments = ["qdrant_config/wikiart.yaml", "--sample", "--limit", "520", "--encoder"]
-    run = submit(cluster, *arguments, "pypi:efficientnet-lite0@224px")
+    run = submit(cluster, "qdrant_config/cifar10.yaml", "--sample")
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
     result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
-    assert result["written"] == 520
+    assert result["written"] == 2000
     assert len(result["actors"]) == 2  # one a GPU, and each of them worked
     assert all(actor["rows"] > 0 for actor in result["actors"])
-    assert sum(actor["rows"] for actor in result["actors"]) == 520  # their shards are disjoint
-    assert open_collection("wikiart", home=cluster["SIMILE_HOME"]).count == 520
+    assert sum(actor["rows"] for actor in result["actors"]) == 2000  # their shards are disjoint
+    assert open_collection("cifar10", home=cluster["SIMILE_HOME"]).count == 2000
 
 
 def test_a_stopped_job_goes_on_where_it_was(cluster: dict[str, str], tmp_path: Path) -> None:
