@@ -119,9 +119,9 @@ def build(
     with account.timed("check"):
         check_version(store, version, manifest.facts["encoders"], config)
         calibrate_version(store, version, manifest.facts["encoders"])
-    store.attach(
-        version, DELETED, json.dumps(sorted(deleted_ids(store, base.version if base else None))).encode()
-    )
+    # Of the live version, also when this one was built anew: what was deleted stays away.
+    deleted = deleted_ids(store, store.aliases().get(config.collection))
+    store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
     store.write_manifest(version, manifest)
     store.switch(config.collection, version)
 

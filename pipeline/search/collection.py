@@ -18,6 +18,7 @@ from pipeline.search.reasons import Reasons, find_reasons
 from pipeline.search.settings import Metric, Settings, qdrant_filter
 from pipeline.search.version import Version
 from pipeline.store import Store, open_store
+from pipeline.store.protocol import all_points
 
 __all__ = ["Collection", "list_collections", "open_collection"]
 
@@ -247,13 +248,7 @@ class Collection:
 
     def ids(self) -> Iterator[str]:
         """Ids of all pictures, in order."""
-        version, offset = self._version().name, None
-        while page := [str(r.id) for r in self._store.scroll(version, 1000, offset)]:
-            fresh = page[1:] if page[0] == offset else page  # a page begins with its offset
-            if not fresh:
-                return
-            yield from fresh
-            offset = fresh[-1]
+        return (str(point.id) for point in all_points(self._store, self._version().name, fields=[]))
 
     def get(self, point_id: str) -> Hit:
         """A stored picture; its score is 1 and its distance 0."""

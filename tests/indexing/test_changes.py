@@ -151,8 +151,11 @@ def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied) ->
     left_out = index(home, source)
     assert (left_out.written, left_out.skipped) == (0, 24)
     assert colours(home) == {"red": 7, "green": 8}
+    rebuilt = index(home, source, projection={"dimension": 8})
+    assert (rebuilt.written, rebuilt.skipped) == (15, 9)
+    assert index(home, source, projection={"dimension": 8}).written == 0  # a rebuild does not forget them
     restore_points(store, "colours")
-    back = index(home, source)
+    back = index(home, source, projection={"dimension": 8})
     assert (back.written, back.embedded) == (9, 0)
     assert colours(home) == {"red": 8, "green": 8, "blue": 8}
 

@@ -18,7 +18,8 @@ RAY = str(Path(sys.executable).parent / "ray")
 
 
 def environment(token: str, port: int) -> dict[str, str]:
-    return os.environ | {
+    others = {"RAY_ADDRESS"}  # of a cluster that another test may have left in this process
+    return {name: value for name, value in os.environ.items() if name not in others} | {
         "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],  # an activated .venv
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
