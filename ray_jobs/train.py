@@ -34,7 +34,9 @@ def _command(options: argparse.Namespace) -> str:
     shown = [
         f"--{key} {getattr(options, key)}" for key in ("limit", "bits", "epochs") if getattr(options, key)
     ]
-    return " ".join(["python -m ray_jobs.train", options.config, *shown])
+    config = Path(options.config)
+    file = config.name if config.is_absolute() else str(config)
+    return " ".join(["python -m ray_jobs.train", file, *shown])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -61,6 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
             runs=Path(options.runs).absolute() if options.runs else home / "training",
             output=Path(options.output).absolute() if options.output else home / "weights" / config.name,
             command=_command(options),
+            source=load_training_config(options.config).data.source,
             gpus=options.gpu,
             fresh=options.fresh,
         )

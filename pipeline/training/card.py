@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.training.config import TrainingConfig
@@ -30,11 +31,13 @@ def write_card(
     Args:
         history: a record an epoch, as `pipeline.training.loop` makes them.
         command: that repeats the run.
-        data: `licence` and `revision` of the source, None where it states none.
+        data: `licence` and `revision` of the source, None where it states none; `source`: its name to show
+            in place of the folder of this machine that was read.
         kept: everything from MEASURED on of an earlier card.
     """
     seconds = sum(record["seconds"] for record in history)
     licence = data.get("licence")
+    source = _public(data.get("source") or config.data.source)
     lines = [
         "---",
         f"license: {json.dumps(licence or 'unknown')}",
@@ -43,7 +46,7 @@ def write_card(
         "",
         f"`{config.network.backbone}` {_options(config)}; {_output(config)}.",
         "",
-        f"- Data: `{config.data.source}`, split `{config.data.split}`, {_part(config)}; its licence: "
+        f"- Data: `{source}`, split `{config.data.split}`, {_part(config)}; its licence: "
         f"{licence or 'none stated by this copy of it'}. The weights are for what that licence allows.",
         f"- Command: `{command}`",
         f"- {len(history)} of {config.epochs} epochs, {seconds / 60:.0f} minutes, "
@@ -62,6 +65,11 @@ def write_card(
         + "\n\n"
         + (kept or f"{MEASURED}\n\nNot measured yet: `python -m ray_jobs.evaluate`.\n")
     )
+
+
+def _public(source: str) -> str:
+    """A Hub id as it is; of a folder of this machine the name only."""
+    return Path(source).name if Path(source).is_absolute() else source
 
 
 def _options(config: TrainingConfig) -> str:

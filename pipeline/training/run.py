@@ -28,6 +28,7 @@ class TrainingJob:
         runs: folder for checkpoints, one folder a run inside; all workers must see it.
         output: folder that the weights are written to.
         command: that repeats the run, for the card.
+        source: what the configuration itself names as its data, for the card; None: what was read.
         gpus: workers take one GPU each.
         fresh: begin anew, whatever an earlier run of this name left.
     """
@@ -36,6 +37,7 @@ class TrainingJob:
     runs: Path
     output: Path
     command: str = ""
+    source: str | None = None
     gpus: bool = False
     fresh: bool = False
 
@@ -147,6 +149,7 @@ def _write(
     card = job.output / "README.md"
     before = card.read_text(encoding="utf-8") if card.is_file() else ""
     kept = before[before.index(MEASURED) :] if MEASURED in before and not job.fresh else ""
-    about = {"licence": data.licence or job.config.data.licence, "revision": data.revision}
+    licence = data.licence or job.config.data.licence
+    about = {"licence": licence, "revision": data.revision, "source": job.source}
     card.write_text(write_card(job.config, history, job.command, about, kept), encoding="utf-8")
     return size

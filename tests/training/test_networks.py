@@ -42,7 +42,7 @@ def test_raw_output_is_embedding_then_hash_logits_and_the_same_for_mirrored_imag
     assert not torch.allclose(raw, RawOutput(network)(IMAGES.flip(3)))
 
 
-@pytest.mark.parametrize(
+NETWORKS = pytest.mark.parametrize(
     "description",
     [
         {"backbone": "whitened-cnn", "options": {"widths": [4, 8, 8]}},
@@ -62,6 +62,15 @@ def test_raw_output_is_embedding_then_hash_logits_and_the_same_for_mirrored_imag
     ],
     ids=lambda description: description["backbone"],
 )
+
+
+@NETWORKS
+def test_a_network_can_be_described_without_memory(description: dict) -> None:
+    with torch.device("meta"):
+        assert build_network(description | {"dimension": 5}).dimension == 5
+
+
+@NETWORKS
 @pytest.mark.parametrize("dimension", [None, 5])
 def test_places_add_up_to_the_embedding(description: dict, dimension: int | None) -> None:
     network = build_network(description | {"dimension": dimension}).eval()

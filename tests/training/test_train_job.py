@@ -84,6 +84,9 @@ def test_the_last_line_says_what_came_out(run: dict[str, Any]) -> None:
     card = (weights / "README.md").read_text(encoding="utf-8")
     assert "24 of 24 epochs" in card
     assert "python -m ray_jobs.train" in card
+    assert "Data: `cifar10`" in card
+    assert str(ROOT) not in card
+    assert str(run["home"]) not in card
 
 
 def test_weights_come_back_by_value(run: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import SimileError
+from pipeline.training.networks.compact_vit import drop_rates
 from pipeline.training.networks.pooled_cnn import pretrained_model
 from pipeline.training.networks.whitened_cnn import WhitenedCnn
 
@@ -50,9 +51,11 @@ class HybridVit(nn.Module):
             channels, rows, columns = self.stem.eval()(torch.zeros(1, 3, pixels, pixels)).shape[1:]
         self.enter = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, width, 1))
         self.place = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
-        rates = torch.linspace(0, drop_path, depth).tolist()
         self.blocks = nn.Sequential(
-            *(Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate) for rate in rates)
+            *(
+                Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate)
+                for rate in drop_rates(depth, drop_path)
+            )
         )
         self.norm = nn.LayerNorm(width)
 
