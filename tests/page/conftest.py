@@ -1,5 +1,6 @@
 """One running demo over a small index of the bundled samples, and a browser, for all tests of the page."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +98,12 @@ class running:  # noqa: N801 (used as a function)
             self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
+
+
+def run_apart(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`asyncio.run(function(*arguments))` on a thread of its own: Playwright's loop runs on the tests'."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(function(*arguments))).result()
 
 
 def free_port() -> int:

@@ -1,6 +1,5 @@
 """Parts of the page without a browser: text, cards, queries, exports, and what visitors may send."""
 
-import asyncio
 import csv
 import io
 import json
@@ -22,6 +21,7 @@ from page.shared import MAX_SOURCES, Query, Source
 from page.text import rarity, spoken
 from page.uploads import UploadsOnly
 from pipeline.search import Hit
+from tests.page.conftest import run_apart
 
 EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
 
@@ -169,4 +169,4 @@ def test_no_input_of_any_component_names_a_file_or_address(path: str) -> None:
         pass
     for inputs in ([sent], [[sent]], [{"value": [{"image": sent}]}]):
         with pytest.raises(gr.Error, match="only uploaded pictures"):
-            asyncio.run(blocks.preprocess_data(SimpleNamespace(inputs=[]), inputs))
+            run_apart(blocks.preprocess_data, SimpleNamespace(inputs=[]), inputs)

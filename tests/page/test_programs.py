@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import anyio
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
@@ -25,7 +24,7 @@ from page.programs import picture_bytes
 from page.shared import Query, Source
 from page.visitors import Buckets, Visitors, address_of
 from pipeline.errors import ImageError, SimileError
-from tests.page.conftest import hit_pictures, running, status
+from tests.page.conftest import hit_pictures, run_apart, running, status
 
 ENDPOINTS = {"/search", "/collections", "/facets", "/search_image", "/search_by_id", "/recommend"}
 
@@ -144,7 +143,7 @@ def _ask(url: str, calls: list[tuple[str, dict[str, Any]]]) -> tuple[dict[str, A
                 answers.append((bool(answer.isError), getattr(answer.content[0], "text", "")))
             return tools, answers
 
-    return anyio.run(talk)
+    return run_apart(talk)
 
 
 def test_a_model_searches(mcp_url: str, picture: Path, demo_home: Path) -> None:
