@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/python demo.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos

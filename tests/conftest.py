@@ -1,9 +1,15 @@
-"""Shared by all tests: nothing may read or write the user's own data directory."""
+"""Shared by all tests: nothing may read or write the user's own data directory, or join a Ray that runs."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ["SIMILE_HOME"] = tempfile.mkdtemp(prefix="simile-tests-")
+# A submitted job joins the cluster whose address Ray finds here. Sockets below it: the path must be short.
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
+for _folder in (os.environ["SIMILE_HOME"], os.environ["RAY_TMPDIR"]):
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SIMILE_CACHE"] = os.environ["SIMILE_HOME"]  # of exported networks
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.pop("QDRANT_API_KEY", None)

@@ -22,6 +22,7 @@ from pipeline.store.protocol import RESERVED
 __all__ = ["Load", "Row", "Target", "load_rows", "rows_of"]
 
 _BATCH = 512
+_WRITERS, _ROWS_A_WRITER = 4, 4096  # a writer takes seconds to start; below some thousand rows one is faster
 _MARK_LENGTH = 16  # hexadecimal digits
 
 
@@ -159,7 +160,7 @@ def load_rows(
             fn_constructor_args=(load, store.address),
             batch_size=_BATCH,
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(min_size=1, max_size=4),
+            compute=ActorPoolStrategy(min_size=1, max_size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
             num_cpus=0.25,
         )
         return _drain(answers, _Writer.read, bar.update)

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -24,6 +27,7 @@ def environment(token: str, port: int) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}",
+        "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray-"),
     }
 
 
@@ -49,8 +53,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
             time.sleep(1)
         yield variables
     finally:
+        children = psutil.Process(head.pid).children(recursive=True)
         head.terminate()
-        head.wait(90)  # it ends its children first, gently
+        psutil.wait_procs([head, *children], timeout=8)  # gently, then not
+        for process in filter(psutil.Process.is_running, children):
+            process.kill()
+        head.wait(30)
+        shutil.rmtree(variables["RAY_TMPDIR"], ignore_errors=True)
 
 
 def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -24,25 +24,28 @@ from ray_jobs.session import ray_session
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROWS = 2000  # the whole sample: enough blocks that every actor gets some
+ROWS = 800  # enough blocks that every actor gets some
 NODES = 3
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head and two more nodes, all on this machine, and this process connected to it."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RAY_health_check_period_ms", "1000")  # a dead node is noticed in 3 seconds, not 15
+    patch.setenv("RAY_health_check_failure_threshold", "3")
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     try:
         for _ in range(NODES - 1):
             made.add_node(num_cpus=2)
         made.wait_for_nodes()
-        os.environ["RAY_ADDRESS"] = made.address
+        patch.setenv("RAY_ADDRESS", made.address)
         with ray_session():
             # So few rows are done before the last actor has loaded its network, if nobody waits for it.
             ray.data.DataContext.get_current().wait_for_min_actors_s = 120
             yield made
     finally:
-        os.environ.pop("RAY_ADDRESS", None)
+        patch.undo()
         made.shutdown()
 
 
@@ -50,13 +53,14 @@ def cluster() -> Iterator[Cluster]:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every node has several of them, and there is something to interrupt."""
     monkeypatch.setattr("pipeline.indexing.embed.BATCH", 16)
+    monkeypatch.setattr("pipeline.indexing.check.QUERIES", 50)  # the stand-in is slow
 
 
 def index(collection: str, home: Path, url: str | None, actors: int = NODES) -> Account:
     settings: dict[str, Any] = {
         "collection": collection,
         "source": str(ROOT / "samples" / "cifar10"),
-        "encoders": [{"name": "pypi:efficientnet-lite0@64px", "vector": "cnn"}],
+        "encoders": [{"name": "pypi:efficientnet-lite0@32px", "vector": "cnn"}],
         "projection": {"dimension": 32},
     }
     job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, limit=ROWS, actors=actors)
@@ -78,16 +82,7 @@ def when_staging(home: Path, act: Callable[[], object]) -> threading.Thread:
 
 def embedder_processes() -> list[psutil.Process]:
     """Workers of this cluster that hold a network."""
-    ours = {node["NodeID"] for node in ray.nodes()}
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        title = " ".join(process.info["cmdline"] or [])
-        if (
-            "Embedder" in title
-            and (process.info["environ"] or {}).get("RAY_NODE_ID", next(iter(ours))) in ours
-        ):
-            found.append(process)
-    return found
+    return [p for p in psutil.Process().children(recursive=True) if "Embedder" in " ".join(p.cmdline())]
 
 
 def assert_nothing_lost(account: Account, collection: str, home: Path, url: str) -> None:
