@@ -9,7 +9,7 @@ demo: .venv/installed
 	$(BIN)/python demo.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos

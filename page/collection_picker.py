@@ -8,7 +8,15 @@ import gradio as gr
 from page.library import Library
 from pipeline.errors import SimileError
 
-__all__ = ["connect", "picker"]
+__all__ = ["NOTHING_YET", "connect", "picker"]
+
+NOTHING_YET = """<section class="empty"><h2>There is no collection yet</h2>
+<p>This indexes the bundled samples, photographs and paintings, in about a minute:</p>
+<pre><code>python -m ray_jobs.samples</code></pre>
+<p>and this your own pictures, with <code>source:</code> and <code>collection:</code> in the YAML:</p>
+<pre><code>python -m ray_jobs.index my.yaml</code></pre>
+<p>Run it with the same <code>SIMILE_HOME</code> or <code>QDRANT_URL</code> as this page. The page opens by
+itself when a collection is there.</p></section>"""
 
 _REFRESH_SECONDS = 5
 log = logging.getLogger("simile")
@@ -27,22 +35,26 @@ def picker(library: Library) -> gr.Dropdown:
     )
 
 
-def connect(page: gr.Blocks, library: Library, collection: gr.Dropdown) -> None:
-    """Looks every few seconds which collections there are."""
+def connect(
+    page: gr.Blocks, library: Library, collection: gr.Dropdown, nothing_yet: gr.HTML, tabs: gr.Tabs
+) -> None:
+    """Looks every few seconds which collections there are; `nothing_yet` is shown instead of no tabs."""
     known = gr.State(library.names())
+    outputs = [collection, known, nothing_yet, tabs]
 
-    def refresh(names_before: list[str], chosen: str | None) -> tuple[Any, Any]:
+    def refresh(names_before: list[str], chosen: str | None) -> tuple[Any, ...]:
         try:
             names = library.names()
             if names == names_before:
-                return gr.skip(), gr.skip()
+                return (gr.skip(),) * len(outputs)
             kept = chosen if chosen in names else (names[0] if names else None)
-            return gr.update(choices=library.titles(), value=kept), names
+            choice = gr.update(choices=library.titles(), value=kept)
+            return choice, names, gr.update(visible=not names), gr.update(visible=bool(names))
         except Exception as error:
             if not isinstance(error, SimileError):
                 log.exception("collections cannot be listed")
-            return gr.skip(), gr.skip()
+            return (gr.skip(),) * len(outputs)
 
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": False}
-    page.load(refresh, [known, collection], [collection, known], **quiet)
-    gr.Timer(_REFRESH_SECONDS).tick(refresh, [known, collection], [collection, known], **quiet)
+    page.load(refresh, [known, collection], outputs, **quiet)
+    gr.Timer(_REFRESH_SECONDS).tick(refresh, [known, collection], outputs, **quiet)

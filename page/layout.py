@@ -47,7 +47,9 @@ def build(library: Library, visitors: Visitors | None = None) -> gr.Blocks:
             gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)
         query, request, pair = gr.State(), gr.State(), gr.State()
-        with gr.Tabs(elem_id="tabs") as tabs:
+        there = bool(library.names())
+        nothing_yet = gr.HTML(collection_picker.NOTHING_YET, visible=not there, elem_id="nothing-yet")
+        with gr.Tabs(elem_id="tabs", visible=there) as tabs:
             shared = Shared(library, page, tabs, collection, query, request, pair)
             for title, name, build_tab in TABS:
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
@@ -57,6 +59,6 @@ def build(library: Library, visitors: Visitors | None = None) -> gr.Blocks:
             "collection, and they are deleted within a day.</p>",
             elem_id="promise",
         )
-        collection_picker.connect(page, library, collection)
+        collection_picker.connect(page, library, collection, nothing_yet, tabs)
     page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
     return page

@@ -162,7 +162,10 @@ def test_a_server_holds_the_same(config: str, folder: Path, tmp_path: Path) -> N
 
 
 def test_dry_run_writes_nothing(config: str, folder: Path, tmp_path: Path) -> None:
-    result = result_of(run_job(config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"))
+    arguments = [config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"]
+    run = run_job(*arguments, SIMILE_DASHBOARD="1")
+    assert "Ray's dashboard: http://127.0.0.1:" in run.stderr
+    result = result_of(run)
     assert result["source"] == 26
     assert result["seconds"] > 0
     assert result["disk_bytes"] > 0

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from filelock import FileLock
 from gradio_client import Client, handle_file
 from PIL import Image
 
@@ -30,13 +31,29 @@ def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     if ready := os.environ.get("SIMILE_TEST_HOME"):
         return Path(ready)
-    home = tmp_path_factory.mktemp("home")
+    # One home for all processes that run tests at once: it is only read.
+    home = (
+        tmp_path_factory.getbasetemp().parent / "page-home"
+        if _is_worker()
+        else tmp_path_factory.mktemp("home")
+    )
+    with FileLock(f"{home}.lock"):
+        if not (home / "made").exists():
+            _index_samples(home)
+            (home / "made").touch()
+    return home
+
+
+def _is_worker() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+def _index_samples(home: Path) -> None:
     command = [sys.executable, "-m", "ray_jobs.samples", "--home", str(home), "--limit", str(LIMIT)]
     # A Ray of its own: whatever cluster happens to run on this machine is not the test's to use.
     own = {**os.environ, "RAY_ADDRESS": "local"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=own)
     assert done.returncode == 0, done.stderr[-3000:]
-    return home
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import urllib.request
 from pathlib import Path
 from typing import Any
 
+from pipeline import list_collections
 from tests.page.conftest import hit_pictures, running, status, upload
+from tests.stand_ins.qdrant import QdrantStandIn
 
 
 def test_a_collection_that_appears_is_offered_and_needs_no_labels(
@@ -36,4 +39,18 @@ def test_a_collection_that_appears_is_offered_and_needs_no_labels(
         status(page, "24 of 60")
         assert len(hit_pictures(page)) == 24
         assert not page.locator("#filters").is_visible()
+        for gone in (alias, home / "store" / "cifar10.alias"):
+            gone.rename(tmp_path / gone.name)
+        page.get_by_text("There is no collection yet").wait_for()
+        assert not page.locator("#tabs").is_visible()
+        (tmp_path / alias.name).rename(alias)
+        page.locator("#tabs").wait_for()
+        assert not page.get_by_text("There is no collection yet").is_visible()
         page.close()
+
+
+def test_an_empty_server_is_left_alone_and_the_page_says_what_fills_it() -> None:
+    with QdrantStandIn() as server, running("--url", server.url) as url:
+        with urllib.request.urlopen(f"{url}/config", timeout=60) as answer:
+            assert "python -m ray_jobs.samples" in answer.read().decode()
+        assert list_collections(url=server.url) == []
