@@ -109,7 +109,7 @@ def test_a_stopped_job_goes_on_where_it_was(cluster: dict[str, str], tmp_path: P
         "--limit",
         "2000",
         "--encoder",
-        "pypi:efficientnet-lite0@144px",
+        "pypi:efficientnet-lite0@112px",
         "--home",
         str(tmp_path),
     ]
