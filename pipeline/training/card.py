@@ -17,6 +17,10 @@ _FIGURES = {
     "p1_hamming": "P@1, Hamming distance of codes (expected over ties)",
     "map_hamming": "mAP, Hamming distance of codes (expected over ties)",
 }
+_STARTS = {
+    "discriminant": "; the embedding began as a linear discriminant of the first label",
+    "teacher": "; the embedding began as a linear imitation of the teacher's",
+}
 
 
 def write_card(
@@ -75,7 +79,8 @@ def _public(source: str) -> str:
 def _options(config: TrainingConfig) -> str:
     found = ", ".join(f"{key} {value}" for key, value in config.network.options.items())
     start = f", begun from `{config.network.start}`" if config.network.start else ""
-    return f"({found}{start}{', frozen' if config.network.frozen else ''})"
+    embedding = _STARTS.get(config.network.start_embedding, "")
+    return f"({found}{start}{', frozen' if config.network.frozen else ''}{embedding})"
 
 
 def _output(config: TrainingConfig) -> str:

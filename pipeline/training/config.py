@@ -63,6 +63,10 @@ class NetworkConfig(_Frozen):
     temperature: float = Field(1.0, gt=0.0)
     start: str | None = Field(None, description="an encoder whose weights the backbone begins with")
     start_heads: bool = Field(False, description="begin with the hash head and classifiers of `start` too")
+    start_embedding: Literal["whitened", "discriminant"] = Field(
+        "whitened",
+        description="what the embedding of a pretrained CNN begins as; see pipeline/training/start.py",
+    )
     frozen: bool = Field(False, description="train the heads only; the backbone stays as it is at the start")
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)

@@ -16,22 +16,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.errors import SimileError
 from pipeline.training.augment import augment, normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images, collect
-from pipeline.training.networks import Embedder, Outputs, PooledCnn, build_network
-from pipeline.training.networks.embedder import whiten_embedding
+from pipeline.training.networks import Embedder, Outputs, build_network
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
+from pipeline.training.start import begin, frozen_features
 from pipeline.training.validation import validate
 
 __all__ = ["CHECKPOINT", "HISTORY", "train_on_worker"]
 
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
-_INITIAL_IMAGES = 2_000  # for the statistics of a first layer
-_FEATURE_BATCH = 50  # images
 _SECONDS_BETWEEN_LINES = 20.0  # of progress within an epoch
 
 
@@ -113,13 +110,17 @@ class Run:
         self.device = _device()
         torch.manual_seed(config.seed)
         self.network = build_network(settings["network"])
-        _initialise(self.network, config, data)
-        self.objective = Objective(config, settings["classes"]).to(self.device)
+        features = begin(self.network, config, data)
+        self.objective = Objective(config, settings["classes"])
+        if features is not None:
+            embedding = self.network.from_features(features).embedding
+            self.objective.begin(embedding.detach(), torch.from_numpy(data.labels))
+        self.objective.to(self.device)
         self.network.to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(self.network, self.objective.parameters(), config.optimizer)
         self.model = _synchronised(_Joined(self.network, self.objective, config.features_stay), world)
         self.teacher = _teacher(config.teacher, self.device)
-        self.features = self._features() if config.features_stay else None
+        self.features = self._features(features) if config.features_stay else None
         self.batch = max(2, config.batch // world)
         self.steps = max(1, _smallest(len(data), world, self.device) // self.batch)
         self.epoch, self.history = 0, []  # type: ignore[var-annotated]
@@ -186,16 +187,15 @@ class Run:
         pixels = torch.from_numpy(self.data.pixels[chosen]).to(self.device)
         return normalise(pixels, self.config.network.mean, self.config.network.std)
 
-    @torch.no_grad()
-    def _features(self) -> torch.Tensor:
-        """(N, backbone.features) float32 of this worker's images, from the frozen backbone."""
-        self.network.backbone.eval()
-        parts = []
-        for start in range(0, len(self.data), _FEATURE_BATCH):
-            with self._precision():
-                found = self.network.backbone(self._images(slice(start, start + _FEATURE_BATCH)))
-            parts.append(found.float())
-        return torch.cat(parts)
+    def _features(self, known: torch.Tensor | None) -> torch.Tensor:
+        """(N, backbone.features) float32 of this worker's images, from the frozen backbone.
+
+        Those of several workers are standardised as those of the first one.
+        """
+        if known is not None and self.world == 1:
+            return known.to(self.device)
+        with self._precision():
+            return frozen_features(self.network, self.data.pixels, self.config)
 
     def _precision(self) -> Any:
         kind = self.device.type
@@ -268,37 +268,6 @@ def _smallest(count: int, world: int, device: torch.device) -> int:
     number = torch.tensor([count], device=device)
     torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MIN)
     return int(number.item())
-
-
-def _initialise(network: Embedder, config: TrainingConfig, data: Images) -> None:
-    """Pretrained or data-dependent weights, of the first worker's images: the others get a copy of them."""
-    backbone: Any = network.backbone
-    chosen = np.random.default_rng(config.seed).permutation(len(data))[:_INITIAL_IMAGES]
-    pixels = torch.from_numpy(data.pixels[np.sort(chosen)])
-    if config.network.start and not hasattr(backbone, "load_pretrained"):
-        _copy(network, config.network.start, config.network.start_heads)
-    elif config.network.start:
-        backbone.load_pretrained(config.network.start)
-        if isinstance(backbone, PooledCnn) and isinstance(network.embedding, nn.Linear):
-            whiten_embedding(network, pixels, config.network.mean, config.network.std)
-    elif hasattr(backbone, "initialise"):
-        backbone.initialise(normalise(pixels, config.network.mean, config.network.std))
-    if config.network.frozen:
-        backbone.requires_grad_(False)
-
-
-def _copy(network: Embedder, name: str, heads: bool) -> None:
-    """Backbone and embedding of a trained network; with `heads` all of it."""
-    from pipeline.encoders.simile_models import load_embedder
-
-    source = load_embedder(name)
-    try:
-        if heads:
-            network.load_state_dict(source.state_dict())
-        network.backbone.load_state_dict(source.backbone.state_dict())
-        network.embedding.load_state_dict(source.embedding.state_dict())
-    except RuntimeError as error:
-        raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[-1].strip()}") from None
 
 
 def _teacher(name: str | None, device: torch.device) -> Embedder | None:

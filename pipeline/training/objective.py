@@ -34,6 +34,25 @@ class Objective(nn.Module):
             if term.kind == "metric"
         )
 
+    @torch.no_grad()
+    def begin(self, embedding: torch.Tensor, labels: torch.Tensor) -> None:
+        """Start proxies at the mean directions of their classes.
+
+        Args:
+            embedding: (N, dimension) of training images.
+            labels: (N, columns) int64.
+        """
+        unit = F.normalize(embedding.float(), dim=1)
+        terms = [term for term in self.terms if term.kind == "metric"]
+        for term, loss in zip(terms, self.metric, strict=True):
+            proxies: Any = getattr(loss, "W", None)
+            if proxies is None:
+                continue
+            own = labels[:, self.columns.index(term.column or self.columns[0])]
+            sums = torch.zeros_like(proxies.T).index_add_(0, own, unit)
+            seen = sums.norm(dim=1) > 0  # classes without a training image stay where they are
+            proxies.T[seen] = F.normalize(sums[seen], dim=1)
+
     def forward(
         self, outputs: Outputs, labels: torch.Tensor, teacher: Outputs | None = None
     ) -> tuple[torch.Tensor, dict[str, float]]:

@@ -10,14 +10,16 @@ from pipeline.training.networks.compact_vit import CompactVit
 from pipeline.training.networks.embedder import Embedder, Outputs, RawOutput
 from pipeline.training.networks.hybrid_vit import HybridVit
 from pipeline.training.networks.pooled_cnn import Gem, PooledCnn
+from pipeline.training.networks.style_cnn import StyleCnn
 from pipeline.training.networks.whitened_cnn import WhitenedCnn
 
-__all__ = ["BACKBONES", "Embedder", "Gem", "Outputs", "RawOutput", "build_network"]
+__all__ = ["BACKBONES", "Embedder", "Gem", "Outputs", "PooledCnn", "RawOutput", "StyleCnn", "build_network"]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "whitened-cnn": WhitenedCnn,
     "compact-vit": CompactVit,
     "pooled-cnn": PooledCnn,
+    "style-cnn": StyleCnn,
     "hybrid-vit": HybridVit,
 }
 

@@ -6,12 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from pipeline.errors import SimileError
-from pipeline.training.augment import normalise
-
-__all__ = ["Embedder", "Outputs", "RawOutput", "whiten_embedding"]
-
-_BATCH = 50  # images
+__all__ = ["Embedder", "Outputs", "RawOutput"]
 
 
 class Outputs(NamedTuple):
@@ -96,31 +91,3 @@ class RawOutput(nn.Module):
         found = self.network(images)
         parts = [found.embedding] if found.code is None else [found.embedding, found.code]
         return torch.cat([part.float() for part in parts], dim=1)
-
-
-@torch.no_grad()
-def whiten_embedding(
-    network: Embedder, pixels: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]
-) -> None:
-    """Start `network.embedding` as centring and half-whitening of a pretrained backbone's output.
-
-    As Radenović, Tolias and Chum do (PAMI 2019): training then begins from what the pretrained features
-    can already do, instead of from a random projection of them.
-
-    Args:
-        pixels: (N, side, side, 3) uint8, N > `network.dimension`.
-    """
-    from pipeline.projection import fit_projection
-
-    network.backbone.eval()
-    parts = [network.backbone(normalise(part, mean, std)) for part in pixels.split(_BATCH)]
-    features = torch.cat(parts).float().numpy()
-    fitted = fit_projection(features, network.dimension)
-    if fitted.dimension < network.dimension:
-        raise SimileError(
-            f"{len(pixels)} images show only {fitted.dimension} directions; train on more of them, or set "
-            f"network.dimension to {fitted.dimension} or less"
-        )
-    layer: Any = network.embedding
-    layer.weight.copy_(torch.from_numpy(fitted.matrix.T))
-    layer.bias.copy_(torch.from_numpy(fitted.offset))
