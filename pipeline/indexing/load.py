@@ -149,7 +149,10 @@ def load_rows(
     files, _ = filesystem(first.staging.folder)
     # One file a task is too many tasks for parts of a hundred rows.
     blocks = max(1, min(64, len(parts) // 8))
-    staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
+    context = ray.data.DataContext.get_current().copy()
+    context.use_datasource_v2 = False  # its listing actors start, and end, with every read
+    with ray.data.DataContext.current(context):
+        staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
     with explained("load"), progress("load", len(rows)) as bar:
         if not store.parallel_writes:
             return _drain(staged, lambda batch: load.write(store, batch), bar.update)
