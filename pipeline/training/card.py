@@ -53,7 +53,7 @@ def write_card(
         f"- Data: `{source}`, split `{config.data.split}`, {_part(config)}; its licence: "
         f"{licence or 'none stated by this copy of it'}. The weights are for what that licence allows.",
         f"- Command: `{command}`",
-        f"- {len(history)} of {config.epochs} epochs, {seconds / 60:.0f} minutes, "
+        f"- {len(history)} of {config.epochs} epochs, {_time(seconds)}, "
         f"{config.workers} workers of {config.threads} threads, {config.precision}.",
         f"- Losses: {'; '.join(_loss(config))}.",
         "",
@@ -74,6 +74,10 @@ def write_card(
 def _public(source: str) -> str:
     """A Hub id as it is; of a folder of this machine the name only."""
     return Path(source).name if Path(source).is_absolute() else source
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
 
 def _options(config: TrainingConfig) -> str:

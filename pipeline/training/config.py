@@ -63,7 +63,7 @@ class NetworkConfig(_Frozen):
     temperature: float = Field(1.0, gt=0.0)
     start: str | None = Field(None, description="an encoder whose weights the backbone begins with")
     start_heads: bool = Field(False, description="begin with the hash head and classifiers of `start` too")
-    start_embedding: Literal["whitened", "discriminant"] = Field(
+    start_embedding: Literal["whitened", "discriminant", "teacher"] = Field(
         "whitened",
         description="what the embedding of a pretrained CNN begins as; see pipeline/training/start.py",
     )
@@ -127,12 +127,16 @@ class TrainingConfig(_Frozen):
                 raise ValueError(f"loss '{loss.kind}' needs network.code_bits")
             if loss.kind == "teacher" and not self.teacher:
                 raise ValueError("loss 'teacher' needs `teacher:`, the encoder that is imitated")
+        if self.network.start_embedding == "teacher" and not (self.teacher and self.images_stay):
+            raise ValueError(
+                "network.start_embedding 'teacher' needs `teacher:` and images that stay as they are"
+            )
         return self
 
     @property
-    def features_stay(self) -> bool:
-        """The backbone makes the same of an image in every epoch: once is enough."""
-        return self.network.frozen and not self.teacher and self.augment == AugmentConfig(flip="none")
+    def images_stay(self) -> bool:
+        """Every epoch shows the same pixels: what does not learn has to see them once only."""
+        return self.augment == AugmentConfig(flip="none")
 
     @property
     def fingerprint(self) -> str:

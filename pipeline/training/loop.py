@@ -22,13 +22,14 @@ from pipeline.training.data import Images, collect
 from pipeline.training.networks import Embedder, Outputs, build_network
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
-from pipeline.training.start import begin, frozen_features
+from pipeline.training.start import begin, fixed_features, remembers
 from pipeline.training.validation import validate
 
 __all__ = ["CHECKPOINT", "HISTORY", "train_on_worker"]
 
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
+_BATCH = 50  # images, where nothing is learnt
 _SECONDS_BETWEEN_LINES = 20.0  # of progress within an epoch
 
 
@@ -110,17 +111,18 @@ class Run:
         self.device = _device()
         torch.manual_seed(config.seed)
         self.network = build_network(settings["network"])
-        features = begin(self.network, config, data)
+        self.teacher = _teacher(config.teacher, self.device)
+        stays = remembers(self.network, config)
+        self.taught = self._all_taught() if stays and self.teacher is not None else None
+        fixed = begin(self.network, config, data, self.taught)
         self.objective = Objective(config, settings["classes"])
-        if features is not None:
-            embedding = self.network.from_features(features).embedding
-            self.objective.begin(embedding.detach(), torch.from_numpy(data.labels))
+        if fixed is not None:
+            self._start_proxies(fixed)
         self.objective.to(self.device)
         self.network.to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(self.network, self.objective.parameters(), config.optimizer)
-        self.model = _synchronised(_Joined(self.network, self.objective, config.features_stay), world)
-        self.teacher = _teacher(config.teacher, self.device)
-        self.features = self._features(features) if config.features_stay else None
+        self.model = _synchronised(_Joined(self.network, self.objective, stays), world)
+        self.fixed = self._fixed(fixed) if stays else None
         self.batch = max(2, config.batch // world)
         self.steps = max(1, _smallest(len(data), world, self.device) // self.batch)
         self.epoch, self.history = 0, []  # type: ignore[var-annotated]
@@ -169,8 +171,9 @@ class Run:
     ) -> tuple[float, dict[str, float]]:
         labels = torch.from_numpy(self.data.labels[chosen.numpy()]).to(self.device)
         with self._precision():
-            if self.features is not None:
-                loss, parts = self.model(self.features[chosen.to(self.device)], labels, None)
+            if self.fixed is not None:
+                taught = self._known(chosen) if self.taught is not None else None
+                loss, parts = self.model(self.fixed[chosen.to(self.device)], labels, taught)
             else:
                 images = augment(
                     self._images(chosen.numpy()), self.config.augment, self.odd[chosen], epoch, random
@@ -187,15 +190,37 @@ class Run:
         pixels = torch.from_numpy(self.data.pixels[chosen]).to(self.device)
         return normalise(pixels, self.config.network.mean, self.config.network.std)
 
-    def _features(self, known: torch.Tensor | None) -> torch.Tensor:
-        """(N, backbone.features) float32 of this worker's images, from the frozen backbone.
+    def _fixed(self, known: torch.Tensor | None) -> torch.Tensor:
+        """(N, K) float32 of this worker's images: `Embedder.fixed`.
 
         Those of several workers are standardised as those of the first one.
         """
         if known is not None and self.world == 1:
             return known.to(self.device)
-        with self._precision():
-            return frozen_features(self.network, self.data.pixels, self.config)
+        return fixed_features(self.network, self.data.pixels, self.config)
+
+    @torch.no_grad()
+    def _start_proxies(self, fixed: torch.Tensor) -> None:
+        self.network.eval()
+        found = [self.network.from_fixed(part).embedding for part in fixed.split(_BATCH)]
+        self.objective.begin(torch.cat(found), torch.from_numpy(self.data.labels))
+
+    @torch.no_grad()
+    def _all_taught(self) -> Outputs:
+        """The teacher's outputs for all images of this worker."""
+        assert self.teacher is not None
+        parts = []
+        for start in range(0, len(self.data), _BATCH):
+            parts.append(self.teacher(self._images(slice(start, start + _BATCH))))
+        code = torch.cat([p.code for p in parts if p.code is not None]) if self.teacher.code else None
+        classes = {c: torch.cat([p.classes[c] for p in parts]) for c in parts[0].classes}
+        return Outputs(torch.cat([p.embedding for p in parts]), code, classes)
+
+    def _known(self, chosen: torch.Tensor) -> Outputs:
+        assert self.taught is not None
+        found, at = self.taught, chosen.to(self.device)
+        code = found.code[at] if found.code is not None else None
+        return Outputs(found.embedding[at], code, {c: logits[at] for c, logits in found.classes.items()})
 
     def _precision(self) -> Any:
         kind = self.device.type
@@ -235,17 +260,17 @@ class Run:
 class _Joined(nn.Module):
     """Network and losses as one module: gradients of both are averaged over the workers."""
 
-    def __init__(self, network: Embedder, objective: nn.Module, features: bool) -> None:
+    def __init__(self, network: Embedder, objective: nn.Module, fixed: bool) -> None:
         """Args:
-        features: what comes in are features of the backbone, not images.
+        fixed: what comes in is `Embedder.fixed` of images, not images.
         """
         super().__init__()
-        self.network, self.objective, self.features = network, objective, features
+        self.network, self.objective, self.fixed = network, objective, fixed
 
     def forward(
         self, inputs: torch.Tensor, labels: torch.Tensor, teacher: Outputs | None
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        outputs = self.network.from_features(inputs) if self.features else self.network(inputs)
+        outputs = self.network.from_fixed(inputs) if self.fixed else self.network(inputs)
         return self.objective(outputs, labels, teacher)
 
 

@@ -1,5 +1,7 @@
 """What a network is before its first step: pretrained weights, and an embedding that already knows a lot."""
 
+import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -10,38 +12,52 @@ from pipeline.errors import SimileError
 from pipeline.training.augment import normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
-from pipeline.training.networks import Embedder, PooledCnn, StyleCnn
+from pipeline.training.networks import Embedder, Outputs, PooledCnn, StyleCnn, StyleVit
 
-__all__ = ["begin", "discriminant", "frozen_features", "whitened"]
+__all__ = ["begin", "discriminant", "fixed_features", "imitation", "remembers", "whitened"]
 
 _IMAGES = 2_000  # for the statistics of a first layer; all, where every image is passed through anyway
 _BATCH = 50  # images
+_SECONDS_BETWEEN_LINES = 20.0  # of progress
 _COMPONENTS = 1024  # of which the discriminant is made: further ones are noise of some thousand images
 _SHRINKAGE = 0.3  # of the covariance within classes, towards a multiple of one
+_RIDGE = 1e-3  # of the mean variance of features
+_FAINT = 0.1  # size of random weights beside fitted ones
 _CONTRAST = 0.25  # power of a direction's ratio of variances that it is weighted by
 
 
-def begin(network: Embedder, config: TrainingConfig, data: Images) -> torch.Tensor | None:
+def remembers(network: Embedder, config: TrainingConfig) -> bool:
+    """What stays as it is sees each image once: all of the backbone, or the `fixed` part of it."""
+    return config.images_stay and (config.network.frozen or hasattr(network.backbone, "fixed"))
+
+
+def begin(
+    network: Embedder, config: TrainingConfig, data: Images, taught: Outputs | None = None
+) -> torch.Tensor | None:
     """Pretrained or data-dependent weights, of the first worker's images: the others get a copy of them.
 
+    Args:
+        taught: a teacher's outputs for all images.
+
     Returns:
-        (N, backbone.features) of all images where the backbone stays as it is and they were needed.
+        (N, K) `Embedder.fixed` of all images, where they are remembered and were needed.
     """
     backbone: Any = network.backbone
-    rows = slice(None) if config.features_stay else _sample(len(data), config.seed)
-    features = None
+    whole = remembers(network, config)
+    rows = slice(None) if whole else _sample(len(data), config.seed)
+    fixed = None
     if config.network.start and not hasattr(backbone, "load_pretrained"):
         _copy(network, config.network.start, config.network.start_heads)
     elif config.network.start:
         backbone.load_pretrained(config.network.start)
-        if isinstance(backbone, PooledCnn | StyleCnn):
-            features = _start_embedding(network, config, data.pixels[rows], data.labels[rows])
+        if isinstance(backbone, PooledCnn | StyleCnn | StyleVit):
+            fixed = _start_embedding(network, config, data.pixels[rows], data.labels[rows], taught)
     elif hasattr(backbone, "initialise"):
         pixels = torch.from_numpy(data.pixels[_sample(len(data), config.seed)])
         backbone.initialise(normalise(pixels, config.network.mean, config.network.std))
     if config.network.frozen:
         backbone.requires_grad_(False)
-    return features if config.features_stay else None
+    return fixed if whole else None
 
 
 def _sample(count: int, seed: int) -> np.ndarray:
@@ -49,35 +65,61 @@ def _sample(count: int, seed: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def frozen_features(network: Embedder, pixels: np.ndarray, config: TrainingConfig) -> torch.Tensor:
-    """(N, side, side, 3) uint8 -> (N, backbone.features) float32 on the network's device."""
+def fixed_features(network: Embedder, pixels: np.ndarray, config: TrainingConfig) -> torch.Tensor:
+    """(N, side, side, 3) uint8 -> (N, K) float32 on the network's device: `Embedder.fixed`."""
     network.backbone.eval()
     device = next(network.parameters()).device
-    parts = []
+    parts, said = [], time.monotonic()
     for first in range(0, len(pixels), _BATCH):
+        if time.monotonic() - said > _SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            sys.stderr.write(f"  passed through what stays as it is: {first}/{len(pixels)} images\n")
         images = torch.from_numpy(pixels[first : first + _BATCH]).to(device)
-        parts.append(network.backbone(normalise(images, config.network.mean, config.network.std)).float())
+        parts.append(network.fixed(normalise(images, config.network.mean, config.network.std)).float())
     return torch.cat(parts)
 
 
 @torch.no_grad()
 def _start_embedding(
-    network: Embedder, config: TrainingConfig, pixels: np.ndarray, labels: np.ndarray
+    network: Embedder, config: TrainingConfig, pixels: np.ndarray, labels: np.ndarray, taught: Outputs | None
 ) -> torch.Tensor:
-    """Standardise the features, and fit the embedding to them; the features as they are then."""
+    """Standardise the features, and fit the embedding to them; `Embedder.fixed` as it is then.
+
+    Of a ViT the embedding is fitted to the statistics; what its tokens add begins next to nothing.
+    """
     backbone: Any = network.backbone.to(memory_format=torch.channels_last)
-    features = frozen_features(network, pixels, config)
-    if isinstance(backbone, StyleCnn):
-        features = backbone.standardise(features)
+    fixed = fixed_features(network, pixels, config)
+    if isinstance(backbone, StyleCnn | StyleVit):
+        fixed = backbone.standardise(fixed)
     layer: Any = network.embedding
-    if isinstance(layer, nn.Linear):
-        if config.network.start_embedding == "discriminant":
-            weight, bias = discriminant(features, torch.from_numpy(labels[:, 0]), network.dimension)
-        else:
-            weight, bias = whitened(features, network.dimension)
-        layer.weight.copy_(weight)
-        layer.bias.copy_(bias)
-    return features
+    if not isinstance(layer, nn.Linear):
+        return fixed
+    known = backbone.stem.features if isinstance(backbone, StyleVit) else backbone.features
+    features = fixed[:, :known]
+    if config.network.start_embedding == "teacher":
+        if taught is None or taught.embedding.shape[1] != network.dimension:
+            raise SimileError(f"the teacher's embedding has not network.dimension {network.dimension}")
+        weight, bias = imitation(features, taught.embedding.to(features.device))
+    elif config.network.start_embedding == "discriminant":
+        weight, bias = discriminant(features, torch.from_numpy(labels[:, 0]), network.dimension)
+    else:
+        weight, bias = whitened(features, network.dimension)
+    layer.weight.mul_(weight.std() / layer.weight.std() * _FAINT)
+    layer.weight[:, backbone.features - known :] = weight
+    layer.bias.copy_(bias)
+    return fixed
+
+
+def imitation(features: torch.Tensor, taught: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of the linear map from features (N, F) to a teacher's directions (N, D), by ridge
+    regression with a penalty of a thousandth of the features' mean variance."""
+    target = nn.functional.normalize(taught, dim=1)
+    mean, centre = features.mean(0), target.mean(0)
+    rows = (features - mean).double()
+    gram = rows.T @ rows / len(rows)
+    gram += _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    solved = torch.linalg.solve(gram, rows.T @ (target - centre).double() / len(rows)).float().T
+    return solved, centre - solved @ mean
 
 
 def whitened(features: torch.Tensor, dimension: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,9 +11,20 @@ from pipeline.training.networks.embedder import Embedder, Outputs, RawOutput
 from pipeline.training.networks.hybrid_vit import HybridVit
 from pipeline.training.networks.pooled_cnn import Gem, PooledCnn
 from pipeline.training.networks.style_cnn import StyleCnn
+from pipeline.training.networks.style_vit import StyleVit
 from pipeline.training.networks.whitened_cnn import WhitenedCnn
 
-__all__ = ["BACKBONES", "Embedder", "Gem", "Outputs", "PooledCnn", "RawOutput", "StyleCnn", "build_network"]
+__all__ = [
+    "BACKBONES",
+    "Embedder",
+    "Gem",
+    "Outputs",
+    "PooledCnn",
+    "RawOutput",
+    "StyleCnn",
+    "StyleVit",
+    "build_network",
+]
 
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "whitened-cnn": WhitenedCnn,
@@ -21,6 +32,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "pooled-cnn": PooledCnn,
     "style-cnn": StyleCnn,
     "hybrid-vit": HybridVit,
+    "style-vit": StyleVit,
 }
 
 

@@ -55,6 +55,16 @@ class Embedder(nn.Module):
     def forward(self, images: torch.Tensor) -> Outputs:
         return self.from_features(self.backbone(images))
 
+    def fixed(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, K), what the part of the backbone that stays makes of images; its output if all stays."""
+        backbone: Any = self.backbone
+        return backbone.fixed(images) if hasattr(backbone, "fixed") else backbone(images)
+
+    def from_fixed(self, fixed: torch.Tensor) -> Outputs:
+        """`forward`, from `fixed` of the images."""
+        backbone: Any = self.backbone
+        return self.from_features(backbone.from_fixed(fixed) if hasattr(backbone, "fixed") else fixed)
+
     def from_features(self, features: torch.Tensor) -> Outputs:
         """Of (N, backbone.features), what the backbone made of N images."""
         embedding = self.embedding(features)

@@ -47,7 +47,7 @@ class StyleCnn(nn.Module):
             raise SimileError(f"maps {list(maps)} are not ascending numbers from 0 to {len(steps) - 1}")
         self.steps = nn.Sequential(*steps[: maps[-1] + 1])
         with torch.no_grad():  # in evaluation, so that norms take no notice of it
-            found = self.eval()._maps(torch.zeros(1, 3, _PROBE, _PROBE))
+            found = self.eval().maps_of(torch.zeros(1, 3, _PROBE, _PROBE))
         self.train()
         self.widths = [2 * one.shape[1] for one in found]
         self.features = sum(self.widths)
@@ -82,7 +82,11 @@ class StyleCnn(nn.Module):
         return torch.cat([torch.full((width,), width**-0.5) for width in self.widths])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        statistics = [part.flatten(1) for one in self._maps(images) for part in _statistics(one.float())]
+        return self.of_maps(self.maps_of(images))
+
+    def of_maps(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """`forward`, from the chosen maps of the images."""
+        statistics = [part.flatten(1) for one in maps for part in _statistics(one.float())]
         return (torch.cat(statistics, 1) - self.centre) * self.scale
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
@@ -93,7 +97,7 @@ class StyleCnn(nn.Module):
         the cells of the grid; where these cannot be of equal size (the last map's sides divide all others
         for multiples of 32 px), what is missing to the mean is spread evenly.
         """
-        maps = [one.float() for one in self._maps(images)]
+        maps = [one.float() for one in self.maps_of(images)]
         places, whole = [], []
         for one in maps:
             mean, deviation = _statistics(one)
@@ -104,7 +108,8 @@ class StyleCnn(nn.Module):
         missing = missing - grid.mean((2, 3), keepdim=True)
         return ((grid + missing).permute(0, 2, 3, 1) - self.centre) * self.scale
 
-    def _maps(self, images: torch.Tensor) -> list[torch.Tensor]:
+    def maps_of(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The chosen maps, (N, C, h, w) each."""
         found = []
         for number, step in enumerate(self.steps):
             images = step(images)
