@@ -29,6 +29,9 @@ class StyleCnn(nn.Module):
     over the training images, and by √(numbers of its map), so that every map has the same say.
     """
 
+    centre: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(
         self, architecture: str = "tf_efficientnet_lite0", maps: Sequence[int] = (2, 3, 4, 5, 6, 7, 8)
     ) -> None:
@@ -99,10 +102,11 @@ class StyleCnn(nn.Module):
         """
         maps = [one.float() for one in self.maps_of(images)]
         places, whole = [], []
+        rows, columns = maps[-1].shape[2:]
         for one in maps:
             mean, deviation = _statistics(one)
             shares = ((one - mean).square() + _TINY) / deviation
-            places += [F.adaptive_avg_pool2d(part, maps[-1].shape[2:]) for part in (one, shares)]
+            places += [F.adaptive_avg_pool2d(part, (rows, columns)) for part in (one, shares)]
             whole += [mean, deviation]
         grid, missing = torch.cat(places, 1), torch.cat(whole, 1)
         missing = missing - grid.mean((2, 3), keepdim=True)
