@@ -1,4 +1,4 @@
-"""The short version of `make chaos`: every way to break a job, once."""
+"""The short version of `make chaos`: as many ways to break a job as three minutes hold, eight where it is quiet."""
 
 import pytest
 
@@ -6,9 +6,12 @@ from tests.chaos.__main__ import break_jobs
 from tests.chaos.scenarios import SCENARIOS
 
 
+SECONDS, FEWEST = 180, 3  # no new run is begun after; a busy machine still manages so many
+
+
 @pytest.mark.timeout(900)
 def test_nothing_is_lost_whatever_breaks() -> None:
-    outcomes = break_jobs(runs=len(SCENARIOS), seed=1)
-    assert len(outcomes) == len(SCENARIOS)
+    outcomes = break_jobs(runs=len(SCENARIOS), seed=1, seconds=SECONDS)
+    assert len(outcomes) >= FEWEST
     assert [outcome for outcome in outcomes if not outcome.clean] == []
-    assert sum(outcome.faults for outcome in outcomes) >= len(SCENARIOS)
+    assert sum(outcome.faults for outcome in outcomes) >= len(outcomes)

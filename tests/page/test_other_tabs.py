@@ -69,6 +69,6 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         "Revision",
         "Built",
         "turbo, 2 bits",
-        "efficientnet-lite0",
+        "weights:art-cnn",
     ):
         assert said in text
