@@ -1,10 +1,9 @@
-"""The short version of `make chaos`: as many ways to break a job as three minutes hold, eight where it is quiet."""
+"""The short version of `make chaos`: as many ways to break a job as three minutes hold."""
 
 import pytest
 
 from tests.chaos.__main__ import break_jobs
 from tests.chaos.scenarios import SCENARIOS
-
 
 SECONDS, FEWEST = 180, 3  # no new run is begun after; a busy machine still manages so many
 
