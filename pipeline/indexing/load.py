@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ __all__ = ["Load", "Row", "Target", "load_rows", "rows_of"]
 
 _BATCH = 512
 _WRITERS, _ROWS_A_WRITER = 4, 4096  # a writer takes seconds to start; below some thousand rows one is faster
+# What the driver's shell says of the server: workers of a cluster that was there before know nothing of it.
+_ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
 _MARK_LENGTH = 16  # hexadecimal digits
 
 
@@ -160,13 +163,17 @@ def load_rows(
 
         answers = staged.map_batches(
             _Writer,
-            fn_constructor_args=(load, store.address),
+            fn_constructor_args=(load, store.address, _about_server()),
             batch_size=_BATCH,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(min_size=1, max_size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
             num_cpus=0.25,
         )
         return _drain(answers, _Writer.read, bar.update)
+
+
+def _about_server() -> dict[str, str]:
+    return {name: os.environ[name] for name in _ABOUT_SERVER if name in os.environ}
 
 
 def _drain(
@@ -185,7 +192,8 @@ def _drain(
 class _Writer:
     """An actor that writes batches to a server and answers with the ids that were acknowledged."""
 
-    def __init__(self, load: Load, url: str) -> None:
+    def __init__(self, load: Load, url: str, environment: dict[str, str]) -> None:
+        os.environ.update(environment)
         self.load = load
         self.store = open_store(url=url)
 
