@@ -26,7 +26,9 @@ MAX_BYTES = 600_000
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 _LOADED = """() => [...document.images].every(one => {
   const frame = one.getBoundingClientRect();
-  return !frame.width || frame.top > innerHeight || frame.bottom < 0 || one.complete;
+  const below = frame.top > innerHeight || frame.bottom < 0;
+  const beside = frame.left > innerWidth || frame.right < 0;
+  return !frame.width || below || beside || one.complete;
 })"""
 SETTLED_MS = 1500  # after the last picture was asked for
 EXAMPLE = 6  # a still life of the WikiArt sample
@@ -74,7 +76,8 @@ def _wait(url: str, demo: subprocess.Popen[bytes]) -> None:
 def _all(url: str, collection: str) -> None:
     chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
     with sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu"]
+        # the map needs WebGL; without a GPU Chromium draws it by SwiftShader, when asked to
+        flags = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
 
         def opened(size: Any, scheme: Any) -> Page:
