@@ -38,7 +38,8 @@ def picker(library: Library) -> gr.Dropdown:
 def connect(
     page: gr.Blocks, library: Library, collection: gr.Dropdown, nothing_yet: gr.HTML, tabs: gr.Tabs
 ) -> None:
-    """Looks every few seconds which collections there are; `nothing_yet` is shown instead of no tabs."""
+    """Looks every few seconds which collections there are; `nothing_yet` stands in for `tabs`
+    while there is none."""
     known = gr.State(library.names())
     outputs = [collection, known, nothing_yet, tabs]
 

@@ -76,10 +76,8 @@ def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedPr
 
 def stop(variables: dict[str, str], job: str) -> None:
     """`ray job stop` without the seconds that the command takes to start; waits for the end as it does."""
-    address, header = (
-        f"{variables['RAY_API_SERVER_ADDRESS']}/api/jobs/{job}",
-        {"Authorization": f"Bearer {variables['RAY_AUTH_TOKEN']}"},
-    )
+    address = f"{variables['RAY_API_SERVER_ADDRESS']}/api/jobs/{job}"
+    header = {"Authorization": f"Bearer {variables['RAY_AUTH_TOKEN']}"}
     urllib.request.urlopen(
         urllib.request.Request(f"{address}/stop", headers=header, method="POST"), timeout=60
     )

@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.errors import SimileError
 
-__all__ = ["CompactVit", "drop_rates"]
+__all__ = ["CompactVit", "transformer_blocks"]
 
 
 class CompactVit(nn.Module):
@@ -27,20 +27,13 @@ class CompactVit(nn.Module):
         drop_path: float = 0.0,
     ) -> None:
         """Raises SimileError: `patch` is not a power of two that divides `pixels`."""
-        from timm.models.vision_transformer import Block
-
         super().__init__()
         if patch & (patch - 1) or patch < 2 or pixels % patch:
             raise SimileError(f"patch {patch} does not fit {pixels} px; expected 2, 4, 8 or 16 dividing them")
         self.features = width
         self.stem = _stem(patch, width)
         self.place = nn.Parameter(torch.randn(1, (pixels // patch) ** 2, width) * 0.02)
-        self.blocks = nn.Sequential(
-            *(
-                Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate)
-                for rate in drop_rates(depth, drop_path)
-            )
-        )
+        self.blocks = transformer_blocks(width, depth, heads, mlp_ratio, drop_path)
         self.norm = nn.LayerNorm(width)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -53,15 +46,21 @@ class CompactVit(nn.Module):
         return self.norm(tokens).unflatten(1, features.shape[2:])
 
 
-def drop_rates(depth: int, last: float) -> list[float]:
-    """How often each block is skipped in training, growing evenly (Huang et al., ECCV 2016).
+def transformer_blocks(
+    width: int, depth: int, heads: int, mlp_ratio: float, drop_path: float
+) -> nn.Sequential:
+    """`depth` blocks of timm, (N, tokens, width) -> the same.
 
-    Plain numbers: a network that is only described has no memory to read tensors from.
-
-    >>> drop_rates(3, 0.5)
-    [0.0, 0.25, 0.5]
+    Args:
+        drop_path: how often the last one is skipped in training; those before it less, evenly (Huang et al.,
+            ECCV 2016).
     """
-    return [last * block / max(1, depth - 1) for block in range(depth)]
+    from timm.models.vision_transformer import Block
+
+    # Plain numbers: a network that is only described has no memory to read tensors from.
+    rates = [drop_path * block / max(1, depth - 1) for block in range(depth)]
+    blocks = (Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate) for rate in rates)
+    return nn.Sequential(*blocks)
 
 
 def _stem(patch: int, width: int) -> nn.Sequential:

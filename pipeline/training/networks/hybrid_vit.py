@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import SimileError
-from pipeline.training.networks.compact_vit import drop_rates
+from pipeline.training.networks.compact_vit import transformer_blocks
 from pipeline.training.networks.pooled_cnn import pretrained_model
 from pipeline.training.networks.whitened_cnn import WhitenedCnn
 
@@ -42,8 +42,6 @@ class HybridVit(nn.Module):
         stages: of it that are kept; 5 of Lite0 give one place for each 16 × 16 px.
         frozen: the stages stay as they are at the start, with their norms.
         """
-        from timm.models.vision_transformer import Block
-
         super().__init__()
         self.features, self.cnn, self.stages, self.frozen = width, cnn, stages, frozen
         self.stem = _first_stages(_random_cnn(cnn, cnn_options or {}), stages).requires_grad_(not frozen)
@@ -51,12 +49,7 @@ class HybridVit(nn.Module):
             channels, rows, columns = self.stem.eval()(torch.zeros(1, 3, pixels, pixels)).shape[1:]
         self.enter = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, width, 1))
         self.place = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
-        self.blocks = nn.Sequential(
-            *(
-                Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate)
-                for rate in drop_rates(depth, drop_path)
-            )
-        )
+        self.blocks = transformer_blocks(width, depth, heads, mlp_ratio, drop_path)
         self.norm = nn.LayerNorm(width)
 
     def load_pretrained(self, name: str) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import SimileError
-from pipeline.training.networks.compact_vit import drop_rates
+from pipeline.training.networks.compact_vit import transformer_blocks
 from pipeline.training.networks.style_cnn import StyleCnn
 
 __all__ = ["StyleVit"]
@@ -43,8 +43,6 @@ class StyleVit(nn.Module):
         Raises:
             SimileError: as `StyleCnn`; also a share that leaves nothing.
         """
-        from timm.models.vision_transformer import Block
-
         super().__init__()
         if not 0 < keep <= 1:
             raise SimileError(f"keep is {keep}, expected a share above 0 and up to 1")
@@ -56,12 +54,7 @@ class StyleVit(nn.Module):
         self.features = width + self.stem.features
         self.enter = nn.Sequential(nn.BatchNorm1d(channels), nn.Linear(channels, width))
         self.place = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
-        self.blocks = nn.Sequential(
-            *(
-                Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate)
-                for rate in drop_rates(depth, drop_path)
-            )
-        )
+        self.blocks = transformer_blocks(width, depth, heads, mlp_ratio, drop_path)
         self.norm = nn.LayerNorm(width)
 
     def load_pretrained(self, name: str) -> None:
