@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,21 +96,28 @@ def image_bytes(table: pa.Table) -> Iterator[bytes | None]:
             yield value.as_py()
 
 
+@contextmanager
+def classic_reader() -> Iterator[ray.data.DataContext]:
+    """Ray's reader with one task a file, rows in file order, and no listing actors that start with every read
+    and need CPUs of their own; yields the context that the reads inside get."""
+    from ray.data import DataContext
+
+    context = DataContext.get_current().copy()
+    context.use_datasource_v2 = False
+    with DataContext.current(context):
+        yield context
+
+
 def _read_parquet(
     source: Source, columns: Sequence[str], limit: int | None, num_cpus: float
 ) -> ray.data.Dataset:
-    from ray.data import DataContext
-
     files, count = _first_files(source, limit)
-    context = DataContext.get_current().copy()
-    # The classic reader: one task a file, rows in file order, no listing actors that need CPUs of their own.
-    context.use_datasource_v2 = False
-    context.target_max_block_size = min(
-        context.target_max_block_size or TARGET_BLOCK_BYTES, TARGET_BLOCK_BYTES
-    )
-    if limit is not None:
-        context.execution_options.preserve_order = True  # "the first" means nothing otherwise
-    with DataContext.current(context):
+    with classic_reader() as context:
+        context.target_max_block_size = min(
+            context.target_max_block_size or TARGET_BLOCK_BYTES, TARGET_BLOCK_BYTES
+        )
+        if limit is not None:
+            context.execution_options.preserve_order = True  # "the first" means nothing otherwise
         # Ray's path column would replace a column of the files that is called `path`.
         if "path" in columns:
             parts = [_open_files(source, [file], columns, num_cpus, file) for file in files]

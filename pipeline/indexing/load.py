@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline._rows import classic_reader
 from pipeline.indexing.failures import explained
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
@@ -152,9 +153,7 @@ def load_rows(
     files, _ = filesystem(first.staging.folder)
     # One file a task is too many tasks for parts of a hundred rows.
     blocks = max(1, min(64, len(parts) // 8))
-    context = ray.data.DataContext.get_current().copy()
-    context.use_datasource_v2 = False  # its listing actors start, and end, with every read
-    with ray.data.DataContext.current(context):
+    with classic_reader():
         staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
     with explained("load"), progress("load", len(rows)) as bar:
         if not store.parallel_writes:
