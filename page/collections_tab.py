@@ -13,6 +13,7 @@ from page.library import Library
 from page.shared import Shared
 from page.text import Verbatim, credit, fields, note
 from pipeline.errors import SimileError
+from pipeline.indexing.writer import JobRecord
 from pipeline.search import Collection
 
 __all__ = ["build"]
@@ -45,26 +46,33 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 
 
 def _state(library: Library) -> str:
-    """Changes when a version goes live or is begun."""
-    return repr(
-        [(name, library.open(name).version, library.open(name).unfinished) for name in library.names()]
-    )
+    """Changes when a version goes live or is begun, and as the job that makes it goes on."""
+    jobs = {name: _job(record) for name, record in library.jobs().items()}
+    live = [(name, library.open(name).version, library.open(name).unfinished) for name in library.names()]
+    return repr((jobs, live))
 
 
 def overview_html(library: Library) -> str:
-    """All collections."""
-    parts = [_part(library, name) for name in library.names()]
+    """All collections, those first that a job makes for the first time."""
+    jobs, names = library.jobs(), library.names()
+    parts = [_new(name, job) for name, job in jobs.items() if name not in names]
+    parts += [_part(library, name, jobs.get(name)) for name in names]
     return "".join(parts) or note("There is no collection yet; python -m ray_jobs.index makes one.")
 
 
-def _part(library: Library, name: str) -> str:
+def _new(name: str, job: JobRecord) -> str:
+    title = f"<h3>{escape(name)} <small>not there yet</small></h3>"
+    return f'<article class="collection">{title}{_job(job)}</article>'
+
+
+def _part(library: Library, name: str, job: JobRecord | None) -> str:
     try:
         found = library.open(name)
         facts = found.manifest
         return (
             f'<article class="collection"><h3>{escape(found.title)} <small>{found.count:,} pictures</small>'
             "</h3>"
-            f"{_building(found)}{fields(_rows(found, facts))}{_encoders(facts)}{_rejects(facts)}"
+            f"{_building(found, job)}{fields(_rows(found, facts))}{_encoders(facts)}{_rejects(facts)}"
             f"{_report(found)}{credit(found.credit)}</article>"
         )
     except SimileError as error:
@@ -73,9 +81,22 @@ def _part(library: Library, name: str) -> str:
         )
 
 
-def _building(found: Collection) -> str:
+def _building(found: Collection, job: JobRecord | None) -> str:
+    """The job if its home is ours, else that a version newer than the live one exists."""
+    if job:
+        return _job(job)
     begun = found.unfinished
     return note(f"A new version is being built: {begun}") if begun else ""
+
+
+def _job(job: JobRecord) -> str:
+    """Stage and how far, with a bar; or that it stopped there and what to do."""
+    so_far = f"{job.stage}, {job.done:,} of {job.total:,}" if job.total else job.stage
+    if not job.alive:
+        return note(f"An index job stopped ({so_far}). The same command, given again, goes on from there.")
+    of = f' max="{job.total}" value="{job.done}"' if job.total else ""
+    said = f"<span>An index job is at work: {escape(so_far)}</span><progress{of}></progress>"
+    return f'<p class="job" role="status">{said}</p>'
 
 
 def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -3,6 +3,8 @@
 import threading
 
 from pipeline.errors import SimileError
+from pipeline.home import resolve_home
+from pipeline.indexing.writer import JobRecord, job_records
 from pipeline.search import Collection, list_collections, open_collection
 
 
@@ -27,6 +29,10 @@ class Library:
             if name not in self._open:
                 self._open[name] = open_collection(name, home=self._home, url=self._url)
             return self._open[name]
+
+    def jobs(self) -> dict[str, JobRecord]:
+        """Collection -> the job that writes it now or stopped before its end, as far as this home knows."""
+        return job_records(resolve_home(self._home))
 
     def titles(self) -> list[tuple[str, str]]:
         """(title, name) of every collection, to choose from. One that will not open keeps its name."""

@@ -76,8 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
-    from pipeline.indexing.preflight import writer_lock
     from pipeline.indexing.versions import prune, rollback
+    from pipeline.indexing.writer import writer_lock
     from pipeline.store import open_store
 
     with writer_lock(home, collection):

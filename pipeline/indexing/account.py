@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.indexing.embedder import peak_memory
 from pipeline.indexing.plan import Plan
+from pipeline.indexing.progress import begin
 from pipeline.indexing.rejects import Reject
 
 __all__ = ["Account"]
@@ -52,7 +53,8 @@ class Account:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the seconds of the block to a stage."""
+        """Add the seconds of the block to a stage, which is where the job is now."""
+        begin(stage)
         start = time.perf_counter()
         yield
         self.stages[stage] = round(self.stages.get(stage, 0.0) + time.perf_counter() - start, 2)

@@ -8,11 +8,12 @@ from pipeline.indexing.build import build, deleted_ids
 from pipeline.indexing.embed import embed_missing, rejects_of
 from pipeline.indexing.load import rows_of
 from pipeline.indexing.plan import Plan, make_plan
-from pipeline.indexing.preflight import Checked, IndexJob, preflight, writer_lock
+from pipeline.indexing.preflight import Checked, IndexJob, preflight
 from pipeline.indexing.progress import say
 from pipeline.indexing.rejects import write_rejects
 from pipeline.indexing.resources import check_cluster, reserve
 from pipeline.indexing.staging import Staging
+from pipeline.indexing.writer import writer_lock
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight"]
 

@@ -1,15 +1,12 @@
 """What can fail before work begins: found in seconds, without a network, with the mend in the message."""
 
-import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import filelock
 import numpy as np
 
 from pipeline.encoders import EncoderDescription, describe_encoder
@@ -20,7 +17,7 @@ from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
 from qdrant_config import CollectionConfig
 
-__all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight", "writer_lock"]
+__all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight"]
 
 
 @dataclass(frozen=True)
@@ -155,34 +152,3 @@ def _check_disk(job: IndexJob, source: Source, encoders: dict[str, EncoderDescri
             f"The job may need {needed / 1e9:.1f} GB below {job.home} and {free / 1e9:.1f} GB are free; "
             "free some space, or choose another --home."
         )
-
-
-@contextmanager
-def writer_lock(home: str, collection: str) -> Iterator[None]:
-    """One writer a collection and home; the lock goes with its process, however that ends.
-
-    Raises:
-        SimileError: another job holds it.
-    """
-    if "://" in home:  # an object store has no locks; two versions beside each other do no harm
-        yield
-        return
-    folder = Path(home) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    holder = folder / f"{collection}.json"
-    lock = filelock.FileLock(folder / f"{collection}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        who = json.loads(holder.read_text(encoding="utf-8")) if holder.is_file() else {}
-        raise SimileError(
-            f"Another job is writing '{collection}' (process {who.get('process')} on {who.get('host')}); "
-            "wait for it, or stop it."
-        ) from None
-    try:
-        holder.write_text(
-            json.dumps({"process": os.getpid(), "host": socket.gethostname()}), encoding="utf-8"
-        )
-        yield
-    finally:
-        lock.release()

@@ -11,8 +11,9 @@ from pipeline.errors import SimileError
 from pipeline.indexing.build import _to_remove
 from pipeline.indexing.delete import delete_points, restore_points
 from pipeline.indexing.plan import point_id
-from pipeline.indexing.preflight import IndexJob, writer_lock
+from pipeline.indexing.preflight import IndexJob
 from pipeline.indexing.versions import Difference, compare, finished_versions, prune, rollback
+from pipeline.indexing.writer import writer_lock
 from pipeline.store import open_store
 from qdrant_config import CollectionConfig, EncoderConfig
 from tests.indexing.conftest import COLOURS, Index, picture, write_pictures

@@ -1,9 +1,12 @@
 """Recommend, Compare and Collections in Chromium."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.indexing.progress import progress
+from pipeline.indexing.writer import writer_lock
 from tests.page.conftest import LIMIT, hit_pictures, status
 
 pytestmark = pytest.mark.browser
@@ -72,3 +75,16 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         "weights:art-cnn",
     ):
         assert said in text
+
+
+def test_a_job_at_work_shows_how_far_it_is(open_page: Any, demo_home: Path) -> None:
+    page = open_page()
+    with writer_lock(str(demo_home), "birds"), progress("embed", 5_000) as bar:
+        bar.update(1_200)
+        page.get_by_role("tab", name="Collections").click()
+        job = page.locator("article.collection", has_text="birds").locator(".job")
+        job.get_by_text("embed, 1,200 of 5,000").wait_for()
+        bar.update(800)
+        job.get_by_text("embed, 2,000 of 5,000").wait_for()  # by itself
+        assert job.locator("progress").evaluate("bar => bar.position") == 0.4
+    page.locator("article.collection", has_text="birds").wait_for(state="detached")
