@@ -12,6 +12,8 @@ from pipeline.encoders import load_encoder, onnx_networks
 from pipeline.errors import SimileError
 from tests.encoders.small_networks import save_timm, save_transformers
 
+WEIGHTS = Path(__file__).resolve().parent.parent.parent / "weights"
+
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -56,6 +58,13 @@ def test_the_faster_one_is_used_from_the_next_load_on(tmp_path: Path, cache: Pat
         assert load_encoder(str(tmp_path / "model")).runtime == fastest
     file.write_text("{")  # a full disk
     assert load_encoder(str(tmp_path / "model")).runtime == "torch"
+
+
+@pytest.mark.parametrize("name", sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json")))
+def test_the_networks_that_ship_are_the_same_in_both(name: str, pictures: list[Image.Image]) -> None:
+    expected = load_encoder(f"weights:{name}", runtime="torch").encode(pictures)
+    found = load_encoder(f"weights:{name}", runtime="onnxruntime").encode(pictures)
+    assert np.abs(found - expected).max() <= onnx_networks.TOLERANCE * np.abs(expected).max()
 
 
 class DependsOnValues(torch.nn.Module):
