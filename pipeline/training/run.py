@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.encoders.simile_models import load_embedder
 from pipeline.errors import SimileError
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import TrainingData, read_training_data
@@ -104,8 +105,8 @@ def worker_settings(config: TrainingConfig, data: TrainingData) -> dict[str, Any
     """What `train_on_worker` takes: plain data only, for it is sent to other machines."""
     counts = {column: len(names) for column, names in data.class_names.items()}
     taught = [term.column or config.data.labels[0] for term in config.losses if term.kind == "classes"]
-    if any(term.kind == "teacher" for term in config.losses):
-        taught += [config.data.labels[0]]
+    if config.teacher and any(term.kind == "teacher" for term in config.losses):
+        taught += [c for c in config.data.labels[:1] if c in load_embedder(config.teacher).classifiers]
     network = {
         "backbone": config.network.backbone,
         "options": config.network.options,

@@ -91,7 +91,7 @@ def stop(variables: dict[str, str], job: str) -> None:
 
 
 def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
-    run = submit(cluster, "qdrant_config/cifar10.yaml", "--sample")
+    run = submit(cluster, "qdrant_config/cifar10.yaml", "--sample", "--encoder", "weights:cifar10-cnn")
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
     result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
     assert result["written"] == 2000
@@ -102,15 +102,7 @@ def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: d
 
 
 def test_a_stopped_job_goes_on_where_it_was(cluster: dict[str, str], tmp_path: Path) -> None:
-    rows = [
-        "--sample",
-        "--limit",
-        "2000",
-        "--encoder",
-        "pypi:efficientnet-lite0@112px",
-        "--home",
-        str(tmp_path),
-    ]
+    rows = ["--sample", "--encoder", "pypi:efficientnet-lite0@112px", "--home", str(tmp_path)]
     command = [RAY, "job", "submit", "--no-wait", "--submission-id", "to-be-stopped", "--working-dir", "."]
     command += ["--", "python", "-m", "ray_jobs.index", "qdrant_config/cifar10.yaml", *rows]
     subprocess.run(command, cwd=ROOT, env=cluster, capture_output=True, timeout=120, check=True)
