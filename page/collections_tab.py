@@ -19,7 +19,7 @@ from pipeline.search import Collection
 __all__ = ["build"]
 
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_LOOK_EVERY = 5  # seconds, while the tab is open
+_LOOK_EVERY = 3  # seconds, while the tab is open
 _REPORT = "report.html"
 log = logging.getLogger("simile")
 

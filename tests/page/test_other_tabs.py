@@ -45,7 +45,8 @@ def test_one_query_two_ways(open_page: Any) -> None:
     status(page, "cosine")
     page.get_by_role("tab", name="Compare").click()
     status(page, "of 24 pictures are in both columns", "#compare-status")
-    assert page.locator("#compare-hits .column h3").all_inner_texts() == ["Cosine", "Hamming"]
+    titles = page.locator("#compare-hits .column h3").all_inner_texts()
+    assert titles == ["weights:art-cnn · Cosine", "weights:art-vit · Hamming"]
     only = page.locator("#compare-hits .reason", has_text="only here").count()
     both = int(page.locator("#compare-status").inner_text().split(" of ")[0])
     assert only == 2 * (24 - both)
