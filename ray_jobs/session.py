@@ -23,6 +23,9 @@ def ray_session() -> Iterator[None]:
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or "local"
+    # Idle workers beyond one a CPU would be ended after a second, and the next stage would have to start them
+    # again: two seconds of processor time each.
+    os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "30000")
     dashboard = os.environ.get("SIMILE_DASHBOARD") != "0" if address == "local" else None
     joined: Any = ray.init(address=address, logging_level=logging.ERROR, include_dashboard=dashboard)
     if joined.dashboard_url:

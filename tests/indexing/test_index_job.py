@@ -15,12 +15,13 @@ import pytest
 from pipeline import open_collection
 from pipeline.errors import SimileError
 from ray_jobs.index import main
-from tests.indexing.conftest import COLOURS, write_pictures
+from tests.indexing.conftest import COLOURS, Index, write_pictures
 from tests.indexing.conftest import picture as coloured
 from tests.stand_ins.hub import HubStandIn
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PROJECTION = {"dimension": 64}
 
 
 def picture(colour: tuple[int, int, int], seed: int) -> bytes:
@@ -54,7 +55,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("config") / "colours.yaml"
     path.write_text(
         "collection: colours\nsource: nobody/nothing\nencoders:\n"
-        "  - name: pypi:efficientnet-lite0@64px\nprojection: {dimension: 64}\n"
+        f"  - name: pypi:efficientnet-lite0@64px\nprojection: {PROJECTION}\n"
     )
     return str(path)
 
@@ -121,7 +122,7 @@ def test_mistakes_in_a_query_are_one_sentence(first_run: dict[str, Any], folder:
 
 
 def test_a_collection_gains_an_encoder_without_touching_the_first(
-    first_run: dict[str, Any], config: str, folder: Path, home: str, tmp_path: Path
+    first_run: dict[str, Any], index: Index, folder: Path, home: str, tmp_path: Path
 ) -> None:
     first, second = "pypi:efficientnet-lite0@64px", "pypi:efficientnet-lite0@32px"
     again = str(tmp_path / "home")
@@ -131,10 +132,9 @@ def test_a_collection_gains_an_encoder_without_touching_the_first(
     staged = {path: path.stat().st_mtime_ns for path in Path(again).glob("staging/colours/*/*.parquet")}
     assert staged
 
-    both = ["--encoder", first, "--encoder", second]
-    result = result_of(run_job(config, "--source", str(folder), "--home", again, *both))
-    assert result["embedded"] == 24  # once each, by the new one
-    assert result["encoders"] == [first, second]
+    account = index(Path(again), folder, encoders=[{"name": first}, {"name": second}], projection=PROJECTION)
+    assert account.embedded == 24  # once each, by the new one
+    assert account.encoders == [first, second]
     parts = list(Path(again).glob("staging/colours/*/*.parquet"))
     assert len({part.parent for part in parts}) == 2
     assert {part: part.stat().st_mtime_ns for part in parts if part in staged} == staged
@@ -150,15 +150,17 @@ def test_a_collection_gains_an_encoder_without_touching_the_first(
     assert [hit.score for hit in by_second] != [hit.score for hit in after]
 
 
-def test_a_server_holds_the_same(config: str, folder: Path, tmp_path: Path) -> None:
+def test_a_server_holds_the_same(
+    index: Index, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with QdrantStandIn(api_key="k3y") as server:
-        environment = {"QDRANT_URL": server.url, "QDRANT_API_KEY": "k3y"}
-        result = result_of(run_job(config, "--source", str(folder), "--home", str(tmp_path), **environment))
-        assert (result["written"], result["skipped"], result["rejected"]) == (24, 1, 1)
-        refused = run_job(config, "--source", str(folder), "--home", str(tmp_path), QDRANT_URL=server.url)
-        assert refused.returncode == 1
-        assert "set QDRANT_API_KEY" in refused.stderr
-        assert "k3y" not in json.dumps(result)
+        monkeypatch.setenv("QDRANT_API_KEY", "k3y")
+        account = index(tmp_path, folder, url=server.url)
+        assert (account.written, account.skipped, account.rejected) == (24, 1, 1)
+        assert "k3y" not in json.dumps(account.summary())
+        monkeypatch.delenv("QDRANT_API_KEY")
+        with pytest.raises(SimileError, match="set QDRANT_API_KEY"):
+            index(tmp_path, folder, url=server.url)
 
 
 def test_dry_run_writes_nothing(config: str, folder: Path, tmp_path: Path) -> None:
@@ -200,7 +202,6 @@ def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
         (["qdrant_config/cifar10.yaml", "--sample", "--limit", "0"], "must be 1 or more"),
         (["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:lite9"], "efficientnet-lite0"),
         (["qdrant_config/cifar10.yaml", "--source", "/nowhere"], "/nowhere"),
-        (["qdrant_config/cifar10.yaml", "--sample", "--actors", "64"], "lower --actors"),
         (["qdrant_config/cifar10.yaml", "--rollback"], "no earlier version"),
         (["qdrant_config/cifar10.yaml", "--prune"], "does not exist"),
     ],
@@ -215,3 +216,8 @@ def test_mistakes_on_the_command_line_are_one_sentence(
     said = capsys.readouterr().err
     assert sentence in said
     assert "Traceback" not in said
+
+
+def test_more_actors_than_there_are_cpus_are_refused(index: Index, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(SimileError, match="lower --actors"):
+        index(tmp_path, folder, actors=64)
