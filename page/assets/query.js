@@ -76,3 +76,30 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
   if (button) trigger("click", { action: button.dataset.action, index: Number(button.dataset.index || 0) });
 });
+
+// A picture pasted or dropped anywhere comes in where the panel of the open tab takes pictures.
+const panel = element.closest("[id$='-query']");
+const input = () => document.querySelector(`#${panel.id.replace("-query", "-drop")} input[type=file]`);
+const give = (file) => {
+  const data = new DataTransfer();
+  data.items.add(file);
+  input().files = data.files;
+  input().dispatchEvent(new Event("change", { bubbles: true }));
+};
+const receive = (event, files) => {
+  const file = [...(files || [])].find((one) => one.type.startsWith("image/"));
+  if (!file || !panel.closest(".tabitem")?.offsetParent || event.defaultPrevented) return;
+  event.preventDefault();
+  if (input()) return give(file);
+  trigger("click", { action: "clear" }); // the place for pictures is hidden while there is one
+  const began = Date.now();
+  const wait = setInterval(() => {
+    if (input()) give(file);
+    if (input() || Date.now() - began > 10_000) clearInterval(wait);
+  }, 50);
+};
+document.addEventListener("paste", (event) => receive(event, event.clipboardData?.files));
+document.addEventListener("dragover", (event) => {
+  if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // else the browser leaves the page
+});
+document.addEventListener("drop", (event) => receive(event, event.dataTransfer?.files));

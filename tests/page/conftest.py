@@ -141,7 +141,8 @@ def browser() -> Iterator[Any]:
     with sync_api.sync_playwright() as playwright:
         # the map needs WebGL; without a GPU Chromium draws it by SwiftShader, when asked to
         gl = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        flags = ["--no-sandbox", "--disable-background-networking", *gl]
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        flags = ["--no-sandbox", "--disable-background-networking", *gl, *camera]
         opened = playwright.chromium.launch(executable_path=found, args=flags)
         yield opened
         opened.close()
