@@ -109,7 +109,7 @@ class Account:
                 "driver": peak_memory(),
                 "actor": max((actor["peak_memory"] for actor in self.actors.values()), default=0),
             },
-            "bytes": {"staged": int(self.staged_bytes), "loaded": self.loaded_bytes},
+            "bytes": {"staged": self.staged_bytes, "loaded": self.loaded_bytes},
             "rejects": dict(Counter(f"{r.stage}: {r.reason}" for r in self.rejects).most_common(10)),
         }
 

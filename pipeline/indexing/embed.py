@@ -83,8 +83,9 @@ def embed_missing(
     )
     with explained("embed"), progress("embed", missing.num_rows) as bar:
         for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
-            _collect(batch.to_pylist(), result, began)
-            bar.update(batch.num_rows)
+            for done in batch.to_pylist():
+                _collect(done, result, began)
+                bar.update(done["rows"])
     return result
 
 
@@ -131,13 +132,13 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
     return rows.append_column("id", found["id"]).append_column("needs", found["needs"])
 
 
-def _collect(rows: list[dict[str, Any]], result: EmbedResult, began: float) -> None:
-    for row in rows:
-        empty = {"host": row["host"], "node": row["node"], "device": row["device"], "rows": 0, "seconds": 0.0}
-        actor = result.actors.setdefault(row["actor"], empty)
-        actor["rows"] += 1
-        actor["seconds"] += row["seconds"]
-        actor["start_up"] = round(row["ready"] - began, 2)  # seconds until its networks were ready
-        actor["peak_memory"] = max(actor.get("peak_memory", 0), row["peak_memory"])
-        result.embedded += not row["rejected"]
-        result.staged_bytes += row["staged_bytes"]
+def _collect(done: dict[str, Any], result: EmbedResult, began: float) -> None:
+    """Enter the acknowledgement of a batch."""
+    empty = {"host": done["host"], "node": done["node"], "device": done["device"], "rows": 0, "seconds": 0.0}
+    actor = result.actors.setdefault(done["actor"], empty)
+    actor["rows"] += done["rows"]
+    actor["seconds"] += done["seconds"]
+    actor["start_up"] = round(done["ready"] - began, 2)  # seconds until its networks were ready
+    actor["peak_memory"] = max(actor.get("peak_memory", 0), done["peak_memory"])
+    result.embedded += done["rows"] - done["rejected"]
+    result.staged_bytes += done["staged_bytes"]

@@ -73,7 +73,7 @@ class Embedder:
         self.ready = time.time()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """(image, id, needs) -> one acknowledgement a row, after its vectors are on storage."""
+        """(image, id, needs) -> one acknowledgement of the batch, after its vectors are on storage."""
         start = time.perf_counter()
         ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
         name = part_name(ids)
@@ -81,18 +81,19 @@ class Embedder:
         if rejects is None:
             rejects, staged_bytes = self._embed(name, ids, needs, image_bytes(batch))
         self._count(len(ids), len(rejects), staged_bytes)
-        where = {
+        done = {
+            "rows": len(ids),
+            "rejected": len(rejects),
             "actor": self.actor,
             "host": self.host,
             "node": self.node,
             "device": self.device,
-            "seconds": (time.perf_counter() - start) / max(1, len(ids)),
-            "staged_bytes": staged_bytes / max(1, len(ids)),
+            "seconds": time.perf_counter() - start,
+            "staged_bytes": staged_bytes,
             "peak_memory": peak_memory(),
             "ready": self.ready,
         }
-        rows = [{"id": point, "rejected": point in rejects} | where for point in ids]
-        return pa.Table.from_pylist(rows, schema=_ACKNOWLEDGEMENT)
+        return pa.Table.from_pylist([done], schema=_ACKNOWLEDGEMENT)
 
     def _before(self, name: str, ids: list[str], needs: list[int]) -> set[str] | None:
         """Rejected ids if this very batch was staged by an actor that died before it could answer."""
@@ -154,14 +155,14 @@ def _part(rows: list, vectors: np.ndarray) -> pa.Table:
 _REJECTED = pa.schema([(name, pa.string()) for name in REJECT_COLUMNS])
 _ACKNOWLEDGEMENT = pa.schema(
     [
-        ("id", pa.string()),
-        ("rejected", pa.bool_()),
+        ("rows", pa.int64()),
+        ("rejected", pa.int64()),
         ("actor", pa.string()),
         ("host", pa.string()),
         ("node", pa.string()),
         ("device", pa.string()),
         ("seconds", pa.float64()),
-        ("staged_bytes", pa.float64()),
+        ("staged_bytes", pa.int64()),
         ("peak_memory", pa.int64()),
         ("ready", pa.float64()),
     ]
