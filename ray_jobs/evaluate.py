@@ -72,12 +72,22 @@ def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[st
     from pipeline.evaluation.run import measure_engine, source_queries
 
     fields, exact = options.fields or collection.filters, options.engine == "exact"
+    encoders = options.encoder or collection.encoders
     if not options.source:
-        return [measure_engine(collection, fields, exact, limit=options.limit)]
+        return [measure_engine(collection, name, fields, exact, limit=options.limit) for name in encoders]
+    asked = f"{Path(options.source).name} {options.split}"
     with ray_session():
-        queries = source_queries(collection, options.source, options.split, options.limit)
-        asked = f"{Path(options.source).name} {options.split}"
-        return [measure_engine(collection, fields, exact, queries, asked)]
+        return [
+            measure_engine(
+                collection,
+                name,
+                fields,
+                exact,
+                source_queries(collection, name, options.source, options.split, options.limit),
+                asked,
+            )
+            for name in encoders
+        ]
 
 
 def _where(collection: Collection | None, options: argparse.Namespace) -> tuple[str, str, list[str] | None]:

@@ -28,6 +28,7 @@ def engine_scores(
     queries: Iterable[tuple[str | np.ndarray, dict[str, Any]]],
     fields: list[str],
     exact: bool,
+    encoder: str,
 ) -> tuple[int, dict[str, dict[str, float]]]:
     """P@1 and P@10 by each field, cosine and Hamming, with 95 % bootstrap intervals over queries.
 
@@ -35,6 +36,7 @@ def engine_scores(
         queries: a stored id, which is left out of its own results, or a prepared vector; and its payload.
         fields: payload fields; equal values are relevant.
         exact: every point in full precision, instead of HNSW over quantized vectors.
+        encoder: one of the collection's, which made the vectors.
 
     Returns:
         Number of queries, and "field metric P@k" -> mean, low, high.
@@ -46,9 +48,9 @@ def engine_scores(
         count += 1
         for metric in METRICS:
             hits = (
-                collection.search_id(query, metric, k=k, exact=exact)[0]
+                collection.search_id(query, metric, k=k, exact=exact, encoder=encoder)[0]
                 if isinstance(query, str)
-                else collection.search_vector(query, metric, k=k, exact=exact)
+                else collection.search_vector(query, metric, k=k, exact=exact, encoder=encoder)
             )
             for field in fields:
                 distances, relevant = _relevance(hits, payload, field)

@@ -96,6 +96,7 @@ def measure_pool(
 
 def measure_engine(
     collection: Collection,
+    encoder: str,
     fields: Sequence[str],
     exact: bool,
     queries: Iterator[tuple[np.ndarray, dict[str, Any]]] | None = None,
@@ -113,21 +114,21 @@ def measure_engine(
             f"'{collection.name}' has no labels to measure with; name payload columns by --fields."
         )
     chosen: Any = stored_queries(collection, limit) if queries is None else queries
-    shown = tqdm(chosen, desc="queries", file=sys.stderr, mininterval=2)
-    count, scores = engine_scores(collection, shown, list(fields), exact)
+    shown = tqdm(chosen, desc=f"queries of {encoder}", file=sys.stderr, mininterval=2)
+    count, scores = engine_scores(collection, shown, list(fields), exact, encoder)
     kind = "exact" if exact else "approximate"
     return {
         "key": "engine",
         "protocol": f"{kind} search of the engine ({asked}, {count:,} queries in {collection.count:,})",
         "about": "through the index, its quantization and its rescoring",
         "counts": {"queries": count, "training": 0, "database": collection.count},
-        "encoder": collection.encoders[0],
+        "encoder": encoder,
         "scores": scores,
     }
 
 
 def source_queries(
-    collection: Collection, source_name: str, split: str, limit: int | None
+    collection: Collection, encoder: str, source_name: str, split: str, limit: int | None
 ) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
     """Prepared vector and payload of each row, read through Ray Data; needs a session."""
     from pipeline.sources import decode_payload, image_bytes, read_rows, resolve_source
@@ -135,7 +136,7 @@ def source_queries(
     source = resolve_source(source_name, split=split)
     for batch in read_rows(source, limit=limit).iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
         pictures = [data or b"" for data in image_bytes(batch)]
-        yield from zip(collection.embed(pictures), decode_payload(source, batch), strict=True)
+        yield from zip(collection.embed(pictures, encoder), decode_payload(source, batch), strict=True)
 
 
 def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Protocol]:
