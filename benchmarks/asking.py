@@ -21,12 +21,6 @@ SEARCHES: dict[str, tuple[Literal["cosine", "hamming"], bool]] = {  # name -> me
     "hamming exact": ("hamming", True),
     "hamming": ("hamming", False),
 }
-_SEARCHES: dict[str, tuple[Literal["cosine", "hamming"], bool]] = {
-    "exact": ("cosine", True),
-    "hnsw": ("cosine", False),
-    "hamming exact": ("hamming", True),
-    "hamming": ("hamming", False),
-}
 
 
 class Asker:

@@ -140,6 +140,12 @@ class HnswConfig(Frozen):
     payload_m: int | None = Field(
         None, ge=0, le=128, description="edges a point within each value of a filter field; default: m"
     )
+    # 4 % of 50,000 points are 2,000: the graph found 0.981 of their nearest, comparing all finds 1.0, sooner.
+    full_scan_kb: int = Field(
+        20_000,
+        ge=10,
+        description="kilobytes of vectors up to which what a filter leaves is compared without the graph",
+    )
 
     def link_bytes(self, points: int) -> float:
         """About the most that the graph takes in RAM for one point.
@@ -175,8 +181,10 @@ class SearchConfig(Frozen):
             floats = models.QuantizationSearchParams(ignore=True)
             return models.SearchParams(exact=True, quantization=codes if metric == "hamming" else floats)
         rescore = self.rescore and metric == "cosine"
+        # A filter leaves neighbours farther apart in rank: all that the walk has kept is rescored then.
+        oversampling = max(self.oversampling, self.hnsw_ef / k) if filtered else self.oversampling
         quantization = models.QuantizationSearchParams(
-            ignore=False, rescore=rescore, oversampling=self.oversampling if rescore else None
+            ignore=False, rescore=rescore, oversampling=oversampling if rescore else None
         )
         acorn = models.AcornSearchParams(enable=True, max_selectivity=self.acorn_max_selectivity)
         return models.SearchParams(

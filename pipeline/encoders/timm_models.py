@@ -209,8 +209,8 @@ def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
 
 def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
     """PIL RGB image -> (3, H, W) float32: timm's evaluation transform, or its faster equal."""
+    if fast := fast_transform(options):
+        return fast
     from timm.data import create_transform
 
-    return fast_transform(options) or create_transform(
-        is_training=False, **options | {"input_size": tuple(options["input_size"])}
-    )
+    return create_transform(is_training=False, **options | {"input_size": tuple(options["input_size"])})

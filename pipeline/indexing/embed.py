@@ -12,7 +12,7 @@ from pipeline.indexing.failures import explained
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
 from pipeline.indexing.rejects import Reject
-from pipeline.indexing.resources import Reservation
+from pipeline.indexing.resources import Reservation, spread
 from pipeline.indexing.staging import Staging
 from pipeline.sources import Source, read_rows
 
@@ -65,27 +65,29 @@ def embed_missing(
         fn_kwargs={"missing": ray.put(missing.select(["row_key", "id", "needs"]))},
         num_cpus=reservation.read_cpus,
     )
-    acknowledged = wanted.map_batches(
-        Embedder,
-        fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
-        batch_size=GPU_BATCH if reservation.actor_gpus else BATCH,
-        batch_format="pyarrow",
-        # Two batches at once: while one is written, and its last images are embedded, the other keeps the
-        # threads busy.
-        compute=ActorPoolStrategy(
-            size=reservation.actors,
-            max_concurrent_calls_per_actor=2,
-            max_tasks_in_flight_per_actor=2,  # more would wait at one actor while another has nothing
-            enable_true_multi_threading=True,
-        ),
-        num_cpus=reservation.actor_cpus,
-        num_gpus=reservation.actor_gpus or None,
-    )
-    with explained("embed"), progress("embed", missing.num_rows) as bar:
-        for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
-            for done in batch.to_pylist():
-                _collect(done, result, began)
-                bar.update(done["rows"])
+    with spread(reservation) as places:
+        acknowledged = wanted.map_batches(
+            Embedder,
+            fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
+            batch_size=GPU_BATCH if reservation.actor_gpus else BATCH,
+            batch_format="pyarrow",
+            # Two batches at once: while one is written, and its last images are embedded, the other keeps the
+            # threads busy.
+            compute=ActorPoolStrategy(
+                size=reservation.actors,
+                max_concurrent_calls_per_actor=2,
+                max_tasks_in_flight_per_actor=2,  # more would wait at one actor while another has nothing
+                enable_true_multi_threading=True,
+            ),
+            num_cpus=reservation.actor_cpus,
+            num_gpus=reservation.actor_gpus or None,
+            scheduling_strategy=places,
+        )
+        with explained("embed"), progress("embed", missing.num_rows) as bar:
+            for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
+                for done in batch.to_pylist():
+                    _collect(done, result, began)
+                    bar.update(done["rows"])
     return result
 
 

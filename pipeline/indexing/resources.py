@@ -1,18 +1,21 @@
 """What an index job reserves of a Ray cluster, checked before anything waits for it."""
 
-import math
 import time
 import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.store import Store
 
-__all__ = ["Reservation", "check_cluster", "reserve"]
+__all__ = ["Reservation", "check_cluster", "reserve", "share_out", "spread"]
 
 READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
-_CPUS_AN_ACTOR = 4  # beyond about four threads the small matrices of one image stop scaling
+# Beyond about four threads the small matrices of one image stop scaling; Ray takes whole CPUs above one.
+_ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 _PATIENCE_SECONDS = 20.0
 
 
@@ -28,7 +31,7 @@ class Reservation:
 
 
 def reserve(actors: int | None = None, gpus_per_actor: float | None = None) -> Reservation:
-    """Fit the job into the cluster: one actor a GPU, else one for every four CPUs.
+    """Fit the job into the cluster: one actor a GPU, else one for every four CPUs and at least one a node.
 
     Args:
         actors: number of actors wanted; None chooses.
@@ -39,29 +42,75 @@ def reserve(actors: int | None = None, gpus_per_actor: float | None = None) -> R
     """
     import ray
 
-    total = ray.cluster_resources()
-    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
-    each = gpus_per_actor if gpus_per_actor is not None else (1.0 if gpus else 0.0)
+    each_node = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in each_node]
+    reservation = share_out(nodes, actors, gpus_per_actor)
+    _wait_until_free(
+        reservation.actors * reservation.actor_cpus + READ_CPUS, reservation.actors * reservation.actor_gpus
+    )
+    return reservation
+
+
+def share_out(
+    nodes: Sequence[tuple[float, float]], actors: int | None = None, gpus_per_actor: float | None = None
+) -> Reservation:
+    """What `reserve` takes of nodes that have so many (CPUs, GPUs).
+
+    An actor lies within one node. It gets as many CPUs as all actors can have, up to four.
+
+    Raises:
+        SimileError: these nodes can never give this.
+    """
+    cpus, gpus = (sum(node[i] for node in nodes) for i in (0, 1))
+    gpu = gpus_per_actor if gpus_per_actor is not None else (1.0 if gpus else 0.0)
     if actors is None:
-        actors = max(1, int(gpus / each) if each else math.floor(cpus / _CPUS_AN_ACTOR))
+        fitting = (int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
+        actors = max(1, sum(fitting))
     if actors < 1:
         raise SimileError(f"--actors is {actors}; it must be 1 or more.")
-    if actors * each > gpus:
+    if actors > (sum(int(g / gpu) for _, g in nodes) if gpu else actors):
         raise SimileError(
-            f"{actors} actors of {each:g} GPU need {actors * each:g} GPUs and the cluster has {gpus:g}; "
+            f"{actors} actors of {gpu:g} GPU need {actors * gpu:g} GPUs and the cluster has {gpus:g}"
+            f"{', none of which two nodes can share' if actors * gpu <= gpus else ''}; "
             "lower --actors or --gpus-per-actor."
         )
-    share = (cpus - READ_CPUS) / actors
-    if share < 0.25:
-        raise SimileError(
-            f"{actors} actors and the reading of images need {actors * 0.25 + READ_CPUS:g} CPUs and the "
-            f"cluster has {cpus:g}; lower --actors or add CPUs."
-        )
-    actor_cpus = min(float(_CPUS_AN_ACTOR), math.floor(share * 4) / 4)
-    actor_cpus = math.floor(actor_cpus) if actor_cpus > 1 else actor_cpus  # Ray takes whole CPUs above one
-    _wait_until_free(actors * actor_cpus + READ_CPUS, actors * each)
-    threads = max(1, math.floor(min(_CPUS_AN_ACTOR, cpus / actors)))
-    return Reservation(actors, actor_cpus, each, threads)
+    largest = max(range(len(nodes)), key=lambda i: nodes[i][0])
+    free = [(c - READ_CPUS * (i == largest), g) for i, (c, g) in enumerate(nodes)]
+    for actor_cpus in _ACTOR_CPUS:
+        if sum(int(min(c / actor_cpus, g / gpu if gpu else c / actor_cpus)) for c, g in free) >= actors:
+            threads = max(1, int(min(_ACTOR_CPUS[0], cpus / actors)))
+            return Reservation(actors, actor_cpus, gpu, threads)
+    raise SimileError(
+        f"{actors} actors and the reading of images need {actors * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"
+        f"{' on the nodes that have the GPUs' if gpu else ''} and the cluster has {cpus:g}; "
+        "lower --actors or add CPUs."
+    )
+
+
+@contextmanager
+def spread(reservation: Reservation) -> Iterator[Any]:
+    """Places for the actors, over as many nodes as can be: a scheduling strategy for Ray Data.
+
+    Raises:
+        SimileError: others hold so much of each node that the actors do not fit.
+    """
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    bundle = {"CPU": reservation.actor_cpus} | (
+        {"GPU": reservation.actor_gpus} if reservation.actor_gpus else {}
+    )
+    group = placement_group([bundle] * reservation.actors, strategy="SPREAD")
+    try:
+        if not group.wait(_PATIENCE_SECONDS):
+            raise SimileError(
+                f"No room for {reservation.actors} actors of {reservation.actor_cpus:g} CPUs and "
+                f"{reservation.actor_gpus:g} GPUs, each within one node: others hold parts of every node. "
+                "Wait, or lower --actors."
+            )
+        yield PlacementGroupSchedulingStrategy(group)
+    finally:
+        remove_placement_group(group)
 
 
 def check_cluster(home: str, store: Store) -> None:

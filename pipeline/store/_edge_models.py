@@ -30,7 +30,7 @@ def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConf
     return edge.EdgeConfig(
         vectors={name: _vector(params) for name, params in vectors.items()},
         hnsw_config=edge.HnswIndexConfig(
-            hnsw.m, hnsw.ef_construct, INDEXING_THRESHOLD, payload_m=hnsw.payload_m
+            hnsw.m, hnsw.ef_construct, hnsw.full_scan_kb, payload_m=hnsw.payload_m
         ),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
         wal_enabled=False,

@@ -37,7 +37,10 @@ def vector_params(
     """
     one_bit = models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
     hnsw = models.HnswConfigDiff(
-        m=config.hnsw.m, ef_construct=config.hnsw.ef_construct, payload_m=config.hnsw.payload_m
+        m=config.hnsw.m,
+        ef_construct=config.hnsw.ef_construct,
+        payload_m=config.hnsw.payload_m,
+        full_scan_threshold=config.hnsw.full_scan_kb,
     )
     params = {
         name: models.VectorParams(

