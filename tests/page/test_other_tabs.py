@@ -1,5 +1,6 @@
 """Recommend, Compare and Collections in Chromium."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ def test_one_query_two_ways(open_page: Any) -> None:
     titles = page.locator("#compare-hits .column h3").all_inner_texts()
     assert titles == ["weights:art-cnn · Cosine", "weights:art-vit · Hamming"]
     only = page.locator("#compare-hits .reason", has_text="only here").count()
-    both = int(page.locator("#compare-status").inner_text().split(" of ")[0])
+    told = re.search(r"(\d+) of 24 pictures", page.locator("#compare-status").inner_text())
+    assert told
+    both = int(told[1])
     assert only == 2 * (24 - both)
     page.locator("#right-metric").get_by_text("Cosine").click()
     page.locator("#right-exact input").click()
