@@ -16,7 +16,7 @@ from pipeline.evaluation.run import TRAINED_ON
 from pipeline.home import resolve_home
 from pipeline.search import Collection, open_collection
 from pipeline.store import open_store
-from qdrant_config import load_config
+from qdrant_config import ProjectionConfig, load_config
 from ray_jobs.session import print_result, ray_session, report_errors
 
 __all__ = ["main"]
@@ -56,7 +56,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
     from pipeline.evaluation.run import measure_pool
     from pipeline.indexing.payload_fields import payload_indexes
 
-    source, split, fields = _where(collection, options)
+    source, split, fields, projection = _where(collection, options)
     encoders = options.encoder or (collection.encoders if collection else [])
     splits = resolve_splits(source, split)
     labels = fields or list(payload_indexes(splits[0], None))
@@ -65,7 +65,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
             options.collection, splits, encoders, labels, resolve_home(options.home), options.limit
         )
     wanted = PROTOCOLS if "all" in options.protocol else options.protocol
-    return measure_pool(pool, encoders, wanted, options.trained_on)
+    return measure_pool(pool, encoders, wanted, options.trained_on, projection)
 
 
 def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -90,17 +90,22 @@ def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[st
         ]
 
 
-def _where(collection: Collection | None, options: argparse.Namespace) -> tuple[str, str, list[str] | None]:
-    """Source, split of its training pictures, and label fields, from the collection or its YAML."""
+def _where(
+    collection: Collection | None, options: argparse.Namespace
+) -> tuple[str, str, list[str] | None, ProjectionConfig]:
+    """Source, its training split, label fields and projection, from the collection or its YAML."""
     if collection is not None:
         facts = collection.manifest
-        return options.source or facts["source"], facts["split"], options.fields or collection.filters
+        fields = options.fields or collection.filters
+        projection = ProjectionConfig.model_validate(facts["projection"])
+        return options.source or facts["source"], facts["split"], fields, projection
     path = _CONFIGS / f"{options.collection}.yaml"
     if path.is_file():
         config = load_config(str(path))
-        return options.source or config.source, config.split, options.fields or config.filters
+        fields = options.fields or config.filters
+        return options.source or config.source, config.split, fields, config.projection
     if options.source:
-        return options.source, "train", options.fields
+        return options.source, "train", options.fields, ProjectionConfig()
     raise SimileError(f"There is neither a collection nor a YAML '{options.collection}'; give --source.")
 
 

@@ -9,12 +9,11 @@ import numpy as np
 from pipeline.evaluation.classifier import label_codes, predicted_labels
 from pipeline.evaluation.neighbours import CSLS_NEIGHBOURS, csls_offsets
 from pipeline.evaluation.protocols import Protocol
-from pipeline.projection import Projection, fit_projection
+from pipeline.projection import Projection, fit_projection, identity
 from qdrant_config import ProjectionConfig
 
 __all__ = ["CSLS_LIMIT", "Method", "Vectors", "fit_on", "methods_of", "prepare"]
 
-_DEFAULT = ProjectionConfig()
 _FIT_SAMPLE = 10_000
 CSLS_LIMIT = 10_000  # database pictures; every one is compared with every other
 
@@ -63,31 +62,32 @@ class Vectors:
     trained: bool = False
 
 
-def prepare(
-    raw: np.ndarray, code_bits: int | None, protocol: Protocol, projection: Projection | None = None
-) -> Vectors:
+def prepare(raw: np.ndarray, code_bits: int | None, projection: Projection) -> Vectors:
     """Split the raw output and project it.
 
     Args:
         raw: (N, D [+ code_bits]) float, the network's output for the whole pool.
         code_bits: of its hash head, or None.
-        protocol: the projection is fitted on its training pictures, else on its database.
-        projection: the one of an index, instead of a fitted one.
+        projection: from `fit_on`, or an index.
     """
     embedding = raw[:, : raw.shape[1] - (code_bits or 0)]
-    projection = projection or fit_on(raw, code_bits, protocol)
     prepared, codes = projection.split(embedding if not projection.hash_bits else raw)
     if code_bits:
         codes = _signs(raw[:, -code_bits:])
     return Vectors(embedding, prepared, codes, trained=bool(code_bits))
 
 
-def fit_on(raw: np.ndarray, code_bits: int | None, protocol: Protocol) -> Projection:
-    """The projection for a protocol; two protocols with the same training pictures share it."""
+def fit_on(
+    raw: np.ndarray, code_bits: int | None, protocol: Protocol, config: ProjectionConfig
+) -> Projection:
+    """The projection for a protocol, as an index job would fit it on the protocol's training pictures.
+
+    Two protocols with the same training pictures share it.
+    """
     sample = raw[_sample(protocol), : raw.shape[1] - (code_bits or 0)]
-    return fit_projection(
-        sample, _DEFAULT.dimension, whitening=_DEFAULT.whitening, code_bits=_DEFAULT.code_bits
-    )
+    if config.kind == "none":
+        return identity(sample.shape[1], config.code_bits)
+    return fit_projection(sample, config.dimension, whitening=config.whitening, code_bits=config.code_bits)
 
 
 def methods_of(

@@ -16,6 +16,7 @@ from pipeline.evaluation.protocols import Protocol, sampled
 from pipeline.evaluation.results import labelled, measure
 from pipeline.evaluation.stored import read_stored
 from pipeline.search import Collection
+from qdrant_config import ProjectionConfig
 
 __all__ = ["TRAINED_ON", "measure_engine", "measure_pool", "measure_stored", "source_queries"]
 
@@ -58,7 +59,11 @@ def measure_stored(
 
 
 def measure_pool(
-    pool: Pool, encoders: Sequence[str], wanted: Sequence[str], trained_on: str | None = None
+    pool: Pool,
+    encoders: Sequence[str],
+    wanted: Sequence[str],
+    trained_on: str | None = None,
+    projection: ProjectionConfig | None = None,
 ) -> list[dict[str, Any]]:
     """Named protocols on a source.
 
@@ -67,6 +72,7 @@ def measure_pool(
         wanted: keys of protocols.
         trained_on: what the encoders saw of this source, one of `TRAINED_ON`; by default its training
             pictures for networks that ray_jobs/train.py made, and nothing for all others.
+        projection: how prepared vectors are made; the collection's.
 
     Raises:
         SimileError: no protocol is possible.
@@ -82,8 +88,10 @@ def measure_pool(
         for protocol in tqdm(_unspoilt(protocols, seen, name), desc=name, file=sys.stderr, leave=False):
             key = protocol.training.tobytes() or protocol.database.tobytes()
             if key not in projections:
-                projections[key] = fit_on(raw, description.code_bits, protocol)
-            vectors = prepare(raw, description.code_bits, protocol, projections[key])
+                projections[key] = fit_on(
+                    raw, description.code_bits, protocol, projection or ProjectionConfig()
+                )
+            vectors = prepare(raw, description.code_bits, projections[key])
             missing = {"source_missing": pool.missing, "trained_on": seen}
             results.append(measure(name, vectors, protocol, labels) | missing)
     if not results:

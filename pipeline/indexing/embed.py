@@ -1,6 +1,7 @@
 """Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
 
 import time
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,14 +66,16 @@ def embed_missing(
         fn_kwargs={"missing": ray.put(missing.select(["row_key", "id", "needs"]))},
         num_cpus=reservation.read_cpus,
     )
-    with spread(reservation) as places:
+    with spread(reservation) as places, warnings.catch_warnings():
+        # Ray has no other way yet to spread actors, and takes this one until 2.63 (see requirements.txt).
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         acknowledged = wanted.map_batches(
             Embedder,
             fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
             batch_size=GPU_BATCH if reservation.actor_gpus else BATCH,
             batch_format="pyarrow",
-            # Two batches at once: while one is written, and its last images are embedded, the other keeps the
-            # threads busy.
+            # Two batches at once: while one is written, and its last images are embedded, the other keeps
+            # the threads busy.
             compute=ActorPoolStrategy(
                 size=reservation.actors,
                 max_concurrent_calls_per_actor=2,

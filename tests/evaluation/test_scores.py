@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.evaluation.methods import Method, Vectors, methods_of, prepare
+from pipeline.evaluation.methods import Method, Vectors, fit_on, methods_of, prepare
 from pipeline.evaluation.protocols import Protocol, official_test
 from pipeline.evaluation.scores import score
+from qdrant_config import ProjectionConfig
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -42,7 +43,9 @@ def test_methods_of_a_hash_network() -> None:
     raw = (raw + 0.01 * rng.normal(size=raw.shape)).astype(np.float32)
     everything = np.arange(120)
     protocol = Protocol("x", "x", everything[:20], everything[20:], everything[20:], "")
-    vectors = prepare(raw, 4, protocol)
+    config = ProjectionConfig(dimension=12, whitening=0.75)
+    vectors = prepare(raw, 4, fit_on(raw, 4, protocol, config))
+    assert vectors.prepared.shape[1] == 12
     assert vectors.embedding is not None and vectors.embedding.shape == (120, 64)
     assert np.array_equal(vectors.codes, np.eye(4)[labels] * 2 - 1)
     methods = list(methods_of(vectors, protocol, {"kind": labels}, short_codes=(8,)))
