@@ -1,6 +1,7 @@
 """Many people at once on the page: python -m benchmarks.page --callers 32 --seconds 60 [--home DIR]
 
-Starts demo.py on loopback, with no limit for a visitor; so many sessions search it without a pause.
+Starts demo.py on loopback, with no limit for a visitor; so many sessions search it without a pause. The
+memory of the server is weighed after a third of the time and at the end.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from gradio_client import Client
 from PIL import Image
 
@@ -63,16 +65,25 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", help="folder of the collections")
     options = parser.parse_args(argv)
     before = machine()
-    with _page(options.home) as url:
+    with _page(options.home) as (url, process):
         there = Client(url, verbose=False).predict(api_name="/collections")["collections"]
         collection = options.collection or there[0]["name"]
+        after_a_third: list[int] = []
+        weigh = threading.Timer(options.seconds / 3, lambda: after_a_third.append(_megabytes(process)))
+        weigh.start()
         figures = load(url, collection, options.callers, options.seconds)
+        weigh.cancel()
+        figures |= {"mb_after_a_third": (after_a_third or [None])[0], "mb_at_the_end": _megabytes(process)}
     figures |= {"collection": collection, "seconds": options.seconds}
     shown = [name for name in figures if name != "first_errors"]
     print_table("Searches by upload, through the page's queue", shown, [[figures[name] for name in shown]])
     print(*figures["first_errors"], sep="\n")
     print(write_result("page", figures, before))
     return 1 if figures["errors"] else 0
+
+
+def _megabytes(process: psutil.Process) -> int:
+    return round(process.memory_info().rss / 1e6)
 
 
 def _ask(
@@ -104,14 +115,14 @@ def _picture(seed: int) -> str:
 
 
 @contextlib.contextmanager
-def _page(home: str | None) -> Iterator[str]:
-    """Address of a page of our own, from its first line to its end."""
+def _page(home: str | None) -> Iterator[tuple[str, psutil.Process]]:
+    """Address and process of a page of our own, from its first line to its end."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "demo.py", "--port", str(port), "--limit", "0"]
     command += ["--home", str(Path(home).resolve())] if home else []
     root = Path(__file__).resolve().parent.parent
-    process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
+    process = psutil.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
     ready = threading.Event()
 
     def read() -> None:
@@ -125,7 +136,7 @@ def _page(home: str | None) -> Iterator[str]:
         while not ready.wait(0.5):
             if process.poll() is not None or time.monotonic() > end:
                 raise SystemExit("the page did not start; the lines above say why")
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", process
     finally:
         process.terminate()
         try:
