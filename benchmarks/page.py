@@ -73,7 +73,10 @@ def main(argv: list[str] | None = None) -> int:
         weigh.start()
         figures = load(url, collection, options.callers, options.seconds)
         weigh.cancel()
-        figures |= {"mb_after_a_third": (after_a_third or [None])[0], "mb_at_the_end": _megabytes(process)}
+        figures |= {
+            "mb_after_a_third": after_a_third[0] if after_a_third else None,
+            "mb_at_the_end": _megabytes(process),
+        }
     figures |= {"collection": collection, "seconds": options.seconds}
     shown = [name for name in figures if name != "first_errors"]
     print_table("Searches by upload, through the page's queue", shown, [[figures[name] for name in shown]])

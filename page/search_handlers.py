@@ -85,7 +85,9 @@ class Handlers:
             if not isinstance(error, SimileError):
                 log.exception("collection %r cannot be shown", name)
             boxes, encoders, cards, facts = [gr.update(visible=False)] * MAX_FILTERS, [], [], []
-        encoder = gr.update(choices=encoders, value=(encoders or [None])[0], visible=len(encoders) > 1)
+        encoder = gr.update(
+            choices=encoders, value=encoders[0] if encoders else None, visible=len(encoders) > 1
+        )
         words = gr.update(visible=any(one.get("text") for one in facts))
         matches = [("All matches", "matches")] if any(one.get("calibration") for one in facts) else []
         mode = gr.update(

@@ -163,14 +163,13 @@ def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls
     panel.connect(results.status)
     shared.query.change(trigger_mode="always_last", **search)
     shared.request.change(
-        lambda asked: (
-            (asked, None) if asked else (gr.skip(), gr.skip())
-        ),  # put away: it may be asked for again
+        # put away: it may be asked for again
+        lambda asked: (asked, None) if asked else (gr.skip(), gr.skip()),
         shared.request,
         [shared.query, shared.request],
         **_QUIET,
     )
-    plain = [controls.metric, controls.encoder, controls.mode, controls.exact, controls.fold]
+    plain: list[Any] = [controls.metric, controls.encoder, controls.mode, controls.exact, controls.fold]
     knobs = [knob.input for knob in [*plain, controls.combine, controls.beside]]
     gr.on([*knobs, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
     for place, box in enumerate(controls.filters):
