@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import list_collections
 from pipeline.errors import SimileError
+from pipeline.home import resolve_home, unfinished_samples
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -89,8 +90,10 @@ def parse_auth(text: str | None) -> tuple[str, str] | None:
 
 
 def ensure_collections(home: str | None, url: str | None) -> None:
-    """Indexes the bundled samples if the home holds nothing to search yet."""
-    if list_collections(home=home, url=url) or url or os.environ.get("QDRANT_URL"):
+    """Indexes the bundled samples if the home holds nothing to search yet, or only a part of them."""
+    if url or os.environ.get("QDRANT_URL"):
+        return
+    if list_collections(home=home) and not unfinished_samples(resolve_home(home)).exists():
         return
     print("No collection yet: indexing the bundled samples once …", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", "ray_jobs.samples"]

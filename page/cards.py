@@ -37,6 +37,7 @@ class Card:
     weak: bool = False
     copies: int = 0
     reason: str = ""
+    encoder: str | None = None  # that found it; None: the collection's default
 
     @property
     def closeness(self) -> str:
@@ -44,7 +45,9 @@ class Card:
         return closeness(self.metric, self.score, self.distance) if self.metric else ""
 
 
-def card(hit: Hit, collection: str, metric: str | None = None, reason: str = "") -> Card:
+def card(
+    hit: Hit, collection: str, metric: str | None = None, reason: str = "", encoder: str | None = None
+) -> Card:
     """A hit with its picture written where the page may serve it."""
     ending = _ENDINGS.get(hit.thumbnail_type, "jpg")
     picture = save_bytes_to_cache(hit.thumbnail, f"picture.{ending}", get_upload_folder())
@@ -65,6 +68,7 @@ def card(hit: Hit, collection: str, metric: str | None = None, reason: str = "")
         bool(hit.weak),
         len(hit.copies),
         reason,
+        encoder,
     )
 
 

@@ -67,7 +67,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     }
     shared.page.load(**encoders)
     shared.collection.change(**encoders).then(**compare)
-    hits.connect(shared, shared.query, gr.State(), votes=False)
+    hits.connect(shared, shared.query, votes=False)
 
 
 def _side(name: str, metric: str) -> _Side:

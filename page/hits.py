@@ -27,8 +27,8 @@ class HitsView:
     viewer: gr.HTML
     selected: gr.State
 
-    def connect(self, shared: Shared, query: gr.State, encoder: Any, *, votes: bool = True) -> None:
-        """`query` takes likes and dislikes; `encoder` is a component or state that names one, or None."""
+    def connect(self, shared: Shared, query: gr.State, *, votes: bool = True) -> None:
+        """`query` takes likes and dislikes."""
         actions = ["from", *(["like", "dislike"] if votes else []), "why"]
 
         def clicked(cards: list[Card], asked: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
@@ -44,7 +44,6 @@ class HitsView:
             cards: list[Card],
             index: int | None,
             asked: Query | None,
-            used: str | None,
             event: gr.EventData,
         ) -> tuple[Any, ...]:
             nothing = (gr.skip(),) * 6
@@ -62,13 +61,13 @@ class HitsView:
                 return "", gr.skip(), gr.skip(), request, gr.skip(), gr.Tabs(selected=SEARCH)
             if not asked or not asked.sources:
                 return nothing
-            pair = Pair(asked.sources[0], source_of(shown), used or None)
+            pair = Pair(asked.sources[0], source_of(shown), shown.encoder)
             return "", gr.skip(), gr.skip(), gr.skip(), pair, gr.Tabs(selected=WHY)
 
         self.grid.click(clicked, [self.cards, query], [self.viewer, self.selected, query], **_QUIET)
         self.viewer.click(
             acted,
-            [self.cards, self.selected, query, encoder],
+            [self.cards, self.selected, query],
             [self.viewer, self.selected, query, shared.request, shared.pair, shared.tabs],
             **_QUIET,
         )

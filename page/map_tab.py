@@ -73,7 +73,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             "Search from these", variant="primary", size="sm", scale=0, min_width=210, elem_id="map-search"
         )
     hits = hits_view("map")
-    hits.connect(shared, shared.query, gr.State())
+    hits.connect(shared, shared.query)
     visited = gr.State(False)
     shown = [shared.collection, shared.query]
     chosen = [row, status, hits.grid, hits.cards]

@@ -64,7 +64,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     gr.on([others.input, most.release, of_each.input, combine.input, diversity.release], **search)
     _connect_works(shared, tab, do, works, shuffle, liked, [others, of_each, most])
     for view in (hits, works):
-        view.connect(shared, liked, gr.State())
+        view.connect(shared, liked)
 
 
 def _connect_works(

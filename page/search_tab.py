@@ -213,7 +213,7 @@ def _connect_results(
     shared: Shared, do: Handlers, controls: Controls, results: Results, inputs: list[Any]
 ) -> None:
     hits = results.hits
-    hits.connect(shared, shared.query, controls.encoder)
+    hits.connect(shared, shared.query)
     asked = [shared.query, shared.collection, controls.metric, *controls.filters]
     results.copy.click(do.link, asked, results.address, **_QUIET).success(
         None, results.address, None, js=COPY, **_QUIET

@@ -7,6 +7,7 @@ from page.library import Library
 from page.shared import Query, Source
 from page.text import milliseconds
 from page.uploads import read_upload
+from pipeline.calibration import MATCH_TAIL
 from pipeline.errors import SimileError
 from pipeline.search import METRICS, Collection, Example, Found, Hit, Settings
 
@@ -44,7 +45,13 @@ def find(
         likes.append(Example(text=query.text))
     answer = found.find(likes, examples_of(query.dislikes, found), settings)
     cards = [
-        card(hit, found.name, settings.metric, reason(hit, query, settings, explained=explained))
+        card(
+            hit,
+            found.name,
+            settings.metric,
+            reason(hit, query, settings, explained=explained),
+            settings.encoder,
+        )
         for hit in answer.hits
     ]
     return found, answer, cards
@@ -77,11 +84,20 @@ def figures(shown: Sequence[Card], found: Collection, answer: Found, settings: S
     """`24 of 50,000 · embed 12 ms · search 3 ms · cosine · approximate`."""
     how_many = f"{len(shown):,} of {found.count:,}"
     if settings.matches_only:
-        how_many = f"{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {found.count:,}"
+        first = "the first " if answer.more else ""
+        how_many = f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {found.count:,}"
+        how_many += _how_rare(found, settings)
     weak = sum(one.weak for one in shown)
     parts = [how_many, *([f"{weak:,} weak"] if weak else []), *milliseconds(answer.times)]
     metric = "Hamming" if settings.metric == "hamming" else "cosine"
     return " · ".join([*parts, metric, "exact" if settings.exact else "approximate"])
+
+
+def _how_rare(found: Collection, settings: Settings) -> str:
+    """What to say where even the score of a match is common: codes of few classes are often the same."""
+    calibration = found.encoder_facts(settings.encoder).get("calibration") or {}
+    tail = calibration.get(settings.metric, {}).get("threshold_tail", 0.0)
+    return f" (as near as {tail:.1%} of random pairs)" if tail > 1.5 * MATCH_TAIL else ""
 
 
 def shared_share(first: Sequence[Card], second: Sequence[Card]) -> str:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from datasets import Features
 
 
-def choose_image(name: str, features: Features, asked: str | None) -> str:
-    """The image column that was asked for, or else the first one.
+def choose_image(name: str, features: Features, asked: str | None, strict: bool = True) -> str:
+    """The image column that was asked for, or else the first one; not `strict`: also where that is not there.
 
     Raises:
         SimileError: there is none, or not the one that was asked for; the message lists those that are there.
@@ -20,7 +20,7 @@ def choose_image(name: str, features: Features, asked: str | None) -> str:
     # A column that nobody declared an image may still be one; it has to be asked for by name.
     if asked in features and (asked in found or getattr(features[asked], "dtype", None) == "binary"):
         return str(asked)
-    if asked is not None:
+    if asked is not None and (strict or not found):
         there = f"image columns: {', '.join(found)}" if found else f"columns: {', '.join(features)}"
         raise SimileError(f"'{name}' has no image column '{asked}'; it has the {there}")
     if not found:

@@ -1,6 +1,6 @@
 """Errors meant for people: each names what was wrong, what was expected and what to do."""
 
-__all__ = ["ImageError", "SimileError"]
+__all__ = ["ImageError", "NotFinishedError", "SimileError"]
 
 
 class SimileError(Exception):
@@ -9,3 +9,7 @@ class SimileError(Exception):
 
 class ImageError(SimileError):
     """These bytes are not an image that Simile can use. The message is one sentence for a visitor."""
+
+
+class NotFinishedError(SimileError):
+    """A version without a manifest: it is being built, or its job was stopped."""

@@ -7,7 +7,7 @@ import platformdirs
 
 from pipeline.errors import SimileError
 
-__all__ = ["resolve_home", "store_folder"]
+__all__ = ["resolve_home", "store_folder", "unfinished_samples"]
 
 
 def resolve_home(home: str | None = None) -> str:
@@ -39,3 +39,8 @@ def store_folder(home: str) -> Path:
             "set QDRANT_URL to a Qdrant server."
         )
     return Path(home) / "store"
+
+
+def unfinished_samples(home: str) -> Path:
+    """A file that is there while the bundled samples are being indexed, and after that was cut short."""
+    return Path(home) / "samples.unfinished"

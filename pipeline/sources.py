@@ -57,6 +57,9 @@ class Source:
         return f"source_{column}" if column in RESERVED else column
 
 
+Wanted = tuple[str | None, bool]  # image column, and whether it must be that one
+
+
 class _Listing(NamedTuple):
     """What `datasets` found, before a split and an image column are chosen."""
 
@@ -75,6 +78,7 @@ def resolve_source(
     image_column: str | None = None,
     config: str | None = None,
     revision: str | None = None,
+    strict: bool = True,
 ) -> Source:
     """Find out what `source` is. Reads file names, metadata and parquet footers, but no image.
 
@@ -84,6 +88,7 @@ def resolve_source(
         image_column: needed only where there are several; by default the first.
         config: the configuration (subset), where there are several.
         revision: branch, tag or commit on the Hub.
+        strict: whether another image column than `image_column` is refused, or taken where that is not there.
 
     Raises:
         SimileError: nothing there, no images, an unknown split, column or configuration, or the Hub does not
@@ -91,15 +96,15 @@ def resolve_source(
     """
     if Path(source).expanduser().exists() or source.startswith((".", "/", "~")):
         # Absolute at once: a job may run elsewhere.
-        return _resolve_local(Path(source).expanduser().absolute(), split, image_column, config)
+        return _resolve_local(Path(source).expanduser().absolute(), split, (image_column, strict), config)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise SimileError(
             f"'{source}' is neither an existing folder nor a Hub id; expected a path or org/name"
         )
-    return _resolve_hub(source, split, image_column, config, revision)
+    return _resolve_hub(source, split, (image_column, strict), config, revision)
 
 
-def _resolve_local(root: Path, split: str, image_column: str | None, config: str | None) -> Source:
+def _resolve_local(root: Path, split: str, wanted: Wanted, config: str | None) -> Source:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise SimileError(f"'{root}' {what}; expected a folder of images or a dataset in the Hub's layout")
@@ -112,10 +117,10 @@ def _resolve_local(root: Path, split: str, image_column: str | None, config: str
         prefix = f"{root.resolve()}/"
         listing = _Listing(builder.config.name, splits, builder.info.features, prefix, card, None)
         if _is_parquet(builder):
-            return _parquet_source(str(root), listing, split, image_column)
+            return _parquet_source(str(root), listing, split, wanted)
         _split_files(str(root), listing, split)
         features, table = _folder.read_listing(builder, split, prefix, str(root))
-    image = choose_image(str(root), features, image_column)
+    image = choose_image(str(root), features, *wanted)
     missing = table[image].null_count
     if not table.num_rows or missing == table.num_rows:
         raise SimileError(
@@ -142,9 +147,7 @@ def _resolve_local(root: Path, split: str, image_column: str | None, config: str
     )
 
 
-def _resolve_hub(
-    name: str, split: str, image_column: str | None, config: str | None, revision: str | None
-) -> Source:
+def _resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revision: str | None) -> Source:
     from datasets import load_dataset_builder
 
     info = _hub.dataset_info(name, revision)  # first and once: says in seconds whether anything else can work
@@ -161,15 +164,13 @@ def _resolve_hub(
         if builder is not None and _is_parquet(builder):
             splits = {str(key): list(files) for key, files in builder.config.data_files.items()}
             listing = _Listing(builder.config.name, splits, builder.info.features, root, card, info.sha)
-            return _parquet_source(name, listing, split, image_column)
+            return _parquet_source(name, listing, split, wanted)
     commit, found = _hub.converted_files(name)
     chosen = config or ("default" if "default" in found else next(iter(found), None))
     if chosen not in found:
         raise SimileError(f"dataset '{name}' has no configuration '{chosen}'; there are: {', '.join(found)}")
     root = f"hf://datasets/{name}@{commit}/"
-    return _parquet_source(
-        name, _Listing(chosen, found[chosen], None, root, card, commit), split, image_column
-    )
+    return _parquet_source(name, _Listing(chosen, found[chosen], None, root, card, commit), split, wanted)
 
 
 def _is_parquet(builder: DatasetBuilder) -> bool:
@@ -178,7 +179,7 @@ def _is_parquet(builder: DatasetBuilder) -> bool:
     return isinstance(builder, Parquet)
 
 
-def _parquet_source(name: str, listing: _Listing, split: str, image_column: str | None) -> Source:
+def _parquet_source(name: str, listing: _Listing, split: str, wanted: Wanted) -> Source:
     from datasets import Features
 
     files = _split_files(name, listing, split)
@@ -190,7 +191,7 @@ def _parquet_source(name: str, listing: _Listing, split: str, image_column: str 
     features = listing.features
     if features is None or not set(features) <= set(schema.names):
         features = Features.from_arrow_schema(schema)
-    image = choose_image(name, features, image_column)
+    image = choose_image(name, features, *wanted)
     if listing.revision is None:
         size, revision = _folder.fingerprint(files, listing.root)
     else:

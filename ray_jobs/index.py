@@ -98,6 +98,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         add=options.add,
         refit=options.refit,
         retry_rejects=options.retry_rejects,
+        other_source=bool(options.source),
     )
     checked = preflight(job)  # fails in seconds, before Ray is started
     with ray_session():

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from pipeline.home import resolve_home
+from pipeline.home import resolve_home, unfinished_samples
 from ray_jobs.index import parse_arguments, resolve_config
 from ray_jobs.session import print_result, ray_session, report_errors
 
@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> None:
         from pipeline.store import open_store
 
         home = resolve_home(options.home)
+        unfinished = unfinished_samples(home)
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
         with ray_session():
             for path in sorted(_CONFIGS.glob("*.yaml")):
                 config = resolve_config(parse_arguments([str(path), "--sample"]))
@@ -35,6 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         store = open_store(home)
         for name in [result["collection"] for result in results]:
             results.append(make_map(store, store.aliases()[name]))
+        unfinished.unlink()
     for result in results:
         print_result(result)
 

@@ -14,4 +14,7 @@ os.environ["SIMILE_CACHE"] = os.environ["SIMILE_HOME"]  # of exported networks
 os.environ["SIMILE_DASHBOARD"] = "0"  # of the forty times that Ray starts here, two need it
 os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "30000"  # noqa: SIM112 (Ray reads it so)
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.pop("QDRANT_API_KEY", None)
+# Only the conformance tests speak to a live server, where QDRANT_URL names one.
+for _name in ("QDRANT_URL", "QDRANT_API_KEY"):
+    if _value := os.environ.pop(_name, None):
+        os.environ[f"SIMILE_TEST_{_name}"] = _value

@@ -1,11 +1,12 @@
 """Worked by hand on few pictures, and on a distribution that is known."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.calibration import calibrate, match_threshold, unusualness
+from pipeline.calibration import calibrate, fold_cosine, match_threshold, unusualness
 
 
 def three() -> dict:
@@ -65,3 +66,24 @@ def test_copies_only_have_no_further_pair() -> None:
 def test_one_picture_is_refused() -> None:
     with pytest.raises(ValueError, match="2 or more"):
         calibrate(np.ones((1, 3)), np.ones((1, 3)))
+
+
+def test_copies_are_told_by_the_vectors_own_random_pairs() -> None:
+    def with_top(cosine: float, pairs: int) -> dict[str, Any]:
+        return {"cosine": {"scores": [0.0, cosine, 1.0], "further": [0.0, 1 - 1e-5, 1.0], "pairs": pairs}}
+
+    assert fold_cosine(None) == 0.8
+    assert fold_cosine(with_top(0.6, 10**7)) == 0.8
+    assert fold_cosine(with_top(0.93, 10**7)) == 0.93
+    assert fold_cosine(with_top(0.999, 10**7)) == 0.97  # random pairs are copies
+    assert fold_cosine(with_top(0.93, 1000)) == 0.8  # too few pairs to tell
+
+
+def test_codes_that_are_often_the_same_say_how_often() -> None:
+    chance = np.random.default_rng(0)
+    vectors, codes = chance.normal(size=(40, 8)), np.ones((40, 8))
+    codes[:4, 0] = -1
+    found = calibrate(vectors, codes)["hamming"]
+    same = (36 * 35 + 4 * 3) / (40 * 39)
+    assert found["threshold"] == 1.0 and found["threshold_tail"] == pytest.approx(same)
+    assert calibrate(vectors, codes)["cosine"]["threshold_tail"] <= 0.002

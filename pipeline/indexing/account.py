@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.indexing.embedder import peak_memory
+from pipeline.indexing.failures import explained
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import begin
 from pipeline.indexing.rejects import Reject
@@ -53,10 +54,15 @@ class Account:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the seconds of the block to a stage, which is where the job is now."""
+        """Add the seconds of the block to a stage, which is where the job is now.
+
+        Raises:
+            SimileError: what stopped it.
+        """
         begin(stage)
         start = time.perf_counter()
-        yield
+        with explained(stage):
+            yield
         self.stages[stage] = round(self.stages.get(stage, 0.0) + time.perf_counter() - start, 2)
 
     def enter(self, plan: Plan, written: set[str], present: set[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
+from pipeline.indexing.carried import to_remove
 from pipeline.indexing.check import check_version
 from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.load import Row, Target, load_rows
@@ -69,7 +70,7 @@ def build(
         job, checked: what was asked for, and what preflight found.
         plan: every row of the source.
         stagings: encoder name -> its staged vectors, which hold every id of `rows`.
-        rows: id -> row, of all points that the source asks for.
+        rows: id -> row, of all points that the source asks for, and of those that are carried over.
         account: entered as the stages go on.
 
     Raises:
@@ -85,12 +86,14 @@ def build(
     wanted = {point: row.mark for point, row in rows.items()}
     present = set(base.marks) if base else set()
     difference = compare(base.marks if base else {}, wanted)
-    gone = _to_remove(job, difference.gone, plan.unreadable.num_rows)
+    gone = to_remove(job, difference.gone, plan.unreadable.num_rows)
     to_write = difference.new | difference.changed
-    account.kept, account.removed = len(difference.gone - gone), len(gone)
+    account.kept += len(difference.gone - gone)
+    account.removed += len(gone)
     if base:
         check_fingerprints(base.version, base.manifest.facts["encoders"], base.manifest.tensors)
-    if base and not to_write and not gone:
+    # Another count than the manifest's: a job ended between its writes to a server and the manifest.
+    if base and not to_write and not gone and store.count(base.version) == base.manifest.facts["rows"]:
         account.version = base.version
         account.enter(plan, set(), present)
         return
@@ -119,11 +122,11 @@ def build(
     with account.timed("check"):
         check_version(store, version, manifest.facts["encoders"], config)
         calibrate_version(store, version, manifest.facts["encoders"])
-    # Of the live version, also when this one was built anew: what was deleted stays away.
-    deleted = deleted_ids(store, store.aliases().get(config.collection))
-    store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
-    store.write_manifest(version, manifest)
-    store.switch(config.collection, version)
+        # Of the live version, also when this one was built anew: what was deleted stays away.
+        deleted = deleted_ids(store, store.aliases().get(config.collection))
+        store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
+        store.write_manifest(version, manifest)
+        store.switch(config.collection, version)
 
 
 def _base(job: IndexJob, checked: Checked, settings: str) -> _Base | None:
@@ -168,19 +171,6 @@ def _projections(
         for name, s in stagings.items()
     }
     return made, fitted
-
-
-def _to_remove(job: IndexJob, gone: set[str], unreadable: int) -> set[str]:
-    """Points that --sync removes. What could not be read may be there again tomorrow."""
-    if not job.sync or not gone:
-        return set()
-    if unreadable:
-        raise SimileError(
-            f"{unreadable:,} rows of {job.config.source} could not be read, so nobody knows whether "
-            f"{len(gone):,} points are really gone; nothing was removed. Mend the source, "
-            "or leave out --sync."
-        )
-    return gone
 
 
 def _target(job: IndexJob, name: str, staging: Staging, projection: Projection) -> Target:

@@ -42,12 +42,14 @@ def delete_points(
         drop_unfinished(store, alias, except_for=None)
         target = new_version(alias)
         store.copy(version, target)
+    before = store.count(target)
+    # First what shall stay away: if this is cut short, no index job brings back what is already gone.
+    store.attach(target, DELETED, json.dumps(sorted(deleted_ids(store, version) | chosen)).encode())
     store.delete(target, sorted(chosen))
     store.finish(target)
     rows = store.count(target)
-    if rows != manifest.facts["rows"] - len(chosen):
+    if rows != before - len(chosen):
         raise SimileError(f"'{alias}' counts {rows:,} points after the deletion; the alias stays. Try again.")
-    store.attach(target, DELETED, json.dumps(sorted(deleted_ids(store, version) | chosen)).encode())
     store.write_manifest(target, Manifest(manifest.facts | {"rows": rows}, manifest.tensors))
     store.switch(alias, target)
     return {"collection": alias, "version": target, "deleted": len(chosen), "rows": rows}

@@ -39,7 +39,7 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         "dry_run": True,
         "source": rows,
         "seconds": round(rows * rate / max(1, reservation.actors if reservation.actor_gpus else 1), 3),
-        "disk_bytes": rows * bytes_a_row(descriptions, job.config),
+        "disk_bytes": rows * sum(bytes_a_row(descriptions, job.config)),
         "actors": reservation.actors,
         "encoders": list(descriptions),
     }

@@ -2,14 +2,13 @@
 
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.indexing.embedder import Embedder
-from pipeline.indexing.failures import explained
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
 from pipeline.indexing.rejects import Reject
@@ -19,8 +18,8 @@ from pipeline.sources import Source, read_rows
 
 __all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
-BATCH = 128  # rows staged at once; a killed actor loses two batches at most
-GPU_BATCH = 512  # rows; a GPU needs more of them to be busy
+BATCH = 64  # rows staged at once; an actor has two of them at work, which is what is lost with it
+GPU_BATCH = 256  # rows; a GPU needs more of them to be busy
 
 
 @dataclass
@@ -66,7 +65,7 @@ def embed_missing(
         fn_kwargs={"missing": ray.put(missing.select(["row_key", "id", "needs"]))},
         num_cpus=reservation.read_cpus,
     )
-    with spread(reservation) as places, warnings.catch_warnings():
+    with spread(reservation) as spots, warnings.catch_warnings():
         # Ray has no other way yet to spread actors, and takes this one until 2.63 (see requirements.txt).
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         acknowledged = wanted.map_batches(
@@ -84,9 +83,9 @@ def embed_missing(
             ),
             num_cpus=reservation.actor_cpus,
             num_gpus=reservation.actor_gpus or None,
-            scheduling_strategy=places,
+            scheduling_strategy=spots,
         )
-        with explained("embed"), progress("embed", missing.num_rows) as bar:
+        with progress("embed", missing.num_rows) as bar:
             for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for done in batch.to_pylist():
                     _collect(done, result, began)
@@ -95,16 +94,19 @@ def embed_missing(
 
 
 def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
-    """Every row of the plan that has no point: unreadable, or rejected by one of the encoders."""
-    first = plan.unique.select(["id", "file", "row"]).to_pylist()
-    places = {row["id"]: f"{row['file']}:{row['row']}" for row in first}
-    found: dict[str, Reject] = {}
+    """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder."""
+    of_picture: dict[str, Reject] = {}
     for staging in stagings.values():
         for row in staging.rejects().to_pylist():
-            if row["id"] in places:
-                found.setdefault(row["id"], Reject(place=places[row["id"]], **row))
+            of_picture.setdefault(row["id"], Reject(place="", **row))
+    rows = plan.table.select(["id", "file", "row"]).to_pylist()
+    found = [
+        replace(of_picture[row["id"]], place=f"{row['file']}:{row['row']}")
+        for row in rows
+        if row["id"] in of_picture
+    ]
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
-    return list(found.values()) + [
+    return found + [
         Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
         for row in unreadable
     ]

@@ -4,7 +4,9 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pipeline.errors import SimileError
+import pyarrow as pa
+
+from pipeline.errors import NotFinishedError, SimileError
 
 __all__ = ["explained"]
 
@@ -14,7 +16,7 @@ _FULL_TEXT = "No space left on device"  # of the embedded engine, whose errors h
 
 @contextmanager
 def explained(stage: str) -> Iterator[None]:
-    """Turn errors of Ray's workers, and a full disk anywhere, into a SimileError; others pass.
+    """Turn errors of Ray's workers, and of files and networks anywhere, into a SimileError; others pass.
 
     Args:
         stage: for the message, such as "embed".
@@ -28,17 +30,16 @@ def explained(stage: str) -> Iterator[None]:
         yield
     except Exception as error:
         for cause in _chain(error):
-            if type(cause) is SimileError:
+            if type(cause) in (SimileError, NotFinishedError):  # not Ray's, which derive from them
                 raise cause from error
             if _is_full(cause):
                 raise SimileError(
                     f"The disk is full (stage {stage}); free some space. What is staged stays."
                 ) from error
-        if isinstance(error, RayError):
+        if isinstance(error, RayError | OSError | pa.ArrowException):
             last = str(error).strip().splitlines()[-1][:300]
-            raise SimileError(
-                f"The stage {stage} stopped: {last}. What is staged stays; Ray's logs have the whole story."
-            ) from error
+            logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
+            raise SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.") from error
         raise
 
 

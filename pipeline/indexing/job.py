@@ -5,6 +5,7 @@ import json
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.build import build, deleted_ids
+from pipeline.indexing.carried import beside, carry, to_remove
 from pipeline.indexing.embed import embed_missing, rejects_of
 from pipeline.indexing.load import rows_of
 from pipeline.indexing.plan import Plan, make_plan
@@ -48,16 +49,20 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         with account.timed("plan"):
             plan = make_plan(config.collection, checked.source, job.limit)
             plan = plan.without(deleted_ids(store, store.aliases().get(config.collection)))
+            others = beside(job, checked, plan)
+            gone = to_remove(job, others, plan.unreadable.num_rows)
+            carried = carry(job, checked, others - gone, stagings)
         account.source = account.rows["plan"] = plan.table.num_rows
+        account.kept, account.removed = len(carried), len(gone)
         with account.timed("embed"):
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
-        account.embedded = account.rows["embed"] = result.embedded
-        account.actors, account.staged_bytes = result.actors, result.staged_bytes
-        _settle(job, account, plan, stagings)
+            account.embedded = account.rows["embed"] = result.embedded
+            account.actors, account.staged_bytes = result.actors, result.staged_bytes
+            _settle(job, account, plan, stagings)
         rejected = {reject.id for reject in account.rejects}
         rows = rows_of(plan, config.credit or checked.source.credit)
         rows = {point: row for point, row in rows.items() if point not in rejected}
-        build(job, checked, plan, stagings, rows, account)
+        build(job, checked, plan, stagings, rows | carried, account)
         if account.written or account.removed:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
     return account

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline._rows import classic_reader
-from pipeline.indexing.failures import explained
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
 from pipeline.indexing.staging import Staging, filesystem, vectors_of
@@ -155,7 +154,7 @@ def load_rows(
     blocks = max(1, min(64, len(parts) // 8))
     with classic_reader():
         staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
-    with explained("load"), progress("load", len(rows)) as bar:
+    with progress("load", len(rows)) as bar:
         if not store.parallel_writes:
             return _drain(staged, lambda batch: load.write(store, batch), bar.update)
         from ray.data import ActorPoolStrategy

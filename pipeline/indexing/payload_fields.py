@@ -10,9 +10,14 @@ __all__ = ["payload_indexes"]
 
 
 def payload_indexes(source: Source, fields: Sequence[str] | None) -> dict[str, models.PayloadSchemaType]:
-    """Field -> index kind, for `fields`; by default for class labels, text, whole numbers and booleans."""
+    """Field -> index kind, for those of `fields` that the source has.
+
+    None, or where it has none of them: for all class labels, text, whole numbers and booleans.
+    """
     from datasets import ClassLabel, Value
 
+    if fields is not None and not fields:
+        return {}
     kinds: dict[str, models.PayloadSchemaType] = {}
     for name in source.payload_columns:
         feature = source.features.get(name)
@@ -25,4 +30,5 @@ def payload_indexes(source: Source, fields: Sequence[str] | None) -> dict[str, m
                 kinds[name] = models.PayloadSchemaType.BOOL
             elif "int" in feature.dtype:
                 kinds[name] = models.PayloadSchemaType.INTEGER
-    return {name: kind for name, kind in kinds.items() if fields is None or name in fields}
+    wanted = {name: kind for name, kind in kinds.items() if name in (fields or ())}
+    return wanted or kinds

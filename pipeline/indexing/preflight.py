@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.encoders import EncoderDescription, describe_encoder
 from pipeline.errors import SimileError
+from pipeline.indexing.staging import Staging
 from pipeline.indexing.versions import live_manifest, settings_key
 from pipeline.sources import Source, resolve_source
 from pipeline.store import Store, open_store
@@ -34,6 +35,7 @@ class IndexJob:
         add: keep what is there and add the rows of another source.
         refit: fit the projection anew, in a new version.
         retry_rejects: try the rows again that an earlier run rejected.
+        other_source: the source is not the YAML's own, and need not have the columns that the YAML names.
     """
 
     config: CollectionConfig
@@ -46,6 +48,7 @@ class IndexJob:
     add: bool = False
     refit: bool = False
     retry_rejects: bool = False
+    other_source: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,17 +75,21 @@ def preflight(job: IndexJob) -> Checked:
         raise SimileError("--add keeps the rows of other sources and --sync removes them; use one of them.")
     encoders = {encoder.name: describe_encoder(encoder.name) for encoder in config.encoders}
     source = resolve_source(
-        config.source, split=config.split, image_column=config.image, config=config.config
+        config.source,
+        split=config.split,
+        image_column=config.image,
+        config=config.config,
+        strict=not job.other_source,
     )
     missing = set(config.filters or []) - set(source.payload_columns)
-    if missing:
+    if missing and not job.other_source:
         raise SimileError(
             f"Filters {sorted(missing)} are not columns of {source.name}; "
             f"there are: {', '.join(source.payload_columns) or 'none'}."
         )
     store = open_store(job.home, job.url)
     _check_writable(store, config)
-    _check_disk(job, source, encoders)
+    _check_disk(job, source, encoders, in_home=not store.parallel_writes)
     checked = Checked(source, encoders, store)
     if job.add:
         _refuse_other_fingerprint(job, checked)
@@ -129,8 +136,8 @@ def _check_writable(store: Store, config: CollectionConfig) -> None:
         store.drop(version)
 
 
-def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> int:
-    """Disk that one row takes, roughly: staged and stored vectors, codes, and two thumbnails."""
+def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> tuple[int, int]:
+    """Disk that one row takes, roughly: staged (vectors and thumbnails), and stored (with codes)."""
     thumbnail = 12_000
     widths = [description.dimension or 1024 for description in encoders.values()]
     vectors = [min(width, config.projection.dimension) for width in widths]
@@ -138,14 +145,22 @@ def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfi
     staged = sum(2 * width + thumbnail for width in widths)
     stored = sum(4 * v + config.quantization.code_bytes(v) for v in vectors)
     stored += sum(2 * b + b // 8 for b in bits)  # ±1 as 16-bit floats, and packed
-    return staged + stored + thumbnail * 4 // 3
+    return staged, stored + thumbnail * 4 // 3
 
 
-def _check_disk(job: IndexJob, source: Source, encoders: dict[str, EncoderDescription]) -> None:
+def _check_disk(
+    job: IndexJob, source: Source, encoders: dict[str, EncoderDescription], in_home: bool
+) -> None:
+    """Room for what is not staged yet, and for all rows in a version of the embedded store."""
     if "://" in job.home:
         return
     Path(job.home).mkdir(parents=True, exist_ok=True)
-    needed = bytes_a_row(encoders, job.config) * min(source.rows, job.limit or source.rows)
+    rows = min(source.rows, job.limit or source.rows)
+    there = [
+        len(Staging(job.home, job.config.collection, each.fingerprint).ids()) for each in encoders.values()
+    ]
+    staged, stored = bytes_a_row(encoders, job.config)
+    needed = staged * max(0, rows - min(there)) + (stored * rows if in_home else 0)
     free = shutil.disk_usage(job.home).free
     if needed > free:
         raise SimileError(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.encoders import EncoderDescription
-from pipeline.errors import SimileError
+from pipeline.errors import NotFinishedError, SimileError
 from pipeline.projection import Projection, stored_projection, vectors_fingerprint
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
@@ -75,7 +75,7 @@ def live_manifest(store: Store, alias: str) -> tuple[str, Manifest] | None:
         return None
     try:
         return version, store.read_manifest(version)
-    except SimileError:
+    except NotFinishedError:
         return None
 
 
@@ -143,7 +143,7 @@ def finished_versions(store: Store, alias: str) -> list[str]:
 def _is_finished(store: Store, version: str) -> bool:
     try:
         store.read_manifest(version)
-    except SimileError:
+    except NotFinishedError:
         return False
     return True
 

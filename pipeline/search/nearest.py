@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from pipeline.calibration import unusualness
+from pipeline.calibration import fold_cosine, unusualness
 from pipeline.errors import SimileError
 from pipeline.search.embedding import Prepared
 from pipeline.search.hit import Hit, hit_from
@@ -138,7 +138,8 @@ class Search:
         kept = [i for i, hit in enumerate(hits) if least is None or hit.score >= least - _ROUNDING]
         hits = [hits[i] for i in kept]
         if self.settings.fold and hits:
-            hits = fold(hits, _vectors([points[i] for i in kept], self.facts["vector"]))
+            vectors = _vectors([points[i] for i in kept], self.facts["vector"])
+            hits = fold(hits, vectors, fold_cosine(self.facts.get("calibration")))
         return at_most(hits, self.settings.at_most) if self.settings.at_most else hits
 
     def _scored(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:

@@ -10,12 +10,7 @@ from qdrant_client import models
 from pipeline.search.hit import Hit
 from pipeline.store.protocol import VectorQuery
 
-__all__ = ["FOLD_COSINE", "at_most", "fold", "similarities", "vector_query"]
-
-# Cosine of prepared vectors from which two pictures count as nearly the same. Measured with lite0 on WikiArt:
-# half of all copies saved as a poor JPEG, cropped by 4 % a side or mirrored are nearer than 0.87, while of
-# different works next to none in a thousand is nearer than 0.83 to any other.
-FOLD_COSINE = 0.8
+__all__ = ["at_most", "fold", "similarities", "vector_query"]
 
 
 def vector_query(
@@ -57,7 +52,7 @@ def similarities(examples: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return _unit(vectors) @ _unit(examples).T
 
 
-def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float = FOLD_COSINE) -> list[Hit]:
+def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
     """The first of every group of nearly equal pictures, with the ids of the others in `copies`.
 
     Args:

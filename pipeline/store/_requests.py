@@ -35,11 +35,11 @@ def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
 
     Args:
         send: one request.
-        patience: seconds in all.
+        patience: seconds in all; 0: one attempt.
         address: of the server, for the message.
 
     Raises:
-        SimileError: the patience ran out.
+        SimileError: the patience ran out, or the server refuses the request.
     """
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_passes),
@@ -50,13 +50,25 @@ def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
     try:
         return attempts(send)
     except (ResponseHandlingException, UnexpectedResponse, grpc.RpcError) as error:
-        if not _passes(error):
-            raise
-        status = getattr(error, "status_code", None)
-        raise SimileError(
-            f"The Qdrant server at {address} {f'answered {status}' if status else 'did not answer'} for "
-            f"{patience:.0f} s. What is staged stays; run the same command again when the server is back."
-        ) from error
+        raise SimileError(_sentence(error, patience, address)) from error
+
+
+def _sentence(error: Exception, patience: float, address: str) -> str:
+    status = getattr(error, "status_code", None)
+    if status in (401, 403):
+        return (
+            f"The Qdrant server at {address} refuses this key ({status}); set QDRANT_API_KEY to one that "
+            "may do what is asked."
+        )
+    if not _passes(error):
+        return f"The Qdrant server at {address} refuses the request: {' '.join(str(error).split())[:300]}"
+    said = f"answered {status}" if status else "did not answer"
+    if not patience:
+        return f"The Qdrant server at {address} {said}; try again in a moment."
+    return (
+        f"The Qdrant server at {address} {said} for {patience:.0f} s. What is staged stays; run the same "
+        "command again when the server is back."
+    )
 
 
 def _passes(error: BaseException) -> bool:

@@ -14,7 +14,7 @@ import qdrant_edge as edge
 from qdrant_client import models
 from safetensors.numpy import load_file, save_file
 
-from pipeline.errors import SimileError
+from pipeline.errors import NotFinishedError, SimileError
 from pipeline.store import _edge_models as translate
 from pipeline.store.protocol import Manifest, Resident, VectorQuery
 from qdrant_config import CollectionConfig
@@ -89,8 +89,9 @@ class EdgeStore:
 
     def copy(self, version: str, copy: str) -> None:
         """Copy the shard's folder, under a draft name until it is whole."""
+        for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # by jobs that were killed
+            shutil.rmtree(left, ignore_errors=True)
         draft = self.folder / f"{copy}.draft"
-        shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(self._shard_folder(version), draft / "shard")
         draft.replace(self.folder / copy)
 
@@ -124,10 +125,10 @@ class EdgeStore:
         _replace(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
 
     def read_manifest(self, version: str) -> Manifest:
-        """The manifest; raises SimileError if the version is not finished."""
+        """The manifest; raises NotFinishedError if the version is not finished."""
         folder = self.folder / version
         if not (folder / "manifest.json").is_file():
-            raise SimileError(f"'{version}' was never finished; index it again.")
+            raise NotFinishedError(f"'{version}' was never finished; index it again.")
         facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         projections = folder / "projections.safetensors"
         return Manifest(facts, load_file(projections) if projections.is_file() else {})

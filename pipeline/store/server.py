@@ -13,7 +13,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from safetensors.numpy import load, save
 
-from pipeline.errors import SimileError
+from pipeline.errors import NotFinishedError, SimileError
 from pipeline.store._requests import patience_seconds, payload_bytes, request_slices, retried
 from pipeline.store.protocol import Manifest, Resident, VectorQuery, all_points
 from qdrant_config import CollectionConfig
@@ -23,6 +23,7 @@ __all__ = ["MANIFESTS", "ServerStore"]
 MANIFESTS = "simile_manifests"  # one point a version; its vector is never searched
 _TIMEOUT_SECONDS = 60
 _CONNECT_SECONDS = 8  # preflight answers within ten
+_READ_PATIENCE_SECONDS = 8.0
 _FLOAT_BYTES = 12  # of one float as JSON
 _POLL_SECONDS = 1.0
 _INDEXING_THRESHOLD_KB = 10_000
@@ -60,11 +61,11 @@ class ServerStore:
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version."""
-        return {a.alias_name: a.collection_name for a in self.client.get_aliases().aliases}
+        return {a.alias_name: a.collection_name for a in self._read(self.client.get_aliases).aliases}
 
     def versions(self, alias: str) -> list[str]:
         """All versions of `alias`, oldest first."""
-        names = [c.name for c in self.client.get_collections().collections]
+        names = [c.name for c in self._read(self.client.get_collections).collections]
         return sorted(name for name in names if name.startswith(f"{alias}__"))
 
     def create(
@@ -75,7 +76,8 @@ class ServerStore:
         payload_indexes: dict[str, models.PayloadSchemaType],
     ) -> None:
         """Make the collection, then its payload indexes (before any point)."""
-        self.client.create_collection(
+        self._write(
+            self.client.create_collection,
             version,
             vectors_config=vectors,
             shard_number=config.shard_number,
@@ -84,7 +86,7 @@ class ServerStore:
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
         )
         for key, schema in payload_indexes.items():
-            self.client.create_payload_index(version, key, field_schema=schema, wait=True)
+            self._write(self.client.create_payload_index, version, key, field_schema=schema, wait=True)
 
     def upsert(
         self,
@@ -104,7 +106,18 @@ class ServerStore:
             self._write(self.client.upsert, version, batch, wait=True)
 
     def _write(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """What a job can wait for."""
         return retried(partial(send, *arguments, **named), self.patience, self.address)
+
+    def _read(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """What a job needs to know, and a page too, where somebody waits."""
+        return retried(
+            partial(send, *arguments, **named), min(self.patience, _READ_PATIENCE_SECONDS), self.address
+        )
+
+    def _ask(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        """What a visitor asks: answered now or not at all."""
+        return retried(partial(send, *arguments, **named), 0.0, self.address)
 
     def copy(self, version: str, copy: str) -> None:
         """A server takes additions in place."""
@@ -136,10 +149,10 @@ class ServerStore:
         self._keep(_manifest_id(version), payload)
 
     def read_manifest(self, version: str) -> Manifest:
-        """The manifest; raises SimileError if the version is not finished."""
+        """The manifest; raises NotFinishedError if the version is not finished."""
         payload = self._kept(_manifest_id(version))
         if payload is None:
-            raise SimileError(f"'{version}' was never finished; index it again.")
+            raise NotFinishedError(f"'{version}' was never finished; index it again.")
         tensors = load(base64.b64decode(payload["tensors"])) if payload["tensors"] else {}
         return Manifest(payload["facts"], tensors)
 
@@ -154,16 +167,16 @@ class ServerStore:
         return None if payload is None else base64.b64decode(payload["data"])
 
     def _keep(self, point: str, payload: dict[str, Any]) -> None:
-        if not self.client.collection_exists(MANIFESTS):
+        if not self._read(self.client.collection_exists, MANIFESTS):
             vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
-            self.client.create_collection(MANIFESTS, vectors_config=vectors)
+            self._write(self.client.create_collection, MANIFESTS, vectors_config=vectors)
         kept = models.PointStruct(id=point, vector=[0.0], payload=payload)
         self._write(self.client.upsert, MANIFESTS, [kept], wait=True)
 
     def _kept(self, point: str) -> dict[str, Any] | None:
-        if not self.client.collection_exists(MANIFESTS):
+        if not self._read(self.client.collection_exists, MANIFESTS):
             return None
-        found = self.client.retrieve(MANIFESTS, [point], with_payload=True)
+        found = self._read(self.client.retrieve, MANIFESTS, [point], with_payload=True)
         return (found[0].payload or {}) if found else None
 
     def switch(self, alias: str, version: str) -> None:
@@ -182,14 +195,15 @@ class ServerStore:
         """Delete a version and its manifest."""
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
-        self.client.delete_collection(version)
-        if self.client.collection_exists(MANIFESTS):
+        self._write(self.client.delete_collection, version)
+        if self._read(self.client.collection_exists, MANIFESTS):
             of_version = models.FieldCondition(key="version", match=models.MatchValue(value=version))
-            self.client.delete(MANIFESTS, models.FilterSelector(filter=models.Filter(must=[of_version])))
+            selector = models.FilterSelector(filter=models.Filter(must=[of_version]))
+            self._write(self.client.delete, MANIFESTS, selector)
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
-        return self.client.count(version, count_filter=query_filter, exact=True).count
+        return self._read(self.client.count, version, count_filter=query_filter, exact=True).count
 
     def query(
         self,
@@ -205,7 +219,8 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
-        found = self.client.query_points(
+        found = self._ask(
+            self.client.query_points,
             version,
             query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
             using=using,
@@ -226,8 +241,12 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        return self.client.retrieve(
-            version, list(ids), with_payload=_payload(fields), with_vectors=with_vectors or False
+        return self._ask(
+            self.client.retrieve,
+            version,
+            list(ids),
+            with_payload=_payload(fields),
+            with_vectors=with_vectors or False,
         )
 
     def scroll(
@@ -240,7 +259,8 @@ class ServerStore:
         query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points by id order."""
-        found, _ = self.client.scroll(
+        found, _ = self._read(
+            self.client.scroll,
             version,
             limit=limit,
             offset=offset,
@@ -254,7 +274,9 @@ class ServerStore:
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
-        found = self.client.facet(version, key=key, limit=limit, exact=True, facet_filter=query_filter)
+        found = self._ask(
+            self.client.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
+        )
         return [(hit.value, hit.count) for hit in found.hits]
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:

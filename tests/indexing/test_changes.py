@@ -3,18 +3,19 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline import open_collection
 from pipeline.errors import SimileError
-from pipeline.indexing.build import _to_remove
+from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import delete_points, restore_points
 from pipeline.indexing.plan import point_id
 from pipeline.indexing.preflight import IndexJob
 from pipeline.indexing.versions import Difference, compare, finished_versions, prune, rollback
 from pipeline.indexing.writer import writer_lock
-from pipeline.store import open_store
+from pipeline.store import Manifest, open_store
 from qdrant_config import CollectionConfig, EncoderConfig
 from tests.indexing.conftest import COLOURS, ENCODER, Index, picture, write_pictures
 from tests.stand_ins.qdrant import QdrantStandIn
@@ -29,6 +30,24 @@ def colours(home: Path) -> dict[str, int]:
 def test_compare_tells_new_changed_and_gone_apart() -> None:
     present, wanted = {"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"}
     assert compare(present, wanted) == Difference(new={"d"}, changed={"b"}, gone={"a"})
+
+
+def test_another_source_need_not_have_the_columns_that_the_yaml_names(
+    index: Index, indexed: Copied, tmp_path: Path
+) -> None:
+    """`--source FOLDER` with a YAML made for another dataset."""
+    with pytest.raises(SimileError, match="no image column 'img'"):
+        index(tmp_path, indexed[1], image="img", filters=["artist"])
+    account = index(tmp_path, indexed[1], image="img", filters=["artist"], other_source=True)
+    assert account.written == 24
+    assert colours(tmp_path) == {"red": 8, "green": 8, "blue": 8}
+
+
+def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> None:
+    collection = open_collection("colours", home=str(copied[0]))
+    collection.encoder_facts()["fingerprint"] = "0ther"
+    with pytest.raises(SimileError, match=r"indexed with weights:cifar10-cnn 0ther and here that is \w{6,};"):
+        collection.search(picture(COLOURS["red"], 1))
 
 
 def test_the_same_again_does_nothing(index: Index, copied: Copied) -> None:
@@ -63,8 +82,8 @@ def test_rows_gone_from_the_source_stay_until_sync(index: Index, copied: Copied)
 def test_sync_removes_nothing_while_rows_cannot_be_read() -> None:
     config = CollectionConfig(collection="c", source="s", encoders=[EncoderConfig(name="e")])
     with pytest.raises(SimileError, match=r"3 rows of s could not be read.*nothing was removed"):
-        _to_remove(IndexJob(config, "/h", sync=True), {"a"}, unreadable=3)
-    assert _to_remove(IndexJob(config, "/h"), {"a"}, unreadable=0) == set()
+        to_remove(IndexJob(config, "/h", sync=True), {"a"}, unreadable=3)
+    assert to_remove(IndexJob(config, "/h"), {"a"}, unreadable=0) == set()
 
 
 def test_sync_does_not_go_with_limit_or_add(index: Index, copied: Copied) -> None:
@@ -126,7 +145,7 @@ def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, 
         upsert(store, version, ids, *rest)
 
     monkeypatch.setattr(EdgeStore, "upsert", dies_after_two)
-    with pytest.raises(OSError, match="Input/output"):
+    with pytest.raises(SimileError, match=r"stage load stopped: .*Input/output.*What is staged stays"):
         index(home, source, projection={"dimension": 8})
     unfinished = open_store(str(home)).versions("colours")[-1]
     account = index(home, source, projection={"dimension": 8})
@@ -209,25 +228,68 @@ def test_a_server_takes_additions_in_place(index: Index, indexed: Copied, tmp_pa
         gone = index(tmp_path, source, url=server.url, sync=True)
         assert (gone.version, gone.removed, gone.written) == (first.version, 1, 0)
         assert open_collection("colours", url=server.url).count == 24
+        # What a job leaves that ends between its writes and the manifest is put right by the next one.
+        store = open_store(url=server.url)
+        manifest = store.read_manifest(first.version)
+        store.write_manifest(first.version, Manifest(manifest.facts | {"rows": 23}, manifest.tensors))
+        assert index(tmp_path, source, url=server.url).written == 0
+        assert store.read_manifest(first.version).facts["rows"] == 24
+        assert delete_points(store, "colours", filters={"label": ["red"]})["rows"] == 16
 
 
 def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied: Copied, capsys) -> None:
     home, source = copied
     (source / "blue" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not really")
-    first = index(home, source)
-    assert (first.rejected, first.skipped, len(first.actors)) == (1, 24, 1)
-    again = index(home, source)
-    assert (again.rejected, again.actors) == (1, {})
-    retried = index(home, source, retry_rejects=True)
-    assert retried.rejected == 1
+    shutil.copy(source / "blue" / "broken.png", source / "red" / "broken.png")  # a repeat, rejected as well
+    lenient = {"max_reject_fraction": 0.1}
+    first = index(home, source, **lenient)
+    assert (first.rejected, first.skipped, len(first.actors)) == (2, 24, 1)
+    again = index(home, source, **lenient)
+    assert (again.rejected, again.actors) == (2, {})
+    retried = index(home, source, retry_rejects=True, **lenient)
+    assert retried.rejected == 2
     assert [actor["rows"] for actor in retried.actors.values()] == [1]  # this row and no other
     from ray_jobs.rejects import main
 
     main(["colours", "--home", str(home), "--json"])
-    row = json.loads(capsys.readouterr().out)
+    row, other = map(json.loads, capsys.readouterr().out.splitlines())
     assert (row["place"], row["stage"]) == ("blue/broken.png:0", "decode")
+    assert (other["id"], other["place"]) == (row["id"], "red/broken.png:0")
     assert bytes.fromhex(row["first_bytes"]).startswith(b"\x89PNG")
     assert row["reason"]
+
+
+def test_another_build_takes_over_what_other_jobs_brought(
+    index: Index, copied: Copied, tmp_path: Path
+) -> None:
+    home, source = copied
+    shutil.rmtree(source / "blue")  # gone from the source, and kept
+    other = write_pictures(tmp_path / "other", each=9)
+    index(home, other, add=True)
+    assert colours(home) == {"red": 9, "green": 9, "blue": 9}
+    before = {hit.id: hit.payload for hit in stored(home)}
+    other_bits = {"dimension": 8}
+    rebuilt = index(home, source, projection=other_bits)
+    assert (rebuilt.source, rebuilt.written, rebuilt.kept, rebuilt.embedded) == (16, 16, 11, 0)
+    assert {hit.id: hit.payload for hit in stored(home)} == before
+    assert open_collection("colours", home=str(home)).manifest["added"]
+    again = index(home, source, projection=other_bits)
+    assert (again.written, again.kept) == (0, 11)
+    refitted = index(home, other, projection=other_bits, add=True, refit=True)
+    assert (refitted.written, refitted.kept, refitted.embedded) == (27, 0, 0)
+    assert {hit.id for hit in stored(home)} == set(before)
+    two = [EncoderConfig(name=ENCODER, vector="cnn"), EncoderConfig(name="weights:cifar10-vit", vector="vit")]
+    with pytest.raises(SimileError, match=r"11 pictures beside .* 11 have no vectors of 'weights:cif"):
+        index(home, source, projection=other_bits, encoders=two)
+    assert {hit.id for hit in stored(home)} == set(before)
+    without = index(home, source, projection=other_bits, encoders=two, sync=True)
+    assert (without.written, without.kept, without.removed) == (16, 0, 11)
+    assert colours(home) == {"red": 8, "green": 8}
+
+
+def stored(home: Path) -> list[Any]:
+    collection = open_collection("colours", home=str(home))
+    return collection.get_many(list(collection.ids()))
 
 
 def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, copied: Copied) -> None:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 
+import demo
+from pipeline.home import store_folder, unfinished_samples
 from tests.page.conftest import LIMIT, ROOT, free_port, running
 
 
@@ -162,3 +165,22 @@ def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
 def test_the_page_never_loads_ray() -> None:
     code = "import demo, page.layout, sys; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("cut_short", [False, True])
+def test_samples_whose_indexing_was_cut_short_are_gone_on_with(
+    demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_short: bool
+) -> None:
+    home = tmp_path / "own"
+    shutil.copytree(store_folder(str(demo_home)), store_folder(str(home)), symlinks=True)
+    if cut_short:
+        unfinished_samples(str(home)).touch()
+    ran: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        ran.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("demo.subprocess.run", run)
+    demo.ensure_collections(str(home), None)
+    assert [command[2] for command in ran] == (["ray_jobs.samples"] if cut_short else [])

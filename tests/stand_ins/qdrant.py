@@ -20,19 +20,20 @@ __all__ = ["Fault", "QdrantStandIn"]
 STALL_SECONDS = 1.0
 
 
-Fault = Literal["500", "429", "drop", "stall"]
+Fault = Literal["500", "429", "403", "drop", "stall"]
 
 
 class QdrantStandIn:
     """Context manager; `url` is where it listens. `api_key` makes it ask for one.
 
-    `fault`, given method and path, may name what goes wrong with a request: an answer of 500 or 429, a
+    `fault`, given method and path, may name what goes wrong with a request: an answer of 500, 429 or 403, a
     connection dropped without an answer, or a pause of `STALL_SECONDS` before a 500.
     """
 
     def __init__(self, api_key: str | None = None) -> None:
         self.client = QdrantClient(":memory:")
         self.aliases: dict[str, str] = {}
+        self.created: dict[str, models.CreateCollection] = {}  # what was asked for, also what it ignores
         self.lock = threading.Lock()
         self.api_key = api_key
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
@@ -74,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault:
             time.sleep(STALL_SECONDS if fault == "stall" else 0)
-            return self._send(429 if fault == "429" else 500, {"status": {"error": fault}})
+            return self._send(int(fault) if fault.isdigit() else 500, {"status": {"error": fault}})
         try:
             result = self.server_state.answer(self.command, self.path.split("?")[0], body)
         except (KeyError, ValueError) as error:
@@ -103,7 +104,7 @@ _DONE = {"operation_id": 0, "status": "completed"}
 
 
 def _create(state: QdrantStandIn, body: dict, name: str) -> Any:
-    wanted = models.CreateCollection.model_validate(body)
+    wanted = state.created[name] = models.CreateCollection.model_validate(body)
     return state.client.create_collection(name, vectors_config=wanted.vectors)
 
 

@@ -24,15 +24,19 @@ VECTORS = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)
 CODES = Projection.codes(VECTORS)
 
 
-@pytest.fixture(params=["edge", "server"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "edge":
+@pytest.fixture(params=["embedded", "stand-in", "live-server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    url = os.environ.get("SIMILE_TEST_QDRANT_URL")
+    if request.param == "embedded":
         yield open_store(home=str(tmp_path))
-    elif os.environ.get("QDRANT_URL"):
-        yield open_store()
-    else:
+    elif request.param == "stand-in":
         with QdrantStandIn() as server:
             yield open_store(url=server.url)
+    elif url:
+        monkeypatch.setenv("QDRANT_API_KEY", os.environ.get("SIMILE_TEST_QDRANT_API_KEY", ""))
+        yield open_store(url=url)
+    else:
+        pytest.skip("QDRANT_URL names no server")
 
 
 @pytest.fixture

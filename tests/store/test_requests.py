@@ -53,6 +53,51 @@ def test_a_store_that_stays_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch
             store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
 
 
+@pytest.mark.parametrize("fault", ["500", "drop"])
+def test_whatever_is_asked_of_a_server_that_is_away_is_one_sentence(
+    fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMILE_STORE_PATIENCE", "0.1")
+    with QdrantStandIn() as server:
+        store = open_store(url=server.url)
+        server.fault = lambda method, path: fault
+        vector = np.ones(2, np.float32)
+        for ask in (
+            store.aliases,
+            lambda: store.versions("things"),
+            lambda: store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {}),
+            lambda: store.count("things__1"),
+            lambda: store.read_manifest("things__1"),
+            lambda: store.attach("things__1", "a", b""),
+            lambda: store.query("things__1", vector, using="cnn", limit=1),
+            lambda: store.retrieve("things__1", [ID]),
+            lambda: store.scroll("things__1", 1),
+            lambda: store.facet("things__1", "label", 1),
+            lambda: store.delete("things__1", [ID]),
+            lambda: store.switch("things", "things__1"),
+            lambda: store.drop("things__1"),
+        ):
+            with pytest.raises(SimileError, match=r"The Qdrant server at .* (answered 500|did not answer)"):
+                ask()
+
+
+def test_a_key_that_may_only_read_is_one_sentence() -> None:
+    with QdrantStandIn() as server:
+        store = open_store(url=server.url)
+        server.fault = lambda method, path: "403" if method != "GET" else None
+        with pytest.raises(SimileError, match=r"refuses this key \(403\); set QDRANT_API_KEY to one"):
+            store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
+
+
+def test_shards_and_replicas_go_over_the_wire() -> None:
+    config = CONFIG.model_copy(update={"shard_number": 3, "replication_factor": 2})
+    with QdrantStandIn() as server:
+        store = open_store(url=server.url)
+        store.create("things__1", config, vector_params(config, {"cnn": 2}, {}), {})
+        assert server.created["things__1"].shard_number == 3
+        assert server.created["things__1"].replication_factor == 2
+
+
 def test_a_wrong_request_is_not_repeated() -> None:
     with QdrantStandIn() as server:
         store = open_store(url=server.url)

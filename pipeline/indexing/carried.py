@@ -1,0 +1,81 @@
+"""Points of the live version that a new version takes over although the job's rows do not name them."""
+
+import json
+from collections.abc import Mapping
+
+from pipeline.errors import SimileError
+from pipeline.indexing.load import Row
+from pipeline.indexing.plan import Plan
+from pipeline.indexing.preflight import Checked, IndexJob
+from pipeline.indexing.staging import Staging
+from pipeline.indexing.versions import live_manifest, settings_key, source_key
+from pipeline.store import Store
+from pipeline.store.protocol import RESERVED, all_points
+
+__all__ = ["beside", "carry", "to_remove"]
+
+_BATCH = 500  # points with thumbnails held at once
+
+
+def beside(job: IndexJob, checked: Checked, plan: Plan) -> set[str]:
+    """Ids of live points that other jobs brought: by --add, from rows gone since, or beyond a --limit.
+
+    Only where this job builds a new version in place of one of the same source. Where it goes on with the
+    live version they stay there anyway, and another source without --add is a new collection of that name.
+    """
+    live = live_manifest(checked.store, job.config.collection)
+    if live is None:
+        return set()
+    version, manifest = live
+    same_source = job.add or manifest.facts.get("source_key") == source_key(checked.source, job.config)
+    same_settings = manifest.facts.get("settings") == settings_key(job.config, checked.encoders)
+    if not same_source or (same_settings and not job.refit):
+        return set()
+    return {str(p.id) for p in all_points(checked.store, version, fields=[])} - set(
+        plan.table["id"].to_pylist()
+    )
+
+
+def carry(job: IndexJob, checked: Checked, ids: set[str], stagings: Mapping[str, Staging]) -> dict[str, Row]:
+    """Id -> row of these live points, whose vectors must be staged.
+
+    Raises:
+        SimileError: an encoder has no vectors of some of them; before anything is embedded.
+    """
+    if not ids:
+        return {}
+    for name, staging in stagings.items():
+        missing = len(ids - staging.ids())
+        if missing:
+            raise SimileError(
+                f"'{job.config.collection}' holds {len(ids):,} pictures beside those of this job (added, "
+                f"gone from the source, or beyond --limit), and {missing:,} have no vectors of '{name}': a "
+                "new version would lose them. Take a source that has them all, or another collection's name; "
+                "--sync, without --limit, builds without them."
+            )
+    return _rows(checked.store, checked.store.aliases()[job.config.collection], ids)
+
+
+def _rows(store: Store, version: str, ids: set[str]) -> dict[str, Row]:
+    """What the store knows of them."""
+    rows, wanted = {}, sorted(ids)
+    for start in range(0, len(wanted), _BATCH):
+        for record in store.retrieve(version, wanted[start : start + _BATCH]):
+            payload = dict(record.payload or {})
+            own = payload.pop(RESERVED)
+            text = json.dumps(payload, ensure_ascii=False)
+            rows[str(record.id)] = Row(text, tuple(own["places"]), own.get("credit"))
+    return rows
+
+
+def to_remove(job: IndexJob, gone: set[str], unreadable: int) -> set[str]:
+    """Points that --sync removes. What could not be read may be there again tomorrow."""
+    if not job.sync or not gone:
+        return set()
+    if unreadable:
+        raise SimileError(
+            f"{unreadable:,} rows of {job.config.source} could not be read, so nobody knows whether "
+            f"{len(gone):,} points are really gone; nothing was removed. Mend the source, "
+            "or leave out --sync."
+        )
+    return gone
