@@ -1,27 +1,24 @@
-"""What other programs and models call: every action by name, with plain values in and out.
+"""What other programs and models call: every action by name, with plain values in and out (see values.py)."""
 
-Values are strings, numbers and lists of strings only. A nested object could describe a file, and what calls
-for a model over MCP would open a file of that description on this machine.
-"""
-
-import base64
-import binascii
 import logging
-import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
-from page.endpoint import MAX_BYTES, parsed_filters, plain, search_endpoint
+from page.endpoint import parsed_filters, plain, search_endpoint
 from page.library import Library
-from page.searching import FAILED, check
+from page.searching import FAILED
+from page.values import box_of, example, limits, picture_bytes, settings_of, stored
 from page.visitors import is_search
-from pipeline.errors import ImageError, SimileError
+from pipeline.errors import SimileError
+from pipeline.explain import agreeing_bits
 from pipeline.search import Collection, Example, Settings
 
-__all__ = ["UPLOAD_TOOL", "Programs", "add_endpoints", "picture_bytes"]
+__all__ = ["UPLOAD_TOOL", "Programs", "add_endpoints"]
 
 UPLOAD_TOOL = "search"  # takes an upload, which a model cannot make: no MCP tool
 _MOST_VALUES = 200
@@ -32,7 +29,15 @@ def add_endpoints(library: Library) -> None:
     """Makes the endpoints; called inside the Blocks."""
     gr.api(search_endpoint(library), api_name=UPLOAD_TOOL)
     do = Programs(library)
-    for function in (do.collections, do.facets, do.search_image, do.search_by_id, do.recommend):
+    for function in (
+        do.collections,
+        do.facets,
+        do.search_image,
+        do.search_text,
+        do.search_by_id,
+        do.recommend,
+        do.explain,
+    ):
         gr.api(_explained(function), api_name=function.__name__)
 
 
@@ -77,6 +82,10 @@ class Programs:
         exact: bool = False,
         encoder: str = "",
         thumbnails: bool = False,
+        box: str = "",
+        matches_only: bool = False,
+        fold: bool = False,
+        diversity: float = 0.0,
     ) -> dict[str, Any]:
         """Find the pictures of a collection that look like an image, nearest first.
 
@@ -90,10 +99,39 @@ class Programs:
             exact: compare with every picture instead of the index.
             encoder: one of the collection's encoders; empty for its default.
             thumbnails: also return each hit's picture as a data URL, about 10 kB each.
+            box: search with a part of the picture: JSON list of left, top, right and bottom, each a share of
+                the side from 0 to 1, such as [0, 0, 0.5, 1]; empty for the whole.
+            matches_only: only pictures as near as the collection's calibrated score of a match.
+            fold: one hit for pictures that are nearly the same.
+            diversity: 0 (nearest) to 1 (as unlike each other as can be).
         """
-        picture = Example(picture=picture_bytes(image))
-        settings = _settings(metric, k, filters, exact, encoder)
+        picture = Example(picture=picture_bytes(image), box=box_of(box))
+        narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
+        settings = settings_of(metric, k, filters, exact, encoder, **narrowed)
         return self._found(collection, [picture], [], settings, thumbnails)
+
+    @is_search
+    def search_text(
+        self,
+        text: str,
+        collection: str,
+        k: int = 10,
+        filters: str = "{}",
+        encoder: str = "",
+        thumbnails: bool = False,
+    ) -> dict[str, Any]:
+        """Find the pictures of a collection that fit words; only for encoders that understand text.
+
+        Args:
+            text: what the pictures show.
+            collection: name of a collection, from the tool `collections`.
+            k: how many pictures, 1 to 100.
+            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
+            encoder: one of the collection's encoders; empty for its default.
+            thumbnails: also return each hit's picture as a data URL, about 10 kB each.
+        """
+        settings = settings_of("cosine", k, filters, encoder=encoder)
+        return self._found(collection, [Example(text=text)], [], settings, thumbnails)
 
     @is_search
     def search_by_id(
@@ -106,6 +144,9 @@ class Programs:
         exact: bool = False,
         encoder: str = "",
         thumbnails: bool = False,
+        matches_only: bool = False,
+        fold: bool = False,
+        diversity: float = 0.0,
     ) -> dict[str, Any]:
         """Find the pictures of a collection that look like one of its own pictures, which is left out.
 
@@ -118,9 +159,13 @@ class Programs:
             exact: compare with every picture instead of the index.
             encoder: one of the collection's encoders; empty for its default.
             thumbnails: also return each hit's picture as a data URL, about 10 kB each.
+            matches_only: only pictures as near as the collection's calibrated score of a match.
+            fold: one hit for pictures that are nearly the same.
+            diversity: 0 (nearest) to 1 (as unlike each other as can be).
         """
-        settings = _settings(metric, k, filters, exact, encoder)
-        return self._found(collection, [_stored(id)], [], settings, thumbnails)
+        narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
+        settings = settings_of(metric, k, filters, exact, encoder, **narrowed)
+        return self._found(collection, [stored(id)], [], settings, thumbnails)
 
     @is_search
     def recommend(
@@ -133,22 +178,75 @@ class Programs:
         combine: str = "any",
         diversity: float = 0.0,
         thumbnails: bool = False,
+        excluded: str = "{}",
+        at_most: str = "{}",
+        encoder: str = "",
     ) -> dict[str, Any]:
         """Recommend pictures near those that are liked and away from those that are disliked.
 
         Args:
-            likes: ids of earlier hits in the same collection.
+            likes: ids of earlier hits in the same collection, or pictures in base64 or as data URLs.
             collection: name of a collection, from the tool `collections`.
-            dislikes: ids of hits to stay away from.
+            dislikes: ids or pictures to stay away from.
             k: how many pictures, 1 to 100.
             filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
             combine: any (near one of the likes) or average (near all of them).
             diversity: 0 (nearest) to 1 (as unlike each other as can be).
             thumbnails: also return each hit's picture as a data URL, about 10 kB each.
+            excluded: JSON object of what no hit may have, such as {"artist": ["Claude Monet"]}.
+            at_most: JSON object of how many hits may share a value of a field, such as {"artist": 2}.
+            encoder: one of the collection's encoders; empty for its default.
         """
-        settings = _settings("cosine", k, filters, combine=combine, diversity=float(diversity))
-        liked, disliked = ([_stored(one) for one in ids or []] for ids in (likes, dislikes))
+        settings = settings_of(
+            "cosine",
+            k,
+            filters,
+            encoder=encoder,
+            combine=combine,
+            diversity=float(diversity),
+            excluded=parsed_filters(excluded),
+            at_most=limits(at_most),
+        )
+        liked, disliked = ([example(one) for one in given or []] for given in (likes, dislikes))
         return self._found(collection, liked, disliked, settings, thumbnails)
+
+    @is_search
+    def explain(
+        self, hit_id: str, collection: str, id: str = "", image: str = "", encoder: str = ""
+    ) -> dict[str, Any]:
+        """Say why a picture of a collection resembles another: which parts, which bits, and its rank.
+
+        Give either `id` or `image` as the picture that was searched from.
+
+        Args:
+            hit_id: the `id` of a hit.
+            collection: its collection.
+            id: the `id` of the stored picture that was searched from.
+            image: or that picture in base64 or as a data URL.
+            encoder: one of the collection's encoders; empty for its default.
+
+        Returns:
+            `similarity`; `exact`, whether the heat adds up to it; `query_heat` and `hit_heat`, rows of
+            numbers over the parts of both pictures that the network saw; `agreeing_bits` of `bits`; and for
+            each metric the hit's score, distance, exact rank and how unusual the score is.
+        """
+        found = self._library.open(collection)
+        if bool(id) == bool(image):
+            raise SimileError("give either the id of a stored picture or an image to explain a hit by")
+        own = stored(id).id if id else None
+        picture = found.get(own).thumbnail if own else picture_bytes(image)
+        hit = stored(hit_id).id or ""
+        reasons = found.why(picture, hit, encoder or None, own)
+        told = reasons.explanation
+        return {
+            "similarity": round(float(told.similarity), 6),
+            "exact": told.exact,
+            "query_heat": np.round(told.query, 4).tolist(),
+            "hit_heat": np.round(told.hit, 4).tolist(),
+            "agreeing_bits": int(agreeing_bits(reasons.query_code, reasons.hit_code).sum()),
+            "bits": len(reasons.hit_code),
+            "standings": [asdict(standing) for standing in reasons.standings],
+        }
 
     def _found(
         self,
@@ -167,33 +265,6 @@ class Programs:
         return {"hits": hits, "more": answer.more, **answer.times, "collection": found.name}
 
 
-def picture_bytes(text: str) -> bytes:
-    """The bytes of a picture in base64 or a data URL.
-
-    Raises:
-        ImageError: it is something else, such as an address or a path, or too large.
-    """
-    head, comma, body = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
-    if comma and not head.lower().endswith(";base64"):
-        raise ImageError("the data URL is not in base64; write data:image/png;base64,…")
-    if len(body) > MAX_BYTES * 4 / 3 + 4:
-        raise ImageError(f"the picture is larger than {MAX_BYTES // 1_000_000} MB; send a smaller one")
-    try:
-        return base64.b64decode("".join(body.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise ImageError(
-            "the picture is not base64; send its bytes in base64, or the id of a hit to search_by_id "
-            "(addresses and paths are not read)"
-        ) from None
-
-
-def _stored(point_id: str) -> Example:
-    try:
-        return Example(id=str(uuid.UUID(point_id)))
-    except (ValueError, AttributeError, TypeError):
-        raise SimileError(f"{str(point_id)[:60]!r} is no id; take the `id` of an earlier hit") from None
-
-
 def _described(found: Collection) -> dict[str, Any]:
     return {
         "name": found.name,
@@ -204,14 +275,6 @@ def _described(found: Collection) -> dict[str, Any]:
         "filters": found.filters,
         "credit": found.credit,
     }
-
-
-def _settings(
-    metric: str, k: int, filters: str, exact: bool = False, encoder: str = "", **others: Any
-) -> Settings:
-    check(metric, k)
-    wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder or None, **others}
-    return Settings(metric, int(k), **wanted)  # type: ignore[arg-type]
 
 
 def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

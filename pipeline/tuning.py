@@ -16,15 +16,19 @@ __all__ = ["QUANTIZATIONS", "SEARCHES", "Trial", "frontier", "recommend", "try_s
 
 _VECTOR = "v"
 _BATCH = 1000
+_FLOAT_BYTES = 4  # without codes, the originals are compared
 QUERIES = 500
 
 QUANTIZATIONS: tuple[dict[str, Any], ...] = (
     {"kind": "binary", "bits": 1},
+    {"kind": "binary", "bits": 1.5},
     {"kind": "binary", "bits": 2},
     {"kind": "turbo", "bits": 1},
+    {"kind": "turbo", "bits": 1.5},
     {"kind": "turbo", "bits": 2},
     {"kind": "turbo", "bits": 4},
     {"kind": "scalar"},
+    {"kind": "product", "compression": "x32"},
     {"kind": "none"},
 )
 SEARCHES: tuple[dict[str, Any], ...] = (
@@ -83,8 +87,9 @@ def try_settings(
         try:
             _fill(store, version, config.model_copy(update={"quantization": quantization}), unit, ids)
             truth = truth or exact_scores(store, version, queries, SearchConfig().to_qdrant(K, exact=True))
+            codes = len(ids) * quantization.code_bytes(vectors.shape[1])
             resident = (store.resident_bytes(version) or {}).get(_VECTOR) or Resident(
-                0, round(len(ids) * config.hnsw.link_bytes(len(ids)))
+                codes, round(len(ids) * config.hnsw.link_bytes(len(ids)))
             )
             for search in searches if quantization.kind != "none" else [{"hnsw_ef": s} for s in (64, 128)]:
                 params = SearchConfig.model_validate(search).to_qdrant(K + 1)
@@ -93,7 +98,7 @@ def try_settings(
                     wanted,
                     search,
                     round(found.recall, 4),
-                    float(quantization.code_bytes(vectors.shape[1])),
+                    round(resident.codes / len(ids), 1) or float(_FLOAT_BYTES * vectors.shape[1]),
                     round(resident.links / len(ids), 1),
                     round(found.ms, 3),
                 )

@@ -29,6 +29,12 @@ _TURBO_BITS = {1: "bits1", 1.5: "bits1_5", 2: "bits2", 4: "bits4"}
 class ProjectionConfig(Frozen):
     """How raw network outputs become prepared vectors and codes; see pipeline/projection.py."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_word(cls, given: Any) -> Any:
+        """`projection: none` is short for `projection: {kind: none}`."""
+        return {"kind": given} if isinstance(given, str) else given
+
     kind: Literal["itq", "none"] = "itq"
     # 224 components of 2 bits and Turbo's two numbers are 64 bytes: recall@10 at 4-fold oversampling is 0.997
     # on CIFAR-10, where 512 components of 1 bit, 64 bytes too, reach 0.982.

@@ -57,6 +57,11 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
     from pipeline.indexing.payload_fields import payload_indexes
 
     source, split, fields, projection = _where(collection, options)
+    if options.limit and {"art", "all"} & set(options.protocol):
+        raise SimileError(
+            "--limit cuts another tenth of each artist's works than the one kept out of training, so that "
+            "the art protocol would ask with works that were trained on; leave out --limit."
+        )
     encoders = options.encoder or (collection.encoders if collection else [])
     splits = resolve_splits(source, split)
     labels = fields or list(payload_indexes(splits[0], None))

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from ray_jobs.session import print_result, ray_session, report_errors
 
@@ -53,7 +54,13 @@ def main(arguments: list[str] | None = None) -> None:
         }
         data = {key: getattr(options, key) for key in ("source", "limit") if getattr(options, key)}
         config = load_training_config(options.config, **changes, **({"data": data} if data else {}))
-        home = Path(str(resolve_home(options.home)))
+        where = resolve_home(options.home)
+        if "://" in where and not (options.runs and options.output):
+            raise SimileError(
+                f"The home {where} is no folder, and training keeps checkpoints and weights in folders that "
+                "all nodes see; give --runs and --output."
+            )
+        home = Path(where)
         if options.bits:
             network = config.network.model_dump() | {"code_bits": options.bits}
             named = {"name": f"{config.name}-{options.bits}", "network": network}

@@ -18,9 +18,10 @@ from pipeline.home import resolve_home
 from pipeline.indexing.staging import Staging
 from pipeline.projection import stored_projection
 from pipeline.store import Manifest, Store, open_store
+from pipeline.store._edge_models import INDEXING_THRESHOLD
 from pipeline.store.edge import EdgeStore
 from pipeline.tuning import Trial, frontier, recommend, try_settings
-from qdrant_config import CollectionConfig, EncoderConfig
+from qdrant_config import CollectionConfig, EncoderConfig, HnswConfig
 from ray_jobs.session import print_result, report_errors
 
 __all__ = ["main"]
@@ -70,9 +71,18 @@ def tune(options: argparse.Namespace) -> dict[str, Any]:
     if live is None:
         there = ", ".join(sorted(store.aliases())) or "none yet"
         raise SimileError(f"Collection '{options.collection}' does not exist; there are: {there}.")
-    vectors = staged_vectors(home, store.read_manifest(live), options.encoder, options.points)
+    manifest = store.read_manifest(live)
+    vectors = staged_vectors(home, manifest, options.encoder, options.points)
+    if vectors.nbytes < 1000 * INDEXING_THRESHOLD:
+        raise SimileError(
+            f"{len(vectors):,} vectors of {vectors.shape[1]} components are less than {INDEXING_THRESHOLD:,} "
+            "kB: Qdrant compares so few without codes and without a graph, and there is nothing to tune."
+        )
     config = CollectionConfig(
-        collection=options.collection, source="staged", encoders=[EncoderConfig(name="staged")]
+        collection=options.collection,
+        source="staged",
+        encoders=[EncoderConfig(name="staged")],
+        hnsw=HnswConfig.model_validate(manifest.facts.get("hnsw", {})),
     )
     trials = []
     with _scratch() as scratch:

@@ -1,12 +1,19 @@
 """The frontier by hand, and real scratch versions that leave nothing behind."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from pipeline.home import store_folder
+from pipeline.store import Manifest, Store
 from pipeline.store.edge import EdgeStore
+from pipeline.store.protocol import vector_params
 from pipeline.tuning import Trial, frontier, recommend, try_settings
 from qdrant_config import CollectionConfig, EncoderConfig
+from ray_jobs.tune import main
 
 
 def trial(recall: float, code_bytes: float, ms: float) -> Trial:
@@ -32,7 +39,38 @@ def test_scratch_versions_are_measured_and_dropped(tmp_path: Path) -> None:
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     searches = [{"oversampling": 1}, {"oversampling": 8}]
     found = list(try_settings(store, vectors, config, [{"kind": "binary"}, {"kind": "none"}], searches))
-    assert [t.code_bytes for t in found] == [16, 16, 400, 400]
+    assert [t.code_bytes for t in found] == [16, 16, 400, 400]  # as the engine's files say
     assert found[0].recall < found[1].recall  # more candidates are rescored
     assert found[-1].recall > 0.95
     assert store.versions("things") == []
+
+
+def test_the_command_recommends_and_refuses_too_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = EdgeStore(store_folder(str(tmp_path)))
+    config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
+    store.create("things__1", config, vector_params(config, {"v": 4}, {}), {})
+    store.finish("things__1")
+    store.write_manifest("things__1", Manifest({"hnsw": {"m": 8}}, {}))
+    store.switch("things", "things__1")
+    vectors = np.random.default_rng(0).normal(size=(2600, 100)).astype(np.float32)
+    monkeypatch.setattr("ray_jobs.tune.staged_vectors", lambda *_: vectors)
+    tried: list[CollectionConfig] = []
+
+    def few(scratch: Store, rows: np.ndarray, config: CollectionConfig) -> Iterator[Trial]:
+        tried.append(config)
+        return try_settings(
+            scratch, rows, config, [{"kind": "binary"}, {"kind": "none"}], [{"oversampling": 1}]
+        )
+
+    monkeypatch.setattr("ray_jobs.tune.try_settings", few)
+    main(["things", "--recall", "0.9", "--home", str(tmp_path)])
+    said = capsys.readouterr()
+    result = json.loads(said.out)
+    assert result["recommended"]["quantization"] == {"kind": "none"} and result["reached"]
+    assert "recommended" in said.err and tried[0].hnsw.m == 8
+    monkeypatch.setattr("ray_jobs.tune.staged_vectors", lambda *_: vectors[:100])
+    with pytest.raises(SystemExit):
+        main(["things", "--home", str(tmp_path)])
+    assert "there is nothing to tune" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import os
 import time
 import uuid
@@ -37,6 +38,7 @@ __all__ = ["TOLERANCE", "OnnxNetwork", "export", "find"]
 TOLERANCE = 1e-4  # largest difference of a component, as a share of the largest component; measured: 2e-6
 MAX_BYTES = 1_800_000_000  # of weights; above 2 GB the format needs several files
 LARGEST_BATCH = 4096
+log = logging.getLogger("simile")
 
 
 class OnnxNetwork:
@@ -85,10 +87,14 @@ def export(
     import torch
 
     if _record(fingerprint) is None:
-        record = _try(fingerprint, network, example)
-        draft = _file(fingerprint).with_suffix(f".{uuid.uuid4().hex}.draft")
-        draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        draft.replace(_file(fingerprint).with_suffix(".json"))
+        try:
+            _file(fingerprint).parent.mkdir(parents=True, exist_ok=True)
+            record = _try(fingerprint, network, example)
+            draft = _file(fingerprint).with_suffix(f".{uuid.uuid4().hex}.draft")
+            draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
+            draft.replace(_file(fingerprint).with_suffix(".json"))
+        except OSError as error:  # a full or read-only disk: torch does the same work, only slower
+            log.warning("no cache for ONNX exports at %s: %s", _file(fingerprint).parent, error)
     if not even_if_slower:
         return find(fingerprint)
     record = _record(fingerprint) or {}
@@ -104,7 +110,6 @@ def _try(fingerprint: str, network: nn.Module, example: torch.Tensor) -> dict[st
     import torch
 
     file = _file(fingerprint)
-    file.parent.mkdir(parents=True, exist_ok=True)
     if sum(p.nbytes for p in network.parameters()) > MAX_BYTES:
         return {"fastest": "torch", "reason": f"more than {MAX_BYTES:,} bytes of weights"}
     draft = file.with_suffix(f".{uuid.uuid4().hex}.draft")
@@ -117,6 +122,8 @@ def _try(fingerprint: str, network: nn.Module, example: torch.Tensor) -> dict[st
         program.save(str(draft))
         exported = OnnxNetwork(draft, torch.get_num_threads())
         return _compared(network, exported, example) | {"bytes": draft.stat().st_size}
+    except OSError:
+        raise
     except Exception as error:  # exporter and engine raise nearly anything for an operator they do not know
         cause = error.__cause__ or error  # the exporter wraps what happened in advice
         return {"fastest": "torch", "reason": f"{type(cause).__name__}: {str(cause).strip()[:300]}"}

@@ -238,6 +238,7 @@ def _manifest(
         "search": config.search.model_dump(),
         "projection": config.projection.model_dump(),
         "quantization": config.quantization.model_dump(),
+        "hnsw": config.hnsw.model_dump(),
         "rows": rows,
         "account": {k: getattr(account, k) for k in ("source", "written", "skipped", "rejected")},
         "built": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -102,7 +102,7 @@ def _fault(vector: np.ndarray) -> str:
         return "NaN or infinity"
     if np.abs(vector).max() > np.finfo(np.float16).max:
         return "values beyond 65,504, more than 16-bit floats hold"
-    return "" if vector.any() else "only zeros"
+    return "" if vector.astype(np.float16).any() else "only zeros, as 16-bit floats"
 
 
 def _attempt(

@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.evaluation.labels import Labels
+from pipeline.evaluation.labels import UNLABELLED, Labels
 from pipeline.evaluation.stored import kept, read_stored
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
@@ -76,8 +77,9 @@ def render(
 
 
 def _tells_apart(labels: Labels) -> bool:
-    """Two labels or more, and not one for every picture."""
-    return 1 < len(labels.names) <= len(labels.values) / 2
+    """Two labels or more, that some pictures share, and not one for every picture."""
+    counts = np.bincount(labels.values[labels.values != UNLABELLED], minlength=1)
+    return (counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2
 
 
 def _percent(value: float) -> str:

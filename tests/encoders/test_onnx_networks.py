@@ -79,3 +79,12 @@ def test_what_cannot_be_exported_stays_with_torch_and_says_why(cache: Path) -> N
     assert "data-dependent" in record(cache)["reason"]
     with pytest.raises(SimileError, match="leave out runtime='onnxruntime'"):
         onnx_networks.export("0" * 16, DependsOnValues().eval(), example, even_if_slower=True)
+
+
+def test_a_cache_that_cannot_be_written_leaves_torch_at_work(tmp_path: Path, cache: Path) -> None:
+    cache.parent.mkdir(parents=True)
+    cache.write_text("a file where the folder should be")
+    save_timm("resnet18", tmp_path / "model")
+    encoder = load_encoder(str(tmp_path / "model"))
+    encoder.accelerate(10**9)
+    assert encoder.runtime == "torch"

@@ -23,6 +23,8 @@ class Mean:
     def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:
         vectors = batch.mean((2, 3)).numpy()
         vectors[vectors[:, 0] == 13] = np.nan
+        vectors[vectors[:, 0] == 14] = 1e-9  # nothing, in the half precision that is staged
+        vectors[vectors[:, 0] == 15] = 1e9
         return vectors
 
 
@@ -41,6 +43,8 @@ def group():
         ("gone", 0b11, None),
         ("blue", 0b10, png((0, 0, 100), (6, 3))),
         ("odd", 0b01, png((13, 0, 0))),
+        ("tiny", 0b01, png((14, 0, 0))),
+        ("vast", 0b01, png((15, 0, 0))),
     ]
     return embed_group({"first": Mean(), "second": Mean()}, 256, rows)
 
@@ -61,6 +65,8 @@ def test_every_bad_row_says_what_is_wrong(group) -> None:
     failed = {reject["id"]: reject for reject in group.outputs["first"].failed}
     assert (failed["narrow"]["stage"], failed["narrow"]["reason"]) == ("preprocess", "ValueError: too narrow")
     assert (failed["odd"]["stage"], failed["odd"]["reason"]) == ("embed", "first gives NaN or infinity")
+    assert failed["tiny"]["reason"] == "first gives only zeros, as 16-bit floats"
+    assert failed["vast"]["reason"].startswith("first gives values beyond 65,504")
     assert group.outputs["second"].failed == []
 
 

@@ -20,13 +20,16 @@ from benchmarks.page import load
 from page.health import health
 from page.library import Library
 from page.links import link_to, read_link
-from page.programs import picture_bytes
 from page.shared import Query, Source
+from page.values import picture_bytes
 from page.visitors import Buckets, Visitors, address_of
 from pipeline.errors import ImageError, SimileError
 from tests.page.conftest import hit_pictures, run_apart, running, status
 
-ENDPOINTS = {"/search", "/collections", "/facets", "/search_image", "/search_by_id", "/recommend"}
+ENDPOINTS = {
+    *("/search", "/collections", "/facets", "/search_image", "/search_text", "/search_by_id"),
+    *("/recommend", "/explain"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,41 @@ def test_a_program_goes_from_collections_to_recommended_works(client: Client, pi
     disliked = near[0]["id"]
     wanted = client.predict([own], "wikiart", [disliked], k=5, api_name="/recommend")["hits"]
     assert wanted and not {own, disliked} & {hit["id"] for hit in wanted}
+
+
+def test_a_program_can_ask_what_the_page_can(client: Client, picture: Path) -> None:
+    image = base64.b64encode(picture.read_bytes()).decode()
+    first = client.predict(image, "wikiart", k=4, api_name="/search_image")["hits"]
+    part = client.predict(image, "wikiart", k=4, box="[0, 0, 0.5, 0.5]", api_name="/search_image")["hits"]
+    assert part[0]["score"] < first[0]["score"]
+    with pytest.raises(AppError, match="is no box"):
+        client.predict(image, "wikiart", box="left", api_name="/search_image")
+    varied = client.predict(image, "wikiart", k=4, diversity=0.9, api_name="/search_image")["hits"]
+    assert [hit["id"] for hit in varied] != [hit["id"] for hit in first]
+    sure = client.predict(image, "wikiart", k=50, matches_only=True, api_name="/search_image")["hits"]
+    assert sure and not any(hit["weak"] for hit in sure) and len(sure) < 50
+    artist = first[0]["payload"]["artist"]
+    excluded = json.dumps({"artist": [artist]})
+    others = client.predict(
+        [image, first[1]["id"]],
+        "wikiart",
+        k=9,
+        excluded=excluded,
+        at_most='{"artist": 1}',
+        api_name="/recommend",
+    )["hits"]
+    artists = [hit["payload"]["artist"] for hit in others]
+    assert others and artist not in artists and len(set(artists)) == len(artists)
+    why = client.predict(first[1]["id"], "wikiart", image=image, api_name="/explain")
+    assert [one["metric"] for one in why["standings"]] == ["cosine", "hamming"]
+    assert why["standings"][0]["rank"] == 2 and 0 < why["agreeing_bits"] < why["bits"]
+    assert len(why["query_heat"]) > 1 and len(why["hit_heat"][0]) > 1
+    by_id = client.predict(first[1]["id"], "wikiart", id=first[0]["id"], api_name="/explain")
+    assert by_id["similarity"] == pytest.approx(why["similarity"], abs=0.02)
+    with pytest.raises(AppError, match="either the id"):
+        client.predict(first[1]["id"], "wikiart", api_name="/explain")
+    with pytest.raises(AppError, match="knows pictures and no words"):
+        client.predict("a lake", "wikiart", api_name="/search_text")
 
 
 @pytest.mark.parametrize("image", ["http://127.0.0.1/x.png", "/etc/hostname", "data:image/svg+xml,<svg/>"])

@@ -75,6 +75,10 @@ def test_each_kind_in_qdrants_words(settings: dict[str, Any], qdrant: dict[str, 
     assert said == qdrant | {"always_ram": True}
 
 
+def test_no_projection_in_a_word(tmp_path: Path) -> None:
+    assert load(tmp_path, "projection: none").projection.kind == "none"
+
+
 def test_no_quantization() -> None:
     assert QuantizationConfig(kind="none").to_qdrant() is None
     assert QuantizationConfig(kind="none").code_bytes(512) == 2048

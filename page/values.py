@@ -1,0 +1,83 @@
+"""Values that programs and models send -> what a search takes.
+
+They are strings, numbers and lists of strings only. A nested object could describe a file, and what calls for
+a model over MCP would open a file of that description on this machine.
+"""
+
+import base64
+import binascii
+import json
+import uuid
+from typing import Any
+
+from page.endpoint import MAX_BYTES, parsed_filters
+from page.searching import check
+from pipeline.errors import ImageError, SimileError
+from pipeline.search import Box, Example, Settings
+
+__all__ = ["box_of", "example", "limits", "picture_bytes", "settings_of", "stored"]
+
+
+def picture_bytes(text: str) -> bytes:
+    """The bytes of a picture in base64 or a data URL.
+
+    Raises:
+        ImageError: it is something else, such as an address or a path, or too large.
+    """
+    head, comma, body = text.partition(",") if text[:5].lower() == "data:" else ("", "", text)
+    if comma and not head.lower().endswith(";base64"):
+        raise ImageError("the data URL is not in base64; write data:image/png;base64,…")
+    if len(body) > MAX_BYTES * 4 / 3 + 4:
+        raise ImageError(f"the picture is larger than {MAX_BYTES // 1_000_000} MB; send a smaller one")
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except (binascii.Error, ValueError):
+        raise ImageError(
+            "the picture is not base64; send its bytes in base64, or the id of a hit to search_by_id "
+            "(addresses and paths are not read)"
+        ) from None
+
+
+def stored(point_id: str) -> Example:
+    """A stored picture by its id."""
+    try:
+        return Example(id=str(uuid.UUID(point_id)))
+    except (ValueError, AttributeError, TypeError):
+        raise SimileError(f"{str(point_id)[:60]!r} is no id; take the `id` of an earlier hit") from None
+
+
+def example(text: str) -> Example:
+    """A stored picture by its id, or a picture in base64."""
+    try:
+        return Example(id=str(uuid.UUID(text)))
+    except (ValueError, AttributeError, TypeError):
+        return Example(picture=picture_bytes(str(text)))
+
+
+def box_of(text: str) -> Box | None:
+    """From a JSON list; None of an empty text."""
+    try:
+        sides = json.loads(text) if text else None
+        if sides is None:
+            return None
+        left, top, right, bottom = (float(side) for side in sides)
+    except (ValueError, TypeError):
+        raise SimileError(f"{text[:60]!r} is no box; write it as [left, top, right, bottom]") from None
+    return left, top, right, bottom
+
+
+def limits(text: str) -> dict[str, int] | None:
+    """Field -> how many hits may share a value, from a JSON object."""
+    parsed = parsed_filters(text)
+    if parsed and not all(isinstance(most, int) and not isinstance(most, bool) for most in parsed.values()):
+        raise SimileError('at_most must name whole numbers, such as {"artist": 2}')
+    return parsed
+
+
+def settings_of(
+    metric: str, k: int, filters: str, exact: bool = False, encoder: str = "", **others: Any
+) -> Settings:
+    """Refuses what a program may send and a visitor cannot."""
+    check(metric, k)
+    wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder or None, **others}
+    return Settings(metric, int(k), **wanted)  # type: ignore[arg-type]
