@@ -59,9 +59,6 @@ def transformers_model(kind: str) -> nn.Module:
         "convnext": lambda: t.ConvNextModel(
             t.ConvNextConfig(num_stages=2, **cnn, layer_scale_init_value=1.0)
         ),
-        "efficientnet": lambda: t.EfficientNetModel(
-            t.EfficientNetConfig(image_size=32, hidden_dim=256, width_coefficient=0.2, depth_coefficient=0.1)
-        ),
         "vit_mae": lambda: t.ViTMAEModel(t.ViTMAEConfig(**VIT)),
         "bert": lambda: t.BertModel(t.BertConfig(**TEXT)),
         "metaclip2": lambda: t.MetaClip2Model(
@@ -85,7 +82,6 @@ def transformers_processor(kind: str):
         "siglip": lambda: t.SiglipImageProcessorPil(**SQUARE),
         "resnet": lambda: t.ConvNextImageProcessorPil(size={"shortest_edge": 32}),
         "convnext": lambda: t.ConvNextImageProcessorPil(size={"shortest_edge": 32}),
-        "efficientnet": lambda: t.EfficientNetImageProcessorPil(**SQUARE),
     }
     return makers.get(kind, lambda: t.ViTImageProcessorPil(**SQUARE))()
 

@@ -24,10 +24,9 @@ EXPECTED = {
     "resnet": lambda m, x: m(x).pooler_output.flatten(1),
     "convnext": lambda m, x: m(x).last_hidden_state.mean((2, 3)),
     "swin": lambda m, x: m(x).pooler_output,
-    "efficientnet": lambda m, x: m(x).last_hidden_state.mean((2, 3)),
     "metaclip2": lambda m, x: m.get_image_features(x).pooler_output,
 }
-DIMENSION = {"clip": 24, "metaclip2": 24, "resnet": 16, "convnext": 16, "swin": 16, "efficientnet": 256}
+DIMENSION = {"clip": 24, "metaclip2": 24, "resnet": 16, "convnext": 16, "swin": 16}
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
