@@ -49,8 +49,8 @@ def stored(point_id: str) -> Example:
 def example(text: str) -> Example:
     """A stored picture by its id, or a picture in base64."""
     try:
-        return Example(id=str(uuid.UUID(text)))
-    except (ValueError, AttributeError, TypeError):
+        return stored(text)
+    except SimileError:
         return Example(picture=picture_bytes(str(text)))
 
 
@@ -77,7 +77,7 @@ def limits(text: str) -> dict[str, int] | None:
 def settings_of(
     metric: str, k: int, filters: str, exact: bool = False, encoder: str = "", **others: Any
 ) -> Settings:
-    """Refuses what a program may send and a visitor cannot."""
+    """The search that was asked for; refuses what a program may send and a visitor cannot."""
     check(metric, k)
     wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder or None, **others}
     return Settings(metric, int(k), **wanted)  # type: ignore[arg-type]
