@@ -60,7 +60,8 @@ def index(collection: str, home: Path, url: str | None, actors: int = NODES) -> 
     settings: dict[str, Any] = {
         "collection": collection,
         "source": str(ROOT / "samples" / "cifar10"),
-        "encoders": [{"name": "weights:cifar10-cnn", "vector": "cnn"}],
+        # Four times the pixels: reading must not be slower than the networks, or an actor has nothing to do.
+        "encoders": [{"name": "weights:cifar10-cnn@64px", "vector": "cnn"}],
         "projection": {"dimension": 32},
     }
     job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, limit=ROWS, actors=actors)
