@@ -1,6 +1,7 @@
 """Index a collection: python -m ray_jobs.index qdrant_config/cifar10.yaml [--source …] [--sample] …"""
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -87,6 +88,8 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
     from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection, preflight
+    from pipeline.indexing.resources import check_this_machine
+    from pipeline.indexing.writer import refuse_second_writer
 
     job = IndexJob(
         config=config,
@@ -101,6 +104,10 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         other_source=bool(options.source),
     )
     checked = preflight(job)  # fails in seconds, before Ray is started
+    if not options.dry_run:
+        refuse_second_writer(home, config.collection)
+    if not os.environ.get("RAY_ADDRESS"):
+        check_this_machine(options.actors)
     with ray_session():
         if options.dry_run:
             return dry_run(job, checked)

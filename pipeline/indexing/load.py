@@ -164,7 +164,7 @@ def load_rows(
             fn_constructor_args=(load, store.address, _about_server()),
             batch_size=_BATCH,
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(min_size=1, max_size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
+            compute=ActorPoolStrategy(size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
             num_cpus=0.25,
         )
         return _drain(answers, _Writer.read, bar.update)

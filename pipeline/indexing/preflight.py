@@ -18,6 +18,8 @@ from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
 from qdrant_config import CollectionConfig
 
+_PATIENCE_SECONDS = 3.0  # with a store that fails now; the job itself has more
+
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight"]
 
 
@@ -88,7 +90,7 @@ def preflight(job: IndexJob) -> Checked:
             f"there are: {', '.join(source.payload_columns) or 'none'}."
         )
     store = open_store(job.home, job.url)
-    _check_writable(store, config)
+    _check_writable(open_store(job.home, job.url, patience=_PATIENCE_SECONDS), config)
     _check_disk(job, source, encoders, in_home=not store.parallel_writes)
     checked = Checked(source, encoders, store)
     if job.add:

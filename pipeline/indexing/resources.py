@@ -1,5 +1,6 @@
 """What an index job reserves of a Ray cluster, checked before anything waits for it."""
 
+import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 from pipeline.errors import SimileError
 from pipeline.store import Store
 
-__all__ = ["Reservation", "check_cluster", "reserve", "share_out", "spread"]
+__all__ = ["Reservation", "check_cluster", "check_this_machine", "reserve", "share_out", "spread"]
 
 READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
 # Beyond about four threads the small matrices of one image stop scaling; Ray takes whole CPUs above one.
@@ -85,6 +86,15 @@ def share_out(
         f"{' on the nodes that have the GPUs' if gpu else ''} and the cluster has {cpus:g}; "
         "lower --actors or add CPUs."
     )
+
+
+def check_this_machine(actors: int | None) -> None:
+    """Without a cluster: CPUs for so many actors, looked at before Ray is started.
+
+    Raises:
+        SimileError: this machine can never give them.
+    """
+    share_out([(float(os.cpu_count() or 1), 0.0)], actors, 0.0)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from pipeline.errors import SimileError
 from pipeline.indexing.progress import begin, step
 from pipeline.indexing.staging import filesystem
 
-__all__ = ["JobRecord", "job_records", "writer_lock"]
+__all__ = ["JobRecord", "job_records", "refuse_second_writer", "writer_lock"]
 
 _RENEWED_EVERY = 2.0  # seconds
 _DEAD_AFTER = 4  # missed renewals
@@ -65,19 +65,26 @@ def writer_lock(home: str, collection: str) -> Iterator[None]:
         record.lease()
         lock = None
     else:
-        folder = Path(home) / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{collection}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise _held(collection, record.read()) from None
+        lock = record.lock()
     try:
         with record.renewed():
             yield
     finally:
         if lock:
             lock.release()
+
+
+def refuse_second_writer(home: str, collection: str) -> None:
+    """Look whether another job writes, and take nothing: said in seconds, before Ray is started.
+
+    Raises:
+        SimileError: another job holds the collection.
+    """
+    record = _Record(home, collection)
+    if not record.remote:
+        record.lock().release()
+    elif (now := record.read()) and now.alive:
+        record.watch(now)
 
 
 def job_records(home: str) -> dict[str, JobRecord]:
@@ -119,17 +126,32 @@ class _Record:
         if not self.remote:
             self.files.move(draft, self.path)
 
+    def lock(self) -> filelock.BaseFileLock:
+        """The lock of a local home, held."""
+        folder = Path(self.path).parent.parent / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{self.collection}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise _held(self.collection, self.read()) from None
+        return lock
+
+    def watch(self, before: JobRecord) -> None:
+        """Wait until `before` should have been renewed several times; raise if it was."""
+        for _ in range(_DEAD_AFTER):
+            time.sleep(_RENEWED_EVERY)
+            now = self.read()
+            if now is None:
+                return
+            if now != before:
+                raise _held(self.collection, now)
+
     def lease(self) -> None:
         """Take the collection if nobody renews the record; of two who try at once, one gets it."""
         before = self.read()
         if before and not before.stopped:
-            for _ in range(_DEAD_AFTER):
-                time.sleep(_RENEWED_EVERY)
-                now = self.read()
-                if now is None:
-                    break
-                if now != before:
-                    raise _held(self.collection, now)
+            self.watch(before)
         self.write()
         time.sleep(_RENEWED_EVERY / 2)
         if (now := self.read()) is None or now.job != self.job:

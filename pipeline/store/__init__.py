@@ -8,8 +8,13 @@ from pipeline.store.protocol import Manifest, Store
 __all__ = ["Manifest", "Store", "open_store"]
 
 
-def open_store(home: str | None = None, url: str | None = None) -> Store:
+def open_store(home: str | None = None, url: str | None = None, *, patience: float | None = None) -> Store:
     """The Qdrant server at `url` or `QDRANT_URL` (key: `QDRANT_API_KEY`); without one, the embedded engine.
+
+    Args:
+        home: where the embedded store lies; None: `SIMILE_HOME`, else the user's data directory.
+        url: of a server.
+        patience: seconds that writes to a server are repeated; None: `SIMILE_STORE_PATIENCE`, else 120.
 
     Raises:
         SimileError: the server does not answer, or the home cannot hold an embedded store.
@@ -18,7 +23,7 @@ def open_store(home: str | None = None, url: str | None = None) -> Store:
     if url:
         from pipeline.store.server import ServerStore
 
-        return ServerStore(url, api_key=os.environ.get("QDRANT_API_KEY"))
+        return ServerStore(url, api_key=os.environ.get("QDRANT_API_KEY"), patience=patience)
     from pipeline.store.edge import EdgeStore
 
     return EdgeStore(store_folder(resolve_home(home)))

@@ -2,19 +2,23 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 import tenacity
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from pipeline.errors import SimileError
 
-__all__ = ["patience_seconds", "payload_bytes", "request_slices", "retried"]
+__all__ = ["grpc_port", "patience_seconds", "payload_bytes", "request_slices", "retried"]
 
 REQUEST_BYTES = 8 * 2**20  # a quarter of the server's default limit
 REQUEST_POINTS = 256
 _PATIENCE_SECONDS = 120.0
+_CONNECT_SECONDS = 8.0  # preflight answers within ten
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 15.0
 _PASSING_CODES = (
     grpc.StatusCode.UNAVAILABLE,
@@ -26,6 +30,33 @@ _PASSING_CODES = (
 def patience_seconds() -> float:
     """How long writes are repeated before the store counts as gone: `SIMILE_STORE_PATIENCE`, else 120 s."""
     return float(os.environ.get("SIMILE_STORE_PATIENCE") or _PATIENCE_SECONDS)
+
+
+def grpc_port(url: str, port: str) -> int:
+    """`port` as a number, when a server of gRPC accepts connections there.
+
+    Raises:
+        SimileError: no number, or nobody answers.
+    """
+    host = urlsplit(url).hostname or "localhost"
+    secure = urlsplit(url).scheme == "https"
+    target = f"{host}:{port}"
+    channel = (
+        grpc.secure_channel(target, grpc.ssl_channel_credentials())
+        if secure
+        else grpc.insecure_channel(target)
+    )
+    try:
+        if not port.isdigit():
+            raise SimileError(f"QDRANT_GRPC_PORT is '{port}'; it must be a number, such as 6334.")
+        grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
+    except grpc.FutureTimeoutError:
+        raise SimileError(
+            f"Nobody answers gRPC at {target}; set QDRANT_GRPC_PORT to the server's port for it, or unset it."
+        ) from None
+    finally:
+        channel.close()
+    return int(port)
 
 
 def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
@@ -43,22 +74,35 @@ def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
     """
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_passes),
-        wait=tenacity.wait_random_exponential(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS),
+        wait=partial(_wait, longest=min(_LONGEST_WAIT_SECONDS, patience / 4)),
         stop=tenacity.stop_after_delay(patience),
         reraise=True,
     )
     try:
         return attempts(send)
-    except (ResponseHandlingException, UnexpectedResponse, grpc.RpcError) as error:
+    except (
+        ResponseHandlingException,
+        UnexpectedResponse,
+        ResourceExhaustedResponse,
+        grpc.RpcError,
+    ) as error:
         raise SimileError(_sentence(error, patience, address)) from error
 
 
+def _wait(attempt: tenacity.RetryCallState, longest: float) -> float:
+    """Growing and jittered, and not shorter than a server that says 429 asks for."""
+    error = attempt.outcome.exception() if attempt.outcome else None
+    asked = error.retry_after_s if isinstance(error, ResourceExhaustedResponse) else 0.0
+    return asked + tenacity.wait_random_exponential(_FIRST_WAIT_SECONDS, longest)(attempt)
+
+
 def _sentence(error: Exception, patience: float, address: str) -> str:
-    status = getattr(error, "status_code", None)
-    if status in (401, 403):
+    status = 429 if isinstance(error, ResourceExhaustedResponse) else getattr(error, "status_code", None)
+    denied = _grpc_code(error) in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+    if status in (401, 403) or denied:
         return (
-            f"The Qdrant server at {address} refuses this key ({status}); set QDRANT_API_KEY to one that "
-            "may do what is asked."
+            f"The Qdrant server at {address} refuses this key{f' ({status})' if status else ''}; "
+            "set QDRANT_API_KEY to one that may do what is asked."
         )
     if not _passes(error):
         return f"The Qdrant server at {address} refuses the request: {' '.join(str(error).split())[:300]}"
@@ -76,8 +120,12 @@ def _passes(error: BaseException) -> bool:
     if isinstance(error, UnexpectedResponse):
         return error.status_code == 429 or (error.status_code or 0) >= 500
     if isinstance(error, grpc.RpcError):
-        return isinstance(error, grpc.Call) and error.code() in _PASSING_CODES
-    return isinstance(error, ResponseHandlingException)
+        return _grpc_code(error) in _PASSING_CODES
+    return isinstance(error, ResponseHandlingException | ResourceExhaustedResponse)
+
+
+def _grpc_code(error: BaseException) -> grpc.StatusCode | None:
+    return error.code() if isinstance(error, grpc.Call) else None
 
 
 def payload_bytes(payload: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from safetensors.numpy import load, save
 
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.store._requests import patience_seconds, payload_bytes, request_slices, retried
+from pipeline.store._requests import grpc_port, patience_seconds, payload_bytes, request_slices, retried
 from pipeline.store.protocol import Manifest, Resident, VectorQuery, all_points
 from qdrant_config import CollectionConfig
 
@@ -35,9 +35,9 @@ class ServerStore:
     parallel_writes = True
     in_place = True
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    def __init__(self, url: str, api_key: str | None = None, patience: float | None = None) -> None:
         self.address = url
-        self.patience = patience_seconds()
+        self.patience = patience_seconds() if patience is None else patience
         try:
             probe = QdrantClient(
                 url=url, api_key=api_key, timeout=_CONNECT_SECONDS, check_compatibility=False
@@ -48,16 +48,13 @@ class ServerStore:
         except UnexpectedResponse as error:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-        # gRPC has another port, which no address of the REST interface tells.
-        grpc_port = os.environ.get("QDRANT_GRPC_PORT")
-        self.client = QdrantClient(
-            url=url,
-            api_key=api_key,
-            timeout=_TIMEOUT_SECONDS,
-            check_compatibility=False,
-            prefer_grpc=bool(grpc_port),
-            grpc_port=int(grpc_port or 6334),
+        connect = partial(
+            QdrantClient, url=url, api_key=api_key, timeout=_TIMEOUT_SECONDS, check_compatibility=False
         )
+        self.client = connect()
+        # Vectors are what is long to send as JSON; gRPC has a port of its own, which no REST address tells.
+        port = os.environ.get("QDRANT_GRPC_PORT")
+        self.writer = connect(prefer_grpc=True, grpc_port=grpc_port(url, port)) if port else self.client
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version."""
@@ -103,7 +100,7 @@ class ServerStore:
                 vectors={name: rows[part].tolist() for name, rows in vectors.items()},
                 payloads=list(payloads[part]),
             )
-            self._write(self.client.upsert, version, batch, wait=True)
+            self._write(self.writer.upsert, version, batch, wait=True)
 
     def _write(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         """What a job can wait for."""

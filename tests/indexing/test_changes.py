@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,18 +218,42 @@ def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copi
         assert hits[0].payload["_simile"]["places"] == ["red/3.png:0"]
 
 
+@contextmanager
+def reading(url: str, query: Path) -> Iterator[list[int]]:
+    """Search without a pause while the block runs: how many hits each time, the picture itself first."""
+    seen: list[int] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            hits = open_collection("colours", url=url).search(query, k=100, exact=True)
+            assert hits[0].payload["_simile"]["places"] == ["red/3.png:0"]
+            seen.append(len(hits))
+
+    with ThreadPoolExecutor(1) as reader:
+        reads = reader.submit(read)
+        try:
+            yield seen
+        finally:
+            done.set()
+            reads.result(30)
+
+
 def test_a_server_takes_additions_in_place(index: Index, indexed: Copied, tmp_path: Path) -> None:
     _, source = indexed
     extra = source / "red" / "new.png"
     with QdrantStandIn() as server:
         first = index(tmp_path, source, url=server.url)
-        try:
-            picture(COLOURS["red"], 99).save(extra)
-            more = index(tmp_path, source, url=server.url)
-        finally:
-            extra.unlink()
+        with reading(server.url, source / "red" / "3.png") as seen:
+            try:
+                picture(COLOURS["red"], 99).save(extra)
+                more = index(tmp_path, source, url=server.url)
+            finally:
+                extra.unlink()
+            gone = index(tmp_path, source, url=server.url, sync=True)
+        # No search failed, and none saw more or less than the pictures before or after.
+        assert set(seen) == {24, 25}
         assert (more.version, more.written, more.embedded) == (first.version, 1, 1)
-        gone = index(tmp_path, source, url=server.url, sync=True)
         assert (gone.version, gone.removed, gone.written) == (first.version, 1, 0)
         assert open_collection("colours", url=server.url).count == 24
         # What a job leaves that ends between its writes and the manifest is put right by the next one.

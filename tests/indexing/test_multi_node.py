@@ -98,16 +98,38 @@ def assert_nothing_lost(account: Account, collection: str, home: Path, url: str)
     assert len(staged) == len(set(staged)) == account.written  # nothing embedded and kept twice
 
 
+def concurrent_writes(server: QdrantStandIn) -> list[int]:
+    """How many writes of points were under way when each of them came in."""
+    under_way, at_once, lock = [0], [0], threading.Lock()
+
+    def slowly(method: str, path: str) -> None:
+        if method == "PUT" and path.endswith("/points") and "preflight" not in path:
+            with lock:
+                under_way[0] += 1
+                at_once.append(under_way[0])
+            time.sleep(0.3)
+            with lock:
+                under_way[0] -= 1
+
+    server.fault = slowly
+    return at_once
+
+
 def test_the_embedded_store_is_refused_on_several_nodes(cluster: Cluster, tmp_path: Path) -> None:
     with pytest.raises(SimileError, match=r"has 3 nodes and the embedded store is a folder.*set QDRANT_URL"):
         index("one", tmp_path, None)
 
 
-def test_every_node_embeds(cluster: Cluster, tmp_path: Path) -> None:
+def test_every_node_embeds_and_several_write(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.indexing.load._ROWS_A_WRITER", 400)  # three writers
     with QdrantStandIn() as server:
+        at_once = concurrent_writes(server)
         account = index("two", tmp_path, server.url)
         assert_nothing_lost(account, "two", tmp_path, server.url)
     assert len({actor["node"] for actor in account.actors.values()}) == NODES
+    assert max(at_once) >= 2
 
 
 def test_an_actor_and_a_node_die_and_the_account_adds_up(cluster: Cluster, tmp_path: Path) -> None:

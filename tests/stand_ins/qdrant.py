@@ -20,14 +20,15 @@ __all__ = ["Fault", "QdrantStandIn"]
 STALL_SECONDS = 1.0
 
 
-Fault = Literal["500", "429", "403", "drop", "stall"]
+Fault = Literal["500", "429", "403", "drop", "stall", "later"]
 
 
 class QdrantStandIn:
     """Context manager; `url` is where it listens. `api_key` makes it ask for one.
 
     `fault`, given method and path, may name what goes wrong with a request: an answer of 500, 429 or 403, a
-    connection dropped without an answer, or a pause of `STALL_SECONDS` before a 500.
+    connection dropped without an answer, a pause of `STALL_SECONDS` before a 500, or ("later") a 429 that
+    names the seconds to wait.
     """
 
     def __init__(self, api_key: str | None = None) -> None:
@@ -73,6 +74,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "drop":
             self.close_connection = True
             return self.connection.shutdown(socket.SHUT_RDWR)
+        if fault == "later":
+            return self._send(429, {"status": {"error": fault}}, {"retry-after": "1"})
         if fault:
             time.sleep(STALL_SECONDS if fault == "stall" else 0)
             return self._send(int(fault) if fault.isdigit() else 500, {"status": {"error": fault}})
@@ -82,11 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(404, {"status": {"error": str(error)}, "time": 0.0})
         return self._send(200, {"result": result, "status": "ok", "time": 0.0})
 
-    def _send(self, status: int, answer: dict[str, Any]) -> None:
+    def _send(self, status: int, answer: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         data = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 

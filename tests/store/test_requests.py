@@ -2,6 +2,7 @@
 
 import itertools
 
+import grpc
 import numpy as np
 import pytest
 
@@ -11,6 +12,7 @@ from pipeline.store._requests import REQUEST_BYTES, REQUEST_POINTS, payload_byte
 from pipeline.store.protocol import vector_params
 from qdrant_config import CollectionConfig, EncoderConfig
 from tests.stand_ins.qdrant import Fault, QdrantStandIn
+from tests.stand_ins.qdrant_grpc import GrpcStandIn
 
 CONFIG = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
 ID = "00000000-0000-0000-0000-000000000001"
@@ -31,7 +33,7 @@ def test_the_thumbnail_is_what_counts() -> None:
     assert payload_bytes({"_simile": {"thumbnail": "x" * 5000}}) >= 5000
 
 
-@pytest.mark.parametrize("fault", ["500", "429", "drop", "stall"])
+@pytest.mark.parametrize("fault", ["500", "429", "later", "drop", "stall"])
 def test_a_passing_fault_costs_nothing_but_time(fault: Fault) -> None:
     with QdrantStandIn() as server:
         store = open_store(url=server.url)
@@ -106,3 +108,32 @@ def test_a_wrong_request_is_not_repeated() -> None:
         with pytest.raises(Exception, match="404"):
             store.delete("things__nowhere", [ID])
         assert len(seen) == 1
+
+
+def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with QdrantStandIn(api_key="secret") as server, GrpcStandIn(server) as fast:
+        monkeypatch.setenv("QDRANT_GRPC_PORT", str(fast.port))
+        monkeypatch.setenv("QDRANT_API_KEY", "secret")
+        store = open_store(url=server.url)
+        store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
+        away = itertools.chain([grpc.StatusCode.UNAVAILABLE], itertools.repeat(None))
+        fast.fault = lambda: next(away)
+        payload = {"label": "cat", "_simile": {"places": ["a:0"], "width": 3, "thumbnail": "x" * 5_000_000}}
+        store.upsert("things__1", [ID], {"cnn": np.array([[0.6, 0.8]], np.float32)}, [payload])
+        assert fast.written == 1
+        (kept,) = store.retrieve("things__1", [ID], with_vectors=["cnn"])
+        assert kept.payload == payload
+        assert kept.vector["cnn"] == pytest.approx([0.6, 0.8])
+        server.api_key = "another"
+        with pytest.raises(SimileError, match="refuses this key; set QDRANT_API_KEY"):
+            store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
+
+
+@pytest.mark.parametrize(
+    "port, sentence", [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "a number")]
+)
+def test_a_wrong_grpc_port_is_one_sentence(port: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_GRPC_PORT", port)
+    monkeypatch.setattr("pipeline.store._requests._CONNECT_SECONDS", 1.0)
+    with QdrantStandIn() as server, pytest.raises(SimileError, match=sentence):
+        open_store(url=server.url)

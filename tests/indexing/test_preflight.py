@@ -1,0 +1,112 @@
+"""What can be known to fail is one sentence within ten seconds, before Ray is started or a network loaded."""
+
+import shutil
+import socket
+import time
+from collections import namedtuple
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+import yaml
+
+from pipeline.indexing.writer import writer_lock
+from ray_jobs.index import main
+from tests.stand_ins.qdrant import QdrantStandIn
+
+SECONDS = 10
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", lambda *_, **__: pytest.fail("Ray was started"))
+
+
+def refusal(
+    folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str, home: str = "", **changes: Any
+) -> str:
+    """What the job says before it ends with exit code 1."""
+    settings = {
+        "collection": "birds",
+        "source": str(ROOT / "samples" / "cifar10"),
+        "encoders": [{"name": "weights:cifar10-cnn"}],
+    } | changes
+    config = folder / "birds.yaml"
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    began = time.monotonic()
+    with pytest.raises(SystemExit) as stopped:
+        main([str(config), "--home", home or str(folder), *arguments])
+    assert time.monotonic() - began < SECONDS
+    assert stopped.value.code == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    return line
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_a_store_that_is_not_there(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QDRANT_URL", "http://127.0.0.1:1")
+    assert "No Qdrant server answers at http://127.0.0.1:1" in refusal(tmp_path, capsys)
+
+
+def test_a_store_that_does_not_answer(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    monkeypatch.setenv("QDRANT_URL", silent)
+    assert f"No Qdrant server answers at {silent}" in refusal(tmp_path, capsys)
+
+
+def test_a_store_that_takes_no_points(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with QdrantStandIn() as server:
+        server.fault = lambda method, path: "500" if method == "PUT" else None
+        monkeypatch.setenv("QDRANT_URL", server.url)
+        assert "answered 500" in refusal(tmp_path, capsys)
+
+
+@pytest.mark.parametrize("key", [None, "wrong"])
+def test_a_wrong_key(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    with QdrantStandIn(api_key="right") as server:
+        monkeypatch.setenv("QDRANT_URL", server.url)
+        if key:
+            monkeypatch.setenv("QDRANT_API_KEY", key)
+        assert "answers 401; set QDRANT_API_KEY" in refusal(tmp_path, capsys)
+
+
+def test_a_disk_without_room(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 10**6))
+    assert "GB are free; free some space" in refusal(tmp_path, capsys)
+
+
+def test_a_column_that_is_not_there(tmp_path: Path, capsys: Any) -> None:
+    assert "'photo'" in refusal(tmp_path, capsys, image="photo")
+    assert "Filters ['painter'] are not columns" in refusal(tmp_path, capsys, filters=["painter"])
+
+
+@pytest.mark.parametrize(
+    "name", ["timm:resnet5000", "weights:cifar11", "pypi:lite9", "./nowhere", "resnet50"]
+)
+def test_an_encoder_that_nobody_knows(tmp_path: Path, capsys: Any, name: str) -> None:
+    said = refusal(tmp_path, capsys, encoders=[{"name": name}])
+    assert name.removeprefix("./").split(":")[-1] in said
+
+
+def test_more_actors_than_this_machine_has(tmp_path: Path, capsys: Any) -> None:
+    assert "lower --actors" in refusal(tmp_path, capsys, "--actors", "6400")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_second_writer(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, remote: bool) -> None:
+    home = f"memory://{tmp_path.name}" if remote else str(tmp_path)
+    with QdrantStandIn() as server, writer_lock(home, "birds"):
+        monkeypatch.setenv("QDRANT_URL", server.url)  # a home that is no folder has no embedded store
+        assert "Another job is writing 'birds' (process" in refusal(tmp_path, capsys, home=home)

@@ -1,0 +1,51 @@
+"""The one call of Qdrant's gRPC interface that Simile makes, in front of the stand-in of the REST one."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from qdrant_client import grpc as messages
+from qdrant_client.conversions.conversion import GrpcToRest
+from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
+
+from tests.stand_ins.qdrant import QdrantStandIn
+
+__all__ = ["GrpcStandIn"]
+
+
+class GrpcStandIn(PointsServicer):
+    """Context manager; `port` is where it listens, `written` counts the points that it took.
+
+    `fault` may name the status that a call ends with.
+    """
+
+    def __init__(self, rest: QdrantStandIn) -> None:
+        self.rest = rest
+        self.written = 0
+        self.fault: Callable[[], grpc.StatusCode | None] = lambda: None
+        # Qdrant takes 32 MB, Python's server 4 unless told otherwise.
+        options = [("grpc.max_receive_message_length", 32 * 2**20)]
+        self._server = grpc.server(ThreadPoolExecutor(4), options=options)
+        add_PointsServicer_to_server(self, self._server)
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+
+    def __enter__(self) -> "GrpcStandIn":
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop(None)
+
+    def Upsert(self, request: Any, context: Any) -> Any:
+        """Put the points where the REST stand-in finds them."""
+        if self.rest.api_key and ("api-key", self.rest.api_key) not in context.invocation_metadata():
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "Must provide an API key")
+        if fault := self.fault():
+            context.abort(fault, "asked for")
+        points = [GrpcToRest.convert_point_struct(point) for point in request.points]
+        with self.rest.lock:
+            self.rest.client.upsert(request.collection_name, points)
+        self.written += len(points)
+        done = messages.UpdateResult(operation_id=0, status=messages.UpdateStatus.Completed)
+        return messages.PointsOperationResponse(result=done)
