@@ -38,7 +38,8 @@ def environment(token: str, port: int) -> dict[str, str]:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A head node of its own with two logical GPUs, as `ray start` gives it."""
     home = tmp_path_factory.mktemp("home")
-    variables = environment("t0ken-" + "x" * 32, 8299) | {"SIMILE_HOME": str(home)}
+    variables = environment("t0ken-" + "x" * 32, 8299)
+    variables.pop("SIMILE_HOME")  # the head knows nothing of it: each job is told, as the README says
     # Ports outside 10002 to 19999, which Ray gives its workers, and none that another Ray may hold.
     ports = ["--port=6399", "--dashboard-port=8299", "--dashboard-agent-listen-port=8298"]
     # --block keeps all of Ray below one process of ours, so that it can be ended by its id.
@@ -48,6 +49,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    variables["SIMILE_HOME"] = str(home)
     try:
         deadline = time.monotonic() + 90
         listing = [RAY, "job", "list"]
@@ -66,7 +68,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [RAY, "job", "submit", "--working-dir", ".", "--", "python", "-m", "ray_jobs.index", *arguments]
+    told = json.dumps({"env_vars": {"SIMILE_HOME": variables["SIMILE_HOME"]}})
+    command = [RAY, "job", "submit", "--working-dir", ".", "--runtime-env-json", told]
+    command += ["--", "python", "-m", "ray_jobs.index", *arguments]
     deadline = time.monotonic() + 60
     while True:
         run = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=280)
