@@ -24,7 +24,7 @@ from ray_jobs.session import ray_session
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-ROWS = 900  # sixty batches: every actor gets some
+ROWS = 600  # forty batches: every actor gets some
 NODES = 3
 
 

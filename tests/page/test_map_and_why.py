@@ -1,5 +1,6 @@
 """Map and Why in Chromium, as a person uses them."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +12,14 @@ from tests.page.conftest import LIMIT, status, upload
 
 browsing = pytest.mark.browser
 SIMILE = "document.querySelector('#map .stage').simile"
+
+
+@pytest.fixture(scope="module")
+def browser(launch: Callable[..., Any]) -> Iterator[Any]:
+    """With WebGL, which Chromium does without a GPU when asked to."""
+    opened = launch("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+    yield opened
+    opened.close()
 
 
 def open_map(page: Any) -> Any:
