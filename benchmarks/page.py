@@ -1,20 +1,22 @@
-"""Many people at once on the page: python -m benchmarks.page --callers 32 --seconds 60 [--home DIR]
+"""The page under load: python -m benchmarks.page [--callers 32] [--seconds 60 | --searches N] [--home DIR]
 
-Starts demo.py on loopback, with no limit for a visitor; so many sessions search it without a pause. The
-memory of the server is weighed after a third of the time and at the end.
+Starts demo.py on loopback, with no limit for a visitor: first paint in Chromium, searches of one session,
+then of so many without a pause. The memory of the server is weighed after a tenth of the way, half and all.
 """
 
 import argparse
 import base64
 import contextlib
 import io
+import shutil
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +27,49 @@ from PIL import Image
 
 from benchmarks.report import machine, print_table, write_result
 
-__all__ = ["load", "main"]
+__all__ = ["first_paint", "load", "main"]
 
 _START_SECONDS = 300
 _PICTURES = 16  # different ones, so that not every search finds its picture embedded already
 _WARMED = 2  # searches before the clock starts
+_ALONE = 40  # searches of a session that has the page to itself
+_WEIGHED = (0.1, 0.5)  # of the way, and at the end
+_COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "mb"]
 
 
-def load(url: str, collection: str, callers: int, seconds: float) -> dict[str, Any]:
-    """Searches from `callers` sessions for `seconds`: count, errors, queries a second, p50 and p95 in ms."""
+def load(
+    url: str,
+    collection: str,
+    callers: int,
+    seconds: float | None = None,
+    searches: int | None = None,
+    weigh: Callable[[], int] = lambda: 0,
+) -> dict[str, Any]:
+    """Searches from `callers` sessions for `seconds`, or until there were so many.
+
+    Returns:
+        Count, errors, queries a second, p50 and p95 in ms, megabytes on the way and at the end.
+    """
     pictures = [_picture(seed) for seed in range(_PICTURES)]
     with ThreadPoolExecutor(callers) as pool:
         clients = list(pool.map(lambda _: Client(url, verbose=False), range(callers)))
         for picture in pictures[:_WARMED]:
             _search(clients[0], picture, collection)
+        rows: list[tuple[float, str | None]] = []
         start = time.perf_counter()
-        told = pool.map(lambda i: _ask(clients[i], i, pictures, collection, start + seconds), range(callers))
-        rows = [row for caller in told for row in caller]
+
+        def done() -> float:
+            """How far, 1 at the end."""
+            return len(rows) / searches if searches else (time.perf_counter() - start) / (seconds or 1.0)
+
+        asking = [pool.submit(_ask, clients[i], i, pictures, collection, done, rows) for i in range(callers)]
+        weights = []
+        for share in _WEIGHED:
+            while done() < share:
+                time.sleep(0.05)
+            weights.append(weigh())
+        for caller in asking:
+            caller.result()
         wall = time.perf_counter() - start
     times = [took for took, error in rows if error is None]
     errors = [error for _, error in rows if error is not None]
@@ -53,7 +81,27 @@ def load(url: str, collection: str, callers: int, seconds: float) -> dict[str, A
         "queries_per_s": round(len(times) / wall, 2),
         "p50_ms": round(float(np.percentile(times, 50)) * 1e3, 1) if times else None,
         "p95_ms": round(float(np.percentile(times, 95)) * 1e3, 1) if times else None,
+        "mb": [*weights, weigh()],
     }
+
+
+def first_paint(url: str) -> dict[str, float] | None:
+    """Seconds in Chromium until something is painted and until the examples are there; None without one."""
+    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    if found is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        start = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        page.locator("#examples .card img").first.wait_for()
+        ready = time.perf_counter() - start
+        painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+        browser.close()
+    return {"first_paint_s": round(painted / 1e3, 2), "ready_s": round(ready, 2)}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,6 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.page", description=__doc__.splitlines()[0])
     parser.add_argument("--callers", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--searches", type=int, help="so many instead of a time")
     parser.add_argument("--collection", help="default: the first one")
     parser.add_argument("--home", help="folder of the collections")
     options = parser.parse_args(argv)
@@ -68,21 +117,19 @@ def main(argv: list[str] | None = None) -> int:
     with _page(options.home) as (url, process):
         there = Client(url, verbose=False).predict(api_name="/collections")["collections"]
         collection = options.collection or there[0]["name"]
-        after_a_third: list[int] = []
-        weigh = threading.Timer(options.seconds / 3, lambda: after_a_third.append(_megabytes(process)))
-        weigh.start()
-        figures = load(url, collection, options.callers, options.seconds)
-        weigh.cancel()
-        figures |= {
-            "mb_after_a_third": after_a_third[0] if after_a_third else None,
-            "mb_at_the_end": _megabytes(process),
-        }
-    figures |= {"collection": collection, "seconds": options.seconds}
-    shown = [name for name in figures if name != "first_errors"]
-    print_table("Searches by upload, through the page's queue", shown, [[figures[name] for name in shown]])
-    print(*figures["first_errors"], sep="\n")
+        weigh = partial(_megabytes, process)
+        first_paint(url)  # the browser starts from a cold disk, which is not the page's
+        painted = first_paint(url)
+        alone = load(url, collection, 1, searches=_ALONE, weigh=weigh)
+        many = load(url, collection, options.callers, options.seconds, options.searches, weigh)
+    print_table(f"Searches of {collection} by upload, through the page's queue", _COLUMNS, [
+        [row[name] for name in _COLUMNS] for row in (alone, many)
+    ])  # fmt: skip
+    print(f"in Chromium: {painted}" if painted else "no Chromium here: first paint not measured")
+    print(*many["first_errors"], sep="\n")
+    figures = {"collection": collection, "browser": painted, "alone": alone, "many": many}
     print(write_result("page", figures, before))
-    return 1 if figures["errors"] else 0
+    return 1 if many["errors"] or alone["errors"] else 0
 
 
 def _megabytes(process: psutil.Process) -> int:
@@ -90,17 +137,22 @@ def _megabytes(process: psutil.Process) -> int:
 
 
 def _ask(
-    client: Client, first: int, pictures: list[str], collection: str, end: float
-) -> list[tuple[float, str | None]]:
-    rows: list[tuple[float, str | None]] = []
-    while (start := time.perf_counter()) < end:
-        error = None
+    client: Client,
+    first: int,
+    pictures: list[str],
+    collection: str,
+    done: Callable[[], float],
+    rows: list[tuple[float, str | None]],
+) -> None:
+    asked = first
+    while done() < 1:
+        start, error = time.perf_counter(), None
         try:
-            _search(client, pictures[(first + len(rows)) % len(pictures)], collection)
+            _search(client, pictures[asked % len(pictures)], collection)
         except Exception as failed:
             error = f"{type(failed).__name__}: {failed}"
         rows.append((time.perf_counter() - start, error))
-    return rows
+        asked += 1
 
 
 def _search(client: Client, picture: str, collection: str) -> None:

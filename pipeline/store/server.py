@@ -25,7 +25,8 @@ _TIMEOUT_SECONDS = 60
 _CONNECT_SECONDS = 8  # preflight answers within ten
 _READ_PATIENCE_SECONDS = 8.0
 _FLOAT_BYTES = 12  # of one float as JSON
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.5
+_GREEN_LOOKS = 2  # in a row: the first may be from before the optimizers have begun
 _INDEXING_THRESHOLD_KB = 10_000
 
 
@@ -133,8 +134,11 @@ class ServerStore:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
         threshold = models.OptimizersConfigDiff(indexing_threshold=_INDEXING_THRESHOLD_KB)
         self._write(self.client.update_collection, version, optimizers_config=threshold)
-        while self._write(self.client.get_collection, version).status != models.CollectionStatus.GREEN:
+        green = 0
+        while green < _GREEN_LOOKS:
             time.sleep(_POLL_SECONDS)
+            status = self._write(self.client.get_collection, version).status
+            green = green + 1 if status == models.CollectionStatus.GREEN else 0
 
     def write_manifest(self, version: str, manifest: Manifest) -> None:
         """A point in a small collection of manifests."""

@@ -123,7 +123,7 @@ def test_the_embedded_store_is_refused_on_several_nodes(cluster: Cluster, tmp_pa
 def test_every_node_embeds_and_several_write(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.indexing.load._ROWS_A_WRITER", 400)  # three writers
+    monkeypatch.setattr("pipeline.indexing.load._ROWS_A_WRITER", 300)  # three writers
     with QdrantStandIn() as server:
         at_once = concurrent_writes(server)
         account = index("two", tmp_path, server.url)
