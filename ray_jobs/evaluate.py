@@ -21,6 +21,7 @@ from ray_jobs.session import print_result, ray_session, report_errors
 
 __all__ = ["main"]
 
+_BASELINE = "pypi:efficientnet-lite0"
 _CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
 
 
@@ -36,6 +37,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--protocol", nargs="+", choices=[*PROTOCOLS, "all"], help="named protocols on the source"
     )
     parser.add_argument("--encoder", action="append", help="instead of the collection's; may be repeated")
+    parser.add_argument(
+        "--baseline",
+        default=_BASELINE,
+        help="a pretrained encoder to measure beside the others by --protocol; none: do without "
+        f"(default: {_BASELINE}, whose embedding is a pass over all pictures)",
+    )
     parser.add_argument(
         "--trained-on",
         choices=TRAINED_ON,
@@ -63,6 +70,8 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
             "the art protocol would ask with works that were trained on; leave out --limit."
         )
     encoders = options.encoder or (collection.encoders if collection else [])
+    if options.baseline != "none" and options.baseline not in encoders:
+        encoders = [*encoders, options.baseline]
     splits = resolve_splits(source, split)
     labels = fields or list(payload_indexes(splits[0], None))
     with ray_session():

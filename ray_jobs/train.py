@@ -19,6 +19,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--source", help="a Hub id, a mirror in the Hub's layout, or a folder of images")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--bits", type=int, metavar="N", help="of the code; the run is then called NAME-N")
+    parser.add_argument(
+        "--protocol",
+        choices=["a", "art"],
+        help="only the training images of this evaluation protocol; the run is then called NAME-PROTOCOL",
+    )
     parser.add_argument("--epochs", type=int, metavar="N")
     parser.add_argument("--workers", type=int, metavar="N", help="processes, on any machine of the cluster")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of a worker")
@@ -33,7 +38,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def _command(options: argparse.Namespace) -> str:
     """What repeats this run, without the folders of this machine."""
     shown = [
-        f"--{key} {getattr(options, key)}" for key in ("limit", "bits", "epochs") if getattr(options, key)
+        f"--{key} {getattr(options, key)}"
+        for key in ("limit", "bits", "protocol", "epochs")
+        if getattr(options, key)
     ]
     config = Path(options.config)
     file = config.name if config.is_absolute() else str(config)
@@ -52,7 +59,9 @@ def main(arguments: list[str] | None = None) -> None:
         changes: dict[str, Any] = {
             key: getattr(options, key) for key in ("epochs", "workers", "threads") if getattr(options, key)
         }
-        data = {key: getattr(options, key) for key in ("source", "limit") if getattr(options, key)}
+        data = {
+            key: getattr(options, key) for key in ("source", "limit", "protocol") if getattr(options, key)
+        }
         config = load_training_config(options.config, **changes, **({"data": data} if data else {}))
         where = resolve_home(options.home)
         if "://" in where and not (options.runs and options.output):
@@ -61,6 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
                 "all nodes see; give --runs and --output."
             )
         home = Path(where)
+        if options.protocol:
+            config = config.model_copy(update={"name": f"{config.name}-{options.protocol}"})
         if options.bits:
             network = config.network.model_dump() | {"code_bits": options.bits}
             named = {"name": f"{config.name}-{options.bits}", "network": network}

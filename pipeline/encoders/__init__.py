@@ -34,7 +34,9 @@ from pipeline.errors import SimileError
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["Encoder", "EncoderDescription", "describe_encoder", "load_encoder"]
+    from torch import nn
+
+__all__ = ["Encoder", "EncoderDescription", "describe_encoder", "load_encoder", "load_network"]
 
 
 def describe_encoder(name: str) -> EncoderDescription:
@@ -68,6 +70,24 @@ def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | Non
     network, transform = family.load(parsed, *arguments)
     load_text = partial(family.load_text, parsed, *arguments) if description.text else None
     return Encoder(description, network, transform, device=device, runtime=runtime, load_text=load_text)
+
+
+def load_network(name: str) -> tuple[nn.Module, dict[str, Any], EncoderDescription]:
+    """A network of timm or transformers to train on: with its weights, its recipe, and its description.
+
+    Args:
+        name: see the table above, with the size of the training images: `timm:resnet50.a1_in1k@224px`.
+
+    Raises:
+        SimileError: as `load_encoder`; or it was trained here, or is of neither library.
+    """
+    from pipeline.encoders.recipes import recipe_of
+
+    parsed = parse_name(name)
+    family, arguments = _find(parsed)
+    network, _ = family.load(parsed, *arguments)
+    config = arguments[0].config if arguments else {}
+    return network, recipe_of(network, config, parsed.pixels), family.describe(parsed, *arguments)
 
 
 def _find(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:

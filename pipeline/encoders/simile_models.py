@@ -72,7 +72,8 @@ def _weighted(name: EncoderName, checkpoint: Checkpoint) -> Embedder:
     from safetensors.torch import load_file
 
     network = _build(name, checkpoint)
-    tensors = {key: value.float() for key, value in load_file(checkpoint.folder / WEIGHTS).items()}
+    stored = load_file(checkpoint.folder / WEIGHTS)
+    tensors = {k: value.float() if value.is_floating_point() else value for k, value in stored.items()}
     counters = {key for key in network.state_dict() if key.endswith("num_batches_tracked")}
     try:
         missing, unexpected = network.load_state_dict(tensors, strict=False)
@@ -96,15 +97,18 @@ def _build(name: EncoderName, checkpoint: Checkpoint) -> Embedder:
 def _preprocessing(name: EncoderName, checkpoint: Checkpoint) -> dict[str, Any]:
     found = dict(checkpoint.config["preprocessing"])
     if name.pixels:
-        if (
-            checkpoint.config["network"]["backbone"] == "compact-vit"
-            and name.pixels != found["input_size"][1]
-        ):
+        if _fixed_size(checkpoint.config["network"]) and name.pixels != found["input_size"][1]:
             raise SimileError(
                 f"'{name.text}' takes {found['input_size'][1]} px only: it learnt the place of each patch"
             )
         found["input_size"] = [3, name.pixels, name.pixels]
     return found
+
+
+def _fixed_size(network: dict[str, Any]) -> bool:
+    """Whether position embeddings fit one input size only."""
+    recipe = network.get("options", {}).get("recipe", {})
+    return network["backbone"] == "compact-vit" or "img_size" in recipe.get("arguments", {})
 
 
 def _unfit(name: EncoderName, why: str) -> SimileError:

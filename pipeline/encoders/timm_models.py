@@ -117,7 +117,7 @@ def _nearest(asked: str, known: list[str]) -> str:
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
     """Read from a copy of the network without memory (torch's meta device)."""
     with torch.device("meta"):
-        network = _embedding(_create(name, checkpoint, folder=None))
+        network = embedding_of(_create(name, checkpoint, folder=None))
         options = preprocessing(name, network)
         try:
             dimension = network.eval()(torch.empty(1, *options["input_size"])).shape[1]
@@ -142,7 +142,7 @@ def load(
     Raises:
         SimileError: the weights do not fit the architecture or the input size.
     """
-    network = _embedding(_create(name, checkpoint, folder=checkpoint.download(name)))
+    network = embedding_of(_create(name, checkpoint, folder=checkpoint.download(name)))
     return network, transform(preprocessing(name, network))
 
 
@@ -179,7 +179,7 @@ def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> n
     return model
 
 
-def _embedding(model: Any) -> nn.Module:
+def embedding_of(model: Any) -> nn.Module:
     """The model cut to the part that makes the embedding: large classifiers would only take memory."""
     if _is_projected(model):
         return ProjectedFeatures(model)

@@ -17,6 +17,12 @@ _FIGURES = {
     "p1_hamming": "P@1, Hamming distance of codes (expected over ties)",
     "map_hamming": "mAP, Hamming distance of codes (expected over ties)",
 }
+_DERIVED = ("recipe", "features")  # of the network that training begins from, which is named
+_PROTOCOLS = {
+    "none": "",
+    "art": " without the queries and artists of the art split",
+    "a": " for training of protocols A and B",
+}
 _STARTS = {
     "discriminant": "; the embedding began as a linear discriminant of the first label",
     "teacher": "; the embedding began as a linear imitation of the teacher's",
@@ -81,8 +87,10 @@ def _time(seconds: float) -> str:
 
 
 def _options(config: TrainingConfig) -> str:
-    found = ", ".join(f"{key} {value}" for key, value in config.network.options.items())
-    start = f", begun from `{config.network.start}`" if config.network.start else ""
+    found = ", ".join(
+        f"{key} {value}" for key, value in config.network.options.items() if key not in _DERIVED
+    )
+    start = f", begun from `{_public(config.network.start)}`" if config.network.start else ""
     embedding = _STARTS.get(config.network.start_embedding, "")
     return f"({found}{start}{', frozen' if config.network.frozen else ''}{embedding})"
 
@@ -100,7 +108,7 @@ def _output(config: TrainingConfig) -> str:
 
 def _part(config: TrainingConfig) -> str:
     classes = f" of classes {config.data.classes}" if config.data.classes is not None else ""
-    art = " without the queries and artists of the art split" if config.data.protocol == "art" else ""
+    art = _PROTOCOLS[config.data.protocol]
     rows = f" of the first {config.data.limit} rows" if config.data.limit else ""
     return f"images{classes}{rows}{art}"
 

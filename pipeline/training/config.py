@@ -38,8 +38,10 @@ class DataConfig(_Frozen):
     pixels: int = Field(ge=8, le=1024, description="images are resized to this side, whole")
     limit: int | None = Field(None, ge=1, description="only the first rows")
     classes: list[int] | None = Field(None, description="train on these classes of the first label only")
-    protocol: Literal["none", "art"] = Field(
-        "none", description="art: leave out what pipeline.evaluation.splits.art_split keeps for queries"
+    protocol: Literal["none", "art", "a"] = Field(
+        "none",
+        description="art: leave out what pipeline.evaluation.splits.art_split keeps for queries; a: the "
+        "training images of protocols A and B alone",
     )
     validation: float = Field(0.05, ge=0.0, lt=1.0, description="share of training images, by content hash")
 

@@ -7,7 +7,6 @@ an image) after the first pass, because reading and decoding again would cost mo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,12 +50,14 @@ class Images:
 
 
 def read_training_data(config: DataConfig) -> TrainingData:
-    """Both parts of `config.source`, lazily; with protocol `art` all rows are hashed first.
+    """Both parts of `config.source`, lazily; under a protocol all rows are hashed first.
 
     Raises:
         SimileError: no such source, or a label column that holds no classes.
     """
+    from pipeline.evaluation.reading import resolve_splits
     from pipeline.sources import read_rows, resolve_source
+    from pipeline.training.allowed import allowed_digests
 
     source = resolve_source(
         config.source, split=config.split, image_column=config.image, config=config.config
@@ -64,7 +65,14 @@ def read_training_data(config: DataConfig) -> TrainingData:
     names = {column: _class_names(source.features, column) for column in config.labels}
     rows = read_rows(source, columns=config.labels, limit=config.limit, num_cpus=_READ_CPUS)
     columns = [source.row_name(column) for column in config.labels]
-    allowed = _art_training(rows, columns[0], names[config.labels[0]]) if config.protocol == "art" else None
+    allowed = None
+    if config.protocol != "none":
+        # The training images of protocol A are drawn from both splits.
+        others = resolve_splits(config.source, config.split)[1:] if config.protocol == "a" else []
+        for other in others:
+            more = read_rows(other, columns=config.labels, limit=config.limit, num_cpus=_READ_CPUS)
+            rows = rows.union(more)
+        allowed = allowed_digests(config.protocol, [source, *others], columns[0], config.limit)
     parts = [
         rows.map_batches(
             partial(_decode, config, columns, allowed, validation),
@@ -86,32 +94,8 @@ def _class_names(features: Features, column: str) -> list[str]:
     return list(features[column].names)
 
 
-def _art_training(rows: ray.data.Dataset, artist: str, names: Sequence[str]) -> set[int]:
-    """`row_key` of the works that may be trained on; artists are held out by name, as evaluation does."""
-    from pipeline.evaluation.splits import art_split
-
-    hashed = rows.map_batches(
-        partial(_digests, artist), batch_format="pyarrow", batch_size=_BATCH, num_cpus=_READ_CPUS
-    )
-    batches: Iterator[Any] = iter(hashed.iter_batches(batch_format="pyarrow"))
-    found = [row for batch in batches for row in batch.to_pylist()]
-    known = [row["artist"] is not None and row["artist"] >= 0 for row in found]
-    artists = [names[row["artist"]] if named else "" for row, named in zip(found, known, strict=True)]
-    split = art_split(artists, [row["digest"] for row in found])
-    return {int(found[place]["row_key"]) for place in split.training}
-
-
-def _digests(artist: str, table: pa.Table) -> pa.Table:
-    import pyarrow as pa
-
-    from pipeline.sources import image_bytes
-
-    digests = [hashlib.sha256(data or b"").hexdigest() for data in image_bytes(table)]
-    return pa.table({"row_key": table["row_key"], "artist": table[artist], "digest": digests})
-
-
 def _decode(
-    config: DataConfig, columns: list[str], allowed: set[int] | None, validation: bool, table: pa.Table
+    config: DataConfig, columns: list[str], allowed: set[str] | None, validation: bool, table: pa.Table
 ) -> pa.Table:
     """Rows of one part that can be decoded and have all labels; unreadable images are left out.
 
@@ -130,7 +114,7 @@ def _decode(
     wanted = validation_part(np.arange(len(pictures)), digests, config.validation) == validation
     wanted &= (labels >= 0).all(1)
     if allowed is not None:
-        wanted &= np.array([int(key) in allowed for key in keys], bool)
+        wanted &= np.array([digest in allowed for digest in digests], bool)
     if config.classes is not None:
         wanted &= np.isin(labels[:, 0], config.classes)
     pixels = {int(i): _pixels(pictures[i], config.pixels) for i in np.flatnonzero(wanted)}

@@ -45,7 +45,7 @@ def export_network(
 
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
-        key: (value.half() if value.ndim > 1 else value.float()).contiguous().cpu()
+        key: _stored(value).contiguous().cpu()
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
@@ -60,6 +60,13 @@ def export_network(
     }
     (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     return (folder / "model.safetensors").stat().st_size
+
+
+def _stored(value: torch.Tensor) -> torch.Tensor:
+    """Indexes stay integers."""
+    if not value.is_floating_point():
+        return value
+    return value.half() if value.ndim > 1 else value.float()
 
 
 def restore_network(network: nn.Module, state: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
 
     from pipeline.training.loop import CHECKPOINT, HISTORY, train_on_worker
 
+    job = replace(job, config=complete(job.config))
     config = job.config
     started = time.monotonic()
     _check_same_settings(job)
@@ -99,6 +100,30 @@ def train(job: TrainingJob) -> dict[str, Any]:
         "weights": str(job.output),
         "curves": str(job.output / "curves.json"),
     }
+
+
+def complete(config: TrainingConfig) -> TrainingConfig:
+    """With what backbone `pretrained` takes from the encoder that it begins from.
+
+    Raises:
+        SimileError: no encoder is named, or there is none of that name.
+    """
+    network = config.network
+    if network.backbone != "pretrained":
+        return config
+    if not network.start:
+        raise SimileError(
+            "backbone 'pretrained' needs network.start, the encoder it begins from, such as "
+            "timm:resnet50.a1_in1k or hf:facebook/dinov2-small"
+        )
+    from pipeline.training.networks.pretrained import options_for
+
+    pixels = config.data.pixels
+    start = network.start if network.start.endswith("px") else f"{network.start}@{pixels}px"
+    options, norms = options_for(start, pixels, network.options)
+    stated = {key: value for key, value in norms.items() if key not in network.model_fields_set}
+    changed = network.model_dump() | stated | {"options": options, "start": start}
+    return TrainingConfig.model_validate(config.model_dump() | {"network": changed})
 
 
 def worker_settings(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:

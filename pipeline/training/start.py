@@ -12,7 +12,7 @@ from pipeline.errors import SimileError
 from pipeline.training.augment import normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
-from pipeline.training.networks import Embedder, Outputs, PooledCnn, StyleCnn, StyleVit
+from pipeline.training.networks import Embedder, Outputs, PooledCnn, Pretrained, StyleCnn, StyleVit
 
 __all__ = ["begin", "discriminant", "fixed_features", "imitation", "remembers", "whitened"]
 
@@ -50,7 +50,7 @@ def begin(
         _copy(network, config.network.start, config.network.start_heads)
     elif config.network.start:
         backbone.load_pretrained(config.network.start)
-        if isinstance(backbone, PooledCnn | StyleCnn | StyleVit):
+        if isinstance(backbone, PooledCnn | Pretrained | StyleCnn | StyleVit):
             fixed = _start_embedding(network, config, data.pixels[rows], data.labels[rows], taught)
     elif hasattr(backbone, "initialise"):
         pixels = torch.from_numpy(data.pixels[_sample(len(data), config.seed)])

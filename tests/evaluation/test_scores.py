@@ -75,7 +75,7 @@ def test_named_protocols_of_a_folder_without_an_index(tmp_path: Path) -> None:
                 Image.fromarray(pixels).save(folder / f"{i}.png")
     command = [sys.executable, "-m", "ray_jobs.evaluate", "shades", "--source", str(tmp_path / "source")]
     # Not one of ours: what has seen a class is not asked about unseen ones.
-    command += ["--encoder", "pypi:efficientnet-lite0@32px", "--protocol", "all"]
+    command += ["--encoder", "pypi:efficientnet-lite0@32px", "--protocol", "all", "--baseline", "none"]
     command += ["--home", str(tmp_path / "h")]
     own = {**os.environ, "RAY_ADDRESS": "local"}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=own)

@@ -124,6 +124,7 @@ def test_every_node_embeds_and_several_write(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.indexing.load._ROWS_A_WRITER", 300)  # three writers
+    monkeypatch.setattr("pipeline.indexing.load._BATCH", 50)
     with QdrantStandIn() as server:
         at_once = concurrent_writes(server)
         account = index("two", tmp_path, server.url)

@@ -10,6 +10,7 @@ from pipeline.training.networks.compact_vit import CompactVit
 from pipeline.training.networks.embedder import Embedder, Outputs, RawOutput
 from pipeline.training.networks.hybrid_vit import HybridVit
 from pipeline.training.networks.pooled_cnn import Gem, PooledCnn
+from pipeline.training.networks.pretrained import Pretrained
 from pipeline.training.networks.style_cnn import StyleCnn
 from pipeline.training.networks.style_vit import StyleVit
 from pipeline.training.networks.whitened_cnn import WhitenedCnn
@@ -20,6 +21,7 @@ __all__ = [
     "Gem",
     "Outputs",
     "PooledCnn",
+    "Pretrained",
     "RawOutput",
     "StyleCnn",
     "StyleVit",
@@ -33,6 +35,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "style-cnn": StyleCnn,
     "hybrid-vit": HybridVit,
     "style-vit": StyleVit,
+    "pretrained": Pretrained,
 }
 
 

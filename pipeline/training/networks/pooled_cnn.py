@@ -27,6 +27,12 @@ class Gem(nn.Module):
         powers = features.float().clamp(min=self.floor).pow(self.power)
         return powers.mean((2, 3)).pow(1 / self.power)
 
+    def spatial(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, H, W, C): each place's share of each generalised mean, so that the mean is `forward`."""
+        powers = features.float().clamp(min=self.floor).pow(self.power)
+        shares = powers / powers.mean((2, 3), keepdim=True) * self(features)[:, :, None, None]
+        return shares.permute(0, 2, 3, 1)
+
 
 class PooledCnn(nn.Module):
     """(N, 3, H, W) -> (N, C): a timm CNN by name (`tf_efficientnet_lite0`), the first stages frozen."""
@@ -78,11 +84,8 @@ class PooledCnn(nn.Module):
         return self.pool(self._map(images))
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, C): each place's share of each generalised mean, so that the mean is `forward`."""
-        features = self._map(images)
-        pooled = self.pool(features)[:, :, None, None]
-        powers = features.float().clamp(min=self.pool.floor).pow(self.pool.power)
-        return (powers / powers.mean((2, 3), keepdim=True) * pooled).permute(0, 2, 3, 1)
+        """(N, h, w, C): places, whose mean is `forward`."""
+        return self.pool.spatial(self._map(images))
 
     def _map(self, images: torch.Tensor) -> torch.Tensor:
         features = self.model.forward_features(images)

@@ -1,0 +1,99 @@
+"""Any image model of timm or transformers as a backbone, by name."""
+
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from pipeline.encoders import load_network
+from pipeline.encoders.recipes import network_of
+from pipeline.errors import SimileError
+from pipeline.training.networks.pooled_cnn import Gem
+
+__all__ = ["Pretrained", "options_for"]
+
+
+class Pretrained(nn.Module):
+    """(N, 3, H, W) -> (N, features): the embedding of the model's family, or GeM over its feature map."""
+
+    def __init__(
+        self,
+        recipe: dict[str, Any],
+        features: int,
+        pooling: Literal["own", "gem"] = "own",
+        power: float = 3.0,
+    ) -> None:
+        """Random weights; see `load_pretrained`.
+
+        Args:
+            recipe: from `pipeline.encoders.recipes`.
+            features: width of the output.
+            pooling: `own`: which vector is the embedding is said by the model's family; `gem`: CNNs only.
+            power: that GeM begins with.
+
+        Raises:
+            SimileError: no such pooling, or a recipe that cannot be followed.
+        """
+        super().__init__()
+        if pooling not in ("own", "gem"):
+            raise SimileError(f"there is no pooling '{pooling}'; there are: own, gem")
+        self.network: Any = network_of(recipe)
+        self.features = features
+        self.pool = Gem(power) if pooling == "gem" else None
+
+    def load_pretrained(self, name: str) -> None:
+        """Start from an encoder of the same architecture.
+
+        Raises:
+            SimileError: there is no such encoder, or its tensors do not fit.
+        """
+        network, _, _ = load_network(name)
+        try:
+            self.network.load_state_dict(network.state_dict())
+        except RuntimeError as error:
+            raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[-1].strip()}") from None
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network(images) if self.pool is None else self.pool(self._map(images))
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, h, w, features): places; their mean is `forward` for CNNs, not for class tokens."""
+        return self.network.spatial(images) if self.pool is None else self.pool.spatial(self._map(images))
+
+    def _map(self, images: torch.Tensor) -> torch.Tensor:
+        return self.network.spatial(images).permute(0, 3, 1, 2)
+
+
+def options_for(name: str, pixels: int, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of `Pretrained` for an encoder, and its `mean` and `std` where it states them.
+
+    Args:
+        name: of the encoder that training begins from, with its size: `timm:resnet50.a1_in1k@224px`.
+        pixels: side of the training images.
+        options: `pooling` and `power` as the configuration has them.
+
+    Raises:
+        SimileError: there is no such encoder; or GeM is wanted over tokens.
+    """
+    network, recipe, description = load_network(name)
+    if options.get("pooling") == "gem" and not _has_map(network.eval(), pixels):
+        raise SimileError(
+            f"'{name}' gives tokens and no feature map, over which GeM is not defined; leave out pooling"
+        )
+    with torch.inference_mode():
+        width = network(torch.zeros(1, 3, pixels, pixels)).shape[1]
+    stated = description.preprocessing
+    norms = {
+        "mean": stated.get("mean", stated.get("image_mean")),
+        "std": stated.get("std", stated.get("image_std")),
+    }
+    return options | {"recipe": recipe, "features": width}, {
+        key: value for key, value in norms.items() if value
+    }
+
+
+@torch.inference_mode()
+def _has_map(network: Any, pixels: int) -> bool:
+    """Whether the mean over places is the embedding, as it is of CNNs alone."""
+    images = torch.rand(1, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
+    return torch.allclose(network.spatial(images).mean((1, 2)), network(images), rtol=1e-3, atol=1e-4)
