@@ -2,6 +2,7 @@
 
 import logging
 from html import escape
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import gradio as gr
@@ -111,7 +112,7 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
         codes += f", rescored among {oversampling:g} × k"
     return [
         ("Name", Verbatim(found.name)),
-        ("Source", Verbatim(str(facts.get("source", "")).rstrip("/").rsplit("/", 1)[-1])),
+        ("Source", Verbatim(_public(str(facts.get("source", ""))))),
         ("Split", Verbatim(str(facts.get("split") or ""))),
         ("Revision", Verbatim(str(facts.get("revision") or ""))),
         ("Licence", facts.get("licence")),
@@ -122,6 +123,12 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
         ("Rows of the source", f"{account['source']:,}" if "source" in account else None),
         ("Rejected", f"{account['rejected']:,}" if "rejected" in account else None),
     ]
+
+
+def _public(source: str) -> str:
+    """A Hub id whole; of a folder, here or on a Windows machine, the last part only."""
+    is_folder = PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()
+    return PureWindowsPath(source).name if is_folder else source
 
 
 def _encoders(facts: dict[str, Any]) -> str:
@@ -176,7 +183,7 @@ def _report(found: Collection) -> str:
     """The evaluation report, in a frame that may run nothing and fetch nothing, and to be downloaded."""
     data = found.attachment(_REPORT)
     if data is None:
-        return ""
+        return note(f"No evaluation report yet: python -m ray_jobs.report {found.name} makes one.")
     path = save_bytes_to_cache(data, f"{found.name}-report.html", get_upload_folder())
     frame = escape(data.decode("utf-8", "replace"), quote=True)
     return (
