@@ -108,7 +108,7 @@ def test_every_tab_fits_a_phone_and_can_be_read(
             page.locator(".overflow-dropdown button", has_text=name).click()
         else:
             tab.click()
-        page.wait_for_timeout(1200)
+        page.wait_for_timeout(500)
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > 390:
             wide[name] = width
