@@ -2,7 +2,6 @@
 
 import base64
 import os
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -14,6 +13,7 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 from safetensors.numpy import load, save
 
 from pipeline.errors import NotFinishedError, SimileError
+from pipeline.store._indexing import THRESHOLD_KB, wait_until_indexed
 from pipeline.store._requests import grpc_port, patience_seconds, payload_bytes, request_slices, retried
 from pipeline.store.protocol import Manifest, Resident, VectorQuery, all_points
 from qdrant_config import CollectionConfig
@@ -25,9 +25,6 @@ _TIMEOUT_SECONDS = 60
 _CONNECT_SECONDS = 8  # preflight answers within ten
 _READ_PATIENCE_SECONDS = 8.0
 _FLOAT_BYTES = 12  # of one float as JSON
-_POLL_SECONDS = 0.5
-_GREEN_LOOKS = 2  # in a row: the first may be from before the optimizers have begun
-_INDEXING_THRESHOLD_KB = 10_000
 
 
 class ServerStore:
@@ -132,13 +129,13 @@ class ServerStore:
 
     def finish(self, version: str) -> None:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
-        threshold = models.OptimizersConfigDiff(indexing_threshold=_INDEXING_THRESHOLD_KB)
-        self._write(self.client.update_collection, version, optimizers_config=threshold)
-        green = 0
-        while green < _GREEN_LOOKS:
-            time.sleep(_POLL_SECONDS)
-            status = self._write(self.client.get_collection, version).status
-            green = green + 1 if status == models.CollectionStatus.GREEN else 0
+        threshold = models.OptimizersConfigDiff(indexing_threshold=THRESHOLD_KB)
+        wait_until_indexed(
+            look=partial(self._write, self.client.get_collection, version),
+            start=partial(self._write, self.client.update_collection, version, optimizers_config=threshold),
+            patience=self.patience,
+            address=self.address,
+        )
 
     def write_manifest(self, version: str, manifest: Manifest) -> None:
         """A point in a small collection of manifests."""

@@ -113,6 +113,14 @@ def _create(state: QdrantStandIn, body: dict, name: str) -> Any:
     return state.client.create_collection(name, vectors_config=wanted.vectors)
 
 
+def _info(state: QdrantStandIn, body: dict, name: str) -> Any:
+    """With a graph of everything, as a server says once it is done."""
+    info = state.client.get_collection(name)
+    vectors = info.config.params.vectors
+    indexed = (info.points_count or 0) * (len(vectors) if isinstance(vectors, dict) else 1)
+    return _json(info.model_copy(update={"indexed_vectors_count": indexed}))
+
+
 def _upsert(state: QdrantStandIn, body: dict, name: str) -> Any:
     points = (
         models.Batch.model_validate(body["batch"])
@@ -197,9 +205,8 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("GET", "/aliases", _list_aliases),
     ("POST", "/collections/aliases", _change_aliases),
     ("GET", _NAME + "/exists", lambda s, b, n: {"exists": s.client.collection_exists(n)}),
-    ("GET", _NAME, lambda s, b, n: _json(s.client.get_collection(n))),
     ("PUT", _NAME, _create),
-    ("GET", _NAME, lambda s, b, n: _json(s.client.get_collection(n))),
+    ("GET", _NAME, _info),
     ("PATCH", _NAME, lambda s, b, n: True),
     ("DELETE", _NAME, lambda s, b, n: s.client.delete_collection(n)),
     ("PUT", _NAME + "/index", lambda s, b, n: _DONE),
