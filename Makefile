@@ -28,14 +28,13 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Modules are compiled when they are first imported: of these packages that is a small part.
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install -q --no-compile -r requirements.txt
+	$(BIN)/python -m pip install -q -r requirements.txt
 	touch $@
 
 .venv/installed-dev: requirements.txt requirements-dev.txt | .venv/bin/python
-	$(BIN)/python -m pip install -q --no-compile -r requirements-dev.txt
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
 	touch $@ .venv/installed
