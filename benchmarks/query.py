@@ -1,18 +1,17 @@
 """Query latency, throughput, recall and RAM of the embedded engine: python -m benchmarks.query [--full]
 
 Two ways to keep 64 bytes of a vector in RAM: Simile's default (224 components in 2-bit Turbo codes) and 512
-components in 1-bit binary codes asked with 8 bits. Every size and way has a process of its own, so that the
-memory measured is its own.
+components in 1-bit binary codes asked with 8 bits. Every size and way is built by one process and asked by
+another, so that the memory measured is that of answering from this version alone.
 """
 
 import argparse
 import multiprocessing
-import shutil
 import sys
 import tempfile
-import time
-import uuid
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -20,75 +19,35 @@ import numpy as np
 from qdrant_client import models
 
 from benchmarks.asking import SEARCHES, Asker, recall
-from benchmarks.report import machine, print_table, write_result
-from benchmarks.synthetic import FIELDS, payloads, prepared_vectors
-from pipeline.projection import Projection
+from benchmarks.building import VERSION, WAYS, build, queries_of
+from benchmarks.query_tables import show, show_growth
+from benchmarks.report import machine, write_result
+from benchmarks.resources import resident_mb, shortage
+from benchmarks.synthetic import FIELDS
 from pipeline.store.edge import EdgeStore
-from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig, ProjectionConfig, QuantizationConfig
+from qdrant_config import CollectionConfig
 
 __all__ = ["main"]
 
-_DEFAULT = CollectionConfig(
-    collection="bench", source="synthetic", encoders=[EncoderConfig(name="e:v", vector="v")]
-)
-CONFIGS = {
-    "turbo, 2 bits": _DEFAULT,
-    "binary, 1 bit": _DEFAULT.model_copy(
-        update={
-            "projection": ProjectionConfig(dimension=512),
-            "quantization": QuantizationConfig(kind="binary", bits=1, query_bits=8),
-        }
-    ),
-}
-_BATCH = 5000
+_SIZES, _MORE = [5_000, 50_000], [500_000, 1_000_000]
 _CALLERS = (1, 8, 32)
+_QUERIES, _EXACT = 200, 50  # of each measurement of latency; comparing with everything takes longer
 _TRUTHS = 100  # queries that are also asked exactly
+_TOLD = {"projection", "quantization", "search", "hnsw"}  # of a configuration
 
 
-def build(store: EdgeStore, points: int, config: CollectionConfig) -> dict[str, float]:
-    """A version `b` with vectors, codes and two filter fields; seconds it took."""
-    width, bits = config.projection.dimension, config.projection.code_bits
-    indexes = dict.fromkeys(FIELDS, models.PayloadSchemaType.KEYWORD)
-    store.create("b", config, vector_params(config, {"v": width}, {"v_code": bits}), indexes)
-    planes = _planes(width, bits)
-    start = time.perf_counter()
-    for first in range(0, points, _BATCH):
-        last = min(points, first + _BATCH)
-        vectors = prepared_vectors(first, last, points, width)
-        ids = [str(uuid.UUID(int=at)) for at in range(first, last)]
-        codes = Projection.codes(vectors @ planes)
-        store.upsert("b", ids, {"v": vectors, "v_code": codes}, payloads(first, last))
-    written = time.perf_counter()
-    store.finish("b")
-    return {"write_s": round(written - start, 1), "index_s": round(time.perf_counter() - written, 1)}
-
-
-def _planes(width: int, bits: int) -> np.ndarray:
-    """Random hyperplanes: as good as fitted ones where nothing but speed and counts is asked of codes."""
-    return np.random.default_rng(3).normal(size=(width, bits)).astype(np.float32)
-
-
-def measure(points: int, way: str, queries: int = 200, only_filtered: bool = False) -> dict[str, Any]:
-    """Everything at one number of points, kept in one way."""
-    config = CONFIGS[way]
-    width, bits = config.projection.dimension, config.projection.code_bits
-    with tempfile.TemporaryDirectory(prefix="simile-bench-") as folder:
-        need = points * (4 * width + 2 * bits + 600) * 2
-        if need > shutil.disk_usage(folder).free:
-            raise SystemExit(f"error: {points:,} points need about {need / 1e9:.0f} GB of disk in {folder}")
-        store = EdgeStore(Path(folder))
-        result: dict[str, Any] = {"points": points, "way": way} | build(store, points, config)
-        rows = prepared_vectors(points, points + queries, points, width)  # of the same clusters
-        ask = (store, rows, Projection.codes(rows @ _planes(width, bits)), config)
-        if not only_filtered:
-            result |= {"bytes_a_point": _kept(store, points), "searches": searches(*ask)}
-            result["process_gb"] = _resident_gb()
-        return result | {"filtered": filtered(*ask)}
+def ask(folder: Path, points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
+    """Everything about a version that `build` made."""
+    before, store, config = resident_mb(), EdgeStore(folder), WAYS[way]
+    asked = (store, *queries_of(points, _QUERIES, way), config)
+    if only_filtered:
+        return {"filtered": filtered(*asked)}
+    found = searches(*asked, before)
+    return {"bytes_a_point": _kept(store, points)} | found | {"filtered": filtered(*asked)}
 
 
 def _kept(store: EdgeStore, points: int) -> dict[str, dict[str, float]]:
-    resident = store.resident_bytes("b") or {}
+    resident = store.resident_bytes(VERSION) or {}
     return {
         name: {"codes": round(of.codes / points, 1), "links": round(of.links / points, 1)}
         for name, of in resident.items()
@@ -96,18 +55,24 @@ def _kept(store: EdgeStore, points: int) -> dict[str, dict[str, float]]:
 
 
 def searches(
-    store: EdgeStore, vectors: np.ndarray, codes: np.ndarray, config: CollectionConfig
+    store: EdgeStore,
+    vectors: np.ndarray,
+    codes: np.ndarray,
+    config: CollectionConfig,
+    before: dict[str, float],
 ) -> dict[str, Any]:
-    """Latency, throughput and recall@10 of every kind of search."""
+    """Latency, throughput and recall@10 of every kind of search; RAM in MB on top of `before`."""
     askers = {kind: Asker(store, kind, vectors, codes, config.search) for kind in SEARCHES}
-    found: dict[str, Any] = {
-        kind: asker.latency(50 if kind == "exact" else len(vectors))
-        | {"queries_per_second": {str(n): asker.throughput(n) for n in _CALLERS}}
-        for kind, asker in askers.items()
-    }
+    found: dict[str, dict[str, Any]] = {}
+    ram: dict[str, float] = {}
+    for kind, asker in sorted(askers.items(), key=lambda item: SEARCHES[item[0]][1]):
+        if SEARCHES[kind][1] and not ram:  # exact search reads all originals into memory, so it comes last
+            ram = {name: round(now - before[name], 1) for name, now in resident_mb().items()}
+        found[kind] = asker.latency(_EXACT if SEARCHES[kind][1] else len(vectors))
+        found[kind]["queries_per_second"] = {str(n): asker.throughput(n) for n in _CALLERS}
     for truth, kind in (("exact", "hnsw"), ("hamming exact", "hamming")):
         found[kind]["recall"] = recall(askers[truth].scores(_TRUTHS), askers[kind].scores(_TRUTHS))
-    return found
+    return {"ram_mb": ram, "searches": {kind: found[kind] for kind in SEARCHES}}
 
 
 def filtered(
@@ -117,7 +82,7 @@ def filtered(
     only = models.Filter(
         must=[models.FieldCondition(key=n, match=models.MatchValue(value=f"{n} 1")) for n in FIELDS]
     )
-    found: dict[str, Any] = {"share": round(store.count("b", only) / store.count("b"), 4)}
+    found: dict[str, Any] = {"share": round(store.count(VERSION, only) / store.count(VERSION), 4)}
     plain = config.search.model_copy(update={"acorn": False})
     for name, kind, truth, search in (
         ("cosine", "hnsw", "exact", config.search),
@@ -130,11 +95,29 @@ def filtered(
     return found
 
 
-def _resident_gb() -> float:
-    for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines():
-        if line.startswith("VmRSS"):
-            return round(int(line.split()[1]) / 1e6, 2)
-    return 0.0
+def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """In a process of its own, which has held nothing else."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(work, *arguments).result()
+
+
+def measure(points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
+    """Build and ask, in two processes.
+
+    Raises:
+        SystemExit: too little disk or memory, said in a sentence.
+    """
+    shape = WAYS[way].projection
+    with tempfile.TemporaryDirectory(prefix="simile-bench-") as folder:
+        if why := shortage(points, shape.dimension, shape.code_bits, Path(folder)):
+            raise SystemExit(f"error: {why}")
+        try:
+            built = _apart(build, Path(folder), points, way)
+            asked = _apart(ask, Path(folder), points, way, only_filtered)
+        except BrokenProcessPool as error:
+            why = f"the process that held {points:,} points was ended, most likely for want of memory"
+            raise SystemExit(f"error: {why}.") from error
+        return {"points": points, "way": way} | built | asked
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -146,39 +129,20 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only-filtered", action="store_true", help="filtered searches and nothing else")
     options = parser.parse_args(arguments)
-    sizes = options.points or [5_000, 50_000] + ([500_000, 1_000_000] if options.full else [])
+    cases = [(n, way) for n in options.points or _SIZES + options.full * _MORE for way in WAYS]
     name = "query" + ("-full" if options.full else "") + ("-filtered" if options.only_filtered else "")
-    before, results = machine(), []
-    cases = [(points, way) for points in sizes for way in CONFIGS]
+    before, results = machine(), list[dict[str, Any]]()
     for points, way in cases:
-        print(f"{points:,} points, {way} …", file=sys.stderr, flush=True)
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as apart:
-            results.append(apart.submit(measure, points, way, only_filtered=options.only_filtered).result())
-        _show(results[-1])
+        at = f"{len(results) + 1} of {len(cases)}"
+        print(f"{at}: {points:,} points, {way} …", file=sys.stderr, flush=True)
+        results.append(measure(points, way, options.only_filtered))
+        show(results[-1])
         # After each, so that a run cut short keeps what it measured.
-        ways = {way: config.model_dump() for way, config in CONFIGS.items()}
-        figures = {"complete": len(results) == len(cases), "configs": ways, "results": results}
+        ways = {each: config.model_dump(include=_TOLD) for each, config in WAYS.items()}
+        figures = {"complete": len(results) == len(cases), "ways": ways, "results": results}
         path = write_result(name, figures, before)
+    show_growth(results)
     print(f"\n{path}")
-
-
-def _show(result: dict[str, Any]) -> None:
-    title = f"{result['points']:,} points, {result['way']}"
-    if "searches" in result:
-        kept = sum(value for of in result["bytes_a_point"].values() for value in of.values())
-        print_table(
-            f"{title}: written in {result['write_s']} s, indexed in {result['index_s']} s; "
-            f"{kept:.0f} bytes a point in RAM; the process holds {result['process_gb']} GB",
-            ["search", "p50 ms", "p95 ms", *[f"{n} callers/s" for n in _CALLERS], "recall@10"],
-            [
-                [kind, of["p50_ms"], of["p95_ms"], *of["queries_per_second"].values(), of.get("recall", 1.0)]
-                for kind, of in result["searches"].items()
-            ],
-        )
-    narrowed = result["filtered"]
-    rows = [[name, *of.values()] for name, of in narrowed.items() if name != "share"]
-    columns = ["filtered", "p50 ms", "p95 ms", "recall@10"]
-    print_table(f"{title}: two fields ANDed, {narrowed['share']:.1%} of the points", columns, rows)
 
 
 if __name__ == "__main__":
