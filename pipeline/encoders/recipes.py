@@ -6,6 +6,7 @@ the Hub to be built again.
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -72,6 +73,11 @@ def _of_timm(recipe: Mapping[str, Any]) -> nn.Module:
     import timm
 
     card = dict(recipe["card"])
+    if not timm.is_model(card["architecture"]):  # `hf-hub:` and `local-dir:` would be looked up elsewhere
+        raise ValueError(f"timm has no model '{card['architecture']}'")
+    # What a model is built with goes through; what timm would read or write on the way to it does not.
+    if foreign := sorted(set(recipe["arguments"]) & set(inspect.signature(timm.create_model).parameters)):
+        raise ValueError(f"'{foreign[0]}' is no part of an architecture")
     model = timm.create_model(
         card["architecture"], pretrained=False, pretrained_cfg=card, **recipe["arguments"]
     )

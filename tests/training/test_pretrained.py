@@ -67,6 +67,12 @@ def test_a_recipe_names_models_and_nothing_else(tmp_path: Path) -> None:
     _, recipe, _ = load_network(f"{tmp_path}@32px")
     with pytest.raises(SimileError, match="cannot be built again"):
         network_of(recipe | {"class": "pipeline"})
+    save_timm("resnet18", tmp_path / "cnn")
+    _, recipe, _ = load_network(f"{tmp_path / 'cnn'}@64px")
+    with pytest.raises(SimileError, match="timm has no model 'hf-hub:somebody/elses'"):
+        network_of(recipe | {"card": recipe["card"] | {"architecture": "hf-hub:somebody/elses"}})
+    with pytest.raises(SimileError, match="'checkpoint_path' is no part of an architecture"):
+        network_of(recipe | {"arguments": {"checkpoint_path": "pickled.pth"}})
 
 
 def test_gem_is_for_feature_maps(tmp_path: Path) -> None:
