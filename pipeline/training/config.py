@@ -74,6 +74,11 @@ class NetworkConfig(_Frozen):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     mirror: bool = Field(False, description="in use, average over the image and its mirror image")
 
+    @property
+    def width(self) -> int | None:
+        """Of the embedding; None where the backbone alone knows it."""
+        return self.dimension or self.options.get("features")
+
 
 class LossConfig(_Frozen):
     """One term of the loss."""

@@ -114,7 +114,7 @@ class Run:
         self.teacher = _teacher(config.teacher, self.device)
         stays = remembers(self.network, config)
         self.taught = self._all_taught() if stays and self.teacher is not None else None
-        fixed = begin(self.network, config, data, self.taught)
+        fixed = begin(self.network, config, data, self.taught, self.device)
         self.objective = Objective(config, settings["classes"])
         if fixed is not None:
             self._start_proxies(fixed)
@@ -197,7 +197,7 @@ class Run:
         """
         if known is not None and self.world == 1:
             return known.to(self.device)
-        return fixed_features(self.network, self.data.pixels, self.config)
+        return fixed_features(self.network, self.data.pixels, self.config, self.device).to(self.device)
 
     @torch.no_grad()
     def _start_proxies(self, fixed: torch.Tensor) -> None:

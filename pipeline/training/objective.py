@@ -121,7 +121,7 @@ def _metric_loss(term: LossConfig, classes: int, config: TrainingConfig) -> Any:
         raise SimileError(f"pytorch-metric-learning has no loss '{name}'")
     asked = {key for part in kind.__mro__ for key in inspect.signature(part.__init__).parameters}
     if "num_classes" in asked:  # proxies: learnt centres of classes
-        if not config.network.dimension:
+        if not config.network.width:
             raise SimileError(f"loss '{name}' needs network.dimension")
-        options |= {"num_classes": classes, "embedding_size": config.network.dimension}
+        options |= {"num_classes": classes, "embedding_size": config.network.width}
     return kind(**options)

@@ -53,6 +53,18 @@ class Pretrained(nn.Module):
         except RuntimeError as error:
             raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[-1].strip()}") from None
 
+    def leave_idle(self, side: int) -> None:
+        """Hold what the embedding does not depend on: workers expect a gradient of all that learns.
+
+        Of DINOv2 that is the mask token, of ConvNeXt the norm of the head.
+        """
+        training, parameters = self.training, [p for p in self.parameters() if p.requires_grad]
+        found = self.eval()(torch.zeros(1, 3, side, side))
+        gradients = torch.autograd.grad(found.sum(), parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.requires_grad_(gradient is not None)
+        self.train(training)
+
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.network(images) if self.pool is None else self.pool(self._map(images))
 
