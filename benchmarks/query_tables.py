@@ -42,14 +42,15 @@ def show_growth(results: Sequence[dict[str, Any]]) -> None:
         if "searches" in result:
             row += [f"{_bytes(result):.0f}", *result["ram_mb"].values()]
             row += [of["p50_ms"] for of in result["searches"].values()]
-            columns = ["codes+links B/point", *[f"RAM {name} MB" for name in result["ram_mb"]]]
+            columns = ["B", *[f"RAM {name} MB" for name in result["ram_mb"]]]
             columns += [f"{kind} ms" for kind in result["searches"]]
         else:
             columns = []
         rows.append(row)
     print_table(
-        "Time and RAM by number of points (RAM: of answering, after the approximate searches)",
-        ["way", "points", "write s", "index s", "build peak GB", *columns],
+        "Time and RAM by number of points (peak: of building, with mapped files; RAM: of approximate searches; "
+        "B: of codes and links a point; ms: p50)",
+        ["way", "points", "write s", "index s", "peak GB", *columns],
         rows,
     )
 
