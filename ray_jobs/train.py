@@ -73,9 +73,10 @@ def main(arguments: list[str] | None = None) -> None:
         if options.protocol:
             config = config.model_copy(update={"name": f"{config.name}-{options.protocol}"})
         if options.bits:
-            network = config.network.model_dump() | {"code_bits": options.bits}
+            # What was left out stays so: an encoder that is begun from has its own mean and std.
+            network = config.network.model_dump(exclude_unset=True) | {"code_bits": options.bits}
             named = {"name": f"{config.name}-{options.bits}", "network": network}
-            config = TrainingConfig.model_validate(config.model_dump() | named)
+            config = TrainingConfig.model_validate(config.model_dump(exclude_unset=True) | named)
         job = TrainingJob(
             config=config,
             runs=Path(options.runs).absolute() if options.runs else home / "training",

@@ -19,6 +19,8 @@ __all__ = [
     "load_training_config",
 ]
 
+_SMALLEST = 8  # pixels
+
 
 class _Frozen(BaseModel):
     """Unknown keys are refused, so that a misspelt setting cannot be ignored in silence."""
@@ -35,7 +37,13 @@ class DataConfig(_Frozen):
     config: str | None = None
     image: str | None = None
     labels: list[str] = Field(min_length=1, description="class columns; the first one is validated on")
-    pixels: int = Field(ge=8, le=1024, description="images are resized to this side, whole")
+    pixels: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="images are resized to this side, whole; with backbone `pretrained` by default the side "
+        "that its encoder has them in",
+    )
     limit: int | None = Field(None, ge=1, description="only the first rows")
     classes: list[int] | None = Field(None, description="train on these classes of the first label only")
     protocol: Literal["none", "art", "a"] = Field(
@@ -127,6 +135,8 @@ class TrainingConfig(_Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainingConfig":
+        if self.data.pixels < _SMALLEST and (self.data.pixels or self.network.backbone != "pretrained"):
+            raise ValueError(f"data.pixels is {self.data.pixels}, expected {_SMALLEST} to 1024")
         for loss in self.losses:
             if loss.column and loss.column not in self.data.labels:
                 raise ValueError(f"a loss wants column '{loss.column}', which is not among data.labels")

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.encoders.simile_models import load_embedder
 from pipeline.errors import SimileError
+from pipeline.training.complete import complete
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import TrainingData, read_training_data
 
@@ -51,7 +52,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
         where weights and curves are.
 
     Raises:
-        SimileError: settings differ from those of the run that would be continued; or as
+        SimileError: settings differ from those of the run that would be continued; or as `complete`,
             `read_training_data` and `build_network`.
     """
     import ray.train
@@ -100,30 +101,6 @@ def train(job: TrainingJob) -> dict[str, Any]:
         "weights": str(job.output),
         "curves": str(job.output / "curves.json"),
     }
-
-
-def complete(config: TrainingConfig) -> TrainingConfig:
-    """With what backbone `pretrained` takes from the encoder that it begins from.
-
-    Raises:
-        SimileError: no encoder is named, or there is none of that name.
-    """
-    network = config.network
-    if network.backbone != "pretrained":
-        return config
-    if not network.start:
-        raise SimileError(
-            "backbone 'pretrained' needs network.start, the encoder it begins from, such as "
-            "timm:resnet50.a1_in1k or hf:facebook/dinov2-small"
-        )
-    from pipeline.training.networks.pretrained import options_for
-
-    pixels = config.data.pixels
-    start = network.start if network.start.endswith("px") else f"{network.start}@{pixels}px"
-    options, norms = options_for(start, pixels, network.options)
-    stated = {key: value for key, value in norms.items() if key not in network.model_fields_set}
-    changed = network.model_dump() | stated | {"options": options, "start": start}
-    return TrainingConfig.model_validate(config.model_dump() | {"network": changed})
 
 
 def worker_settings(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:

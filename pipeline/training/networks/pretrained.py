@@ -10,7 +10,7 @@ from pipeline.encoders.recipes import network_of
 from pipeline.errors import SimileError
 from pipeline.training.networks.pooled_cnn import Gem
 
-__all__ = ["Pretrained", "options_for"]
+__all__ = ["Pretrained"]
 
 
 class Pretrained(nn.Module):
@@ -26,8 +26,8 @@ class Pretrained(nn.Module):
         """Random weights; see `load_pretrained`.
 
         Args:
-            recipe: from `pipeline.encoders.recipes`.
-            features: width of the output.
+            recipe: from `pipeline.encoders.recipes`; `pipeline.training.complete` fills it in.
+            features: width of the output, likewise.
             pooling: `own`: which vector is the embedding is said by the model's family; `gem`: CNNs only.
             power: that GeM begins with.
 
@@ -74,38 +74,3 @@ class Pretrained(nn.Module):
 
     def _map(self, images: torch.Tensor) -> torch.Tensor:
         return self.network.spatial(images).permute(0, 3, 1, 2)
-
-
-def options_for(name: str, pixels: int, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of `Pretrained` for an encoder, and its `mean` and `std` where it states them.
-
-    Args:
-        name: of the encoder that training begins from, with its size: `timm:resnet50.a1_in1k@224px`.
-        pixels: side of the training images.
-        options: `pooling` and `power` as the configuration has them.
-
-    Raises:
-        SimileError: there is no such encoder; or GeM is wanted over tokens.
-    """
-    network, recipe, description = load_network(name)
-    if options.get("pooling") == "gem" and not _has_map(network.eval(), pixels):
-        raise SimileError(
-            f"'{name}' gives tokens and no feature map, over which GeM is not defined; leave out pooling"
-        )
-    with torch.inference_mode():
-        width = network(torch.zeros(1, 3, pixels, pixels)).shape[1]
-    stated = description.preprocessing
-    norms = {
-        "mean": stated.get("mean", stated.get("image_mean")),
-        "std": stated.get("std", stated.get("image_std")),
-    }
-    return options | {"recipe": recipe, "features": width}, {
-        key: value for key, value in norms.items() if value
-    }
-
-
-@torch.inference_mode()
-def _has_map(network: Any, pixels: int) -> bool:
-    """Whether the mean over places is the embedding, as it is of CNNs alone."""
-    images = torch.rand(1, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
-    return torch.allclose(network.spatial(images).mean((1, 2)), network(images), rtol=1e-3, atol=1e-4)
