@@ -48,8 +48,8 @@ def show_growth(results: Sequence[dict[str, Any]]) -> None:
             columns = []
         rows.append(row)
     print_table(
-        "Time and RAM by number of points (peak: of building, with mapped files; RAM: of approximate searches; "
-        "B: of codes and links a point; ms: p50)",
+        "Time and RAM by number of points (peak GB: of building, with mapped files; B: of codes and links a "
+        "point; RAM: of approximate searches; ms: p50)",
         ["way", "points", "write s", "index s", "peak GB", *columns],
         rows,
     )
