@@ -1,26 +1,37 @@
 """Any image model of timm or transformers as a backbone: built again from its recipe, trained, and saved."""
 
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from pipeline.encoders import load_encoder, load_network
 from pipeline.encoders.recipes import network_of
 from pipeline.errors import SimileError
 from pipeline.training.complete import complete
-from pipeline.training.config import TrainingConfig
+from pipeline.training.config import TrainingConfig, load_training_config
 from pipeline.training.networks import RawOutput, build_network
 from pipeline.training.networks.pooled_cnn import Gem
 from pipeline.training.run import TrainingJob, train
 from ray_jobs.session import ray_session
-from tests.encoders.small_networks import save_timm, save_transformers
+from tests.encoders.small_networks import save_timm, save_transformers, transformers_processor
 
-SAMPLE = Path(__file__).resolve().parent.parent.parent / "samples" / "cifar10"
+ROOT = Path(__file__).resolve().parent.parent.parent
+SAMPLE = ROOT / "samples" / "cifar10"
 SIDE = {"vit_tiny_patch16_224": 64, "resnet18": 64, "convnext_atto": 64}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    with ray_session():
+        yield
 
 
 def settings(start: Path | str, pixels: int, **network: object) -> TrainingConfig:
@@ -123,13 +134,12 @@ def test_size_and_colours_are_the_encoders_own_unless_the_configuration_says_the
         complete(settings(tmp_path / "vit", 30))
 
 
-def test_a_transformer_is_trained_on_and_needs_its_checkpoint_no_more(tmp_path: Path) -> None:
+def test_a_transformer_is_trained_on_and_needs_its_checkpoint_no_more(cluster: None, tmp_path: Path) -> None:
     checkpoint = tmp_path / "vit"
     save_transformers("vit", checkpoint)
     config = settings(checkpoint, 32)
     output = tmp_path / "weights"
-    with ray_session():
-        result = train(TrainingJob(config, tmp_path / "runs", output))
+    result = train(TrainingJob(config, tmp_path / "runs", output))
     assert result["epochs"] == 1
     before, _, _ = load_network(f"{checkpoint}@32px")
     for file in checkpoint.iterdir():
@@ -140,18 +150,74 @@ def test_a_transformer_is_trained_on_and_needs_its_checkpoint_no_more(tmp_path: 
     described = json.loads((output / "config.json").read_text())
     assert described["preprocessing"]["mean"] == [0.5, 0.5, 0.5]  # the checkpoint's own, not ImageNet's
     network = build_network(described["network"]).eval()
-    from safetensors.torch import load_file
-
     tensors = {
         k: v.float() if v.is_floating_point() else v
         for k, v in load_file(output / "model.safetensors").items()
     }
     network.load_state_dict(tensors)
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
-    pixels = (torch.from_numpy(np.asarray(image)).permute(2, 0, 1)[None] / 255 - 0.5) / 0.5
+    image, pixels = picture(32, [0.5] * 3, [0.5] * 3)
     with torch.no_grad():
         expected = network(pixels).embedding.numpy()
         trained = network.backbone(pixels)
         untrained = before.eval()(pixels)
     np.testing.assert_allclose(encoder.encode([image]), expected, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(trained, untrained, atol=1e-3)  # all of it learnt
+
+
+def picture(side: int, mean: Sequence[float], std: Sequence[float]) -> tuple[Image.Image, torch.Tensor]:
+    """An image, and the (1, 3, side, side) that a network is shown of it."""
+    values = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    shown = (torch.from_numpy(values) / 255 - torch.tensor(mean)) / torch.tensor(std)
+    return Image.fromarray(values), shown.permute(2, 0, 1)[None]
+
+
+def below(weights: Path, prefix: str) -> dict[str, Any]:
+    """The tensors of a trained network whose names begin so, without that beginning."""
+    stored = load_file(weights / "model.safetensors")
+    return {
+        key.removeprefix(prefix): value.float() for key, value in stored.items() if key.startswith(prefix)
+    }
+
+
+def test_the_configuration_for_bigger_machines_runs_on_two_workers(cluster: None, tmp_path: Path) -> None:
+    """With a DINOv2 of two small layers in place of the one on the Hub, and 600 paintings."""
+    model = save_transformers("dinov2", tmp_path / "dinov2")
+    file = ROOT / "training_config" / "pretrained-vit.yaml"
+    asked = load_training_config(file)
+    assert (asked.network.start, asked.precision) == ("hf:facebook/dinov2-small", "bfloat16")
+    config = load_training_config(
+        file,
+        data={"source": str(ROOT / "samples" / "wikiart"), "pixels": 32},
+        network={"backbone": "pretrained", "start": str(tmp_path / "dinov2")},
+        epochs=1,
+        batch=64,
+        workers=2,
+    )
+    train(TrainingJob(config, tmp_path / "runs", tmp_path / "weights"))
+    model.load_state_dict(below(tmp_path / "weights", "backbone.network.model."))
+    processor = transformers_processor("dinov2")
+    image, shown = picture(32, processor.image_mean, processor.image_std)
+    with torch.no_grad():
+        expected = model.eval()(shown).last_hidden_state[:, 0]
+    encoder = load_encoder(str(tmp_path / "weights"))
+    assert encoder.dimension == 32
+    np.testing.assert_allclose(encoder.encode([image]), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_heads_are_trained_over_gem_of_a_frozen_cnn(cluster: None, tmp_path: Path) -> None:
+    save_timm("resnet18", tmp_path / "cnn")
+    config = settings(tmp_path / "cnn", 64, frozen=True, options={"pooling": "gem"}, code_bits=8)
+    train(TrainingJob(config, tmp_path / "runs", tmp_path / "weights"))
+    model = timm.create_model("resnet18", num_classes=0).eval()
+    model.load_state_dict(below(tmp_path / "weights", "backbone.network.model."), strict=False)
+    for key, value in load_file(tmp_path / "cnn" / "model.safetensors").items():
+        if not key.startswith("fc.") and value.is_floating_point():
+            torch.testing.assert_close(model.state_dict()[key], value, rtol=1e-3, atol=1e-3)
+    head = below(tmp_path / "weights", "embedding.")
+    image, shown = picture(64, model.pretrained_cfg["mean"], model.pretrained_cfg["std"])
+    with torch.no_grad():
+        pooled = model.forward_features(shown).clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
+        expected = pooled @ head["weight"].T + head["bias"]
+    encoder = load_encoder(str(tmp_path / "weights"))
+    assert (encoder.dimension, encoder.description.code_bits) == (8, 8)
+    np.testing.assert_allclose(encoder.encode([image]), expected, rtol=2e-2, atol=2e-2)
