@@ -10,7 +10,7 @@ import torch
 from pipeline.encoders import describe_encoder, names
 from pipeline.encoders.catalogue import ON_THE_HUB, known_encoders
 from pipeline.encoders.names import parse_name
-from pipeline.encoders.timm_models import _embedding, hub_id
+from pipeline.encoders.timm_models import embedding_of, hub_id
 from ray_jobs import encoders as command
 from tests.encoders.small_networks import save_timm, save_transformers
 
@@ -25,7 +25,7 @@ def test_models_of_timm_are_what_the_list_says(known: tuple) -> None:
         weights = sum(p.numel() for p in model.state_dict().values())
         side = model.pretrained_cfg["input_size"][1]
         assert licence == model.pretrained_cfg["license"]
-        assert _embedding(model).eval()(torch.empty(1, 3, side, side)).shape == (1, dimension)
+        assert embedding_of(model).eval()(torch.empty(1, 3, side, side)).shape == (1, dimension)
     assert megabytes == pytest.approx(weights * 4 / 1e6, rel=0.02, abs=0.6)
 
 
