@@ -47,7 +47,7 @@ class ProjectionConfig(Frozen):
     whitening: float = Field(
         0.5, ge=0.0, le=1.0, description="power of the deviation that a component is divided by"
     )
-    sample: int = Field(20_000, ge=2, description="staged vectors the projection is fitted on")
+    sample: int = Field(50_000, ge=2, description="staged vectors the projection is fitted on")
 
 
 class QuantizationConfig(Frozen):
@@ -148,7 +148,7 @@ class HnswConfig(Frozen):
     )
     # 4 % of 50,000 points are 2,000: the graph found 0.981 of their nearest, comparing all finds 1.0, sooner.
     full_scan_kb: int = Field(
-        20_000,
+        50_000,
         ge=10,
         description="kilobytes of vectors up to which what a filter leaves is compared without the graph",
     )
@@ -187,15 +187,16 @@ class SearchConfig(Frozen):
             floats = models.QuantizationSearchParams(ignore=True)
             return models.SearchParams(exact=True, quantization=codes if metric == "hamming" else floats)
         rescore = self.rescore and metric == "cosine"
-        # A filter leaves neighbours farther apart in rank: all that the walk has kept is rescored then.
-        oversampling = max(self.oversampling, self.hnsw_ef / k) if filtered else self.oversampling
+        # A filter leaves neighbours farther apart: the walk keeps twice as many then, and all are rescored.
+        width = self.hnsw_ef * (2 if filtered else 1)
+        oversampling = max(self.oversampling, width / k) if filtered else self.oversampling
         quantization = models.QuantizationSearchParams(
             ignore=False, rescore=rescore, oversampling=oversampling if rescore else None
         )
         acorn = models.AcornSearchParams(enable=True, max_selectivity=self.acorn_max_selectivity)
         return models.SearchParams(
             exact=False,
-            hnsw_ef=max(self.hnsw_ef, k),
+            hnsw_ef=max(width, k),
             quantization=quantization,
             acorn=acorn if filtered and self.acorn else None,
         )
