@@ -183,7 +183,8 @@ def _report(found: Collection) -> str:
     """The evaluation report, in a frame that may run nothing and fetch nothing, and to be downloaded."""
     data = found.attachment(_REPORT)
     if data is None:
-        return note(f"No evaluation report yet: python -m ray_jobs.report {found.name} makes one.")
+        command = f"<code>python -m ray_jobs.report {escape(found.name)}</code>"
+        return f'<p class="status">No evaluation report yet. One command makes it: {command}</p>'
     path = save_bytes_to_cache(data, f"{found.name}-report.html", get_upload_folder())
     frame = escape(data.decode("utf-8", "replace"), quote=True)
     return (

@@ -33,15 +33,9 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             panel = query_panel(liked, "recommend", "A picture that you like")
             others = gr.CheckboxGroup([], label="Not the same", elem_id="others")
             with gr.Group(elem_classes=["at-most"]):
-                most = gr.Slider(0, 10, value=0, step=1, label="At most (0: any number)", elem_id="at-most")
+                most = gr.Slider(0, 10, value=0, step=1, label="At most (0: any)", elem_id="at-most")
                 of_each = gr.Dropdown([], label="of each", elem_id="of-each")
-            combine = gr.Radio(
-                [("Like any of them", "any"), ("Like their average", "average")],
-                value="any",
-                label="Several likes",
-                elem_id="recommend-combine",
-            )
-            diversity = gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", elem_id="recommend-diversity")
+            combine, diversity = _options()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             with gr.Row(elem_classes=["line"]):
                 gr.HTML("<h3>Works to choose from</h3>")
@@ -65,6 +59,27 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     _connect_works(shared, tab, do, works, shuffle, liked, [others, of_each, most])
     for view in (hits, works):
         view.connect(shared, liked)
+
+
+def _options() -> tuple[gr.Radio, gr.Slider]:
+    """What few will change: folded away, or a phone shows no work without much scrolling."""
+    with gr.Accordion("More options", open=False, elem_id="recommend-options"):
+        combine = gr.Radio(
+            [("Like any of them", "any"), ("Like their average", "average")],
+            value="any",
+            label="Several likes",
+            elem_id="recommend-combine",
+        )
+        diversity = gr.Slider(
+            0,
+            0.9,
+            value=0,
+            step=0.1,
+            label="Diversity",
+            info="More: works less like one another",
+            elem_id="recommend-diversity",
+        )
+    return combine, diversity
 
 
 def _connect_works(
@@ -101,9 +116,8 @@ class _Handlers:
         except SimileError:
             return (gr.skip(),) * 7
         first = found.filters[0] if found.filters else None
-        many = (
-            len(found.filters) > 1
-        )  # where there is one label only, others of that label is no wish to start with
+        # where there is one label only, others of that label is no wish to start with
+        many = len(found.filters) > 1
         return (
             name,
             grid_html(cards),

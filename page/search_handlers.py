@@ -188,7 +188,7 @@ class Handlers:
 
 
 def _settings(found: Collection, knobs: Sequence[Any]) -> tuple[Settings, bool]:
-    """Settings from the knobs of `search_tab.Controls`, and whether columns were asked for."""
+    """Settings from the knobs of `search_controls.Controls`, and whether columns were asked for."""
     metric, encoder, mode, k, exact, fold, diversity, combine, beside, *chosen = knobs
     check(metric, k)
     settings = Settings(

@@ -5,43 +5,19 @@ from typing import Any
 
 import gradio as gr
 
-from page.filters import filter_boxes, recount
+from page.filters import recount
 from page.grid import grid
 from page.hits import HitsView, hits_view
 from page.links import COPY
 from page.query_panel import QueryPanel, query_panel
+from page.search_controls import Controls, search_controls
 from page.search_handlers import HINT, Handlers
-from page.searching import MAX_HITS
 from page.shared import Shared
 from page.text import note
 
 __all__ = ["build"]
 
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What a visitor sets. `knobs` go to the handlers in this order, filters last."""
-
-    metric: gr.Radio
-    encoder: gr.Dropdown
-    mode: gr.Radio
-    k: gr.Slider
-    exact: gr.Checkbox
-    fold: gr.Checkbox
-    diversity: gr.Slider
-    combine: gr.Radio
-    filters: list[gr.Dropdown]
-    filter_group: gr.Accordion
-    beside: gr.Checkbox
-    text: gr.Textbox
-
-    @property
-    def knobs(self) -> list[Any]:
-        """Inputs of every search."""
-        plain = [self.metric, self.encoder, self.mode, self.k, self.exact, self.fold, self.diversity]
-        return [*plain, self.combine, self.beside, *self.filters]
 
 
 @dataclass(frozen=True)
@@ -65,66 +41,10 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             panel = query_panel(shared.query, "search")
-            controls = _controls()
+            controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             results = _results()
     _connect(shared, Handlers(shared.library), panel, controls, results)
-
-
-def _controls() -> Controls:
-    text = gr.Textbox(
-        label="Words",
-        placeholder="a boat at dusk",
-        visible=False,
-        elem_id="words",
-        submit_btn=True,
-        max_length=300,
-    )
-    metric = gr.Radio(
-        [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
-    )
-    with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
-        filters = filter_boxes()
-    with gr.Accordion("More options", open=False, elem_id="options"):
-        mode = gr.Radio(
-            [("The nearest", "nearest"), ("All matches", "matches")],
-            value="nearest",
-            label="Show",
-            elem_id="mode",
-        )
-        k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many at a time", elem_id="k")
-        diversity = gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", elem_id="diversity")
-        combine = gr.Radio(
-            [("Like any of them", "any"), ("Like their average", "average")],
-            value="any",
-            label="Several pictures",
-            elem_id="combine",
-        )
-        fold = gr.Checkbox(False, label="Fold near-copies", elem_id="fold")
-        exact = gr.Checkbox(
-            False, label="Exact", info="Compare with every picture instead of the index", elem_id="exact"
-        )
-        beside = gr.Checkbox(
-            False,
-            label="Side by side",
-            info="Cosine, Hamming and exact in columns, with what they agree on",
-            elem_id="beside",
-        )
-        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
-    return Controls(
-        metric,
-        encoder,
-        mode,
-        k,
-        exact,
-        fold,
-        diversity,
-        combine,
-        filters,
-        filter_group,
-        beside,
-        text,
-    )
 
 
 def _results() -> Results:
@@ -132,7 +52,13 @@ def _results() -> Results:
         status = gr.HTML(note(HINT), elem_id="status")
         copy = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=90, scale=0)
         export = gr.Button("Export", size="sm", visible=False, elem_id="export", min_width=90, scale=0)
-    files = gr.File(visible=False, file_count="multiple", label="Results to take along", elem_id="files")
+    files = gr.File(
+        visible=False,
+        interactive=False,
+        file_count="multiple",
+        label="Results to take along",
+        elem_id="files",
+    )
     examples = grid("examples", classes="examples")
     hits = hits_view("search")
     more = gr.Button("Show more", visible=False, elem_id="more")

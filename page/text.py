@@ -20,6 +20,9 @@ __all__ = [
 
 _LONGEST_VALUE = 300
 _SLUG = re.compile(r"[a-z0-9.']+(-[a-z0-9.']+)+")
+_SUFFIX = re.compile(r"_(?=[a-z]$)")  # ukiyo_e is written ukiyo-e
+# small inside a name
+_PARTICLES = frozenset(("da", "de", "del", "della", "den", "der", "di", "du", "ten", "ter", "van", "von"))
 
 
 def note(text: str, *, problem: bool = False) -> str:
@@ -41,13 +44,14 @@ def field_name(name: str) -> str:
 def spoken(value: Any) -> str:
     """Names of classes as people write them; anything else as it is.
 
-    >>> spoken("claude-monet"), spoken("still_life"), spoken("Art_Nouveau"), spoken("cat")
-    ('Claude Monet', 'Still life', 'Art Nouveau', 'Cat')
+    >>> spoken("vincent-van-gogh"), spoken("still_life"), spoken("Art_Nouveau"), spoken("Ukiyo_e")
+    ('Vincent van Gogh', 'Still life', 'Art Nouveau', 'Ukiyo-e')
     """
     text = str(value)
     if _SLUG.fullmatch(text):
-        return " ".join(part.capitalize() for part in text.split("-"))
-    return sentence(text.replace("_", " "))
+        parts = (part if part in _PARTICLES else part.capitalize() for part in text.split("-"))
+        return sentence(" ".join(parts))
+    return sentence(_SUFFIX.sub("-", text).replace("_", " "))
 
 
 def closeness(metric: str, score: float, distance: float | int) -> str:

@@ -43,6 +43,9 @@ def theme() -> gr.themes.Base:
         button_primary_text_color_dark="white",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
+        # circles and squares to press stand out at 3:1, as WCAG 2 asks of them
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_400",
         slider_color="*primary_600",
         slider_color_dark="*primary_500",
     )

@@ -15,7 +15,7 @@ from page.assets import script
 from page.library import Library
 from page.searching import examples_of
 from page.shared import Pair, Query, Shared, Source
-from page.text import note, rarity, spoken
+from page.text import note, rarity, sentence, spoken
 from page.uploads import read_upload
 from page.visitors import is_search
 from pipeline.encoders.seen import Part
@@ -33,6 +33,7 @@ WORDS = "Words have no places in a picture; search with a picture to see why a h
 FAILED = "The pictures could not be compared; whoever runs this page finds the reason in its log."
 MOST_PAIRS = 400 * 400  # pairs of places that are sent to the browser; finer grids come without them
 COLUMNS = 64  # bits a row
+HEIGHT = 46  # of a picture, in hundredths of the window's; both shrink alike where that is too wide
 _QUIET: dict[str, Any] = {"api_visibility": "private"}
 log = logging.getLogger("simile")
 
@@ -96,7 +97,9 @@ class Handlers:
         data = read_upload(source.picture)
         reasons = found.why(data, pair.hit.point_id, pair.encoder, own, source.box)
         hit = found.get(pair.hit.point_id)
-        figures = figure("query", "Your picture", cropped(decode(data), source.box), reasons.query_part)
+        part = "Part of " if source.box else ""
+        named = part + source.label if part else sentence(source.label or "your picture")
+        figures = figure("query", named, cropped(decode(data), source.box), reasons.query_part)
         title = " · ".join(spoken(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
         figures += figure("hit", title, decode(hit.thumbnail), reasons.hit_part)
         return page(reasons, figures, found)
@@ -111,11 +114,11 @@ def page(reasons: Reasons, figures: str, found: Collection) -> str:
     )
     rows = "".join(row(standing, found.count) for standing in reasons.standings)
     return (
-        f'<div class="why" data-heat="{escape(heat(told))}"><div class="pair">{figures}</div>{slider}'
+        f'<div class="why" data-heat="{escape(heat(told))}"><div class="pair">{figures}</div><div>{slider}'
         f'<p class="told">{escape(summary(told))}</p>'
         '<table><thead><tr><th scope="col">Metric<th scope="col">Score<th scope="col">Distance'
         '<th scope="col">Rank<th scope="col">Nearer than</tr></thead>'
-        f"<tbody>{rows}</tbody></table>{strip(reasons.query_code, reasons.hit_code)}</div>"
+        f"<tbody>{rows}</tbody></table></div>{strip(reasons.query_code, reasons.hit_code)}</div>"
     )
 
 
@@ -125,7 +128,8 @@ def figure(side: str, title: str, picture: Image.Image, part: Part) -> str:
     width, height = (f"{100 * (part[i + 2] - part[i]):.2f}%" for i in (0, 1))
     shape = picture.width / picture.height
     return (
-        f'<figure><div class="frame" style="aspect-ratio:{shape:.4f};width:min(100%,{46 * shape:.1f}vh)">'
+        f'<figure style="flex:0 1 {HEIGHT * shape:.1f}vh">'
+        f'<div class="frame" style="aspect-ratio:{shape:.4f}">'
         f'<img src="{data_url(*thumbnail(picture))}" alt="{escape(title)}">'
         f'<canvas class="heat {side}" style="left:{left};top:{top};width:{width};height:{height}" role="img" '
         f'aria-label="Heat map over {escape(title)}"></canvas></div>'
@@ -159,12 +163,12 @@ def _stretched(values: np.ndarray) -> np.ndarray:
 def summary(told: Explanation) -> str:
     """What the colours mean, in two sentences."""
     if told.exact:
-        shares = [_top_share(each) for each in (told.query, told.hit)]
+        shares = [f"{100 * _top_share(each):.0f}\u00a0%" for each in (told.query, told.hit)]
         return (
             f"The heat of all places of a picture adds up to its similarity, {told.similarity:.3f}: this "
             f"network averages them, so nothing is left out. The warmest quarter of yours carries "
-            f"{shares[0]:.0%} of what speaks for the match, that of the hit {shares[1]:.0%}. Point at a "
-            "place to see what it matched."
+            f"{shares[0]} of what speaks for the match, that of the hit {shares[1]}. Point at a place to see "
+            "what it matched."
         )
     return (
         f"Warm places look like the other picture as a whole; both together score {told.similarity:.3f}. "

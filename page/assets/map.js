@@ -136,7 +136,8 @@ function drawMarker(context) {
   const marker = state.facts.marker;
   if (!marker) return;
   const x = across(marker[0]), y = down(marker[1]);
-  for (const [style, width] of [["#fff", 6], ["#111", 3]]) {
+  const { color: ink, backgroundColor: halo } = getComputedStyle(stage);
+  for (const [style, width] of [[halo, 6], [ink, 3]]) {
     context.strokeStyle = style;
     context.lineWidth = width;
     context.beginPath();
@@ -149,11 +150,11 @@ function drawMarker(context) {
   }
   context.font = "600 13px system-ui, sans-serif";
   context.lineWidth = 4;
-  context.strokeStyle = "#fff";
+  context.strokeStyle = halo;
   const left = x > stage.clientWidth - 120 ? x - 106 : x + 20;
-  context.strokeText("your picture", left, y - 8);
-  context.fillStyle = "#111";
-  context.fillText("your picture", left, y - 8);
+  context.strokeText("your query", left, y - 8);
+  context.fillStyle = ink;
+  context.fillText("your query", left, y - 8);
 }
 
 function background() {

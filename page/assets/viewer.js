@@ -1,8 +1,9 @@
-// The larger view: a modal dialog outside of what Gradio re-renders, so that it keeps its focus.
+// The larger view: a modal dialog outside of what Gradio re-renders, so that it keeps its focus. Inside of
+// .contain, for the styles of narrow screens end there.
 const dialog = document.createElement("dialog");
 dialog.className = "viewer";
 dialog.setAttribute("aria-label", "Larger view");
-(element.closest(".gradio-container") || document.body).appendChild(dialog);
+(element.closest(".contain") || document.body).appendChild(dialog);
 
 const show = () => {
   const html = props.value || "";

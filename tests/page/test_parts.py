@@ -68,13 +68,15 @@ def test_rarity_never_rounds_up(unusual: float | None, text: str) -> None:
 
 
 def test_names_of_classes_are_spoken() -> None:
-    assert [spoken(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "cat", 7)] == [
+    assert [spoken(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "Ukiyo_e", "cat", 7)] == [
         "Claude Monet",
         "Still life",
         "Art Nouveau",
+        "Ukiyo-e",
         "Cat",
         "7",
     ]
+    assert spoken("jan-van-der-heyden") == "Jan van der Heyden" and spoken("van-gogh") == "Van Gogh"
 
 
 def test_weak_matches_begin_at_a_line_or_carry_a_tag() -> None:

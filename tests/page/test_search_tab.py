@@ -210,6 +210,9 @@ def test_phone_has_no_sideways_scroll(open_page: Any, scheme: str) -> None:
     page.locator("#search-hits .open").first.click()
     page.get_by_role("button", name="Search from this").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    shown, facts = (page.locator(f"dialog[open] > {part}").bounding_box() for part in ("img", ".facts"))
+    assert facts["y"] >= shown["y"] + shown["height"] - 1, "the facts are below the picture"
+    assert page.locator(".main.app").evaluate("one => getComputedStyle(one).paddingLeft") == "12px"
 
 
 def test_a_keyboard_is_enough(open_page: Any) -> None:
