@@ -92,13 +92,16 @@ def test_what_was_dumped_can_be_read_again() -> None:
 
 def test_a_query_rescores_and_looks_further_only_where_it_helps() -> None:
     search = SearchConfig(oversampling=3, hnsw_ef=64)
-    cosine = search.to_qdrant(100, filtered=True)
-    assert (cosine.hnsw_ef, cosine.exact) == (100, False)  # never narrower than k
+    cosine = search.to_qdrant(200, filtered=True)
+    assert (cosine.hnsw_ef, cosine.exact) == (200, False)  # never narrower than k
     assert cosine.quantization == models.QuantizationSearchParams(
         ignore=False, rescore=True, oversampling=3.0
     )
     assert cosine.acorn == models.AcornSearchParams(enable=True, max_selectivity=0.4)
     assert search.to_qdrant(10).acorn is None
+    filtered, free = search.to_qdrant(10, filtered=True), search.to_qdrant(10)
+    assert (filtered.hnsw_ef, free.hnsw_ef) == (128, 64)  # neighbours that pass lie farther apart
+    assert filtered.quantization and filtered.quantization.oversampling == 12.8
     hamming = search.to_qdrant(10, metric="hamming")
     assert hamming.quantization == models.QuantizationSearchParams(ignore=False, rescore=False)
     assert search.to_qdrant(10, exact=True).exact
