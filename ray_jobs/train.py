@@ -21,7 +21,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bits", type=int, metavar="N", help="of the code; the run is then called NAME-N")
     parser.add_argument(
         "--protocol",
-        choices=["a", "art"],
+        choices=["a", "b", "art"],
         help="only the training images of this evaluation protocol; the run is then called NAME-PROTOCOL",
     )
     parser.add_argument("--epochs", type=int, metavar="N")

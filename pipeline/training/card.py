@@ -22,6 +22,7 @@ _PROTOCOLS = {
     "none": "",
     "art": " without the queries and artists of the art split",
     "a": " for training of protocols A and B",
+    "b": " for training of protocols A and B",
 }
 _STARTS = {
     "discriminant": "; the embedding began as a linear discriminant of the first label",

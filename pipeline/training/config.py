@@ -46,10 +46,11 @@ class DataConfig(_Frozen):
     )
     limit: int | None = Field(None, ge=1, description="only the first rows")
     classes: list[int] | None = Field(None, description="train on these classes of the first label only")
-    protocol: Literal["none", "art", "a"] = Field(
+    protocol: Literal["none", "art", "a", "b"] = Field(
         "none",
-        description="art: leave out what pipeline.evaluation.splits.art_split keeps for queries; a: the "
-        "training images of protocols A and B alone",
+        description="art: leave out what pipeline.evaluation.splits.art_split keeps for queries; a, b: the "
+        "training images of protocols A and B alone, which are the same; cut from all rows, whatever `limit` "
+        "says",
     )
     validation: float = Field(0.05, ge=0.0, lt=1.0, description="share of training images, by content hash")
 

@@ -67,12 +67,12 @@ def read_training_data(config: DataConfig) -> TrainingData:
     columns = [source.row_name(column) for column in config.labels]
     allowed = None
     if config.protocol != "none":
-        # The training images of protocol A are drawn from both splits.
-        others = resolve_splits(config.source, config.split)[1:] if config.protocol == "a" else []
+        # The training images of protocols A and B are drawn from both splits.
+        others = resolve_splits(config.source, config.split)[1:] if config.protocol in ("a", "b") else []
         for other in others:
             more = read_rows(other, columns=config.labels, limit=config.limit, num_cpus=_READ_CPUS)
             rows = rows.union(more)
-        allowed = allowed_digests(config.protocol, [source, *others], columns[0], config.limit)
+        allowed = allowed_digests(config.protocol, [source, *others], columns[0])
     parts = [
         rows.map_batches(
             partial(_decode, config, columns, allowed, validation),
