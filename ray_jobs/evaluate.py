@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.evaluation.pool import PROTOCOLS
-from pipeline.evaluation.run import TRAINED_ON
+from pipeline.evaluation.run import DRAWN, TRAINED_ON
 from pipeline.home import resolve_home
 from pipeline.search import Collection, open_collection
 from pipeline.store import open_store
@@ -41,7 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--baseline",
         default=_BASELINE,
         help="a pretrained encoder to measure beside the others by --protocol; none: do without "
-        f"(default: {_BASELINE}, whose embedding is a pass over all pictures)",
+        f"(default: {_BASELINE}, which takes one more pass over all pictures, the first time)",
     )
     parser.add_argument(
         "--trained-on",
@@ -64,14 +64,20 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
     from pipeline.indexing.payload_fields import payload_indexes
 
     source, split, fields, projection = _where(collection, options)
-    if options.limit and {"art", "all"} & set(options.protocol):
+    if options.limit and ({"art", "all"} & set(options.protocol) or options.trained_on in DRAWN):
         raise SimileError(
-            "--limit cuts another tenth of each artist's works than the one kept out of training, so that "
-            "the art protocol would ask with works that were trained on; leave out --limit."
+            "--limit cuts other queries than those kept out of training, so that pictures that were trained "
+            "on would ask; leave out --limit."
         )
     encoders = options.encoder or (collection.encoders if collection else [])
-    if options.baseline != "none" and options.baseline not in encoders:
-        encoders = [*encoders, options.baseline]
+    baseline = None if options.baseline == "none" else options.baseline
+    if baseline and baseline not in encoders:
+        print(
+            f"beside them: {baseline}, one more pass over all pictures the first time; --baseline none does "
+            "without",
+            file=sys.stderr,
+        )
+        encoders = [*encoders, baseline]
     splits = resolve_splits(source, split)
     labels = fields or list(payload_indexes(splits[0], None))
     with ray_session():
@@ -79,7 +85,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
             options.collection, splits, encoders, labels, resolve_home(options.home), options.limit
         )
     wanted = PROTOCOLS if "all" in options.protocol else options.protocol
-    return measure_pool(pool, encoders, wanted, options.trained_on, projection)
+    return measure_pool(pool, encoders, wanted, options.trained_on, projection, baseline)
 
 
 def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:

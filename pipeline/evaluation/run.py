@@ -18,15 +18,17 @@ from pipeline.evaluation.stored import read_stored
 from pipeline.search import Collection
 from qdrant_config import ProjectionConfig
 
-__all__ = ["TRAINED_ON", "measure_engine", "measure_pool", "measure_stored", "source_queries"]
+__all__ = ["DRAWN", "TRAINED_ON", "measure_engine", "measure_pool", "measure_stored", "source_queries"]
 
-TRAINED_ON = ("elsewhere", "train", "a", "unseen-classes")
+TRAINED_ON = ("elsewhere", "train", "a", "b", "unseen-classes")
+DRAWN = ("a", "b")  # whose training pictures are a draw from all of the source
 _STORED_QUERIES = 5000
 _BATCH = 64
 # What a network saw of the source -> protocols of which it saw no query, nor anything they want unseen.
 _UNSPOILT = {
     "train": {"c", "unseen-database", "art"},
     "a": {"a", "b"},
+    "b": {"a", "b"},
     "unseen-classes": {"unseen-classes", "c", "unseen-database"},
 }
 
@@ -64,6 +66,7 @@ def measure_pool(
     wanted: Sequence[str],
     trained_on: str | None = None,
     projection: ProjectionConfig | None = None,
+    baseline: str | None = None,
 ) -> list[dict[str, Any]]:
     """Named protocols on a source.
 
@@ -73,16 +76,24 @@ def measure_pool(
         trained_on: what the encoders saw of this source, one of `TRAINED_ON`; by default its training
             pictures for networks that ray_jobs/train.py made, and nothing for all others.
         projection: how prepared vectors are made; the collection's.
+        baseline: one of the encoders, which saw nothing of this source whatever `trained_on` says.
 
     Raises:
-        SimileError: no protocol is possible.
+        SimileError: no protocol is possible; or `trained_on` is a draw, and not all of the source is here.
     """
+    if trained_on in DRAWN and pool.missing:
+        raise SimileError(
+            f"{pool.missing:,} pictures of the source have no vector, so that protocols A and B draw other "
+            "queries than those kept out of training; repair the pictures, or leave out the encoder that "
+            "rejects them (--baseline none leaves out the baseline)."
+        )
     labels = labelled({field: each.values for field, each in pool.labels.items()})
     protocols = protocols_of(pool, wanted)
     results = []
     for name in encoders:
         description = describe_encoder(name)
-        seen = trained_on or ("train" if description.family.startswith("simile:") else "elsewhere")
+        own = "train" if description.family.startswith("simile:") else "elsewhere"
+        seen = "elsewhere" if name == baseline else trained_on or own
         raw = np.asarray(pool.raw[name], np.float32)
         projections: dict[bytes, Any] = {}  # by training set: A and B have the same, as have C and others
         for protocol in tqdm(_unspoilt(protocols, seen, name), desc=name, file=sys.stderr, leave=False):
@@ -151,5 +162,8 @@ def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Pr
     allowed = _UNSPOILT.get(seen)
     for protocol in protocols:
         if allowed is not None and protocol.key not in allowed:
-            print(f"left out, for {encoder} saw pictures of it: {protocol.name}", file=sys.stderr)
+            print(
+                f"left out, for {encoder} saw pictures of it (see --trained-on): {protocol.name}",
+                file=sys.stderr,
+            )
     return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]
