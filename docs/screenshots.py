@@ -31,7 +31,7 @@ _LOADED = """() => [...document.images].every(one => {
   return !frame.width || below || beside || one.complete;
 })"""
 SETTLED_MS = 1500  # after the last picture was asked for
-EXAMPLE = 6  # a still life of the WikiArt sample
+EXAMPLE = 0  # an Impressionist landscape of the WikiArt sample
 
 
 def main() -> int:
@@ -113,6 +113,7 @@ def _why(page: Page) -> None:
     page.get_by_role("tab", name="Search").click()
     page.locator("#search-hits .open").first.click()
     page.get_by_role("button", name="Why?").click()
+    page.locator("#why tbody tr").first.wait_for()
 
 
 def _recommend(page: Page) -> None:
