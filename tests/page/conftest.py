@@ -70,6 +70,13 @@ def demo_url(demo_home: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def mcp_url(demo_home: Path) -> Iterator[str]:
+    """Address of a demo that also answers models, and lets a visitor search 20 times a minute, 10 at once."""
+    with running("--home", str(demo_home), "--mcp", "--limit", "20") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def client(demo_url: str) -> Client:
     return Client(demo_url, verbose=False)
 

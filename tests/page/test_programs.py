@@ -1,10 +1,9 @@
-"""What programs, models and watchers see: /health, the named endpoints, MCP, and the limit of a visitor."""
+"""What programs, models and watchers see: /health, the named endpoints and MCP."""
 
 import base64
 import json
 import urllib.request
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,20 +21,13 @@ from page.library import Library
 from page.links import link_to, read_link
 from page.shared import Query, Source
 from page.values import picture_bytes
-from page.visitors import Buckets, Visitors, address_of
 from pipeline.errors import ImageError, SimileError
-from tests.page.conftest import hit_pictures, run_apart, running, status
+from tests.page.conftest import hit_pictures, run_apart, status
 
 ENDPOINTS = {
     *("/search", "/collections", "/facets", "/search_image", "/search_text", "/search_by_id"),
     *("/recommend", "/explain"),
 }
-
-
-@pytest.fixture(scope="module")
-def mcp_url(demo_home: Path) -> Iterator[str]:
-    with running("--home", str(demo_home), "--mcp", "--limit", "20") as url:
-        yield url
 
 
 # --- health
@@ -214,58 +206,6 @@ def test_login_and_models_exclude_each_other(
     monkeypatch.setattr("signal.signal", lambda *_: None)
     assert demo.main(["--mcp", "--auth", "anna:b"]) == 1
     assert "--mcp cannot be with --auth" in capsys.readouterr().err
-
-
-# --- the limit of a visitor
-
-
-def test_one_visitor_too_fast_is_told_to_wait(mcp_url: str) -> None:
-    """20 a minute, 10 at once. Another session goes on."""
-    eager = Client(mcp_url, verbose=False)
-    said = []
-    for _ in range(12):
-        try:
-            eager.predict("wikiart", "style", api_name="/facets")
-        except AppError as error:
-            said.append(str(error))
-    assert said and "too many searches" in said[0] and "second" in said[0]
-    assert Client(mcp_url, verbose=False).predict("wikiart", "style", api_name="/facets")["values"]
-
-
-def test_a_bucket_fills_again() -> None:
-    bucket = Buckets(rate=2, burst=3)
-    for _ in range(3):
-        assert bucket.wait("a", 10.0) == 0
-        bucket.take("a", 10.0)
-    assert bucket.wait("a", 10.0) == 0.5 and bucket.wait("b", 10.0) == 0
-    assert bucket.wait("a", 10.25) == 0.25 and bucket.wait("a", 10.5) == 0
-    bucket.take("a", 1000.0)
-    assert bucket.wait("a", 1000.0) == 0, "never more than the burst, but that"
-
-
-def test_buckets_remember_a_bounded_number() -> None:
-    bucket = Buckets(rate=1, burst=1, most=100)
-    for visitor in range(1000):
-        bucket.take(str(visitor), 0.0)
-    assert len(bucket) == 100 and bucket.wait("999", 0.0) == 1
-
-
-def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
-    visitors = Visitors(per_minute=4, clock=lambda: 0.0)  # 2 at once, 20 for an address
-    for session in range(20):
-        visitors.admit("192.0.2.7", str(session))
-    with pytest.raises(SimileError, match=r"in \d+ seconds"):
-        visitors.admit("192.0.2.7", "another")
-    visitors.admit("192.0.2.8", "another")
-    for session in range(50):
-        visitors.admit("127.0.0.1", str(session))
-    for _ in range(500):
-        Visitors(0).admit("192.0.2.7", "a")
-
-
-def test_an_ipv6_household_is_one_visitor() -> None:
-    assert address_of("2001:db8:1:2::5") == address_of("2001:db8:1:2:ffff::1") != address_of("2001:db8:1:3::")
-    assert address_of("::ffff:127.0.0.1") == address_of("::1") == "here" and address_of(None) == "unknown"
 
 
 # --- many at once

@@ -1,0 +1,120 @@
+"""How much one visitor may ask, how many may wait, and what those who must wait are told."""
+
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from page.blocks import FULL, PublicBlocks
+from page.visitors import Buckets, Visitors, address_of
+from pipeline.errors import SimileError
+from tests.page.conftest import free_port, status
+
+
+@pytest.mark.browser
+def test_a_person_too_fast_is_told_to_wait_and_keeps_the_hits(browser: Any, mcp_url: str) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(mcp_url)
+    page.locator("#examples .open").first.click()
+    told = page.get_by_text("too many searches at once from your side; search again in")
+    for name in ("Hamming", "cosine") * 6:
+        status(page, "cosine" if name == "Hamming" else "Hamming")
+        page.locator("#metric").get_by_text(name.capitalize()).click()
+        page.locator("#status", has_text=name).or_(told).first.wait_for()
+        if told.is_visible():
+            break
+    assert told.is_visible()
+    assert page.locator("#search-hits .card").count() == 24
+    page.close()
+
+
+def test_one_visitor_too_fast_is_told_to_wait(mcp_url: str) -> None:
+    """20 a minute, 10 at once. Another session goes on."""
+    eager = Client(mcp_url, verbose=False)
+    said = []
+    for _ in range(12):
+        try:
+            eager.predict("wikiart", "style", api_name="/facets")
+        except AppError as error:
+            said.append(str(error))
+    assert said and "too many searches" in said[0] and "second" in said[0]
+    assert Client(mcp_url, verbose=False).predict("wikiart", "style", api_name="/facets")["values"]
+
+
+def test_a_bucket_fills_again() -> None:
+    bucket = Buckets(rate=2, burst=3)
+    for _ in range(3):
+        assert bucket.wait("a", 10.0) == 0
+        bucket.take("a", 10.0)
+    assert bucket.wait("a", 10.0) == 0.5 and bucket.wait("b", 10.0) == 0
+    assert bucket.wait("a", 10.25) == 0.25 and bucket.wait("a", 10.5) == 0
+    bucket.take("a", 1000.0)
+    assert bucket.wait("a", 1000.0) == 0, "never more than the burst, but that"
+
+
+def test_buckets_remember_a_bounded_number() -> None:
+    bucket = Buckets(rate=1, burst=1, most=100)
+    for visitor in range(1000):
+        bucket.take(str(visitor), 0.0)
+    assert len(bucket) == 100 and bucket.wait("999", 0.0) == 1
+
+
+def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
+    visitors = Visitors(per_minute=4, clock=lambda: 0.0)  # 2 at once, 20 for an address
+    for session in range(20):
+        visitors.admit("192.0.2.7", str(session))
+    with pytest.raises(SimileError, match=r"in \d+ seconds"):
+        visitors.admit("192.0.2.7", "another")
+    visitors.admit("192.0.2.8", "another")
+    for session in range(50):
+        visitors.admit("127.0.0.1", str(session))
+    for _ in range(500):
+        Visitors(0).admit("192.0.2.7", "a")
+
+
+def test_an_ipv6_household_is_one_visitor() -> None:
+    assert address_of("2001:db8:1:2::5") == address_of("2001:db8:1:2:ffff::1") != address_of("2001:db8:1:3::")
+    assert address_of("::ffff:127.0.0.1") == address_of("::1") == "here" and address_of(None) == "unknown"
+
+
+@pytest.fixture
+def crowded() -> Iterator[str]:
+    """A page that works on one event at a time, and whose queue holds one more."""
+    over = threading.Event()
+    with PublicBlocks(analytics_enabled=False) as blocks:
+        shown = gr.HTML()
+        slow = {"concurrency_limit": 1, "show_progress": "minimal", "show_progress_on": shown}
+        gr.Button("Search").click(lambda: str(over.wait(60)), None, shown, api_name="slow", **slow)
+    port = free_port()
+    blocks.queue(max_size=1).launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    yield f"http://127.0.0.1:{port}"
+    over.set()
+    blocks.close(verbose=False)
+
+
+@pytest.mark.browser
+def test_the_queue_says_where_one_is_and_that_it_is_full(browser: Any, crowded: str) -> None:
+    pages = [browser.new_page() for _ in range(3)]
+    for page in pages:
+        page.goto(crowded)
+    for page, told in zip(pages, ("processing", "queue: 1/1", "currently busy"), strict=True):
+        page.get_by_role("button", name="Search").click()
+        page.get_by_text(told).wait_for()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        _post(f"{crowded}/gradio_api/call/slow")
+    assert refused.value.code == 503 and FULL in refused.value.read().decode()
+    for page in pages:
+        page.close()
+
+
+def _post(url: str) -> None:
+    """A call of a program that is written without gradio_client, which has its own words for a full queue."""
+    request = urllib.request.Request(url, b'{"data": []}', {"Content-Type": "application/json"})
+    urllib.request.urlopen(request, timeout=30).close()
