@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from pipeline.training.networks import RawOutput, build_network
 from pipeline.training.networks.pooled_cnn import Gem
 from pipeline.training.run import TrainingJob, train
 from ray_jobs.session import ray_session
+from ray_jobs.train import main
 from tests.encoders.small_networks import save_timm, save_transformers, transformers_processor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -132,6 +134,20 @@ def test_size_and_colours_are_the_encoders_own_unless_the_configuration_says_the
         complete(settings(f"{tmp_path / 'vit'}@48px", 32))
     with pytest.raises(SimileError, match="multiple of 8 px"):
         complete(settings(tmp_path / "vit", 30))
+
+
+def test_a_number_of_bits_leaves_the_encoder_its_colours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_transformers("vit", tmp_path / "vit")
+    file = tmp_path / "begun.yaml"
+    file.write_text(settings(tmp_path / "vit", 32).model_dump_json(exclude_unset=True), encoding="utf-8")
+    jobs: list[TrainingJob] = []
+    monkeypatch.setattr("pipeline.training.run.train", lambda job: jobs.append(job) or {})
+    monkeypatch.setattr("ray_jobs.train.ray_session", nullcontext)
+    main([str(file), "--bits", "12", "--home", str(tmp_path)])
+    found = complete(jobs[0].config)
+    assert (found.name, found.network.code_bits, found.network.mean) == ("begun-12", 12, (0.5, 0.5, 0.5))
 
 
 def test_a_transformer_is_trained_on_and_needs_its_checkpoint_no_more(cluster: None, tmp_path: Path) -> None:
