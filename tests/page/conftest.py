@@ -171,6 +171,7 @@ def open_page(browser: Any, demo_url: str) -> Iterator[Callable[..., Any]]:
         height: int = 1000,
         scheme: str = "light",
         collection: str = "WikiArt",
+        url: str = demo_url,
         **options: Any,
     ) -> Any:
         size = {"width": width, "height": height}
@@ -178,7 +179,7 @@ def open_page(browser: Any, demo_url: str) -> Iterator[Callable[..., Any]]:
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.goto(demo_url)
+        page.goto(url)
         page.locator("#examples .card").first.wait_for()
         if collection == "WikiArt":
             page.locator("#collection input").click()

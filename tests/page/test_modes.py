@@ -1,12 +1,16 @@
 """All matches, folded copies, diversity; and what holds for every tab: no sideways scroll, readable text."""
 
-from collections.abc import Callable
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.page.conftest import hit_pictures, status
+from pipeline.store import open_store
+from tests.page.conftest import LIMIT, hit_pictures, running, status
 
 pytestmark = pytest.mark.browser
 TABS = ("Search", "Recommend", "Map", "Why", "Compare", "Collections")
@@ -47,50 +51,88 @@ FAINT = """() => {
 }"""
 
 
-def start(page: Any) -> list[str]:
+@pytest.fixture(scope="module")
+def doubled(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a demo whose paintings are all there twice, by an encoder that is said to know words."""
+    home = tmp_path_factory.mktemp("doubled")
+    shutil.copytree(demo_home / "store", home / "store")
+    store = open_store(str(home))
+    version = store.aliases()["wikiart"]
+    facts = store.read_manifest(version).facts["encoders"]
+    names = [one[kind] for one in facts for kind in ("vector", "code") if one.get(kind)]
+    records = store.scroll(version, LIMIT, with_vectors=names)
+    vectors = {name: np.array([one.vector[name] for one in records], np.float32) for name in names}
+    store.upsert(version, [str(uuid.uuid4()) for _ in records], vectors, [one.payload for one in records])
+    store.finish(version)
+    manifest = home / "store" / version / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"text": false', '"text": true'))
+    with running("--home", str(home), "--limit", "0") as url:
+        yield url
+
+
+def searched(page: Any) -> list[str]:
+    """Pictures of the hits for an example, with the options open."""
     page.locator("#examples .open").nth(1).click()
     status(page, "cosine")
     page.get_by_text("More options").click()
     return hit_pictures(page)
 
 
-def test_all_matches_are_the_nearest_that_count_as_one(open_page: Callable[..., Any]) -> None:
-    page = open_page(collection="")
-    nearest = start(page)
-    page.locator("#mode").get_by_text("All matches").click()
-    page.locator("#status", has_text="match").wait_for()
-    matches = hit_pictures(page)
-    assert matches == nearest[: len(matches)] or matches[: len(nearest)] == nearest
-    assert page.locator("#search-hits .card.weak").count() == 0
-    page.locator("#mode").get_by_text("The nearest").click()
+def hits_change(page: Any, before: list[str]) -> list[str]:
     page.wait_for_function(
-        "was => document.querySelectorAll('#search-hits .open img').length === was", arg=len(nearest)
+        "was => [...document.querySelectorAll('#search-hits .open img')]"
+        ".map(one => one.getAttribute('src')).join() !== was",
+        arg=",".join(before),
     )
+    return hit_pictures(page)
 
 
-def test_diversity_changes_who_comes_and_folding_hides_nobody_else(open_page: Callable[..., Any]) -> None:
-    page = open_page()
-    plain = start(page)
+def test_all_matches_are_those_nearest_that_are_not_weak(open_page: Callable[..., Any], doubled: str) -> None:
+    page = open_page(url=doubled)
+    nearest = searched(page)
+    weak = page.locator("#search-hits .divide ~ .card").count()
+    assert 0 < weak < len(nearest) == 24, "its copy at least is a match, and a lot is not"
+    page.locator("#mode").get_by_text("All matches").click()
+    status(page, f"{24 - weak} match")
+    assert hit_pictures(page) == nearest[: 24 - weak]
+    page.locator("#mode").get_by_text("The nearest").click()
+    status(page, f"24 of {2 * LIMIT}")
+    assert hit_pictures(page) == nearest
+
+
+def test_a_copy_is_folded_into_the_first_of_its_kind(open_page: Callable[..., Any], doubled: str) -> None:
+    page = open_page(url=doubled)
+    plain = searched(page)
+    assert len(set(plain)) < len(plain), "copies have the same picture"
+    page.locator("#fold input").click()
+    folded = hits_change(page, plain)
+    assert len(set(folded)) == len(folded) == 24 and folded[0] == plain[0]
+    assert page.locator("#search-hits .copies", has_text="+1 near-copy").count() == 23, "all but its own"
+
+
+def test_diversity_lets_others_come_before_a_copy(open_page: Callable[..., Any], doubled: str) -> None:
+    page = open_page(url=doubled)
+    plain = searched(page)
+    assert plain[1] == plain[2], "a painting and its copy, one after the other"
     slider = page.locator("#diversity input[type=range]")
     slider.focus()
     for _ in range(7):
         page.keyboard.press("ArrowRight")
     slider.dispatch_event("pointerup")
-    page.wait_for_function(
-        "was => [...document.querySelectorAll('#search-hits .open img')]"
-        ".map(one => one.getAttribute('src')).join() !== was",
-        arg=",".join(plain),
-    )
-    spread = hit_pictures(page)
-    assert len(spread) == len(plain) and len(set(spread)) == len(spread)
-    page.locator("#fold input").click()
-    status(page, "cosine")
-    assert len(set(hit_pictures(page))) == len(hit_pictures(page))
+    spread = hits_change(page, plain)
+    assert len(spread) == 24 and spread[0] == plain[0] and spread[1] != spread[2]
+    assert len(set(spread)) > len(set(plain))
 
 
-def test_words_are_asked_for_only_where_they_are_understood(open_page: Callable[..., Any]) -> None:
-    page = open_page()
-    assert not page.locator("#words").is_visible()
+def test_words_are_asked_for_only_where_they_are_understood(
+    open_page: Callable[..., Any], doubled: str
+) -> None:
+    assert not open_page().locator("#words").is_visible()
+    page = open_page(url=doubled)
+    page.locator("#words").wait_for()
+    page.locator("#collection input").click()
+    page.get_by_role("option", name="CIFAR-10").click()
+    page.locator("#words").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
