@@ -34,7 +34,7 @@ _PICTURES = 16  # different ones, so that not every search finds its picture emb
 _WARMED = 2  # searches before the clock starts
 _ALONE = 40  # searches of a session that has the page to itself
 _WEIGHED = (0.1, 0.5)  # of the way, and at the end
-_COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "mb"]
+_COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "mb", "growth"]
 
 
 def load(
@@ -48,7 +48,8 @@ def load(
     """Searches from `callers` sessions for `seconds`, or until there were so many.
 
     Returns:
-        Count, errors, queries a second, p50 and p95 in ms, megabytes on the way and at the end.
+        Count, errors, queries a second, p50 and p95 in ms; resident megabytes on the way and at the end, and
+        how many times the first of these the last is (growth).
     """
     pictures = [_picture(seed) for seed in range(_PICTURES)]
     with ThreadPoolExecutor(callers) as pool:
@@ -71,6 +72,7 @@ def load(
         for caller in asking:
             caller.result()
         wall = time.perf_counter() - start
+    weights.append(weigh())
     times = [took for took, error in rows if error is None]
     errors = [error for _, error in rows if error is not None]
     return {
@@ -81,7 +83,8 @@ def load(
         "queries_per_s": round(len(times) / wall, 2),
         "p50_ms": round(float(np.percentile(times, 50)) * 1e3, 1) if times else None,
         "p95_ms": round(float(np.percentile(times, 95)) * 1e3, 1) if times else None,
-        "mb": [*weights, weigh()],
+        "mb": weights,
+        "growth": round(weights[-1] / weights[0], 3) if weights[0] else None,
     }
 
 

@@ -41,6 +41,7 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="*primary_500",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
+        link_text_color_dark="*primary_300",  # of files to download, on a row that is grey
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
         # circles and squares to press stand out at 3:1, as WCAG 2 asks of them

@@ -39,7 +39,7 @@ FAINT = """() => {
   while (seen.nextNode()) {
     const element = seen.currentNode.parentElement, text = seen.currentNode.textContent.trim();
     if (!text || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
-    if (element.closest('[disabled], [aria-disabled=true], footer, svg, .card')) continue;
+    if (element.closest('[disabled], [aria-disabled=true], svg')) continue;
     const style = getComputedStyle(element), ground = behind(element), ink = rgba(style.color);
     if (!ground || ink[3] < 250 || style.opacity < 1 || !element.getClientRects().length) continue;
     const [high, low] = [luminance(ink), luminance(ground)].sort((a, b) => b - a);

@@ -77,6 +77,7 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         "Built",
         "turbo, 2 bits",
         "weights:art-cnn",
+        "python -m ray_jobs.report wikiart",
     ):
         assert said in text
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from page.cards import Card, card_html
-from page.collections_tab import _measured, _report
+from page.collections_tab import _measured, _public, _report
 from page.export import as_csv, as_json, contact_sheet
 from page.grid import action_of, grid_html
 from page.hits import voted
@@ -130,6 +130,23 @@ def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
     }
     assert _measured(found) == ("cosine 0.990 · hamming 1.000", "212 bytes a picture")
     assert _measured({}) == _measured({"queries": 0}) == ("not measured", "not measured")
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("uoft-cs/cifar10", "uoft-cs/cifar10"),
+        ("/home/anna/pictures/", "pictures"),
+        ("C:\\Users\\anna\\art", "art"),
+    ],
+)
+def test_a_source_is_shown_by_its_hub_id_or_the_name_of_its_folder(source: str, shown: str) -> None:
+    assert _public(source) == shown
+
+
+def test_where_there_is_no_report_the_command_that_makes_one_is() -> None:
+    found = SimpleNamespace(name="things<", attachment=lambda name: None)
+    assert "<code>python -m ray_jobs.report things&lt;</code>" in _report(found)  # type: ignore[arg-type]
 
 
 def test_a_report_runs_nothing_and_ends_inside_its_frame() -> None:
