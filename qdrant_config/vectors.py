@@ -47,7 +47,7 @@ class ProjectionConfig(Frozen):
     whitening: float = Field(
         0.5, ge=0.0, le=1.0, description="power of the deviation that a component is divided by"
     )
-    sample: int = Field(50_000, ge=2, description="staged vectors the projection is fitted on")
+    sample: int = Field(20_000, ge=2, description="staged vectors the projection is fitted on")
 
 
 class QuantizationConfig(Frozen):
