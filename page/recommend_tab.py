@@ -10,6 +10,7 @@ from page.grid import grid_html
 from page.hits import HitsView, hits_view
 from page.library import Library
 from page.query_panel import query_panel
+from page.search_controls import combine_radio, diversity_slider
 from page.searching import FAILED, find
 from page.shared import Query, Shared
 from page.text import credit, field_name, milliseconds, note
@@ -64,21 +65,8 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 def _options() -> tuple[gr.Radio, gr.Slider]:
     """What few will change: folded away, or a phone shows no work without much scrolling."""
     with gr.Accordion("More options", open=False, elem_id="recommend-options"):
-        combine = gr.Radio(
-            [("Like any of them", "any"), ("Like their average", "average")],
-            value="any",
-            label="Several likes",
-            elem_id="recommend-combine",
-        )
-        diversity = gr.Slider(
-            0,
-            0.9,
-            value=0,
-            step=0.1,
-            label="Diversity",
-            info="More: works less like one another",
-            elem_id="recommend-diversity",
-        )
+        combine = combine_radio("Several likes", "recommend-combine")
+        diversity = diversity_slider("More: works less like one another", "recommend-diversity")
     return combine, diversity
 
 

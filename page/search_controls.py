@@ -8,7 +8,7 @@ import gradio as gr
 from page.filters import filter_boxes
 from page.searching import MAX_HITS
 
-__all__ = ["Controls", "search_controls"]
+__all__ = ["Controls", "combine_radio", "diversity_slider", "search_controls"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,17 @@ class Controls:
         return [*plain, self.combine, self.beside, *self.filters]
 
 
+def combine_radio(label: str, elem_id: str) -> gr.Radio:
+    """How several likes make one query."""
+    choices = [("Like any of them", "any"), ("Like their average", "average")]
+    return gr.Radio(choices, value="any", label=label, elem_id=elem_id)
+
+
+def diversity_slider(info: str, elem_id: str) -> gr.Slider:
+    """0: the nearest; towards 1: less like one another (MMR)."""
+    return gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", info=info, elem_id=elem_id)
+
+
 def search_controls() -> Controls:
     """The controls, in the order of the page."""
     text = gr.Textbox(
@@ -58,21 +69,8 @@ def search_controls() -> Controls:
             elem_id="mode",
         )
         k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many at a time", elem_id="k")
-        diversity = gr.Slider(
-            0,
-            0.9,
-            value=0,
-            step=0.1,
-            label="Diversity",
-            info="More: hits less like one another",
-            elem_id="diversity",
-        )
-        combine = gr.Radio(
-            [("Like any of them", "any"), ("Like their average", "average")],
-            value="any",
-            label="Several pictures",
-            elem_id="combine",
-        )
+        diversity = diversity_slider("More: hits less like one another", "diversity")
+        combine = combine_radio("Several pictures", "combine")
         fold = gr.Checkbox(
             False, label="Fold near-copies", info="Of nearly the same picture, show one", elem_id="fold"
         )

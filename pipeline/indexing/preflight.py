@@ -18,9 +18,9 @@ from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
 from qdrant_config import CollectionConfig
 
-_PATIENCE_SECONDS = 3.0  # with a store that fails now; the job itself has more
-
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight"]
+
+_PATIENCE_SECONDS = 3.0  # with a store that fails now; the job itself has more
 
 
 @dataclass(frozen=True)

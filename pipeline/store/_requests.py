@@ -74,7 +74,7 @@ def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
     """
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_passes),
-        wait=partial(_wait, longest=min(_LONGEST_WAIT_SECONDS, patience / 4)),
+        wait=partial(_wait, patience=patience),
         stop=tenacity.stop_after_delay(patience),
         reraise=True,
     )
@@ -89,10 +89,11 @@ def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
         raise SimileError(_sentence(error, patience, address)) from error
 
 
-def _wait(attempt: tenacity.RetryCallState, longest: float) -> float:
-    """Growing and jittered, and not shorter than a server that says 429 asks for."""
+def _wait(attempt: tenacity.RetryCallState, patience: float) -> float:
+    """Seconds: growing and jittered, and as long as a server that says 429 asks for, within the patience."""
     error = attempt.outcome.exception() if attempt.outcome else None
-    asked = error.retry_after_s if isinstance(error, ResourceExhaustedResponse) else 0.0
+    asked = min(error.retry_after_s, patience) if isinstance(error, ResourceExhaustedResponse) else 0.0
+    longest = min(_LONGEST_WAIT_SECONDS, patience / 4)
     return asked + tenacity.wait_random_exponential(_FIRST_WAIT_SECONDS, longest)(attempt)
 
 
