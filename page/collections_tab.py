@@ -2,7 +2,6 @@
 
 import logging
 from html import escape
-from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 import gradio as gr
@@ -16,6 +15,7 @@ from page.text import Verbatim, credit, fields, note
 from pipeline.errors import SimileError
 from pipeline.indexing.writer import JobRecord
 from pipeline.search import Collection
+from pipeline.sources import public_name
 
 __all__ = ["build"]
 
@@ -112,7 +112,7 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
         codes += f", rescored among {oversampling:g} × k"
     return [
         ("Name", Verbatim(found.name)),
-        ("Source", Verbatim(_public(str(facts.get("source", ""))))),
+        ("Source", Verbatim(public_name(str(facts.get("source", ""))))),
         ("Split", Verbatim(str(facts.get("split") or ""))),
         ("Revision", Verbatim(str(facts.get("revision") or ""))),
         ("Licence", facts.get("licence")),
@@ -123,12 +123,6 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
         ("Rows of the source", f"{account['source']:,}" if "source" in account else None),
         ("Rejected", f"{account['rejected']:,}" if "rejected" in account else None),
     ]
-
-
-def _public(source: str) -> str:
-    """A Hub id whole; of a folder, here or on a Windows machine, the last part only."""
-    is_folder = PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()
-    return PureWindowsPath(source).name if is_folder else source
 
 
 def _encoders(facts: dict[str, Any]) -> str:

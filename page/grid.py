@@ -15,7 +15,7 @@ __all__ = ["action_of", "columns_html", "grid", "grid_html"]
 ACTIONS = ("open", "like", "dislike")
 # Takes the rest of a row, so that the cards in it keep their size.
 _FILLER = '<li class="filler" aria-hidden="true"></li>'
-_WEAK = "Weak matches from here on: more than one random pair in a thousand is as near"
+_WEAK = "Weak matches from here on: too many random pairs of this collection are as near"
 
 
 def grid(elem_id: str, *, classes: str = "") -> gr.HTML:

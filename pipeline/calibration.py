@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MATCH_TAIL", "SAMPLE", "calibrate", "fold_cosine", "match_threshold", "unusualness"]
+__all__ = ["MATCH_TAIL", "SAMPLE", "calibrate", "fold_cosine", "match_tail", "match_threshold", "unusualness"]
 
 SAMPLE = 4000  # pictures; their 8 million pairs resolve the upper tail to about one in a million
-MATCH_TAIL = 1e-3  # a match is nearer than all but one random pair in a thousand
+MATCH_TAIL = 1e-3  # a match is nearer than all but one random pair in a thousand,
+_MATCHES, _TAIL_MOST = 4, 0.05  # or, where pictures are few, than what gives one of them this many on average
 # Copies of one picture: nearer than all but one random pair in a hundred thousand, within bounds. Measured
 # with lite0 on WikiArt: half of all copies saved as a poor JPEG, cropped by 4 % a side or mirrored are nearer
 # than 0.87, while of different works next to none in a thousand is nearer than 0.83 to any other. The upper
@@ -37,8 +38,8 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> dict[str
         JSON-able, for each metric (`cosine`, `hamming`):
         `scores`: ascending, cosine or 1 − 2h/B for Hamming distance h (what `Hit.score` is);
         `further`: share of pairs whose score is lower than each of `scores`;
-        `threshold`: score of "all matches"; `threshold_tail`: share of pairs that reach it, 0.001 at most
-        unless more are copies of each other as far as this metric can tell;
+        `threshold`: score of "all matches"; `threshold_tail`: share of pairs that reach it, `match_tail` at
+        most unless more are copies of each other as far as this metric can tell;
         `images`, `pairs`, `seed`.
 
     Raises:
@@ -54,12 +55,14 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> dict[str
     bits = signs.shape[1]
     differing = np.rint((bits - (signs @ signs.T)[pairs]) / 2).astype(np.int64)
     facts = {"images": len(chosen), "pairs": len(pairs[0]), "seed": seed}
+    tail = match_tail(len(chosen))
     found = {
-        "cosine": _quantiles(np.sort((sample @ sample.T)[pairs])),
+        "cosine": _quantiles(np.sort((sample @ sample.T)[pairs]), np.append(_SHARES, 1 - tail)),
         "hamming": _counts(np.bincount(differing, minlength=bits + 1)),
     }
     return {
-        metric: distribution | _threshold(found, metric) | facts for metric, distribution in found.items()
+        metric: distribution | _threshold(found, metric, tail) | facts
+        for metric, distribution in found.items()
     }
 
 
@@ -76,7 +79,16 @@ def unusualness(score: float, calibration: dict[str, dict[str, Any]], metric: st
     return float(np.interp(round(score, 6), kept["scores"], kept["further"], right=1.0))
 
 
-def match_threshold(calibration: dict[str, dict[str, Any]], metric: str, tail: float = MATCH_TAIL) -> float:
+def match_tail(images: int) -> float:
+    """Share of random pairs that may be as near as a match: one in a thousand from 4,000 pictures on.
+
+    Among few pictures even the best hit is no rarer than one in their number, so that a fixed share would
+    call all of them weak: there as many pairs may match as give a picture four, one pair in 20 at most.
+    """
+    return max(MATCH_TAIL, min(_TAIL_MOST, _MATCHES / max(1, images)))
+
+
+def match_threshold(calibration: dict[str, dict[str, Any]], metric: str, tail: float) -> float:
     """The lowest kept score that at most `tail` of all random pairs reach; hits at or above it are matches.
 
     Where even the highest does not, the highest: many pictures are then copies of each other.
@@ -94,14 +106,14 @@ def fold_cosine(calibration: dict[str, dict[str, Any]] | None) -> float:
     return min(_FOLD_MOST, max(_FOLD_LEAST, match_threshold(calibration, "cosine", _FOLD_TAIL)))
 
 
-def _threshold(found: dict[str, dict[str, Any]], metric: str) -> dict[str, float]:
-    threshold = match_threshold(found, metric)
+def _threshold(found: dict[str, dict[str, Any]], metric: str, tail: float) -> dict[str, float]:
+    threshold = match_threshold(found, metric, tail)
     return {"threshold": threshold, "threshold_tail": 1 - unusualness(threshold, found, metric)}
 
 
-def _quantiles(ordered: np.ndarray) -> dict[str, list[float]]:
+def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> dict[str, list[float]]:
     """Of (P,) ascending scores."""
-    at = np.unique(np.ceil(_SHARES * len(ordered) - 1e-6).astype(np.int64).clip(0, len(ordered) - 1))
+    at = np.unique(np.ceil(shares * len(ordered) - 1e-6).astype(np.int64).clip(0, len(ordered) - 1))
     at = np.append(at, len(ordered) - 1) if at[-1] != len(ordered) - 1 else at
     scores = np.round(ordered[at].astype(np.float64), 6)
     further = np.searchsorted(ordered, ordered[at], side="left") / len(ordered)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pipeline import _folder, _hub
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetBuilder, Features
 
-__all__ = ["Source", "decode_payload", "image_bytes", "read_rows", "resolve_source"]
+__all__ = ["Source", "decode_payload", "image_bytes", "public_name", "read_rows", "resolve_source"]
 
 FOOTER_READERS = 16  # threads; a footer costs the Hub's latency, not the CPU
 RESERVED = ("row_key", "file", "image")  # what a row of `read_rows` calls its own columns
@@ -57,7 +57,17 @@ class Source:
         return f"source_{column}" if column in RESERVED else column
 
 
-Wanted = tuple[str | None, bool]  # image column, and whether it must be that one
+def public_name(source: str) -> str:
+    """What others may read of a source: a Hub id whole; of a folder, on Windows too, the last part only."""
+    is_folder = PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()
+    return PureWindowsPath(source).name if is_folder else source
+
+
+class _Wanted(NamedTuple):
+    """The image column asked for."""
+
+    column: str | None
+    strict: bool  # whether it must be that one
 
 
 class _Listing(NamedTuple):
@@ -94,17 +104,18 @@ def resolve_source(
         SimileError: nothing there, no images, an unknown split, column or configuration, or the Hub does not
             show it.
     """
+    wanted = _Wanted(image_column, strict)
     if Path(source).expanduser().exists() or source.startswith((".", "/", "~")):
         # Absolute at once: a job may run elsewhere.
-        return _resolve_local(Path(source).expanduser().absolute(), split, (image_column, strict), config)
+        return _resolve_local(Path(source).expanduser().absolute(), split, wanted, config)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise SimileError(
             f"'{source}' is neither an existing folder nor a Hub id; expected a path or org/name"
         )
-    return _resolve_hub(source, split, (image_column, strict), config, revision)
+    return _resolve_hub(source, split, wanted, config, revision)
 
 
-def _resolve_local(root: Path, split: str, wanted: Wanted, config: str | None) -> Source:
+def _resolve_local(root: Path, split: str, wanted: _Wanted, config: str | None) -> Source:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise SimileError(f"'{root}' {what}; expected a folder of images or a dataset in the Hub's layout")
@@ -147,7 +158,7 @@ def _resolve_local(root: Path, split: str, wanted: Wanted, config: str | None) -
     )
 
 
-def _resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revision: str | None) -> Source:
+def _resolve_hub(name: str, split: str, wanted: _Wanted, config: str | None, revision: str | None) -> Source:
     from datasets import load_dataset_builder
 
     info = _hub.dataset_info(name, revision)  # first and once: says in seconds whether anything else can work
@@ -179,7 +190,7 @@ def _is_parquet(builder: DatasetBuilder) -> bool:
     return isinstance(builder, Parquet)
 
 
-def _parquet_source(name: str, listing: _Listing, split: str, wanted: Wanted) -> Source:
+def _parquet_source(name: str, listing: _Listing, split: str, wanted: _Wanted) -> Source:
     from datasets import Features
 
     files = _split_files(name, listing, split)

@@ -4,6 +4,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
+
+import pytest
 
 os.environ["SIMILE_HOME"] = tempfile.mkdtemp(prefix="simile-tests-")
 # A submitted job joins the cluster whose address Ray finds here. Sockets below it: the path must be short.
@@ -18,3 +21,27 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 for _name in ("QDRANT_URL", "QDRANT_API_KEY"):
     if _value := os.environ.pop(_name, None):
         os.environ[f"SIMILE_TEST_{_name}"] = _value
+
+# The longest first, so that no process is left alone with one of them at the end.
+_LONGEST = ("chaos", "training", "indexing", "evaluation")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
+
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="module")
+def ray_here() -> None:
+    """One Ray for all modules of a test process that need nothing special of it."""
+    import ray
+
+    from ray_jobs.session import ray_session
+
+    if not ray.is_initialized():
+        session = ExitStack()
+        atexit.register(session.close)
+        session.enter_context(ray_session())

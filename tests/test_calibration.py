@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.calibration import calibrate, fold_cosine, match_threshold, unusualness
+from pipeline.calibration import calibrate, fold_cosine, match_tail, match_threshold, unusualness
 
 
 def three() -> dict:
@@ -86,4 +86,19 @@ def test_codes_that_are_often_the_same_say_how_often() -> None:
     found = calibrate(vectors, codes)["hamming"]
     same = (36 * 35 + 4 * 3) / (40 * 39)
     assert found["threshold"] == 1.0 and found["threshold_tail"] == pytest.approx(same)
-    assert calibrate(vectors, codes)["cosine"]["threshold_tail"] <= 0.002
+    assert calibrate(vectors, codes)["cosine"]["threshold_tail"] == pytest.approx(0.05, abs=1 / 780)
+
+
+def test_few_pictures_have_four_matches_on_average() -> None:
+    assert [match_tail(images) for images in (2, 80, 1000, 4000, 10**6)] == [
+        0.05,
+        0.05,
+        0.004,
+        0.001,
+        0.001,
+    ]
+    vectors = np.random.default_rng(2).normal(size=(1000, 32))
+    found = calibrate(vectors, np.where(vectors >= 0, 1, -1))["cosine"]
+    near = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    matches = (near @ near.T >= found["threshold"]).sum() - 1000
+    assert matches / 1000 == pytest.approx(4, abs=0.3)

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.calibration import MATCH_TAIL, calibrate, match_threshold
+from pipeline.calibration import calibrate, match_tail, match_threshold
 from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.neighbours import cosine_blocks, hamming_groups
 from pipeline.evaluation.protocols import Protocol
 
-__all__ = ["TAILS", "counts_at", "match_table"]
+__all__ = ["counts_at", "match_table"]
 
-TAILS = (1e-4, MATCH_TAIL, 1e-2, 1e-1)  # share of random pairs allowed to reach the threshold
+_TAILS = (1e-4, 1e-3, 1e-2, 1e-1)  # share of random pairs allowed to reach the threshold
 
 
 def match_table(
@@ -30,9 +30,10 @@ def match_table(
         calibration: of the collection; by default measured on the database.
 
     Returns:
-        A row for each metric and tail: `threshold` (score), `precision` = relevant matches / matches and
-        `recall` = relevant matches / relevant pictures, over all queries together; `matches`: mean number
-        a query; `empty`: share of queries without any. `default` marks the calibrated one.
+        A row for each metric and share of random pairs (`tail`): `threshold` (score),
+        `precision` = relevant matches / matches and `recall` = relevant matches / relevant pictures, over
+        all queries together; `matches`: mean number a query; `empty`: share of queries without any.
+        `default` marks the one of "all matches".
     """
     asked = labels[protocol.queries] != UNLABELLED
     queries, there = protocol.queries[asked], labels[protocol.database]
@@ -41,16 +42,18 @@ def match_table(
     calibration = calibration or calibrate(vectors[database], codes[database])
     rows = []
     for metric, each in (("cosine", vectors), ("hamming", codes)):
-        thresholds = [match_threshold(calibration, metric, tail) for tail in TAILS]
+        default = match_tail(calibration[metric]["images"])
+        tails = sorted({*_TAILS, default})
+        thresholds = [match_threshold(calibration, metric, tail) for tail in tails]
         found, right, total = counts_at(
             metric, each[queries], each[database], labels[queries], there, thresholds, own
         )
-        for at, tail in enumerate(TAILS):
+        for at, tail in enumerate(tails):
             rows.append(
                 {
                     "metric": metric,
                     "tail": tail,
-                    "default": tail == MATCH_TAIL,
+                    "default": tail == default,
                     "threshold": round(thresholds[at], 4),
                     "precision": _share(right[:, at].sum(), found[:, at].sum()),
                     "recall": _share(right[:, at].sum(), total.sum()),

@@ -13,6 +13,7 @@ from pipeline.evaluation.labels import UNLABELLED, Labels
 from pipeline.evaluation.stored import kept, read_stored
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
+from pipeline.sources import public_name
 from pipeline.store import Store
 
 __all__ = ["REPORT", "make_report", "render"]
@@ -56,6 +57,7 @@ def render(
     )
     environment.filters["svg"] = Markup  # charts.py escapes what comes from the data
     environment.filters["percent"] = _percent
+    environment.filters["public_name"] = public_name
     environment.filters["number"] = "{:,}".format
     environment.filters["two"] = "{:.2f}".format
     environment.filters["three"] = "{:.3f}".format

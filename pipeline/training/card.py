@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from pipeline.sources import public_name
 from pipeline.training.config import TrainingConfig
 
 __all__ = ["MEASURED", "write_card"]
@@ -48,7 +48,7 @@ def write_card(
     """
     seconds = sum(record["seconds"] for record in history)
     licence = data.get("licence")
-    source = _public(data.get("source") or config.data.source)
+    source = public_name(data.get("source") or config.data.source)
     lines = [
         "---",
         f"license: {json.dumps(licence or 'unknown')}",
@@ -78,11 +78,6 @@ def write_card(
     )
 
 
-def _public(source: str) -> str:
-    """A Hub id as it is; of a folder of this machine the name only."""
-    return Path(source).name if Path(source).is_absolute() else source
-
-
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
@@ -91,7 +86,7 @@ def _options(config: TrainingConfig) -> str:
     found = ", ".join(
         f"{key} {value}" for key, value in config.network.options.items() if key not in _DERIVED
     )
-    start = f", begun from `{_public(config.network.start)}`" if config.network.start else ""
+    start = f", begun from `{public_name(config.network.start)}`" if config.network.start else ""
     embedding = _STARTS.get(config.network.start_embedding, "")
     return f"({found}{start}{', frozen' if config.network.frozen else ''}{embedding})"
 

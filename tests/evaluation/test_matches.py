@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation.matches import TAILS, counts_at, match_table
+from pipeline.evaluation.matches import counts_at, match_table
 from pipeline.evaluation.protocols import leave_one_out
 
 
@@ -26,9 +26,11 @@ def test_clusters_are_found_whole_and_alone() -> None:
     labels = np.repeat(np.arange(100), 5)  # 0.8 % of all pairs are of one cluster
     vectors = rng.normal(size=(100, 64))[labels] + 0.05 * rng.normal(size=(500, 64))
     rows = match_table(vectors, np.where(vectors >= 0, 1, -1), leave_one_out(np.arange(500)), labels)
-    assert [row["tail"] for row in rows] == [*TAILS, *TAILS]
+    tails = [1e-4, 1e-3, 4 / 500, 1e-2, 1e-1]
+    assert [row["tail"] for row in rows] == [*tails, *tails]
+    assert [row["tail"] for row in rows if row["default"]] == [4 / 500, 4 / 500]
     at = {(row["metric"], row["tail"]): row for row in rows}
-    assert at["cosine", 1e-3]["default"] and at["cosine", 1e-3]["precision"] == 1
+    assert at["cosine", 1e-3]["precision"] == 1
     assert at["cosine", 1e-3]["recall"] == pytest.approx(1e-3 / (4 / 499), abs=0.02)
     assert at["cosine", 1e-2]["recall"] > 0.99  # one pair in a hundred is more than the 0.8 % that match
     assert at["cosine", 1e-1]["precision"] == pytest.approx(0.08, abs=0.01)

@@ -1,9 +1,7 @@
 """A table row against loops that a reader can follow, and a protocol from a folder of pictures."""
 
 import json
-import os
-import subprocess
-import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +12,7 @@ from pipeline.evaluation.methods import Method, Vectors, fit_on, methods_of, pre
 from pipeline.evaluation.protocols import Protocol, official_test
 from pipeline.evaluation.scores import score
 from qdrant_config import ProjectionConfig
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from ray_jobs import evaluate
 
 
 def test_a_row_agrees_with_plain_loops() -> None:
@@ -63,7 +60,9 @@ def test_methods_of_a_hash_network() -> None:
     assert isinstance(vectors, Vectors)
 
 
-def test_named_protocols_of_a_folder_without_an_index(tmp_path: Path) -> None:
+def test_named_protocols_of_a_folder_without_an_index(
+    ray_here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     colours = rng.integers(0, 256, (10, 3))
     for split, each in (("train", 4), ("test", 2)):
@@ -73,14 +72,12 @@ def test_named_protocols_of_a_folder_without_an_index(tmp_path: Path) -> None:
             for i in range(each):
                 pixels = np.clip(colour + rng.normal(0, 12, (32, 32, 3)), 0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(folder / f"{i}.png")
-    command = [sys.executable, "-m", "ray_jobs.evaluate", "shades", "--source", str(tmp_path / "source")]
+    monkeypatch.setattr(evaluate, "ray_session", nullcontext)
     # Not one of ours: what has seen a class is not asked about unseen ones.
-    command += ["--encoder", "pypi:efficientnet-lite0@32px", "--protocol", "all", "--baseline", "none"]
-    command += ["--home", str(tmp_path / "h")]
-    own = {**os.environ, "RAY_ADDRESS": "local"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=own)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found = json.loads(done.stdout)
+    arguments = ["--encoder", "pypi:efficientnet-lite0@32px", "--protocol", "all", "--baseline", "none"]
+    source = ["--source", str(tmp_path / "source"), "--home", str(tmp_path / "h")]
+    evaluate.main(["shades", *source, *arguments])
+    found = json.loads(capsys.readouterr().out)
     assert found["kept"] is False
     assert [result["protocol"] for result in found["results"]] == [
         "C (20 test queries / 40 training = database)",

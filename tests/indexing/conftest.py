@@ -13,7 +13,6 @@ from pipeline.indexing.account import Account
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
 from qdrant_config import CollectionConfig, EncoderConfig
-from ray_jobs.session import ray_session
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
 ENCODER = "weights:cifar10-cnn"
@@ -33,13 +32,6 @@ def write_pictures(root: Path, each: int = 8) -> Path:
         for i in range(each):
             picture(colour, i).save(root / name / f"{i}.png")
     return root
-
-
-@pytest.fixture(scope="module")
-def ray_here() -> Iterator[None]:
-    """One Ray for the jobs of a module."""
-    with ray_session():
-        yield
 
 
 @pytest.fixture(scope="module")

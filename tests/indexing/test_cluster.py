@@ -112,7 +112,7 @@ def result_in(printed: str) -> dict[str, Any]:
 
 def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
     home = Path(cluster["SIMILE_HOME"])
-    rows = ["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:efficientnet-lite0@112px"]
+    rows = ["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:efficientnet-lite0@64px"]
     begin(cluster, "to-be-stopped", *rows, "--home", str(home))
     deadline = time.monotonic() + 150
     while not list(home.glob("staging/*/*/*.parquet")):

@@ -31,6 +31,7 @@ NODES = 3
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head and two more nodes, all on this machine, and this process connected to it."""
+    ray.shutdown()  # what other modules share
     patch = pytest.MonkeyPatch()
     patch.setenv("RAY_health_check_period_ms", "1000")  # a dead node is noticed in 3 seconds, not 15
     patch.setenv("RAY_health_check_failure_threshold", "3")

@@ -16,7 +16,6 @@ from pipeline.evaluation.reading import read_pool, resolve_splits
 from pipeline.training.allowed import allowed_of
 from pipeline.training.config import DataConfig
 from pipeline.training.data import read_training_data
-from ray_jobs.session import ray_session
 
 SIDE = 32
 EACH = 610  # images of a class: protocols A and B want more than 600
@@ -68,7 +67,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]
 
 
 def test_what_is_read_for_training_is_what_the_evaluation_allows(
-    mirror: tuple[Path, list[bytes]], tmp_path: Path
+    ray_here: None, mirror: tuple[Path, list[bytes]], tmp_path: Path
 ) -> None:
     source, files = mirror
     asked: dict[str, DataConfig] = {
@@ -76,14 +75,13 @@ def test_what_is_read_for_training_is_what_the_evaluation_allows(
         "few": DataConfig(source=str(source), labels=["label"], pixels=SIDE, protocol="b", limit=1000),
     }
     read: dict[str, set[int]] = {}
-    with ray_session():
-        encoder = "pypi:efficientnet-lite0@32px"
-        pool = read_pool("mirror", resolve_splits(str(source)), [encoder], ["label"], str(tmp_path))
-        for name, config in asked.items():
-            data = read_training_data(config)
-            rows = [row["pixels"] for part in (data.training, data.validation) for row in part.take_all()]
-            read[name] = {256 * pixels[0] + pixels[1] for pixels in rows}
-            assert len(read[name]) == len(rows)
+    encoder = "pypi:efficientnet-lite0@32px"
+    pool = read_pool("mirror", resolve_splits(str(source)), [encoder], ["label"], str(tmp_path))
+    for name, config in asked.items():
+        data = read_training_data(config)
+        rows = [row["pixels"] for part in (data.training, data.validation) for row in part.take_all()]
+        read[name] = {256 * pixels[0] + pixels[1] for pixels in rows}
+        assert len(read[name]) == len(rows)
     assert pool.size == len(files) and pool.missing == 0
     for protocol in protocols_of(pool, ["a", "b"]):
         assert protocol.counts["training"] == 5000 and protocol.counts["queries"] == 1000

@@ -1,7 +1,7 @@
 """Any image model of timm or transformers as a backbone: built again from its recipe, trained, and saved."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,19 +21,12 @@ from pipeline.training.config import TrainingConfig, load_training_config
 from pipeline.training.networks import RawOutput, build_network
 from pipeline.training.networks.pooled_cnn import Gem
 from pipeline.training.run import TrainingJob, train
-from ray_jobs.session import ray_session
 from ray_jobs.train import main
 from tests.encoders.small_networks import save_timm, save_transformers, transformers_processor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLE = ROOT / "samples" / "cifar10"
 SIDE = {"vit_tiny_patch16_224": 64, "resnet18": 64, "convnext_atto": 64}
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    with ray_session():
-        yield
 
 
 def settings(start: Path | str, pixels: int, **network: object) -> TrainingConfig:
@@ -150,36 +143,6 @@ def test_a_number_of_bits_leaves_the_encoder_its_colours(
     assert (found.name, found.network.code_bits, found.network.mean) == ("begun-12", 12, (0.5, 0.5, 0.5))
 
 
-def test_a_transformer_is_trained_on_and_needs_its_checkpoint_no_more(cluster: None, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "vit"
-    save_transformers("vit", checkpoint)
-    config = settings(checkpoint, 32)
-    output = tmp_path / "weights"
-    result = train(TrainingJob(config, tmp_path / "runs", output))
-    assert result["epochs"] == 1
-    before, _, _ = load_network(f"{checkpoint}@32px")
-    for file in checkpoint.iterdir():
-        file.unlink()
-    encoder = load_encoder(str(output))
-    assert encoder.dimension == 8
-    assert str(tmp_path) not in (output / "README.md").read_text() + (output / "config.json").read_text()
-    described = json.loads((output / "config.json").read_text())
-    assert described["preprocessing"]["mean"] == [0.5, 0.5, 0.5]  # the checkpoint's own, not ImageNet's
-    network = build_network(described["network"]).eval()
-    tensors = {
-        k: v.float() if v.is_floating_point() else v
-        for k, v in load_file(output / "model.safetensors").items()
-    }
-    network.load_state_dict(tensors)
-    image, pixels = picture(32, [0.5] * 3, [0.5] * 3)
-    with torch.no_grad():
-        expected = network(pixels).embedding.numpy()
-        trained = network.backbone(pixels)
-        untrained = before.eval()(pixels)
-    np.testing.assert_allclose(encoder.encode([image]), expected, rtol=1e-3, atol=1e-3)
-    assert not torch.allclose(trained, untrained, atol=1e-3)  # all of it learnt
-
-
 def picture(side: int, mean: Sequence[float], std: Sequence[float]) -> tuple[Image.Image, torch.Tensor]:
     """An image, and the (1, 3, side, side) that a network is shown of it."""
     values = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
@@ -195,32 +158,43 @@ def below(weights: Path, prefix: str) -> dict[str, Any]:
     }
 
 
-def test_the_configuration_for_bigger_machines_runs_on_two_workers(cluster: None, tmp_path: Path) -> None:
-    """With a DINOv2 of two small layers in place of the one on the Hub, and 600 paintings."""
-    model = save_transformers("dinov2", tmp_path / "dinov2")
+def test_the_configuration_for_bigger_machines_runs_and_needs_its_checkpoint_no_more(
+    ray_here: None, tmp_path: Path
+) -> None:
+    """On two workers, with a DINOv2 of two small layers in place of the one on the Hub, and 600 paintings."""
+    checkpoint, output = tmp_path / "dinov2", tmp_path / "weights"
+    model = save_transformers("dinov2", checkpoint)
     file = ROOT / "training_config" / "pretrained-vit.yaml"
     asked = load_training_config(file)
     assert (asked.network.start, asked.precision) == ("hf:facebook/dinov2-small", "bfloat16")
     config = load_training_config(
         file,
         data={"source": str(ROOT / "samples" / "wikiart"), "pixels": 32},
-        network={"backbone": "pretrained", "start": str(tmp_path / "dinov2")},
+        network={"backbone": "pretrained", "start": str(checkpoint)},
         epochs=1,
         batch=64,
         workers=2,
     )
-    train(TrainingJob(config, tmp_path / "runs", tmp_path / "weights"))
-    model.load_state_dict(below(tmp_path / "weights", "backbone.network.model."))
+    result = train(TrainingJob(config, tmp_path / "runs", output))
+    assert (result["epochs"], result["workers"]) == (1, 2)
+    for file in checkpoint.iterdir():
+        file.unlink()
     processor = transformers_processor("dinov2")
     image, shown = picture(32, processor.image_mean, processor.image_std)
     with torch.no_grad():
-        expected = model.eval()(shown).last_hidden_state[:, 0]
-    encoder = load_encoder(str(tmp_path / "weights"))
+        untrained = model.eval()(shown).last_hidden_state[:, 0]
+        model.load_state_dict(below(output, "backbone.network.model."))
+        expected = model(shown).last_hidden_state[:, 0]
+    assert not torch.allclose(expected, untrained, atol=1e-3)  # all of it learnt
+    encoder = load_encoder(str(output))
     assert encoder.dimension == 32
     np.testing.assert_allclose(encoder.encode([image]), expected, rtol=1e-2, atol=1e-2)
+    described = json.loads((output / "config.json").read_text())
+    assert described["preprocessing"]["mean"] == list(processor.image_mean)
+    assert str(tmp_path) not in (output / "README.md").read_text() + json.dumps(described)
 
 
-def test_heads_are_trained_over_gem_of_a_frozen_cnn(cluster: None, tmp_path: Path) -> None:
+def test_heads_are_trained_over_gem_of_a_frozen_cnn(ray_here: None, tmp_path: Path) -> None:
     save_timm("resnet18", tmp_path / "cnn")
     config = settings(tmp_path / "cnn", 64, frozen=True, options={"pooling": "gem"}, code_bits=8)
     train(TrainingJob(config, tmp_path / "runs", tmp_path / "weights"))
