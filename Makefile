@@ -2,6 +2,9 @@
 # make chaos: index jobs are killed, starved and lied to, and nothing may be lost.
 PYTHON ?= python3
 BIN := .venv/bin
+# Byte code is written where it is first used: compiling all 20,000 files takes as long as installing them.
+PIP := $(BIN)/python -m pip install -q --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint chaos bench bench-full
 
@@ -32,9 +35,9 @@ lint: .venv/installed-dev
 	$(PYTHON) -m venv .venv
 
 .venv/installed: requirements.txt | .venv/bin/python
-	$(BIN)/python -m pip install -q -r requirements.txt
+	$(PIP) -r requirements.txt
 	touch $@
 
 .venv/installed-dev: requirements.txt requirements-dev.txt | .venv/bin/python
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt
 	touch $@ .venv/installed

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from page.cards import Card, card_html
-from page.collections_tab import _measured, _public, _report
+from page.collections_tab import _measured, _report
 from page.export import as_csv, as_json, contact_sheet
 from page.grid import action_of, grid_html
 from page.hits import voted
@@ -21,6 +21,7 @@ from page.shared import MAX_SOURCES, Query, Source
 from page.text import rarity, spoken
 from page.uploads import UploadsOnly
 from pipeline.search import Hit
+from pipeline.sources import public_name
 from tests.page.conftest import run_apart
 
 EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
@@ -141,7 +142,7 @@ def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
     ],
 )
 def test_a_source_is_shown_by_its_hub_id_or_the_name_of_its_folder(source: str, shown: str) -> None:
-    assert _public(source) == shown
+    assert public_name(source) == shown
 
 
 def test_where_there_is_no_report_the_command_that_makes_one_is() -> None:
