@@ -30,6 +30,8 @@ def environment(token: str, port: int) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}",
+        # So few rows are done before the second actor has loaded its network, if nobody waits for it.
+        "RAY_DATA_DEFAULT_WAIT_FOR_MIN_ACTORS_S": "120",
         "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray-"),
     }
 
@@ -113,7 +115,7 @@ def result_in(printed: str) -> dict[str, Any]:
 def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(cluster: dict[str, str]) -> None:
     home = Path(cluster["SIMILE_HOME"])
     rows = ["qdrant_config/cifar10.yaml", "--sample", "--limit", "1200"]
-    rows += ["--encoder", "pypi:efficientnet-lite0@112px"]  # slow enough for both actors to get some
+    rows += ["--encoder", "pypi:efficientnet-lite0@80px"]
     begin(cluster, "to-be-stopped", *rows, "--home", str(home))
     deadline = time.monotonic() + 150
     while not list(home.glob("staging/*/*/*.parquet")):

@@ -1,10 +1,11 @@
 """The real thing: Ray Data, Ray Train and two workers on a few hundred bundled photographs."""
 
+import io
 import json
-import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.encoders import describe_encoder, load_encoder
 from pipeline.errors import SimileError
 from pipeline.images import decode
 from pipeline.training.config import TrainingConfig, load_training_config
+from ray_jobs.train import main
 
 pytestmark = pytest.mark.timeout(1200)  # Ray starts slowly on a busy machine
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,13 +43,16 @@ TINY: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def run(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A run killed after its first checkpoint and started again: result, curves, folder, epochs repeated."""
     home = tmp_path_factory.mktemp("training")
     (home / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
-    command = [sys.executable, "-m", "ray_jobs.train", str(home / "tiny.yaml"), "--home", str(home)]
+    arguments = [str(home / "tiny.yaml"), "--home", str(home)]
     first = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "ray_jobs.train", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 500
     while not list(home.glob("training/tiny/checkpoint_manager_snapshot.json")):
@@ -56,11 +61,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     first.kill()
     first.wait()
     time.sleep(5)  # Ray's processes notice that their driver is gone and end
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
-    assert again.returncode == 0, again.stderr[-3000:]
-    result = json.loads(again.stdout.strip().splitlines()[-1])
+    printed, log = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(log):
+        patch.setattr("ray_jobs.train.ray_session", nullcontext)
+        main(arguments)
+    result = json.loads(printed.getvalue().strip().splitlines()[-1])
     curves = json.loads(Path(result["curves"]).read_text(encoding="utf-8"))
-    return {"result": result, "curves": curves, "home": home, "log": again.stderr, "command": command}
+    return {"result": result, "curves": curves, "home": home, "log": log.getvalue()}
 
 
 def test_a_killed_run_goes_on_after_its_last_checkpoint(run: dict[str, Any]) -> None:
