@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -51,6 +52,7 @@ def run(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     first = subprocess.Popen(
         [sys.executable, "-m", "ray_jobs.train", *arguments],
         cwd=ROOT,
+        env=os.environ | {"RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "2"},  # time to kill it
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
