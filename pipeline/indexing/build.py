@@ -34,6 +34,7 @@ from pipeline.indexing.versions import (
 from pipeline.projection import Projection, check_fingerprints, vectors_fingerprint
 from pipeline.store import Manifest, Store
 from pipeline.store.protocol import vector_params
+from qdrant_config import CollectionConfig
 
 __all__ = ["DELETED", "build", "deleted_ids"]
 
@@ -93,7 +94,8 @@ def build(
     if base:
         check_fingerprints(base.version, base.manifest.facts["encoders"], base.manifest.tensors)
     # Another count than the manifest's: a job ended between its writes to a server and the manifest.
-    if base and not to_write and not gone and store.count(base.version) == base.manifest.facts["rows"]:
+    whole = base and store.count(base.version) == base.manifest.facts["rows"]
+    if base and whole and not to_write and not gone and _says_the_same(base.manifest, config):
         account.version = base.version
         account.enter(plan, set(), present)
         return
@@ -127,6 +129,12 @@ def build(
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
         store.write_manifest(version, manifest)
         store.switch(config.collection, version)
+
+
+def _says_the_same(manifest: Manifest, config: CollectionConfig) -> bool:
+    """Whether what a version tells its readers without touching a point is what the configuration says."""
+    told = {"search": config.search.model_dump(mode="json"), "title": config.title or config.collection}
+    return all(manifest.facts.get(name) == value for name, value in told.items())
 
 
 def _base(job: IndexJob, checked: Checked, settings: str) -> _Base | None:

