@@ -115,7 +115,7 @@ class _Handlers:
             (columns[0][0], columns[0][1], _marked(left, right)),
             (columns[1][0], columns[1][1], _marked(right, left)),
         ]
-        return line, columns_html(marked), [*left, *right], query_html(query, fixed=True)
+        return line, columns_html(marked, votes=False), [*left, *right], query_html(query, fixed=True)
 
     def _column(self, query: Query, name: str, parts: Sequence[Any]) -> tuple[str, str, list[Card]]:
         encoder, metric, exact = parts

@@ -58,11 +58,13 @@ def grid_html(
     return f'<ul class="grid">{"".join(items)}{_FILLER}</ul>'
 
 
-def columns_html(columns: Sequence[tuple[str, str, Sequence[Card]]], query: Query | None = None) -> str:
+def columns_html(
+    columns: Sequence[tuple[str, str, Sequence[Card]]], query: Query | None = None, *, votes: bool = True
+) -> str:
     """Grids side by side, each under its title and a line of figures."""
     parts, start = [], 0
     for title, figures, cards in columns:
-        body = grid_html(cards, query, start=start) or '<p class="status">Nothing here.</p>'
+        body = grid_html(cards, query, votes=votes, start=start) or '<p class="status">Nothing here.</p>'
         parts.append(
             f'<section class="column" aria-label="{escape(title, quote=True)}"><h3>{escape(title)}</h3>'
             f'<p class="status">{escape(figures)}</p>{body}</section>'

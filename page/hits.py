@@ -37,7 +37,7 @@ class HitsView:
                 return gr.skip(), gr.skip(), gr.skip()
             what, index = done
             if what != "open":
-                return gr.skip(), gr.skip(), voted(asked, cards[index], what)
+                return gr.skip(), gr.skip(), voted(asked, cards[index], what) if votes else gr.skip()
             return _inside(shared, cards, index, _possible(actions, asked)), index, gr.skip()
 
         def acted(

@@ -164,6 +164,7 @@ function background() {
 
 function drawDots() {
   const { data, facts, field, plot } = state;
+  if (!plot) return Promise.resolve();
   const names = facts.fields[field]?.names ?? [];
   const z = names.length ? Float32Array.from(data.labels[field], (v) => Math.min(v, PALETTE.length - 1)) : new Float32Array(data.n);
   const colours = PALETTE.map((c, i) => (i < Math.max(1, names.length) ? swatch(i, names.length) : c));
@@ -174,6 +175,7 @@ function drawDots() {
 
 function filtered() {
   const { data, field, only, plot } = state;
+  if (!plot) return; // without WebGL there is the list of labels
   if (only === null) return plot.unfilter();
   const chosen = [];
   for (let i = 0; i < data.n; i++) if (data.labels[field][i] === only) chosen.push(i);
@@ -371,6 +373,7 @@ async function start(facts) {
   return plot;
 }
 
+const NO_WEBGL = "The map cannot be drawn here: it needs WebGL. The list of labels leads to the same pictures.";
 let turn = 0;
 async function show() {
   const facts = JSON.parse(props.value || "null"), mine = ++turn;
@@ -380,7 +383,7 @@ async function show() {
   if (!facts.data) return;
   if (state.facts?.key === facts.key) {
     state.facts.marker = facts.marker;
-    return later();
+    return state.plot ? later() : say(NO_WEBGL);
   }
   try {
     const data = unpack(await (await fetched(facts.data)).arrayBuffer());
@@ -389,8 +392,8 @@ async function show() {
     Object.assign(state, { facts, data, field: fewest(facts.fields), only: null, sheets: [] });
     state.plot?.destroy();
     state.plot = null;
-    state.plot = await start(facts);
     drawLegend();
+    state.plot = await start(facts);
     await drawDots();
     await whole();
     state.wide = across(1) - across(0);
@@ -398,7 +401,7 @@ async function show() {
     stage.dataset.points = data.n;
   } catch (error) {
     console.error(error);
-    say("The map cannot be drawn here: it needs WebGL. The list of labels leads to the same pictures.");
+    say(NO_WEBGL);
   }
 }
 

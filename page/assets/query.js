@@ -102,4 +102,7 @@ document.addEventListener("paste", (event) => receive(event, event.clipboardData
 document.addEventListener("dragover", (event) => {
   if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // else the browser leaves the page
 });
-document.addEventListener("drop", (event) => receive(event, event.dataTransfer?.files));
+document.addEventListener("drop", (event) => {
+  receive(event, event.dataTransfer?.files);
+  if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // on any tab, and whatever it is
+});

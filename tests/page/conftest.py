@@ -154,7 +154,7 @@ def launch() -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def browser(launch: Callable[..., Any]) -> Iterator[Any]:
-    """Without WebGL, which takes a fifth of the time where there is no GPU; the map has its own."""
+    """WebGL by the processor alone, as slow as it is where there is no GPU; the map has its own."""
     opened = launch("--disable-gpu")
     yield opened
     opened.close()

@@ -46,6 +46,7 @@ def test_one_query_two_ways(open_page: Any) -> None:
     status(page, "cosine")
     page.get_by_role("tab", name="Compare").click()
     status(page, "of 24 pictures are in both columns", "#compare-status")
+    assert not page.locator("#compare-hits [data-action=like]").count()  # its query is the one of Search
     titles = page.locator("#compare-hits .column h3").all_inner_texts()
     assert titles == ["weights:art-cnn · Cosine", "weights:art-vit · Hamming"]
     only = page.locator("#compare-hits .reason", has_text="only here").count()
@@ -60,6 +61,42 @@ def test_one_query_two_ways(open_page: Any) -> None:
     page.get_by_role("button", name="Search from this").click()
     page.locator("#search-query .crop img").wait_for()
     assert page.get_by_role("tab", name="Search").get_attribute("aria-selected") == "true"
+
+
+# As a browser without WebGL answers.
+NO_WEBGL = """const own = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
+    return kind.includes("webgl") ? null : own.call(this, kind, ...more);
+}"""
+
+
+def test_without_webgl_the_labels_of_the_map_lead_to_its_pictures(open_page: Any) -> None:
+    page = open_page()
+    page.add_init_script(NO_WEBGL)
+    page.reload()
+    page.locator("#examples .card").first.wait_for()
+    page.get_by_role("tab", name="Map").click()
+    notice = page.locator("#map .notice", has_text="it needs WebGL")
+    notice.wait_for()
+    page.locator("#map .legend button").first.click()
+    page.locator("#map-hits .card").first.wait_for()
+    assert notice.is_visible()
+
+
+def test_a_file_dropped_on_any_tab_does_not_take_the_browser_away(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Collections").click()
+    page.locator("#collections article.collection").first.wait_for()
+    kept = page.evaluate(
+        """() => ["image/png", "text/plain"].map((type) => {
+            const files = new DataTransfer();
+            files.items.add(new File(["?"], "file", { type }));
+            const event = new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: files });
+            document.body.dispatchEvent(event);
+            return event.defaultPrevented;
+        })"""
+    )
+    assert kept == [True, True]
 
 
 def test_collections_say_where_they_come_from(open_page: Any) -> None:
