@@ -115,7 +115,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
             account = index_collection(job, checked)
         except SimileError:
             command = shlex.join(["python", "-m", "ray_jobs.index", *sys.argv[1:]])
-            print(f"to go on from what is staged: {command}", file=sys.stderr)
+            print(f"What is staged stays; to go on from there: {command}", file=sys.stderr)
             raise
     print(account.table(), file=sys.stderr)
     return account.summary()

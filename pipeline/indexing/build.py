@@ -19,8 +19,10 @@ from pipeline.indexing.progress import say
 from pipeline.indexing.random_pairs import calibrate_version
 from pipeline.indexing.staging import Staging
 from pipeline.indexing.versions import (
+    DELETED,
     build_key,
     compare,
+    deleted_ids,
     drop_unfinished,
     find_unfinished,
     live_manifest,
@@ -32,13 +34,12 @@ from pipeline.indexing.versions import (
     stored_projections,
 )
 from pipeline.projection import Projection, check_fingerprints, vectors_fingerprint
-from pipeline.store import Manifest, Store
+from pipeline.store import Manifest
 from pipeline.store.protocol import vector_params
 from qdrant_config import CollectionConfig
 
-__all__ = ["DELETED", "build", "deleted_ids"]
+__all__ = ["build"]
 
-DELETED = "deleted.json"  # attachment of a version: ids that were deleted on purpose
 _GROWN = 2  # from this many times the fitted rows on, fitting again is worth saying
 
 
@@ -49,12 +50,6 @@ class _Base:
     version: str
     manifest: Manifest
     marks: Mapping[str, str]
-
-
-def deleted_ids(store: Store, version: str | None) -> set[str]:
-    """Points that were deleted on purpose, and stay away until they are restored."""
-    data = store.attachment(version, DELETED) if version else None
-    return set(json.loads(data)) if data else set()
 
 
 def build(

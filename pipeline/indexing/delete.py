@@ -7,8 +7,7 @@ from typing import Any
 from qdrant_client import models
 
 from pipeline.errors import SimileError
-from pipeline.indexing.build import DELETED, deleted_ids
-from pipeline.indexing.versions import drop_unfinished, live_manifest, new_version
+from pipeline.indexing.versions import DELETED, deleted_ids, drop_unfinished, live_manifest, new_version
 from pipeline.store import Manifest, Store
 from pipeline.store.protocol import all_points
 

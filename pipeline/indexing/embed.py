@@ -18,7 +18,8 @@ from pipeline.sources import Source, read_rows
 
 __all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
-BATCH = 64  # rows staged at once; an actor has two of them at work, which is what is lost with it
+BATCH = 64  # rows staged at once
+_AT_WORK = 2  # batches of an actor, which are embedded again when it is killed: 128 rows at most
 GPU_BATCH = 256  # rows; a GPU needs more of them to be busy
 
 
@@ -77,8 +78,8 @@ def embed_missing(
             # the threads busy.
             compute=ActorPoolStrategy(
                 size=reservation.actors,
-                max_concurrent_calls_per_actor=2,
-                max_tasks_in_flight_per_actor=2,  # more would wait at one actor while another has nothing
+                max_concurrent_calls_per_actor=_AT_WORK,
+                max_tasks_in_flight_per_actor=_AT_WORK,  # more would wait at one while another has none
                 enable_true_multi_threading=True,
             ),
             num_cpus=reservation.actor_cpus,

@@ -32,7 +32,7 @@ def peak_memory() -> int:
 
 
 class Embedder:
-    """Answers a batch only after all of it is on storage, so that a killed actor loses one batch at most."""
+    """Answers a batch only after all of it is on storage, so a killed actor loses what it has at work."""
 
     def __init__(self, stagings: dict[str, Staging], threads: int, rows: int) -> None:
         """

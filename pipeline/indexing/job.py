@@ -4,7 +4,7 @@ import json
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
-from pipeline.indexing.build import build, deleted_ids
+from pipeline.indexing.build import build
 from pipeline.indexing.carried import beside, carry, to_remove
 from pipeline.indexing.embed import embed_missing, rejects_of
 from pipeline.indexing.load import rows_of
@@ -14,6 +14,7 @@ from pipeline.indexing.progress import say
 from pipeline.indexing.rejects import write_rejects
 from pipeline.indexing.resources import check_cluster, reserve
 from pipeline.indexing.staging import Staging
+from pipeline.indexing.versions import deleted_ids
 from pipeline.indexing.writer import writer_lock
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight"]

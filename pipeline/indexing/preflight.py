@@ -15,7 +15,7 @@ from pipeline.indexing.staging import Staging
 from pipeline.indexing.versions import live_manifest, settings_key
 from pipeline.sources import Source, resolve_source
 from pipeline.store import Store, open_store
-from pipeline.store.protocol import vector_params
+from pipeline.store.protocol import PROBE, vector_params
 from qdrant_config import CollectionConfig
 
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight"]
@@ -125,7 +125,7 @@ def _named(fingerprints: Mapping[str, str]) -> str:
 
 def _check_writable(store: Store, config: CollectionConfig) -> None:
     """Write one point and read it back, in a version that no other job uses."""
-    version = f"{config.collection}__preflight-{socket.gethostname()}-{os.getpid()}"
+    version = f"{config.collection}{PROBE}{socket.gethostname()}-{os.getpid()}"
     try:
         store.create(version, config, vector_params(config, {"probe": 2}, {}), {})
         point = "00000000-0000-0000-0000-000000000001"

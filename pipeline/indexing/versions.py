@@ -12,13 +12,15 @@ from pipeline.errors import NotFinishedError, SimileError
 from pipeline.projection import Projection, stored_projection, vectors_fingerprint
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
-from pipeline.store.protocol import RESERVED, all_points
+from pipeline.store.protocol import RESERVED, all_points, builds, is_finished
 from qdrant_config import CollectionConfig
 
 __all__ = [
+    "DELETED",
     "Difference",
     "build_key",
     "compare",
+    "deleted_ids",
     "drop_unfinished",
     "find_unfinished",
     "finished_versions",
@@ -33,6 +35,7 @@ __all__ = [
     "stored_projections",
 ]
 
+DELETED = "deleted.json"  # attachment of a version: ids that were deleted on purpose
 _BUILD = "build.json"  # attachment of an unfinished version: the key of what it shall hold
 
 
@@ -104,6 +107,12 @@ def new_version(alias: str) -> str:
     return f"{alias}__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
 
 
+def deleted_ids(store: Store, version: str | None) -> set[str]:
+    """Points that were deleted on purpose, and stay away until they are restored."""
+    data = store.attachment(version, DELETED) if version else None
+    return set(json.loads(data)) if data else set()
+
+
 def build_key(settings: str, marks: Mapping[str, str], projections: Mapping[str, Projection]) -> str:
     """Hash of what a version shall hold, to know it again after a crash."""
     hasher = hashlib.sha256(settings.encode())
@@ -122,7 +131,7 @@ def mark_unfinished(store: Store, version: str, key: str) -> None:
 def find_unfinished(store: Store, alias: str, key: str) -> str | None:
     """A version that an earlier run of the same job left unfinished."""
     for version in reversed(store.versions(alias)):
-        if not _is_finished(store, version) and store.attachment(version, _BUILD) == key.encode():
+        if not is_finished(store, version) and store.attachment(version, _BUILD) == key.encode():
             return version
     return None
 
@@ -130,26 +139,18 @@ def find_unfinished(store: Store, alias: str, key: str) -> str | None:
 def drop_unfinished(store: Store, alias: str, except_for: str | None) -> None:
     """Remove what crashed jobs left behind. Only for the one who holds the writer's lock."""
     spared = {except_for, store.aliases().get(alias)}
-    for version in store.versions(alias):
-        if version not in spared and not _is_finished(store, version) and "__preflight" not in version:
+    for version in builds(store, alias):
+        if version not in spared and not is_finished(store, version):
             store.drop(version)
 
 
 def finished_versions(store: Store, alias: str) -> list[str]:
     """Versions that can be searched, oldest first."""
-    return [version for version in store.versions(alias) if _is_finished(store, version)]
-
-
-def _is_finished(store: Store, version: str) -> bool:
-    try:
-        store.read_manifest(version)
-    except NotFinishedError:
-        return False
-    return True
+    return [version for version in store.versions(alias) if is_finished(store, version)]
 
 
 def rollback(store: Store, alias: str) -> dict[str, Any]:
-    """Make the version before the live one live.
+    """Make the version before the live one live, as it was: what was deleted since then is back, and counted.
 
     Raises:
         SimileError: there is none.
@@ -158,8 +159,10 @@ def rollback(store: Store, alias: str) -> dict[str, Any]:
     earlier = [version for version in finished_versions(store, alias) if live and version < live]
     if not earlier:
         raise SimileError(f"'{alias}' has no earlier version to go back to.")
-    store.switch(alias, earlier[-1])
-    return {"collection": alias, "version": earlier[-1], "was": live}
+    version = earlier[-1]
+    back = len(deleted_ids(store, live) - deleted_ids(store, version))
+    store.switch(alias, version)
+    return {"collection": alias, "version": version, "was": live, "deleted_and_back": back}
 
 
 def prune(store: Store, alias: str) -> dict[str, Any]:

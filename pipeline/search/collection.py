@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.errors import NotFinishedError, SimileError
+from pipeline.errors import SimileError
 from pipeline.search.embedding import Prepared, embed_examples, encoder_of, opened, prepare
 from pipeline.search.example import Box, Example, Picture
 from pipeline.search.hit import Found, Hit, hit_from
@@ -18,16 +18,17 @@ from pipeline.search.reasons import Reasons, find_reasons
 from pipeline.search.settings import Metric, Settings, qdrant_filter
 from pipeline.search.version import Version
 from pipeline.store import Store, open_store
-from pipeline.store.protocol import all_points
+from pipeline.store.protocol import all_points, builds, is_finished
 
 __all__ = ["Collection", "list_collections", "open_collection"]
 
 MAX_EXAMPLES = 64  # likes and dislikes of one search
+_PATIENCE_SECONDS = 8.0  # with a server that is away, while somebody waits for the answer
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
     """Names of the collections that can be searched now."""
-    return sorted(open_store(home, url).aliases())
+    return sorted(open_store(home, url, patience=_PATIENCE_SECONDS).aliases())
 
 
 def open_collection(name: str, home: str | None = None, url: str | None = None) -> "Collection":
@@ -36,7 +37,7 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     Raises:
         SimileError: there is none of this name; the message lists those that exist.
     """
-    store = open_store(home, url)
+    store = open_store(home, url, patience=_PATIENCE_SECONDS)
     there = sorted(store.aliases())
     if name not in there:
         known = ", ".join(there) if there else "none yet; index one with python -m ray_jobs.index"
@@ -84,17 +85,8 @@ class Collection:
     def unfinished(self) -> str | None:
         """Name of a version newer than the live one: it is being built, or its job was stopped."""
         live = self._version().name
-        newer = [
-            name for name in self._store.versions(self.name) if name > live and "__preflight" not in name
-        ]
-        return next((name for name in reversed(newer) if not self._is_finished(name)), None)
-
-    def _is_finished(self, version: str) -> bool:
-        try:
-            self._store.read_manifest(version)
-        except NotFinishedError:
-            return False
-        return True
+        newer = [name for name in builds(self._store, self.name) if name > live]
+        return next((name for name in reversed(newer) if not is_finished(self._store, name)), None)
 
     def encoder_facts(self, name: str | None = None) -> dict[str, Any]:
         """What the manifest says of an encoder; the first one where none is named."""

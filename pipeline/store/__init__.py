@@ -14,7 +14,8 @@ def open_store(home: str | None = None, url: str | None = None, *, patience: flo
     Args:
         home: where the embedded store lies; None: `SIMILE_HOME`, else the user's data directory.
         url: of a server.
-        patience: seconds that writes to a server are repeated; None: `SIMILE_STORE_PATIENCE`, else 120.
+        patience: seconds at most that a request to a server is repeated, where somebody waits for the answer;
+            None: as long as `SIMILE_STORE_PATIENCE` says, else 120.
 
     Raises:
         SimileError: the server does not answer, or the home cannot hold an embedded store.

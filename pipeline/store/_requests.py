@@ -27,9 +27,10 @@ _PASSING_CODES = (
 )
 
 
-def patience_seconds() -> float:
-    """How long writes are repeated before the store counts as gone: `SIMILE_STORE_PATIENCE`, else 120 s."""
-    return float(os.environ.get("SIMILE_STORE_PATIENCE") or _PATIENCE_SECONDS)
+def patience_seconds(at_most: float | None = None) -> float:
+    """How long a request is repeated before the store counts as gone: `SIMILE_STORE_PATIENCE`, else 120 s."""
+    set_by_user = float(os.environ.get("SIMILE_STORE_PATIENCE") or _PATIENCE_SECONDS)
+    return set_by_user if at_most is None else min(set_by_user, at_most)
 
 
 def grpc_port(url: str, port: str) -> int:
@@ -62,7 +63,7 @@ def grpc_port(url: str, port: str) -> int:
 def retried(send: Callable[[], Any], patience: float, address: str) -> Any:
     """Call `send`, again after growing, jittered pauses while the server is away, slow, or says 429 or 5xx.
 
-    Every write of Simile names its points, so a repeated one changes nothing.
+    Every write of Simile names its points, so that a repeated one changes nothing.
 
     Args:
         send: one request.
@@ -108,12 +109,7 @@ def _sentence(error: Exception, patience: float, address: str) -> str:
     if not _passes(error):
         return f"The Qdrant server at {address} refuses the request: {' '.join(str(error).split())[:300]}"
     said = f"answered {status}" if status else "did not answer"
-    if not patience:
-        return f"The Qdrant server at {address} {said}; try again in a moment."
-    return (
-        f"The Qdrant server at {address} {said} for {patience:.0f} s. What is staged stays; run the same "
-        "command again when the server is back."
-    )
+    return f"The Qdrant server at {address} {said} for {patience:.0f} s; try again when it is back."
 
 
 def _passes(error: BaseException) -> bool:

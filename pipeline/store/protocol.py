@@ -7,11 +7,24 @@ from typing import Any, Protocol
 import numpy as np
 from qdrant_client import models
 
+from pipeline.errors import NotFinishedError
 from qdrant_config import CollectionConfig
 
-__all__ = ["RESERVED", "Manifest", "Resident", "Store", "VectorQuery", "all_points", "vector_params"]
+__all__ = [
+    "PROBE",
+    "RESERVED",
+    "Manifest",
+    "Resident",
+    "Store",
+    "VectorQuery",
+    "all_points",
+    "builds",
+    "is_finished",
+    "vector_params",
+]
 
 RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit
+PROBE = "__preflight-"  # between alias and host, in the name of a version that a job makes to try the store
 
 
 @dataclass(frozen=True)
@@ -210,3 +223,17 @@ def all_points(
         if len(records) <= page:
             return
         offset = str(records[page].id)
+
+
+def is_finished(store: Store, version: str) -> bool:
+    """Whether a version can be searched: its manifest is the last thing that is written."""
+    try:
+        store.read_manifest(version)
+    except NotFinishedError:
+        return False
+    return True
+
+
+def builds(store: Store, alias: str) -> list[str]:
+    """All versions of `alias`, oldest first, without those that a job makes to try the store."""
+    return [version for version in store.versions(alias) if PROBE not in version]

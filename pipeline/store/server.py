@@ -23,7 +23,7 @@ __all__ = ["MANIFESTS", "ServerStore"]
 MANIFESTS = "simile_manifests"  # one point a version; its vector is never searched
 _TIMEOUT_SECONDS = 60
 _CONNECT_SECONDS = 8  # preflight answers within ten
-_READ_PATIENCE_SECONDS = 8.0
+_SHORTEST_TIMEOUT_SECONDS = 4  # preflight may wait for two answers
 _FLOAT_BYTES = 12  # of one float as JSON
 
 
@@ -35,7 +35,7 @@ class ServerStore:
 
     def __init__(self, url: str, api_key: str | None = None, patience: float | None = None) -> None:
         self.address = url
-        self.patience = patience_seconds() if patience is None else patience
+        self.patience = patience_seconds(patience)
         try:
             probe = QdrantClient(
                 url=url, api_key=api_key, timeout=_CONNECT_SECONDS, check_compatibility=False
@@ -47,7 +47,7 @@ class ServerStore:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
         # Who has little patience does not wait for one answer much longer than for all of them.
-        timeout = min(_TIMEOUT_SECONDS, max(_CONNECT_SECONDS, int(self.patience)))
+        timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(self.patience)))
         connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         self.client = connect()
         # Vectors are what is long to send as JSON; gRPC has a port of its own, which no REST address tells.
@@ -56,11 +56,11 @@ class ServerStore:
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version."""
-        return {a.alias_name: a.collection_name for a in self._read(self.client.get_aliases).aliases}
+        return {a.alias_name: a.collection_name for a in self._send(self.client.get_aliases).aliases}
 
     def versions(self, alias: str) -> list[str]:
         """All versions of `alias`, oldest first."""
-        names = [c.name for c in self._read(self.client.get_collections).collections]
+        names = [c.name for c in self._send(self.client.get_collections).collections]
         return sorted(name for name in names if name.startswith(f"{alias}__"))
 
     def create(
@@ -71,7 +71,7 @@ class ServerStore:
         payload_indexes: dict[str, models.PayloadSchemaType],
     ) -> None:
         """Make the collection, then its payload indexes (before any point)."""
-        self._write(
+        self._send(
             self.client.create_collection,
             version,
             vectors_config=vectors,
@@ -81,7 +81,7 @@ class ServerStore:
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
         )
         for key, schema in payload_indexes.items():
-            self._write(self.client.create_payload_index, version, key, field_schema=schema, wait=True)
+            self._send(self.client.create_payload_index, version, key, field_schema=schema, wait=True)
 
     def upsert(
         self,
@@ -98,21 +98,10 @@ class ServerStore:
                 vectors={name: rows[part].tolist() for name, rows in vectors.items()},
                 payloads=list(payloads[part]),
             )
-            self._write(self.writer.upsert, version, batch, wait=True)
+            self._send(self.writer.upsert, version, batch, wait=True)
 
-    def _write(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """What a job can wait for."""
+    def _send(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         return retried(partial(send, *arguments, **named), self.patience, self.address)
-
-    def _read(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """What a job needs to know, and a page too, where somebody waits."""
-        return retried(
-            partial(send, *arguments, **named), min(self.patience, _READ_PATIENCE_SECONDS), self.address
-        )
-
-    def _ask(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        """What a visitor asks: answered now or not at all."""
-        return retried(partial(send, *arguments, **named), 0.0, self.address)
 
     def copy(self, version: str, copy: str) -> None:
         """A server takes additions in place."""
@@ -121,7 +110,7 @@ class ServerStore:
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points."""
         selector = models.PointIdsList(points=list(ids))
-        self._write(self.client.delete, version, selector, wait=True)
+        self._send(self.client.delete, version, selector, wait=True)
 
     def loaded(self, version: str) -> set[str]:
         """Every point that is there: each was acknowledged, with its vectors and payload in one write."""
@@ -131,8 +120,8 @@ class ServerStore:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
         threshold = models.OptimizersConfigDiff(indexing_threshold=THRESHOLD_KB)
         wait_until_indexed(
-            look=partial(self._write, self.client.get_collection, version),
-            start=partial(self._write, self.client.update_collection, version, optimizers_config=threshold),
+            look=partial(self._send, self.client.get_collection, version),
+            start=partial(self._send, self.client.update_collection, version, optimizers_config=threshold),
             patience=self.patience,
             address=self.address,
         )
@@ -165,16 +154,16 @@ class ServerStore:
         return None if payload is None else base64.b64decode(payload["data"])
 
     def _keep(self, point: str, payload: dict[str, Any]) -> None:
-        if not self._read(self.client.collection_exists, MANIFESTS):
+        if not self._send(self.client.collection_exists, MANIFESTS):
             vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
-            self._write(self.client.create_collection, MANIFESTS, vectors_config=vectors)
+            self._send(self.client.create_collection, MANIFESTS, vectors_config=vectors)
         kept = models.PointStruct(id=point, vector=[0.0], payload=payload)
-        self._write(self.client.upsert, MANIFESTS, [kept], wait=True)
+        self._send(self.client.upsert, MANIFESTS, [kept], wait=True)
 
     def _kept(self, point: str) -> dict[str, Any] | None:
-        if not self._read(self.client.collection_exists, MANIFESTS):
+        if not self._send(self.client.collection_exists, MANIFESTS):
             return None
-        found = self._read(self.client.retrieve, MANIFESTS, [point], with_payload=True)
+        found = self._send(self.client.retrieve, MANIFESTS, [point], with_payload=True)
         return (found[0].payload or {}) if found else None
 
     def switch(self, alias: str, version: str) -> None:
@@ -184,7 +173,7 @@ class ServerStore:
             steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
         create = models.CreateAlias(collection_name=version, alias_name=alias)
         steps.append(models.CreateAliasOperation(create_alias=create))
-        self._write(self.client.update_collection_aliases, steps)
+        self._send(self.client.update_collection_aliases, steps)
 
     def release(self, version: str) -> None:
         """Nothing is open here."""
@@ -193,15 +182,15 @@ class ServerStore:
         """Delete a version and its manifest."""
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
-        self._write(self.client.delete_collection, version)
-        if self._read(self.client.collection_exists, MANIFESTS):
+        self._send(self.client.delete_collection, version)
+        if self._send(self.client.collection_exists, MANIFESTS):
             of_version = models.FieldCondition(key="version", match=models.MatchValue(value=version))
             selector = models.FilterSelector(filter=models.Filter(must=[of_version]))
-            self._write(self.client.delete, MANIFESTS, selector)
+            self._send(self.client.delete, MANIFESTS, selector)
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
-        return self._read(self.client.count, version, count_filter=query_filter, exact=True).count
+        return self._send(self.client.count, version, count_filter=query_filter, exact=True).count
 
     def query(
         self,
@@ -217,7 +206,7 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
-        found = self._ask(
+        found = self._send(
             self.client.query_points,
             version,
             query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
@@ -239,7 +228,7 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        return self._ask(
+        return self._send(
             self.client.retrieve,
             version,
             list(ids),
@@ -257,7 +246,7 @@ class ServerStore:
         query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points by id order."""
-        found, _ = self._read(
+        found, _ = self._send(
             self.client.scroll,
             version,
             limit=limit,
@@ -272,7 +261,7 @@ class ServerStore:
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
-        found = self._ask(
+        found = self._send(
             self.client.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
         )
         return [(hit.value, hit.count) for hit in found.hits]

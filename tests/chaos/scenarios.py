@@ -91,9 +91,7 @@ def store_away(place: Place) -> Outcome:
         server.fault = lambda method, path: "500" if _is_load(method, path) else None
         said = place.fail(place.start())
         outcome.faults += 1
-        assert (
-            "What is staged stays" in said and "to go on from what is staged: python -m ray_jobs" in said
-        ), said
+        assert "What is staged stays; to go on from there: python -m ray_jobs" in said, said
         server.fault = lambda method, path: None
         staged = len(place.staged())
         return settle(place, outcome, place.finish(place.start()), staged)

@@ -1,11 +1,12 @@
 """What happens to a collection when its source, its labels or its configuration change."""
 
+import io
 import json
 import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import pytest
 from pipeline import open_collection
 from pipeline.errors import SimileError
 from pipeline.indexing.carried import to_remove
-from pipeline.indexing.delete import delete_points, restore_points
+from pipeline.indexing.delete import delete_points
 from pipeline.indexing.plan import point_id
 from pipeline.indexing.preflight import IndexJob
-from pipeline.indexing.versions import Difference, compare, finished_versions, prune, rollback
+from pipeline.indexing.versions import Difference, compare, finished_versions, rollback
 from pipeline.indexing.writer import writer_lock
 from pipeline.store import Manifest, open_store
 from qdrant_config import CollectionConfig, EncoderConfig
+from ray_jobs import delete
+from ray_jobs.index import main as index_job
 from tests.indexing.conftest import COLOURS, ENCODER, Index, picture, write_pictures
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -29,6 +32,16 @@ Copied = tuple[Path, Path]
 
 def colours(home: Path) -> dict[str, int]:
     return dict(open_collection("colours", home=str(home)).facets("label"))
+
+
+def change_versions(home: Path, what: str) -> dict[str, Any]:
+    """`python -m ray_jobs.index YAML --rollback` or `--prune`: its JSON line."""
+    config = home / "colours.yaml"
+    config.write_text(f"collection: colours\nsource: x\nencoders: [{{name: '{ENCODER}'}}]\n")
+    out = io.StringIO()
+    with redirect_stdout(out):
+        index_job([str(config), "--home", str(home), what])
+    return json.loads(out.getvalue())
 
 
 def test_compare_tells_new_changed_and_gone_apart() -> None:
@@ -122,14 +135,23 @@ def test_back_to_the_version_before_and_no_further(index: Index, copied: Copied)
     first = store.aliases()["colours"]
     second = index(home, source, projection={"dimension": 8}).version
     reader = open_collection("colours", home=str(home))
-    assert rollback(store, "colours") == {"collection": "colours", "version": first, "was": second}
+    assert change_versions(home, "--rollback") == {
+        "collection": "colours", "version": first, "was": second, "deleted_and_back": 0,
+    }  # fmt: skip
     reader = open_collection("colours", home=str(home))
     assert reader.unfinished is None  # a newer one that is finished is not being built
     assert len(reader.search(picture(COLOURS["red"], 1), k=3)) == 3
     with pytest.raises(SimileError, match="no earlier version"):
         rollback(store, "colours")
-    assert prune(store, "colours")["dropped"] == [second]
+    assert change_versions(home, "--prune")["dropped"] == [second]
     assert store.versions("colours") == [first]
+
+
+def test_a_rollback_says_what_it_brings_back(copied: Copied) -> None:
+    store = open_store(str(copied[0]))
+    delete_points(store, "colours", filters={"label": ["blue"]})
+    assert rollback(store, "colours")["deleted_and_back"] == 8
+    assert colours(copied[0])["blue"] == 8
 
 
 def test_a_failed_build_leaves_the_alias(index: Index, copied: Copied, monkeypatch) -> None:
@@ -171,15 +193,19 @@ def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, 
     assert not set(sent[0] + sent[1]) & {point for batch in sent[3:] for point in batch}
 
 
-def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied) -> None:
+def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied, capsys) -> None:
     home, source = copied
     store = open_store(str(home))
     import hashlib
 
     red = point_id("colours", hashlib.sha256((source / "red" / "0.png").read_bytes()).hexdigest())
     assert delete_points(store, "colours", [red])["deleted"] == 1
-    assert delete_points(store, "colours", filters={"label": ["blue"]})["deleted"] == 8
+    delete.main(["colours", "--filter", "label=blue", "--home", str(home)])
+    assert json.loads(capsys.readouterr().out)["deleted"] == 8
     assert colours(home) == {"red": 7, "green": 8}
+    for nothing in (["--id", "nobody"], ["--filter", "label"], []):
+        with pytest.raises(SystemExit):
+            delete.main(["colours", *nothing, "--home", str(home)])
     with pytest.raises(SimileError, match="Nothing in 'colours' matches"):
         delete_points(store, "colours", [red])
     with pytest.raises(SimileError, match="no filter field artist; there are: label"):
@@ -190,7 +216,8 @@ def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied) ->
     rebuilt = index(home, source, projection={"dimension": 8})
     assert (rebuilt.written, rebuilt.skipped) == (15, 9)
     assert index(home, source, projection={"dimension": 8}).written == 0  # a rebuild does not forget them
-    restore_points(store, "colours")
+    delete.main(["colours", "--restore", "--home", str(home)])
+    assert json.loads(capsys.readouterr().out)["restored"] == 9
     back = index(home, source, projection={"dimension": 8})
     assert (back.written, back.embedded) == (9, 0)
     assert colours(home) == {"red": 8, "green": 8, "blue": 8}
@@ -356,7 +383,7 @@ def test_a_store_that_goes_away_keeps_what_is_staged(
     _, source = indexed
     with QdrantStandIn() as server:
         server.fault = lambda method, path: "drop" if "points" in path and "preflight" not in path else None
-        with pytest.raises(SimileError, match=r"did not answer for 1 s\. What is staged stays"):
+        with pytest.raises(SimileError, match=r"did not answer for 1 s; try again"):
             index(tmp_path, source, url=server.url)
         server.fault = lambda method, path: None
         account = index(tmp_path, source, url=server.url)

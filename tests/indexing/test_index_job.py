@@ -78,6 +78,23 @@ def test_the_account_adds_up(first_run: dict[str, Any]) -> None:
     assert first_run["images_per_second"] > 0
 
 
+def test_the_report_says_what_each_stage_took(first_run: dict[str, Any]) -> None:
+    assert list(first_run["stages"]) == ["plan", "embed", "fit", "load", "check"]
+    assert {name: stage["rows"] for name, stage in first_run["stages"].items()} == {
+        "plan": 26, "embed": 25, "fit": 24, "load": 24, "check": 0,
+    }  # fmt: skip
+    assert first_run["seconds"] == pytest.approx(
+        sum(s["seconds"] for s in first_run["stages"].values()), abs=0.1
+    )
+    (reason,) = first_run["rejects"]
+    assert reason.startswith("decode: ") and first_run["rejects"][reason] == 1
+    assert first_run["bytes"]["staged"] > 24 * 1280 * 2  # vectors of 1,280 16-bit floats, and thumbnails
+    assert first_run["bytes"]["loaded"] > 24 * 16 * 4
+    (actor,) = first_run["actors"]
+    assert actor["rows"] == 25 and actor["device"].startswith("cpu")
+    assert all(peak > 50e6 for peak in first_run["peak_memory"].values())  # Python and its libraries alone
+
+
 @pytest.mark.parametrize("metric", ["cosine", "hamming"])
 @pytest.mark.parametrize("exact", [True, False])
 def test_a_picture_finds_itself_then_its_colour(

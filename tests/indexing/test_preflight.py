@@ -72,6 +72,16 @@ def test_a_store_that_takes_no_points(tmp_path: Path, capsys: Any, monkeypatch: 
         assert "answered 500" in refusal(tmp_path, capsys)
 
 
+def test_a_store_that_takes_points_and_never_answers(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.stand_ins.qdrant.STALL_SECONDS", 30)
+    with QdrantStandIn() as server:
+        server.fault = lambda method, path: None if method == "GET" else "stall"
+        monkeypatch.setenv("QDRANT_URL", server.url)
+        assert "did not answer for 3 s; try again when it is back" in refusal(tmp_path, capsys)
+
+
 @pytest.mark.parametrize("key", [None, "wrong"])
 def test_a_wrong_key(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
     with QdrantStandIn(api_key="right") as server:

@@ -45,13 +45,38 @@ def test_a_passing_fault_costs_nothing_but_time(fault: Fault) -> None:
         assert store.count("things__1") == 1
 
 
+@pytest.mark.parametrize("fault", ["500", "drop"])
+def test_what_a_job_asks_is_repeated_too(fault: Fault) -> None:
+    with QdrantStandIn() as server:
+        store = open_store(url=server.url)
+        store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
+        store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
+        for ask in (
+            lambda: store.query("things__1", np.ones(2, np.float32), using="cnn", limit=1),
+            lambda: store.retrieve("things__1", [ID]),
+            lambda: store.scroll("things__1", 1),
+        ):
+            faults = itertools.chain([fault], itertools.repeat(None))
+            server.fault = lambda method, path, faults=faults: next(faults)  # type: ignore[misc]
+            (point,) = ask()
+            assert point.id == ID
+
+
+def test_who_waits_for_an_answer_waits_no_longer_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    with QdrantStandIn() as server:
+        assert open_store(url=server.url).patience == 120
+        assert open_store(url=server.url, patience=8).patience == 8
+        monkeypatch.setenv("SIMILE_STORE_PATIENCE", "3")
+        assert open_store(url=server.url, patience=8).patience == 3
+
+
 def test_a_store_that_stays_away_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMILE_STORE_PATIENCE", "1")
     with QdrantStandIn() as server:
         store = open_store(url=server.url)
         store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
         server.fault = lambda method, path: "500" if method == "PUT" else None
-        with pytest.raises(SimileError, match=r"answered 500 for 1 s\. What is staged stays; run the same"):
+        with pytest.raises(SimileError, match=r"answered 500 for 1 s; try again when it is back"):
             store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
 
 
