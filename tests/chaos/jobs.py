@@ -36,6 +36,7 @@ class Place:
     url: str | None = None
     max_reject_fraction: float = 0.05
     credit: str = "nobody"
+    dimension: int = 32
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -50,7 +51,7 @@ class Place:
             "source": self.source,
             "credit": self.credit,
             "encoders": [{"name": ENCODER, "vector": "cnn"}],
-            "projection": {"dimension": 32},
+            "projection": {"dimension": self.dimension},
             "max_reject_fraction": self.max_reject_fraction,
         }
         path.write_text(yaml.safe_dump(settings))

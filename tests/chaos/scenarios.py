@@ -50,14 +50,16 @@ def actor(place: Place) -> Outcome:
 
 
 def writer(place: Place) -> Outcome:
-    """kill -9 of an actor that writes to a server."""
+    """kill -9 of an actor that writes to a server, at a random moment of the load."""
     outcome = Outcome("writer")
+    place.limit = None
     with QdrantStandIn() as server:
         place.url = server.url
         loading = threading.Event()
         server.fault = lambda method, path: loading.set() if _is_load(method, path) else None  # type: ignore[func-returns-value]
         job = place.start()
         if wait_for(loading.is_set, job):
+            time.sleep(place.random.uniform(0, 0.3))
             outcome.faults += kill_worker(job, "_Writer")
         return settle(place, outcome, place.finish(job), 0)
 
@@ -83,14 +85,23 @@ def shaky_store(place: Place) -> Outcome:
 
 
 def store_away(place: Place) -> Outcome:
-    """A server that refuses all writes until the job gives up; then the same command again."""
+    """A server that refuses all writes, or all connections, until the job gives up; then the same again."""
     outcome = Outcome("store away")
     place.environment["SIMILE_STORE_PATIENCE"] = "2"
     with QdrantStandIn() as server:
         place.url = server.url
-        server.fault = lambda method, path: "500" if _is_load(method, path) else None
+        goes = place.random.random() < 0.5
+
+        def fault(method: str, path: str):  # type: ignore[no-untyped-def]
+            if goes and not server.away and _is_load(method, path):
+                server.go_away()
+            return "500" if _is_load(method, path) else None
+
+        server.fault = fault
         said = place.fail(place.start())
         outcome.faults += 1
+        if server.away:
+            server.come_back()
         assert "What is staged stays; to go on from there: python -m ray_jobs" in said, said
         server.fault = lambda method, path: None
         staged = len(place.staged())
@@ -173,21 +184,31 @@ def _damage(path: Path, how: str, place: Place) -> bool:
 
 def switches(place: Place) -> Outcome:
     """Versions replace each other while eight readers search."""
-    outcome = Outcome("switches")
+    return _switched(place, Outcome("switches"))
+
+
+def switches_on_server(place: Place) -> Outcome:
+    """The same on a server. Other projections, as it would take another credit in place."""
+    with QdrantStandIn() as server:
+        place.url = server.url
+        return _switched(place, Outcome("switches on a server"))
+
+
+def _switched(place: Place, outcome: Outcome) -> Outcome:
     place.limit = 200
     account = place.finish(place.start())
-    collection = open_collection("chaos", home=str(place.home))
-    example = collection.get(next(collection.ids()))
-    vector = collection.embed([example.thumbnail])[0]
+    collection = open_collection("chaos", home=str(place.home), url=place.url)
+    example = next(collection.ids())
     stop = threading.Event()
     readers = [
-        threading.Thread(target=_read, args=(collection, vector, stop, outcome), daemon=True)
+        threading.Thread(target=_read, args=(collection, example, stop, outcome), daemon=True)
         for _ in range(READERS)
     ]
     for reader in readers:
         reader.start()
     for i in range(SWITCHES):
         place.credit = f"build {i}"  # every point changes, nothing is embedded
+        place.dimension -= 4
         account = place.finish(place.start())
         outcome.faults += 1
         assert account["embedded"] == 0, account
@@ -195,14 +216,14 @@ def switches(place: Place) -> Outcome:
     stop.set()
     for reader in readers:
         reader.join(30)
-    assert collection.search_vector(vector, k=1)[0].payload["_simile"]["credit"] == place.credit
+    assert collection.get(example).payload["_simile"]["credit"] == place.credit
     return settle(place, outcome, account, len(place.staged()))
 
 
-def _read(collection: Collection, vector: np.ndarray, stop: threading.Event, outcome: Outcome) -> None:
+def _read(collection: Collection, example: str, stop: threading.Event, outcome: Outcome) -> None:
     while not stop.is_set():
         try:
-            hits = collection.search_vector(vector, k=20)
+            hits, _ = collection.search_id(example, k=20)
         except Exception:
             outcome.failed_queries += 1
             continue
@@ -213,6 +234,6 @@ def _read(collection: Collection, vector: np.ndarray, stop: threading.Event, out
 
 # The short version may not come to the last ones: so each family is among the first.
 SCENARIOS: list[Callable[[Place], Outcome]] = [
-    driver, switches, store_away, full_disk, actor, corrupt, writer, shaky_store,
+    driver, switches, store_away, full_disk, actor, corrupt, writer, shaky_store, switches_on_server,
 ]  # fmt: skip
 assert (ROOT / "samples").is_dir()

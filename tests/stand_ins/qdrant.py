@@ -28,7 +28,7 @@ class QdrantStandIn:
 
     `fault`, given method and path, may name what goes wrong with a request: an answer of 500, 429 or 403, a
     connection dropped without an answer, a pause of `STALL_SECONDS` before a 500, or ("later") a 429 that
-    names the seconds to wait.
+    names the seconds to wait. Between `go_away` and `come_back` it refuses connections.
     """
 
     def __init__(self, api_key: str | None = None) -> None:
@@ -38,9 +38,13 @@ class QdrantStandIn:
         self.lock = threading.Lock()
         self.api_key = api_key
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
-        handler = type("Handler", (_Handler,), {"server_state": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.away = False
+        self._server = self._listen(0)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def _listen(self, port: int) -> ThreadingHTTPServer:
+        handler = type("Handler", (_Handler,), {"server_state": self})
+        return ThreadingHTTPServer(("127.0.0.1", port), handler)
 
     def __enter__(self) -> "QdrantStandIn":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -49,6 +53,17 @@ class QdrantStandIn:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def go_away(self) -> None:
+        """Refuse connections, and drop those that are open with their next request."""
+        self.away = True
+        self.__exit__()
+
+    def come_back(self) -> None:
+        """Listen again at the same address, with all that was written."""
+        self._server = self._listen(self._server.server_port)
+        self.away = False
+        self.__enter__()
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
         """The `result` of one request."""
@@ -71,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         if key and self.headers.get("api-key") != key:
             return self._send(401, {"status": {"error": "Must provide an API key"}})
         fault = self.server_state.fault(self.command, self.path.split("?")[0])
-        if fault == "drop":
+        if fault == "drop" or self.server_state.away:
             self.close_connection = True
             return self.connection.shutdown(socket.SHUT_RDWR)
         if fault == "later":
