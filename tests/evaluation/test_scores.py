@@ -81,7 +81,7 @@ def test_named_protocols_of_a_folder_without_an_index(
     assert found["kept"] is False
     assert [result["protocol"] for result in found["results"]] == [
         "C (20 test queries / 40 training = database)",
-        "unseen database (leave-one-out over 20, never trained on)",
+        "unseen database (leave-one-out over 20 test pictures, never trained on)",
         "unseen classes 7, 8, 9 (6 test queries / 28 training of the other classes / 12 database)",
     ]
     methods = {row["method"]: row["scores"] for row in found["results"][0]["rows"]}
