@@ -19,7 +19,11 @@ _RECOMMENDED = ("artist", "style")  # a liked genre or class says too little to 
 
 
 def measure(
-    encoder: str, vectors: Vectors, protocol: Protocol, labels: Mapping[str, np.ndarray]
+    encoder: str,
+    vectors: Vectors,
+    protocol: Protocol,
+    labels: Mapping[str, np.ndarray],
+    calibration: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that one protocol says of one encoder.
 
@@ -28,6 +32,8 @@ def measure(
         vectors: of the whole pool.
         protocol: index sets into the pool.
         labels: field -> (N,) int.
+        calibration: whose thresholds "all matches" are measured at, a collection's own; by default that of
+            the protocol's database.
 
     Returns:
         JSON-able: protocol, counts, seed, tie rule, kind of intervals, and the tables `rows` (a method and
@@ -53,7 +59,7 @@ def measure(
         "matches": [
             {"field": field} | row
             for field, values in labels.items()
-            for row in match_table(vectors.prepared, vectors.codes, protocol, values)
+            for row in match_table(vectors.prepared, vectors.codes, protocol, values, calibration)
         ],
         "recommendation": list(_recommendations(vectors.prepared, protocol, labels)),
     }

@@ -61,10 +61,17 @@ def _under(name: str, scores: Sequence[Mapping[str, float] | None], first: str, 
 def _match_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for row in rows:
         if row["default"] and row["precision"] is not None:
+            shares = f"precision {_bounded(row, 'precision')}, recall {_bounded(row, 'recall')}"
             yield (
-                f"  all matches by {row['metric']} ≥ {row['threshold']:.3f}, {row['field']}: precision "
-                f"{row['precision']:.3f}, recall {row['recall'] or 0:.3f}, {row['matches']:g} a query"
+                f"  all matches by {row['metric']} ≥ {_decimal(row['threshold'])}, {row['field']}: {shares}, "
+                f"{row['matches']:.1f} a query"
             )
+
+
+def _bounded(row: Mapping[str, Any], name: str) -> str:
+    if row[name] is None:
+        return "–"
+    return f"{_decimal(row[name])} [{_decimal(row[f'{name}_low'])}–{_decimal(row[f'{name}_high'])}]"
 
 
 def _recommendation_lines(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -70,6 +70,8 @@ def test_columns_are_aligned_and_fit_a_terminal() -> None:
         "default": True,
         "threshold": 0.61234,
         "precision": 0.5,
+        "precision_low": 0.4567,
+        "precision_high": 1.0,
         "recall": None,
         "matches": 12345.25,
     }
@@ -78,7 +80,7 @@ def test_columns_are_aligned_and_fit_a_terminal() -> None:
     table = lines[3:9]
     assert {len(line) for line in table} == {len(table[0])}  # right-aligned to the last column
     (matches,) = [line for line in lines if "all matches" in line]
-    assert matches.endswith("precision 0.500, recall 0.000, 12345.2 a query")
+    assert matches.endswith("≥ .612, artist: precision .500 [.457–1.00], recall –, 12345.2 a query")
     (row,) = [line for line in lines if "5 of one artist, average, diverse" in line]
     assert row.count("1.00 [1.00–1.00]") == 4
 
