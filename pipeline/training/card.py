@@ -24,6 +24,12 @@ _PROTOCOLS = {
     "a": " for training of protocols A and B",
     "b": " for training of protocols A and B",
 }
+# What a name such as "vit" would hide: these are no transformers from the pixels on.
+_HYBRIDS = {
+    "hybrid-vit": "A hybrid of both kinds: the first stages of a CNN, whose map transformer blocks read.",
+    "style-vit": "A hybrid of both kinds: the first stages of a CNN, whose last map transformer blocks read; "
+    "beside the mean of their tokens stand means and deviations of the stages' own maps.",
+}
 _STARTS = {
     "discriminant": "; the embedding began as a linear discriminant of the first label",
     "teacher": "; the embedding began as a linear imitation of the teacher's",
@@ -36,6 +42,7 @@ def write_card(
     command: str,
     data: Mapping[str, Any],
     kept: str = "",
+    caution: str = "",
 ) -> str:
     """Markdown with the front matter of a model card.
 
@@ -45,6 +52,7 @@ def write_card(
         data: `licence` and `revision` of the source, None where it states none; `source`: its name to show
             in place of the folder of this machine that was read.
         kept: everything from MEASURED on of an earlier card.
+        caution: what has to be said of the validation figures.
     """
     seconds = sum(record["seconds"] for record in history)
     licence = data.get("licence")
@@ -56,6 +64,7 @@ def write_card(
         f"# {config.name}",
         "",
         f"`{config.network.backbone}` {_options(config)}; {_output(config)}.",
+        *([_HYBRIDS[config.network.backbone]] if config.network.backbone in _HYBRIDS else []),
         "",
         f"- Data: `{source}`, split `{config.data.split}`, {_part(config)}; its licence: "
         f"{licence or 'none stated by this copy of it'}. The weights are for what that licence allows.",
@@ -71,6 +80,7 @@ def write_card(
         "| --- | --- |",
     ]
     lines += [f"| {_label(key)} | {value:.4f} |" for key, value in history[-1].items() if _label(key)]
+    lines += ["", caution] if caution else []
     return (
         "\n".join(lines)
         + "\n\n"

@@ -144,6 +144,7 @@ def _check_same_settings(job: TrainingJob) -> None:
 def _write(
     job: TrainingJob, settings: dict[str, Any], data: TrainingData, state: Path, history: list[dict[str, Any]]
 ) -> int:
+    from pipeline.training.ancestry import overlap
     from pipeline.training.card import MEASURED, write_card
     from pipeline.training.export import export_network, restore_network
     from pipeline.training.networks import build_network
@@ -157,5 +158,6 @@ def _write(
     kept = before[before.index(MEASURED) :] if MEASURED in before and not job.fresh else ""
     licence = data.licence or job.config.data.licence
     about = {"licence": licence, "revision": data.revision, "source": job.source}
-    card.write_text(write_card(job.config, history, job.command, about, kept), encoding="utf-8")
+    caution = overlap(job.config, job.source or job.config.data.source)
+    card.write_text(write_card(job.config, history, job.command, about, kept, caution), encoding="utf-8")
     return size
