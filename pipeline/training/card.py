@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.sources import public_name
 from pipeline.training.config import TrainingConfig
 
-__all__ = ["MEASURED", "write_card"]
+__all__ = ["MEASURED", "PROTOCOLS", "licence_to_show", "write_card"]
 
 MEASURED = "## Retrieval"  # what follows it was added after measuring, and is kept when a card is rewritten
 _FIGURES = {
@@ -18,7 +18,7 @@ _FIGURES = {
     "map_hamming": "mAP, Hamming distance of codes (expected over ties)",
 }
 _DERIVED = ("recipe", "features")  # of the network that training begins from, which is named
-_PROTOCOLS = {
+PROTOCOLS = {  # which images were trained on
     "none": "",
     "art": " without the queries and artists of the art split",
     "a": " for training of protocols A and B",
@@ -88,6 +88,11 @@ def write_card(
     )
 
 
+def licence_to_show(stated: str | None, configured: str | None) -> str | None:
+    """The data's own; the configuration's where the data states none, or "unknown", which tells less."""
+    return (None if stated == "unknown" else stated) or configured or stated
+
+
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 120 else f"{seconds / 60:.0f} minutes"
 
@@ -114,7 +119,7 @@ def _output(config: TrainingConfig) -> str:
 
 def _part(config: TrainingConfig) -> str:
     classes = f" of classes {config.data.classes}" if config.data.classes is not None else ""
-    art = _PROTOCOLS[config.data.protocol]
+    art = PROTOCOLS[config.data.protocol]
     rows = f" of the first {config.data.limit} rows" if config.data.limit else ""
     return f"images{classes}{rows}{art}"
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.errors import SimileError
 from pipeline.evaluation.splits import validation_part
-from pipeline.training.ancestry import kept_apart, overlap
-from pipeline.training.card import write_card
+from pipeline.training.ancestry import check_protocol, kept_apart, overlap
+from pipeline.training.card import licence_to_show, write_card
 from pipeline.training.config import TrainingConfig, load_training_config
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -48,6 +49,27 @@ def test_a_larger_share_than_its_start_kept_is_said_to_flatter(tmp_path: Path) -
     assert overlap(config(0.05), "a/b") == ""
     card = write_card(config(0.05), HISTORY, "x", {}, caution=caution)
     assert card.index("0.5000 |") < card.index("flattered") < card.index("## Retrieval")
+
+
+def test_a_protocol_whose_queries_a_start_or_teacher_saw_is_refused() -> None:
+    path = ROOT / "training_config"
+    for name in ("cifar10-dsh", "cifar10-vit"):  # both build on weights:cifar10-cnn, which saw everything
+        data = {"protocol": "a"}
+        spoilt = load_training_config(path / f"{name}.yaml", data=data)
+        with pytest.raises(SimileError, match="it has seen its queries"):
+            check_protocol(spoilt, spoilt.data.source)
+        check_protocol(spoilt, "other/data")
+    for name in ("cifar10-cnn", "cifar10-dsh-network"):
+        fresh = load_training_config(path / f"{name}.yaml", data={"protocol": "a"})
+        check_protocol(fresh, fresh.data.source)
+    for shipped in map(load_training_config, CONFIGS):  # art-vit builds on art-cnn under one protocol
+        check_protocol(shipped, shipped.data.source)
+
+
+def test_unknown_says_less_than_whom_to_cite() -> None:
+    assert licence_to_show("mit", "unknown (cite the authors)") == "mit"
+    assert licence_to_show("unknown", "unknown (cite the authors)") == "unknown (cite the authors)"
+    assert licence_to_show(None, None) is None and licence_to_show("unknown", None) == "unknown"
 
 
 def test_equal_shares_are_equal_images_and_smaller_ones_lie_within() -> None:
