@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.errors import SimileError
 from pipeline.evaluation.labels import UNLABELLED, Labels
 from pipeline.evaluation.scores import MEASURES
 from pipeline.evaluation.stored import kept, read_stored
@@ -28,8 +29,10 @@ def make_report(store: Store, version: str) -> str:
     """Read the whole version, measure, draw; returns the page.
 
     Raises:
-        SimileError: the version holds no pictures.
+        SimileError: the version holds fewer than two pictures.
     """
+    if (count := store.count(version)) < 2:
+        raise SimileError(f"'{version}' holds {count} pictures; a report compares them and needs two.")
     facts = store.read_manifest(version).facts
     sections = []
     for encoder in facts["encoders"]:
@@ -38,7 +41,7 @@ def make_report(store: Store, version: str) -> str:
         sections.append(encoder_section(encoder, ids, vectors.prepared, vectors.codes, labels))
     wanted = set().union(*(section.pictures for section in sections))
     pictures = load_pictures(store, version, wanted, facts["filters"])
-    return render(facts, store.count(version), sections, pictures, kept(store, version))
+    return render(facts, count, sections, pictures, kept(store, version))
 
 
 def render(

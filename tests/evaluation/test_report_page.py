@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.errors import SimileError
 from pipeline.evaluation.scores import MEASURES
 from pipeline.evaluation.stored import keep
 from pipeline.indexing.check import check_version
@@ -160,6 +161,14 @@ def test_recommendation_and_answers_of_the_engine_and_the_headline_first(
     ]
     places = [page.text.index(f" {name} ") for name in ("made first Headline", "made second", "made last")]
     assert places == sorted(places)
+
+
+def test_one_picture_is_too_few_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.evaluation.conftest.CLASSES", 1)
+    monkeypatch.setattr("tests.evaluation.conftest.EACH", 1)
+    version = write_collection(tmp_path, "one")
+    with pytest.raises(SimileError, match="holds 1 pictures; a report compares them"):
+        make_report(open_store(str(tmp_path)), version)
 
 
 def test_without_labels_it_says_what_can_be_said(store: Store) -> None:
