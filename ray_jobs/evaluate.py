@@ -151,8 +151,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Tables on stderr, one JSON line on stdout; kept with the collection where there is one."""
     options = parse_arguments(arguments)
     with report_errors():
-        from pipeline.evaluation.results import table_lines
         from pipeline.evaluation.stored import keep
+        from pipeline.evaluation.tables import table_lines
 
         collection = _opened(options)
         results = _measure(collection, options)

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.calibration import calibrate, match_tail, match_threshold
+from pipeline.evaluation.intervals import bootstrap_ratio
 from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.neighbours import cosine_blocks, hamming_groups
 from pipeline.evaluation.protocols import Protocol
 
 __all__ = ["counts_at", "match_table"]
 
+_ROUNDING = 1e-6  # of kept scores: as the search has it, a hit at the threshold is a match
 _TAILS = (1e-4, 1e-3, 1e-2, 1e-1)  # share of random pairs allowed to reach the threshold
 
 
@@ -32,7 +34,9 @@ def match_table(
     Returns:
         A row for each metric and share of random pairs (`tail`): `threshold` (score),
         `precision` = relevant matches / matches and `recall` = relevant matches / relevant pictures, over
-        all queries together; `matches`: mean number a query; `empty`: share of queries without any.
+        all queries together, each with a 95 % bootstrap interval over queries (`precision_low`, …), None
+        where nothing was found or nothing is relevant; `matches`: mean number a query; `empty`: share of
+        queries without any.
         `default` marks the one of "all matches".
     """
     asked = labels[protocol.queries] != UNLABELLED
@@ -55,8 +59,8 @@ def match_table(
                     "tail": tail,
                     "default": tail == default,
                     "threshold": round(thresholds[at], 4),
-                    "precision": _share(right[:, at].sum(), found[:, at].sum()),
-                    "recall": _share(right[:, at].sum(), total.sum()),
+                    **_share("precision", right[:, at], found[:, at]),
+                    **_share("recall", right[:, at], total),
                     "matches": round(float(found[:, at].mean()), 2) if len(found) else 0.0,
                     "empty": round(float((found[:, at] == 0).mean()), 4) if len(found) else 0.0,
                 }
@@ -77,17 +81,18 @@ def counts_at(
 
     Scores are cosines, or 1 − 2h/B for Hamming distance h of B bits.
     """
+    least = [threshold - _ROUNDING for threshold in thresholds]
     if metric == "hamming":
         groups = hamming_groups(queries, database, query_labels, database_labels, own)
         scores = 1 - 2 * np.arange(groups.sizes.shape[1]) / database.shape[1]
-        within = [scores >= threshold - 1e-6 for threshold in thresholds]
+        within = [scores >= threshold for threshold in least]
         found = np.stack([groups.sizes[:, keep].sum(axis=1) for keep in within], axis=1)
         right = np.stack([groups.relevant[:, keep].sum(axis=1) for keep in within], axis=1)
         return found, right, groups.total
     parts = [
         (
-            np.stack([(scores >= t).sum(axis=1) for t in thresholds], axis=1),
-            np.stack([((scores >= t) & relevant).sum(axis=1) for t in thresholds], axis=1),
+            np.stack([(scores >= t).sum(axis=1) for t in least], axis=1),
+            np.stack([((scores >= t) & relevant).sum(axis=1) for t in least], axis=1),
             relevant.sum(axis=1),
         )
         for scores, relevant in cosine_blocks(queries, database, query_labels, database_labels, own)
@@ -98,5 +103,10 @@ def counts_at(
     return tuple(np.concatenate(each) for each in zip(*parts, strict=True))  # type: ignore[return-value]
 
 
-def _share(part: float, whole: float) -> float | None:
-    return round(float(part / whole), 4) if whole else None
+def _share(name: str, parts: np.ndarray, wholes: np.ndarray) -> dict[str, float | None]:
+    """Sum of (Q,) parts in the sum of (Q,) wholes, and its interval."""
+    if not wholes.sum():
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    low, high = bootstrap_ratio(parts, wholes)
+    values = {name: parts.sum() / wholes.sum(), f"{name}_low": low, f"{name}_high": high}
+    return {key: round(float(value), 4) for key, value in values.items()}

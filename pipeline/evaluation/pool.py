@@ -61,8 +61,8 @@ def protocols_of(pool: Pool, wanted: Sequence[str] = PROTOCOLS) -> list[Protocol
         "unseen-classes": ten and len(test) > 0,
     }
     cut: dict[str, Callable[[], Protocol]] = {
-        "a": lambda: pooled(labels, training_in_database=False),
-        "b": lambda: pooled(labels, training_in_database=True),
+        "a": lambda: pooled(labels, pool.train, training_in_database=False),
+        "b": lambda: pooled(labels, pool.train, training_in_database=True),
         "c": lambda: official_test(len(train), len(test)),
         "unseen-database": lambda: leave_one_out(test, train),
         "unseen-classes": lambda: unseen_classes(labels[train], labels[test]),

@@ -11,6 +11,9 @@ import numpy as np
 __all__ = ["Protocol", "leave_one_out", "official_test", "pooled", "sampled", "unseen_classes"]
 
 
+_CIFAR10_TRAIN, _CIFAR10_TEST = 50_000, 10_000  # pictures, on which A, B and C are defined
+
+
 @dataclass(frozen=True)
 class Protocol:
     """Index sets into one list of pictures, each ascending int64.
@@ -51,12 +54,19 @@ class Protocol:
 
 
 def pooled(
-    labels: np.ndarray, *, training_in_database: bool, queries: int = 100, training: int = 500, seed: int = 0
+    labels: np.ndarray,
+    train: int,
+    *,
+    training_in_database: bool,
+    queries: int = 100,
+    training: int = 500,
+    seed: int = 0,
 ) -> Protocol:
     """Protocols A and B of the hashing literature, from train and test pictures in one pool.
 
     Args:
         labels: (N,) int of the pool.
+        train: how many of them are of the train split, for the name.
         training_in_database: A searches what is neither query nor training; B searches all but the queries.
         queries, training: pictures of each class.
         seed: of the draw.
@@ -77,7 +87,7 @@ def pooled(
     return Protocol(
         letter.lower(),
         f"{letter} ({len(q):,} queries / {len(t):,} training / {len(database):,} database; "
-        f"{len(labels):,} in all)",
+        f"of {train:,} train + {_test(train, len(labels) - train)} test pictures)",
         q,
         database,
         t,
@@ -85,11 +95,17 @@ def pooled(
     )
 
 
+def _test(train: int, test: int) -> str:
+    """How many test pictures, and of how many where CIFAR-10 is short of some."""
+    short = train == _CIFAR10_TRAIN and test < _CIFAR10_TEST
+    return f"{test:,} of the {_CIFAR10_TEST:,}" if short else f"{test:,}"
+
+
 def official_test(train: int, test: int) -> Protocol:
     """Protocol C: pictures 0 … train − 1 are trained on and searched, the `test` ones after them ask."""
     return Protocol(
         "c",
-        f"C ({test:,} test queries / {train:,} training = database)",
+        f"C ({_test(train, test)} test queries / {train:,} training = database)",
         np.arange(train, train + test),
         np.arange(train),
         np.arange(train),
@@ -124,7 +140,7 @@ def leave_one_out(
         raise ValueError(f"'{name}' would search pictures that were trained on")
     return Protocol(
         "unseen-database",
-        f"{name} (leave-one-out over {len(members):,}, never trained on)",
+        f"{name} (leave-one-out over {_test(len(trained), len(members))} test pictures, never trained on)",
         members,
         members,
         trained,

@@ -1,6 +1,6 @@
-"""Protocols × encoders -> results: the tables that a report prints, as JSON."""
+"""Protocols × encoders -> results: the tables that a report and a terminal show, as JSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,18 @@ from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
 from pipeline.evaluation.scores import TIE_RULE, score
 
-__all__ = ["SEED", "labelled", "measure", "table_lines"]
+__all__ = ["SEED", "labelled", "measure"]
 
 SEED = 0
 _RECOMMENDED = ("artist", "style")  # a liked genre or class says too little to find one work by
 
 
 def measure(
-    encoder: str, vectors: Vectors, protocol: Protocol, labels: Mapping[str, np.ndarray]
+    encoder: str,
+    vectors: Vectors,
+    protocol: Protocol,
+    labels: Mapping[str, np.ndarray],
+    calibration: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Everything that one protocol says of one encoder.
 
@@ -28,6 +32,8 @@ def measure(
         vectors: of the whole pool.
         protocol: index sets into the pool.
         labels: field -> (N,) int.
+        calibration: whose thresholds "all matches" are measured at, a collection's own; by default that of
+            the protocol's database.
 
     Returns:
         JSON-able: protocol, counts, seed, tie rule, kind of intervals, and the tables `rows` (a method and
@@ -53,7 +59,7 @@ def measure(
         "matches": [
             {"field": field} | row
             for field, values in labels.items()
-            for row in match_table(vectors.prepared, vectors.codes, protocol, values)
+            for row in match_table(vectors.prepared, vectors.codes, protocol, values, calibration)
         ],
         "recommendation": list(_recommendations(vectors.prepared, protocol, labels)),
     }
@@ -76,31 +82,3 @@ def labelled(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {
         field: values for field, values in labels.items() if len(np.unique(values[values != UNLABELLED])) > 1
     }
-
-
-def table_lines(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The results as text for a terminal."""
-    for result in results:
-        yield ""
-        yield f"{result['protocol']} · {result['encoder']}"
-        if "rows" not in result:
-            for key, value in result["scores"].items():
-                yield f"  {key:<28}{value['mean']:.3f}  [{value['low']:.3f}, {value['high']:.3f}]"
-            continue
-        yield f"  {'method':<34}{'field':<8}{'bytes':>6}" + "".join(f"{name:>9}" for name in _SHOWN)
-        for row in result["rows"]:
-            means = [row["scores"].get(name, {}).get("mean") for name in _SHOWN]
-            shown = "".join("        –" if mean is None else f"{mean:>9.3f}" for mean in means)
-            yield f"  {row['method']:<34}{row['field']:<8}{row['bytes']:>6}{shown}"
-        for row in result["matches"]:
-            if row["default"] and row["precision"] is not None:
-                yield (
-                    f"  all matches by {row['metric']} ≥ {row['threshold']:.3f}, {row['field']}: precision "
-                    f"{row['precision']:.3f}, recall {row['recall'] or 0:.3f}, {row['matches']:g} a query"
-                )
-        for row in result["recommendation"]:
-            scores = ", ".join(f"{name} {value['mean']:.3f}" for name, value in row["scores"].items())
-            yield f"  {row['liked']} liked of one {row['field']}, {row['strategy']}: {scores}"
-
-
-_SHOWN = ("P@1", "P@10", "mAP@100", "mAP@R", "mAP@all", "nDCG@10")

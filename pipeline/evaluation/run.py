@@ -48,7 +48,8 @@ def measure_stored(
     """
     results = []
     for name in encoders:
-        pool, vectors, _ = read_stored(*collection.live, collection.encoder_facts(name), fields)
+        facts = collection.encoder_facts(name)
+        pool, vectors, _ = read_stored(*collection.live, facts, fields)
         labels = labelled({field: each.values for field, each in pool.labels.items()})
         if not labels:
             raise SimileError(
@@ -56,7 +57,7 @@ def measure_stored(
                 f"see python -m ray_jobs.report {collection.name} for what can be said without."
             )
         protocol = sampled(pool.size, limit or _STORED_QUERIES)
-        results.append(measure(name, vectors, protocol, labels))
+        results.append(measure(name, vectors, protocol, labels, facts.get("calibration")))
     return results
 
 

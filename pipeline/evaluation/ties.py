@@ -81,7 +81,8 @@ class TieGroups:
 def precision_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.ndarray:
     """P@k = (relevant hits in the first k) / k; always divided by k, even where R < k.
 
-    Expected: Σ over groups of m · r / n; best: min(m, r); worst: max(0, m − (n − r)).
+    Relevant hits in the first k, expected: Σ over groups of m · r / n; best: Σ min(m, r); worst:
+    Σ max(0, m − (n − r)).
 
     Returns:
         (Q,) float64.
@@ -93,7 +94,7 @@ def precision_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.
 
 
 def recall_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.ndarray:
-    """R@k = (relevant hits in the first k) / R, with ties as in `precision_at`. (Q,) float64.
+    """R@k = (relevant hits in the first k) / R, with ties as in `precision_at`; (Q,), NaN where R = 0.
 
     This is recall as in information retrieval; metric learning often prints "R@k" for the share of
     queries with at least one relevant hit in the first k, which is another number.
@@ -104,8 +105,9 @@ def recall_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.nda
 def average_precision(groups: TieGroups, k: Rank = None, order: TieOrder = "expected") -> np.ndarray:
     """AP@k = 1 / min(R, k) · Σ over relevant hits at rank i ≤ k of (relevant hits in the first i) / i.
 
-    `k=None` is AP@all (÷ R); `k=groups.total` is AP@R of Musgrave et al., "A Metric Learning Reality
-    Check", ECCV 2020 (÷ R). Other code divides AP@k by the relevant hits found, or always by R.
+    `k=None` is AP@all: ÷ R, over the whole database; `k=groups.total` is AP@R of Musgrave et al., "A Metric
+    Learning Reality Check", ECCV 2020: ÷ R, over the first R hits. Other code divides AP@k by the relevant
+    hits found, or always by R.
 
     A group adds, with h = H(N₀ + m) − H(N₀):
         expected: r/n · [(R₀ + 1) h + (r − 1)/(n − 1) · (m − (N₀ + 1) h)], the last term 0 where n = 1;
@@ -139,7 +141,10 @@ def ndcg_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.ndarr
     """nDCG@k = Σ over relevant hits at rank i ≤ k of 1 / log₂(i + 1), divided by the same sum for the
     best possible ranking, which has min(R, k) relevant hits in front (Järvelin & Kekäläinen, 2002).
 
-    With C(x) = Σ for i ≤ x of 1 / log₂(i + 1), a group adds r/n · (C(N₀ + m) − C(N₀)) in expectation.
+    With C(x) = Σ for i ≤ x of 1 / log₂(i + 1), a group adds
+        expected: r/n · (C(N₀ + m) − C(N₀));
+        best:  C(N₀ + b) − C(N₀), b = min(m, r);
+        worst: C(N₁ + w) − C(N₁), after N₁ = N₀ + n − r, w = max(0, m − (n − r)).
 
     Returns:
         (Q,) float64, NaN where R = 0.

@@ -82,17 +82,19 @@ def hubness(neighbours: Neighbours, size: int) -> dict[str, Any]:
     Returns:
         `expected`: mean number of lists a picture is in, Q · K / N; `largest`: the most that one is in;
         `hubs`: places of the eight largest; `never`: share of pictures in no list; `by_chance`: the share
-        that would be in none if lists were drawn at random; `skewness` of the counts.
+        that would be in none if lists were drawn at random, where a query is never in its own;
+        `skewness` of the counts.
     """
     counts = np.bincount(neighbours.places.ravel(), minlength=size)
     mean, deviation = counts.mean(), counts.std()
     q, k = neighbours.places.shape
+    missed = 1 - k / max(size - 1, 1)  # by one list, at random
     return {
         "expected": float(mean),
         "largest": int(counts.max()),
         "hubs": np.argsort(-counts)[:8].tolist(),
         "hub_counts": np.sort(counts)[::-1][:8].tolist(),
         "never": float((counts == 0).mean()),
-        "by_chance": float((1 - k / max(size - 1, 1)) ** q),
+        "by_chance": float((q * missed ** max(q - 1, 0) + (size - q) * missed**q) / size),
         "skewness": float((((counts - mean) / deviation) ** 3).mean()) if deviation else 0.0,
     }

@@ -67,6 +67,7 @@ class EncoderSection:
 
     facts: Mapping[str, Any]
     queries: int
+    code_bits: int
     labels: list[LabelSection]
     calibration: dict[str, dict[str, Any]]
     random_histogram: str
@@ -109,6 +110,7 @@ def encoder_section(
     return EncoderSection(
         facts=facts,
         queries=len(near.queries),
+        code_bits=codes.shape[1],
         labels=sections,
         calibration=calibration,
         random_histogram=histogram(

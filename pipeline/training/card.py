@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.sources import public_name
 from pipeline.training.config import TrainingConfig
 
-__all__ = ["MEASURED", "write_card"]
+__all__ = ["MEASURED", "PROTOCOLS", "licence_to_show", "write_card"]
 
 MEASURED = "## Retrieval"  # what follows it was added after measuring, and is kept when a card is rewritten
 _FIGURES = {
@@ -18,11 +18,17 @@ _FIGURES = {
     "map_hamming": "mAP, Hamming distance of codes (expected over ties)",
 }
 _DERIVED = ("recipe", "features")  # of the network that training begins from, which is named
-_PROTOCOLS = {
+PROTOCOLS = {  # which images were trained on
     "none": "",
     "art": " without the queries and artists of the art split",
     "a": " for training of protocols A and B",
     "b": " for training of protocols A and B",
+}
+# What a name such as "vit" would hide: these are no transformers from the pixels on.
+_HYBRIDS = {
+    "hybrid-vit": "A hybrid of both kinds: the first stages of a CNN, whose map transformer blocks read.",
+    "style-vit": "A hybrid of both kinds: the first stages of a CNN, whose last map transformer blocks read; "
+    "beside the mean of their tokens stand means and deviations of the stages' own maps.",
 }
 _STARTS = {
     "discriminant": "; the embedding began as a linear discriminant of the first label",
@@ -36,6 +42,7 @@ def write_card(
     command: str,
     data: Mapping[str, Any],
     kept: str = "",
+    caution: str = "",
 ) -> str:
     """Markdown with the front matter of a model card.
 
@@ -45,6 +52,7 @@ def write_card(
         data: `licence` and `revision` of the source, None where it states none; `source`: its name to show
             in place of the folder of this machine that was read.
         kept: everything from MEASURED on of an earlier card.
+        caution: what has to be said of the validation figures.
     """
     seconds = sum(record["seconds"] for record in history)
     licence = data.get("licence")
@@ -56,6 +64,7 @@ def write_card(
         f"# {config.name}",
         "",
         f"`{config.network.backbone}` {_options(config)}; {_output(config)}.",
+        *([_HYBRIDS[config.network.backbone]] if config.network.backbone in _HYBRIDS else []),
         "",
         f"- Data: `{source}`, split `{config.data.split}`, {_part(config)}; its licence: "
         f"{licence or 'none stated by this copy of it'}. The weights are for what that licence allows.",
@@ -71,11 +80,17 @@ def write_card(
         "| --- | --- |",
     ]
     lines += [f"| {_label(key)} | {value:.4f} |" for key, value in history[-1].items() if _label(key)]
+    lines += ["", caution] if caution else []
     return (
         "\n".join(lines)
         + "\n\n"
         + (kept or f"{MEASURED}\n\nNot measured yet: `python -m ray_jobs.evaluate`.\n")
     )
+
+
+def licence_to_show(stated: str | None, configured: str | None) -> str | None:
+    """The data's own; the configuration's where the data states none, or "unknown", which tells less."""
+    return (None if stated == "unknown" else stated) or configured or stated
 
 
 def _time(seconds: float) -> str:
@@ -104,7 +119,7 @@ def _output(config: TrainingConfig) -> str:
 
 def _part(config: TrainingConfig) -> str:
     classes = f" of classes {config.data.classes}" if config.data.classes is not None else ""
-    art = _PROTOCOLS[config.data.protocol]
+    art = PROTOCOLS[config.data.protocol]
     rows = f" of the first {config.data.limit} rows" if config.data.limit else ""
     return f"images{classes}{rows}{art}"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline.encoders.simile_models import load_embedder
 from pipeline.errors import SimileError
+from pipeline.training.ancestry import check_protocol, overlap
 from pipeline.training.complete import complete
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import TrainingData, read_training_data
@@ -55,7 +56,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
 
     Raises:
         SimileError: settings differ from those of the run that would be continued; or as `complete`,
-            `read_training_data` and `build_network`.
+            `check_protocol`, `read_training_data` and `build_network`.
     """
     import ray.train
     import ray.train.torch
@@ -65,6 +66,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
     job = replace(job, config=complete(job.config))
     config = job.config
     started = time.monotonic()
+    check_protocol(config, job.source or config.data.source)
     _check_same_settings(job)
     data = read_training_data(config.data)
     settings = worker_settings(config, data)
@@ -144,7 +146,7 @@ def _check_same_settings(job: TrainingJob) -> None:
 def _write(
     job: TrainingJob, settings: dict[str, Any], data: TrainingData, state: Path, history: list[dict[str, Any]]
 ) -> int:
-    from pipeline.training.card import MEASURED, write_card
+    from pipeline.training.card import MEASURED, licence_to_show, write_card
     from pipeline.training.export import export_network, restore_network
     from pipeline.training.networks import build_network
 
@@ -155,7 +157,11 @@ def _write(
     card = job.output / "README.md"
     before = card.read_text(encoding="utf-8") if card.is_file() else ""
     kept = before[before.index(MEASURED) :] if MEASURED in before and not job.fresh else ""
-    licence = data.licence or job.config.data.licence
-    about = {"licence": licence, "revision": data.revision, "source": job.source}
-    card.write_text(write_card(job.config, history, job.command, about, kept), encoding="utf-8")
+    about = {
+        "licence": licence_to_show(data.licence, job.config.data.licence),
+        "revision": data.revision,
+        "source": job.source,
+    }
+    caution = overlap(job.config, job.source or job.config.data.source)
+    card.write_text(write_card(job.config, history, job.command, about, kept, caution), encoding="utf-8")
     return size

@@ -21,6 +21,13 @@ def test_counts_by_hand(metric: str) -> None:
     assert total.tolist() == [2]
 
 
+def test_a_hit_at_a_threshold_that_was_rounded_up_is_a_match() -> None:
+    vectors = np.array([[1.0, 0.0], [1.0, np.sqrt(3)]])  # 60° apart: cosine 0.5
+    none = np.zeros(2, np.int64)
+    found, _, _ = counts_at("cosine", vectors[:1], vectors, none[:1], none, [0.5000005], np.array([0]))
+    assert found.tolist() == [[1]]
+
+
 def test_clusters_are_found_whole_and_alone() -> None:
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(100), 5)  # 0.8 % of all pairs are of one cluster
@@ -30,7 +37,9 @@ def test_clusters_are_found_whole_and_alone() -> None:
     assert [row["tail"] for row in rows] == [*tails, *tails]
     assert [row["tail"] for row in rows if row["default"]] == [4 / 500, 4 / 500]
     at = {(row["metric"], row["tail"]): row for row in rows}
-    assert at["cosine", 1e-3]["precision"] == 1
+    assert at["cosine", 1e-3]["precision"] == at["cosine", 1e-3]["precision_low"] == 1
+    spread = at["cosine", 1e-3]
+    assert spread["recall_low"] < spread["recall"] < spread["recall_high"]
     assert at["cosine", 1e-3]["recall"] == pytest.approx(1e-3 / (4 / 499), abs=0.02)
     assert at["cosine", 1e-2]["recall"] > 0.99  # one pair in a hundred is more than the 0.8 % that match
     assert at["cosine", 1e-1]["precision"] == pytest.approx(0.08, abs=0.01)

@@ -3,6 +3,7 @@
 import hashlib
 
 import numpy as np
+import pytest
 
 from pipeline.evaluation.labels import encode_labels
 from pipeline.evaluation.pool import Pool, protocols_of
@@ -25,6 +26,31 @@ def keys(pool: Pool) -> list[str]:
 def test_ten_classes_with_a_test_split_allow_everything_but_art() -> None:
     assert keys(pool(601, 5000)) == ["a", "b", "c", "unseen-database", "unseen-classes"]
     assert [p.key for p in protocols_of(pool(601, 5000), ["c"])] == ["c"]
+
+
+@pytest.mark.parametrize(
+    ("test", "database", "copy"),
+    [(10_000, (54_000, 59_000), "10,000 test"), (5000, (49_000, 54_000), "5,000 of the 10,000 test")],
+)
+def test_cifar10_is_cut_as_in_the_papers_and_says_how_many_test_pictures_there_were(
+    test: int, database: tuple[int, int], copy: str
+) -> None:
+    cifar10 = pool((50_000 + test) // 10, 50_000)
+    labels = cifar10.labels["label"].values
+    a, b, c, unseen = protocols_of(cifar10, ["a", "b", "c", "unseen-database"])
+    for protocol, size in zip((a, b), database, strict=True):
+        assert protocol.counts == {"queries": 1000, "training": 5000, "database": size}
+        assert np.bincount(labels[protocol.queries]).tolist() == [100] * 10
+        assert np.bincount(labels[protocol.training]).tolist() == [500] * 10
+        assert protocol.name == (
+            f"{protocol.key.upper()} (1,000 queries / 5,000 training / {size:,} database; "
+            f"of 50,000 train + {copy} pictures)"
+        )
+        assert not np.isin(protocol.queries, protocol.database).any()
+    assert not np.isin(a.training, a.database).any() and np.isin(b.training, b.database).all()
+    assert (a.queries >= 50_000).sum() == pytest.approx(1000 * test / (50_000 + test), abs=50)
+    assert c.name == f"C ({copy} queries / 50,000 training = database)"
+    assert unseen.name == f"unseen database (leave-one-out over {copy} pictures, never trained on)"
 
 
 def test_what_is_missing_is_left_out() -> None:

@@ -36,4 +36,7 @@ def test_hubness_counts_appearances() -> None:
     # nearest: 0°→10°, 10°→0°, 90°→95°, 95°→90°, 300°→0°
     assert found["largest"] == 2 and found["hubs"][0] == 0
     assert found["expected"] == 1 and found["never"] == pytest.approx(1 / 5)
-    assert found["by_chance"] == pytest.approx((3 / 4) ** 5)
+    assert found["by_chance"] == pytest.approx((3 / 4) ** 4)  # four lists of others, one of four places each
+    few = hubness(find_neighbours(VECTORS, queries=2, k=1), 5)
+    # 0° and 10° can be in the list of the other alone, the three others in both lists
+    assert few["by_chance"] == pytest.approx((2 * (3 / 4) + 3 * (3 / 4) ** 2) / 5)

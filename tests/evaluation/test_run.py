@@ -92,3 +92,19 @@ def test_a_limit_would_draw_other_queries_than_training_kept_apart(
     with pytest.raises(SystemExit):
         evaluate.main([*arguments, "--limit", "9", "--home", str(tmp_path)])
     assert "leave out --limit" in capsys.readouterr().err
+
+
+def test_a_network_trained_on_protocol_a_is_measured_by_a_and_b_alone() -> None:
+    rng = np.random.default_rng(0)
+    labels = encode_labels([i % 10 for i in range(6010)])
+    raw = {OURS: rng.normal(size=(6010, 8 + BITS[OURS])).astype(np.float16)}
+    results = measure_pool(
+        Pool({"label": labels}, (), 5000, 0, raw),
+        [OURS],
+        ["a", "b", "c", "unseen-database"],
+        "a",
+        ProjectionConfig(kind="none"),
+    )
+    assert keys(results, OURS) == ["a", "b"]
+    assert results[0]["counts"] == {"queries": 1000, "training": 5000, "database": 10}
+    assert results[1]["counts"] == {"queries": 1000, "training": 5000, "database": 5010}

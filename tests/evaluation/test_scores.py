@@ -33,6 +33,21 @@ def test_a_row_agrees_with_plain_loops() -> None:
     assert "R@100" not in row["scores"]  # the database has thirty pictures
 
 
+def test_map_is_a_mean_over_queries_and_knows_both_orders_of_ties() -> None:
+    # Database codes: two at distance 0 of the first query, one at 1, one at 2; the second query is opposite.
+    codes = np.array([[1, 1], [1, 1], [1, -1], [-1, -1], [1, 1], [-1, -1]])
+    labels = np.array([0, 1, 1, 0, 0, 0])
+    row = score(Method("m", "hamming", codes), official_test(4, 2), labels)["scores"]["mAP@all"]
+    # first: relevant at rank 1 or 2, then at rank 4; second: at rank 1, then at rank 3 or 4
+    first = {"best": (1 + 2 / 4) / 2, "worst": (1 / 2 + 2 / 4) / 2}
+    second = {"best": (1 + 2 / 3) / 2, "worst": (1 + 2 / 4) / 2}
+    bounds = {order: (first[order] + second[order]) / 2 for order in first}
+    assert row["best"] == pytest.approx(bounds["best"], abs=1e-4)
+    assert row["worst"] == pytest.approx(bounds["worst"], abs=1e-4)
+    assert row["mean"] == pytest.approx(sum(bounds.values()) / 2, abs=1e-4)  # two orders, each as likely
+    assert row["low"] <= row["mean"] <= row["high"]
+
+
 def test_methods_of_a_hash_network() -> None:
     rng = np.random.default_rng(0)
     labels = np.tile(np.arange(4), 30)
@@ -81,7 +96,7 @@ def test_named_protocols_of_a_folder_without_an_index(
     assert found["kept"] is False
     assert [result["protocol"] for result in found["results"]] == [
         "C (20 test queries / 40 training = database)",
-        "unseen database (leave-one-out over 20, never trained on)",
+        "unseen database (leave-one-out over 20 test pictures, never trained on)",
         "unseen classes 7, 8, 9 (6 test queries / 28 training of the other classes / 12 database)",
     ]
     methods = {row["method"]: row["scores"] for row in found["results"][0]["rows"]}

@@ -12,18 +12,18 @@ LABELS = np.repeat(np.arange(10), 12)
 
 
 def test_a_and_b_differ_only_in_the_database() -> None:
-    a = pooled(LABELS, training_in_database=False, queries=2, training=3)
-    b = pooled(LABELS, training_in_database=True, queries=2, training=3)
+    a = pooled(LABELS, 100, training_in_database=False, queries=2, training=3)
+    b = pooled(LABELS, 100, training_in_database=True, queries=2, training=3)
     assert a.counts == {"queries": 20, "training": 30, "database": 70}
     assert b.counts == {"queries": 20, "training": 30, "database": 100}
-    assert a.name == "A (20 queries / 30 training / 70 database; 120 in all)"
+    assert a.name == "A (20 queries / 30 training / 70 database; of 100 train + 20 test pictures)"
     assert np.array_equal(a.queries, b.queries) and np.array_equal(a.training, b.training)
     assert np.bincount(LABELS[a.queries]).tolist() == [2] * 10
     assert np.bincount(LABELS[a.training]).tolist() == [3] * 10
     everything = np.concatenate([a.queries, a.training, a.database])
     assert sorted(everything) == list(range(120))
     assert a.own is None
-    other = pooled(LABELS, training_in_database=False, queries=2, training=3, seed=1)
+    other = pooled(LABELS, 100, training_in_database=False, queries=2, training=3, seed=1)
     assert not np.array_equal(a.queries, other.queries)
 
 

@@ -53,6 +53,46 @@ def test_expected_ap_of_two_tied_hits_by_hand() -> None:
     assert average_precision(tied, order="worst")[0] == 0.5
 
 
+# Three hits at distance 0, one of them relevant; then a relevant and an irrelevant one, each alone: R = 2.
+# The first relevant hit is at rank 1, 2 or 3, each as likely; the second is at rank 4 in any case.
+TIED = ((3, 1), (1, 1), (1, 0))
+
+
+def test_precision_and_recall_of_ties_by_hand() -> None:
+    tied = groups(*TIED)
+    for k, expected, best, worst in ((1, 1 / 3, 1, 0), (2, 2 / 3, 1, 0), (4, 2, 2, 2)):
+        found = [precision_at(tied, k, order)[0] * k for order in ("expected", "best", "worst")]
+        assert found == pytest.approx([expected, best, worst])
+        found = [recall_at(tied, k, order)[0] * 2 for order in ("expected", "best", "worst")]
+        assert found == pytest.approx([expected, best, worst])
+
+
+def test_average_precision_of_ties_by_hand() -> None:
+    tied = groups(*TIED)
+    first, second = [1 / 1, 1 / 2, 1 / 3], 2 / 4
+    every = [(precision + second) / 2 for precision in first]  # AP@all, R = 2
+    assert average_precision(tied)[0] == pytest.approx(sum(every) / 3)
+    assert average_precision(tied, order="best")[0] == pytest.approx(every[0])
+    assert average_precision(tied, order="worst")[0] == pytest.approx(every[2])
+    # AP@R looks at two hits: the first relevant one is there at rank 1, at rank 2, or not at all
+    assert average_precision(tied, tied.total)[0] == pytest.approx((1 / 2 + 1 / 4 + 0) / 3)
+    assert average_precision(tied, tied.total, "best")[0] == pytest.approx(1 / 2)
+    assert average_precision(tied, tied.total, "worst")[0] == 0
+    # AP@1 divides by min(R, 1) = 1
+    assert average_precision(tied, 1)[0] == pytest.approx(1 / 3)
+
+
+def test_ndcg_of_ties_by_hand() -> None:
+    tied = groups(*TIED)
+    gain = {rank: 1 / np.log2(rank + 1) for rank in (1, 2, 3, 4)}
+    ideal = gain[1] + gain[2]
+    every = [(gain[rank] + gain[4]) / ideal for rank in (1, 2, 3)]
+    assert ndcg_at(tied, 4)[0] == pytest.approx(sum(every) / 3)
+    assert ndcg_at(tied, 4, "best")[0] == pytest.approx(every[0])
+    assert ndcg_at(tied, 4, "worst")[0] == pytest.approx(every[2])
+    assert ndcg_at(tied, 2)[0] == pytest.approx((gain[1] + gain[2]) / 3 / ideal)
+
+
 ORDERS = [
     [(3, 1), (0, 0), (4, 2), (1, 1)],
     [(1, 0), (5, 2), (2, 2)],
@@ -73,7 +113,12 @@ def test_every_permutation_agrees(members: list[tuple[int, int]], k: int) -> Non
         assert measure(tied, k)[0] == pytest.approx(values.mean())
         assert measure(tied, k, "best")[0] == pytest.approx(values.max())
         assert measure(tied, k, "worst")[0] == pytest.approx(values.min())
-    assert average_precision(groups(*members))[0] == pytest.approx(average_precision(each).mean())
+    tied = groups(*members)
+    for rank_of in (lambda _: None, lambda ranked: ranked.total):  # AP@all, AP@R
+        values = average_precision(each, rank_of(each))
+        assert average_precision(tied, rank_of(tied))[0] == pytest.approx(values.mean())
+        assert average_precision(tied, rank_of(tied), "best")[0] == pytest.approx(values.max())
+        assert average_precision(tied, rank_of(tied), "worst")[0] == pytest.approx(values.min())
 
 
 def _some(pools: list[list[tuple[int, ...]]]) -> list[tuple[tuple[int, ...], ...]]:

@@ -1,0 +1,95 @@
+"""What a card says of a network's kind, and of validation images that its ancestors were trained on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SimileError
+from pipeline.evaluation.splits import validation_part
+from pipeline.training.ancestry import check_protocol, kept_apart, overlap
+from pipeline.training.card import licence_to_show, write_card
+from pipeline.training.config import TrainingConfig, load_training_config
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HISTORY = [{"epoch": 1, "loss": 1.0, "seconds": 60.0, "p1_cosine": 0.5}]
+CONFIGS = sorted((ROOT / "training_config").glob("*.yaml"))
+
+
+def config(validation: float, **changes: Any) -> TrainingConfig:
+    return TrainingConfig.model_validate(
+        {
+            "name": "child",
+            "data": {"source": "a/b", "labels": ["label"], "pixels": 32, "validation": validation},
+            "network": {"backbone": "whitened-cnn"} | changes,
+            "losses": [{"kind": "classes"}],
+            "optimizer": {"rate": 1.0},
+            "epochs": 1,
+            "batch": 10,
+        }
+    )
+
+
+def parent(folder: Path, validation: float) -> str:
+    """A folder with the card of a network that kept this share apart."""
+    folder.mkdir()
+    (folder / "README.md").write_text(write_card(config(validation), HISTORY, "x", {}), encoding="utf-8")
+    return str(folder)
+
+
+def test_a_larger_share_than_its_start_kept_is_said_to_flatter(tmp_path: Path) -> None:
+    start = parent(tmp_path / "parent", 0.02)
+    assert kept_apart(start, "a/b") == 0.02
+    caution = overlap(config(0.05, start=start), "a/b")
+    assert "flattered" in caution and "kept 2% of the training images apart" in caution
+    assert "trained on 60% of the images" in caution  # 3 of 5
+    assert overlap(config(0.02, start=start), "a/b") == ""
+    assert overlap(config(0.05, start=start), "other/data") == ""  # its images are not ours
+    assert overlap(config(0.05), "a/b") == ""
+    card = write_card(config(0.05), HISTORY, "x", {}, caution=caution)
+    assert card.index("0.5000 |") < card.index("flattered") < card.index("## Retrieval")
+
+
+def test_a_protocol_whose_queries_a_start_or_teacher_saw_is_refused() -> None:
+    path = ROOT / "training_config"
+    for name in ("cifar10-dsh", "cifar10-vit"):  # both build on weights:cifar10-cnn, which saw everything
+        data = {"protocol": "a"}
+        spoilt = load_training_config(path / f"{name}.yaml", data=data)
+        with pytest.raises(SimileError, match="it has seen its queries"):
+            check_protocol(spoilt, spoilt.data.source)
+        check_protocol(spoilt, "other/data")
+    for name in ("cifar10-cnn", "cifar10-dsh-network"):
+        fresh = load_training_config(path / f"{name}.yaml", data={"protocol": "a"})
+        check_protocol(fresh, fresh.data.source)
+    for shipped in map(load_training_config, CONFIGS):  # art-vit builds on art-cnn under one protocol
+        check_protocol(shipped, shipped.data.source)
+
+
+def test_unknown_says_less_than_whom_to_cite() -> None:
+    assert licence_to_show("mit", "unknown (cite the authors)") == "mit"
+    assert licence_to_show("unknown", "unknown (cite the authors)") == "unknown (cite the authors)"
+    assert licence_to_show(None, None) is None and licence_to_show("unknown", None) == "unknown"
+
+
+def test_equal_shares_are_equal_images_and_smaller_ones_lie_within() -> None:
+    digests = [f"{i:064x}" for i in range(5000)]
+    small, large = (validation_part(np.arange(5000), digests, share) for share in (0.02, 0.05))
+    assert 60 < small.sum() < 140 and not (small & ~large).any()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_no_configuration_that_ships_validates_on_what_its_ancestors_saw(path: Path) -> None:
+    shipped = load_training_config(path)
+    assert overlap(shipped, shipped.data.source) == ""
+
+
+@pytest.mark.parametrize("name", ["cifar10-vit", "art-vit"])
+def test_hybrids_are_called_hybrids(name: str) -> None:
+    shipped = load_training_config(ROOT / "training_config" / f"{name}.yaml")
+    for card in (
+        write_card(shipped, HISTORY, "x", {}),
+        (ROOT / "weights" / name / "README.md").read_text(encoding="utf-8"),
+    ):
+        assert "A hybrid of both kinds: the first stages of a CNN" in card
+    assert "hybrid" not in write_card(config(0.05), HISTORY, "x", {})
