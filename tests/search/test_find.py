@@ -76,6 +76,14 @@ def test_a_dislike_moves_hits_to_its_far_side(greys: Collection, metric: Any) ->
     assert max(places(averaged)) <= 5 and min(places(averaged)) < 4
 
 
+@pytest.mark.parametrize("metric", ["cosine", "hamming"])
+@pytest.mark.parametrize("others", [{}, {"combine": "average"}, {"diversity": 0.5}])
+def test_what_is_nearer_to_a_dislike_is_left_out(greys: Collection, metric: Any, others: Any) -> None:
+    """Liked is 50°, disliked 90°: 70° is the middle, and all beyond is nearer to the dislike."""
+    found = greys.find([like(50)], [like(90)], replace(EXACT, metric=metric, k=12, **others))
+    assert set(places(found)) - {7} == set(range(7)) and not found.more
+
+
 def test_filters_and_what_is_excluded(greys: Collection) -> None:
     wanted = replace(EXACT, k=12, filters={"style": ["even"]}, excluded={"artist": ["artist 0", "artist 1"]})
     found = greys.find([like(0)], settings=wanted)
