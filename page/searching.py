@@ -11,7 +11,17 @@ from pipeline.calibration import MATCH_TAIL
 from pipeline.errors import SimileError
 from pipeline.search import METRICS, Collection, Example, Found, Hit, Settings
 
-__all__ = ["FAILED", "MAX_HITS", "check", "examples_of", "figures", "find", "reason", "shared_share"]
+__all__ = [
+    "FAILED",
+    "MAX_HITS",
+    "check",
+    "examples_of",
+    "figures",
+    "find",
+    "nearest_of",
+    "reason",
+    "shared_share",
+]
 
 MAX_HITS = 100
 FAILED = "The search failed; whoever runs this page finds the reason in its log."
@@ -51,10 +61,16 @@ def find(
             settings.metric,
             reason(hit, query, settings, explained=explained),
             settings.encoder,
+            nearest_of(hit.like_scores[: len(query.sources)]),
         )
         for hit in answer.hits
     ]
     return found, answer, cards
+
+
+def nearest_of(scores: Sequence[float]) -> int:
+    """Number of the best score; 0 of none."""
+    return max(range(len(scores)), key=scores.__getitem__, default=0)
 
 
 def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> str:
@@ -67,10 +83,10 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
     if settings.combine == "average" and len(scores) > 1:
         text = f"like all {len(scores)} ({sum(scores) / len(scores):.2f})"
     else:
-        best = max(range(len(scores)), key=scores.__getitem__)
+        best = nearest_of(scores)
         text = f"like {names[best]} ({scores[best]:.2f})"
     if hit.dislike_scores:
-        worst = max(range(len(hit.dislike_scores)), key=hit.dislike_scores.__getitem__)
+        worst = nearest_of(hit.dislike_scores)
         text += f", not like {_name(query.dislikes[worst])} ({hit.dislike_scores[worst]:.2f})"
     return text
 

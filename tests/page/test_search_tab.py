@@ -114,7 +114,7 @@ def test_likes_and_dislikes_move_the_hits(open_page: Any) -> None:
     page.locator("#search-query .chips.dislike img").wait_for()
     page.locator("#search-hits .reason", has_text="not like").first.wait_for()
     assert liked[0] not in hit_pictures(page)
-    page.get_by_role("button", name="Take away").first.click()
+    page.locator("#search-query .chips.like .away").first.click()
     page.locator("#search-query .chips.like").wait_for(state="hidden")
     page.get_by_role("button", name="New search").click()
     page.locator("#examples .card").first.wait_for()
