@@ -17,6 +17,7 @@ from page.map_files import MapFiles, OpenMap
 from page.searching import examples_of
 from page.shared import SEARCH, Query, Shared
 from page.text import note, spoken
+from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.mapping import place
 from pipeline.search import Collection, Example, Settings
@@ -145,6 +146,7 @@ class Handlers:
             return gr.skip(), gr.skip()
         return self._go(self._cards(opened, [at]))
 
+    @is_search
     def lasso(self, event: gr.EventData) -> tuple[Any, ...]:
         """The pictures inside the lasso; of many, an even choice."""
         opened, said = self._said(event)
@@ -155,6 +157,7 @@ class Handlers:
         count = said.get("count") if isinstance(said.get("count"), int) else len(at)
         return self._chosen(opened, at, count, "in the lasso")
 
+    @is_search
     def group(self, event: gr.EventData) -> tuple[Any, ...]:
         """The pictures of a label; an even choice over the map."""
         opened, said = self._said(event)

@@ -12,7 +12,7 @@ from gradio.utils import get_upload_folder
 
 from page.cards import Card, card, source_of
 from page.export import as_csv, as_json, contact_sheet
-from page.filters import MAX_FILTERS, boxes_of, chosen_filters
+from page.filters import MAX_FILTERS, boxes_of, chosen_filters, more_filters
 from page.grid import action_of, columns_html, grid_html
 from page.library import Library
 from page.links import Link, link_to, read_link
@@ -76,6 +76,7 @@ class Handlers:
             link.query if link and link.query else gr.skip(),
             link,
         )
+        found = None
         try:
             found = self._library.open(name)
             boxes, encoders = boxes_of(found, link.filters if link else None), found.encoders
@@ -100,6 +101,7 @@ class Handlers:
             mode,
             *boxes,
             group,
+            more_filters(found),
             grid_html(cards, votes=False, caption=False),
             cards,
             *asked,
@@ -179,6 +181,7 @@ class Handlers:
             log.exception("more hits cannot be shown")
             return note(FAILED, problem=True), gr.skip(), gr.skip(), gr.skip()
 
+    @is_search
     def export(self, cards: list[Card], query: Query | None) -> tuple[Any, Any]:
         """A table, JSON and a contact sheet of what is shown, to be downloaded."""
         try:

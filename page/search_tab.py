@@ -123,6 +123,7 @@ def _connect_collection(
             controls.mode,
             *controls.filters,
             controls.filter_group,
+            controls.more_filters,
             results.examples,
             results.example_cards,
             controls.metric,

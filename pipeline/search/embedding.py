@@ -19,8 +19,9 @@ from pipeline.search.example import Box, Example, Picture, cropped
 from pipeline.search.version import Version
 from pipeline.store import Store
 
-__all__ = ["Prepared", "embed_examples", "encoder_of", "opened", "prepare"]
+__all__ = ["KEPT_ENCODERS", "Prepared", "embed_examples", "encoder_of", "opened", "prepare"]
 
+KEPT_ENCODERS = 4  # networks in memory: some 100 MB each
 _KEPT = 512  # prepared vectors of pictures seen lately: 2 MB at 512 dimensions
 
 
@@ -157,7 +158,7 @@ def encoder_of(version: Version, facts: dict[str, Any]) -> Encoder:
     return encoder
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=KEPT_ENCODERS)
 def _loaded_encoder(name: str) -> Encoder:
     """Collections that share an encoder share its network."""
     return load_encoder(name)

@@ -13,18 +13,23 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from page import map_tab, search_handlers
 from page.cards import Card, card_html
-from page.collections_tab import _measured, _report
+from page.collections_tab import _measured, _report, _source, _state, overview_html
 from page.export import as_csv, as_json, contact_sheet
+from page.filters import MAX_FILTERS, boxes_of, more_filters
 from page.grid import action_of, grid_html
 from page.hits import voted
+from page.library import Library
 from page.query_panel import act, query_html, shown, take_upload
 from page.recommend_tab import _unknown
 from page.shared import MAX_SOURCES, Pair, Query, Source
 from page.text import rarity, spoken
 from page.uploads import UploadsOnly
+from page.visitors import is_counted
 from page.why_html import choice
 from page.why_tab import Handlers
+from pipeline.errors import SimileError
 from pipeline.search import Hit
 from pipeline.sources import public_name
 from tests.page.conftest import run_apart
@@ -164,6 +169,65 @@ def test_a_card_says_in_words_how_unusual_it_is() -> None:
     assert ">closer than 99.6 %<" in html and 'title="closer than 99.6 % of random pairs"' in html
     assert "closer than 99.6 % of random pairs" in html.split('aria-label="')[1].split('"')[0]
     assert "closer than any random pair" in card_html(replace(made(0), unusual=1.0), 0, None)
+
+
+class _Fields:
+    """Stands in for a collection of many fields with 1,119 values each."""
+
+    name, title = "things", "Things"
+
+    def __init__(self, fields: int) -> None:
+        self.filters = [f"field_{i}" for i in range(fields)]
+
+    def facets(self, field: str, filters: Any = None, limit: int = 200) -> list[tuple[str, int]]:
+        return [(f"value {i}", 2000 - i) for i in range(1119)][:limit]
+
+
+def test_filters_say_what_they_leave_out() -> None:
+    boxes = boxes_of(_Fields(6), {"field_5": ["value 1118"]})  # type: ignore[arg-type]
+    assert [box.get("label") for box in boxes[:6]] == [f"Field {i}" for i in range(6)]
+    assert all(box["info"] == "1,000 of 1,119 values, most frequent first" for box in boxes[:6])
+    assert boxes[0]["choices"][0] == ("value 0 (2,000)", "value 0")
+    assert boxes[5]["choices"][-1][1] == "value 1118" == boxes[5]["value"][0], "what is chosen stays listed"
+    assert len(boxes) == MAX_FILTERS and not boxes[6]["visible"]
+    assert [more_filters(_Fields(n))["visible"] for n in (4, 5)] == [False, True]  # type: ignore[arg-type]
+    assert more_filters(_Fields(15))["label"].endswith(f"the first {MAX_FILTERS} of 15 fields)")  # type: ignore[arg-type]
+
+
+def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home: Path) -> None:
+    for error in (SimileError("things is damaged"), RuntimeError("/home/anna/secret")):
+        library = Library(str(demo_home))
+        there, opened = library.names(), library.open
+        library.names = lambda there=there: ["things", *there]  # type: ignore[method-assign, misc]
+
+        def broken(name: str | None, opened: Any = opened, error: Exception = error) -> Any:
+            if name == "things":
+                raise error
+            return opened(name)
+
+        library.open = broken  # type: ignore[method-assign, assignment]
+        html = overview_html(library)
+        assert html.count('<article class="collection">') == 3 and "anna" not in html
+        assert html.count('role="alert"') == 1 and "WikiArt" in html
+        assert ("Things is damaged" in html) is isinstance(error, SimileError)
+        assert _state(library) == _state(library) and "wikiart__" in _state(library)
+
+
+def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
+    html = overview_html(Library(str(demo_home)))
+    assert "the bundled samples of CIFAR-10" in html and "the bundled samples of WikiArt" in html
+    found = SimpleNamespace(title="Birds")
+    assert _source(found, "/data/birds") == "birds"  # type: ignore[arg-type]
+    assert _source(found, "uoft-cs/cifar10") == "uoft-cs/cifar10"  # type: ignore[arg-type]
+
+
+def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
+    tab = map_tab.Handlers(Library("/nowhere"))
+    search = search_handlers.Handlers(Library("/nowhere"))
+    why = Handlers(Library("/nowhere"))
+    counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]
+    assert all(is_counted(each) for each in counted)
+    assert not any(is_counted(each) for each in (search.link, search.take_example, tab.forget))
 
 
 def test_why_takes_the_picture_of_the_query_that_was_chosen() -> None:
