@@ -9,7 +9,7 @@ from page.text import milliseconds
 from page.uploads import read_upload
 from pipeline.calibration import MATCH_TAIL
 from pipeline.errors import SimileError
-from pipeline.search import METRICS, Collection, Example, Found, Hit, Settings
+from pipeline.search import MAX_K, METRICS, Collection, Example, Found, Hit, Settings
 
 __all__ = [
     "FAILED",
@@ -27,12 +27,14 @@ MAX_HITS = 100
 FAILED = "The search failed; whoever runs this page finds the reason in its log."
 
 
-def check(metric: object, k: object) -> None:
+def check(metric: object, k: object, offset: object = 0) -> None:
     """Refuses what a program may send and a visitor cannot."""
     if metric not in METRICS:
         raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
     if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
         raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= MAX_K:
+        raise SimileError(f"offset must be a whole number from 0 to {MAX_K:,}, not {offset!r}")
 
 
 def examples_of(sources: Sequence[Source], found: Collection) -> list[Example]:

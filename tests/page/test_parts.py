@@ -187,7 +187,7 @@ def test_filters_say_what_they_leave_out() -> None:
     boxes = boxes_of(_Fields(6), {"field_5": ["value 1118"]})  # type: ignore[arg-type]
     assert [box.get("label") for box in boxes[:6]] == [f"Field {i}" for i in range(6)]
     assert all(box["info"] == "1,000 of 1,119 values, most frequent first" for box in boxes[:6])
-    assert boxes[0]["choices"][0] == ("value 0 (2,000)", "value 0")
+    assert boxes[0]["choices"][0] == ("Value 0 (2,000)", "value 0")
     assert boxes[5]["choices"][-1][1] == "value 1118" == boxes[5]["value"][0], "what is chosen stays listed"
     assert len(boxes) == MAX_FILTERS and not boxes[6]["visible"]
     assert [more_filters(_Fields(n))["visible"] for n in (4, 5)] == [False, True]  # type: ignore[arg-type]
