@@ -12,7 +12,7 @@ from page.shared import Query, Source
 from page.text import closeness, rarity, spoken, unusual_words
 from pipeline.search import Hit
 
-__all__ = ["Card", "card", "picture_url", "source_of"]
+__all__ = ["Card", "address_of", "card", "picture_url", "source_of"]
 
 _ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 _TINY = 64  # pixels; smaller pictures are not blown up as far
@@ -82,6 +82,11 @@ def card(
 def source_of(shown: Card) -> Source:
     """A card as something to search from."""
     return Source(shown.picture, shown.id, shown.collection, label=shown.label)
+
+
+def address_of(source: Source) -> str:
+    """What a browser shows of a query's picture."""
+    return source.preview or picture_url(source.picture)
 
 
 def picture_url(path: str) -> str:

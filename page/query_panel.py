@@ -6,17 +6,14 @@ from html import escape
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
-from PIL import Image
 
 from page.assets import script
-from page.cards import picture_url
+from page.cards import address_of
 from page.shared import Query, Source
 from page.text import note
 from page.uploads import read_upload, uploaded_path
 from pipeline.errors import SimileError
-from pipeline.images import decode, shown_by_browsers, thumbnail
+from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
 
 __all__ = ["QueryPanel", "query_html", "query_panel"]
 
@@ -77,15 +74,11 @@ def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any,
         path = uploaded_path(sent)
         data = read_upload(path)
         image = decode(data, min_side=64)
-        preview = None if shown_by_browsers(data) else _preview(image)
+        preview = None if shown_by_browsers(data) else data_url(*thumbnail(image))
     except SimileError as error:
         return gr.skip(), note(str(error), problem=True), None
     source = Source(path, label="your picture", preview=preview)
     return (query or Query()).liking(source) if adding else Query((source,)), gr.skip(), None
-
-
-def _preview(image: Image.Image) -> str:
-    return str(save_bytes_to_cache(thumbnail(image)[0], "preview.webp", get_upload_folder()))
 
 
 def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
@@ -155,7 +148,7 @@ def _away(action: str, index: int, what: str) -> str:
 
 def _first(source: Source, fixed: bool) -> str:
     label = escape(source.label, quote=True)
-    address = escape(picture_url(source.shown), quote=True)
+    address = escape(address_of(source), quote=True)
     image = f'<img src="{address}" alt="Searched from: {label}" draggable="false">'
     box = source.box
     style = (
@@ -190,7 +183,7 @@ def _chips(sources: tuple[Source, ...], start: int, title: str, kind: str, fixed
 
 def _chip(source: Source, index: int, fixed: bool) -> str:
     label = escape(source.label or "picture", quote=True)
-    image = f'<img src="{escape(picture_url(source.shown), quote=True)}" alt="{label}" title="{label}">'
+    image = f'<img src="{escape(address_of(source), quote=True)}" alt="{label}" title="{label}">'
     if fixed:
         return f"<li>{image}</li>"
     return f"<li>{image}{_away('remove', index, label)}</li>"

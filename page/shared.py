@@ -25,12 +25,7 @@ class Source:
     collection: str | None = None
     box: Box | None = None  # only this part of it
     label: str = ""
-    preview: str | None = None  # what browsers show in place of a file that they cannot read
-
-    @property
-    def shown(self) -> str:
-        """Path of what a browser can show."""
-        return self.preview or self.picture
+    preview: str | None = None  # data URL that stands in for a file that browsers cannot show
 
     def same_as(self, other: "Source") -> bool:
         """Whether both are one picture, whatever part of it counts."""

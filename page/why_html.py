@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from page.cards import picture_url
+from page.cards import address_of
 from page.shared import Pair
 from page.text import rarity
 from pipeline.encoders.seen import Part
@@ -32,7 +32,7 @@ def choice(pair: Pair) -> str:
     chips = "".join(
         f'<button type="button" data-index="{i}" aria-pressed="{str(one == pair.query).lower()}" '
         f'aria-label="Compare with {escape(one.label or "picture", quote=True)}">'
-        f'<img src="{escape(picture_url(one.shown), quote=True)}" alt=""></button>'
+        f'<img src="{escape(address_of(one), quote=True)}" alt=""></button>'
         for i, one in enumerate(pair.among)
     )
     return f'<div class="among" role="group" aria-label="Picture of the query">{chips}</div>'

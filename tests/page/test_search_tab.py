@@ -207,6 +207,11 @@ def test_phone_has_no_sideways_scroll(open_page: Any, scheme: str) -> None:
     page = open_page(390, 844, scheme)
     page.locator("#examples .open").first.click()
     status(page, "cosine")
+    page.evaluate("scrollTo(0, 0)")
+    first = page.locator("#search-hits .card").first.bounding_box()
+    assert first["y"] < 500 and first["y"] + first["height"] < 844, (
+        "the first hits are seen without scrolling"
+    )
     page.locator("#search-hits .open").first.click()
     page.get_by_role("button", name="Search from this").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
