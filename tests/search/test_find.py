@@ -1,6 +1,8 @@
 """Searches over twelve grey pictures whose order is known: grey level 10 · i looks at angle 10 · i."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from pipeline.errors import SimileError
 from pipeline.projection import hamming_distances
-from pipeline.search import Collection, Example, Found, Settings
+from pipeline.search import Collection, Example, Found, Settings, embedding
 from tests.search.conftest import IDS, direction, grey
 
 EXACT = Settings(exact=True, k=4)
@@ -143,6 +145,25 @@ def test_only_what_is_inside_the_box_counts(greys: Collection) -> None:
     right = greys.find([Example(picture=picture, box=(0.5, 0, 1, 1))], settings=EXACT)
     left = greys.find([Example(picture=picture, box=(0, 0, 0.5, 1))], settings=EXACT)
     assert places(right)[0] == 11 and places(left)[0] == 0
+
+
+def test_a_network_that_many_ask_for_at_once_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def slow(name: str) -> str:
+        loaded.append(name)
+        time.sleep(0.05)
+        return f"network {name}"
+
+    monkeypatch.setattr(embedding, "load_encoder", slow)
+    names = [f"e:{i % 6}" for i in range(24)]  # more than are kept
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(embedding._loaded_encoder, names[:4] * 4))
+    assert found == [f"network {name}" for name in names[:4] * 4] and sorted(loaded) == names[:4]
+    for name in names:
+        embedding._loaded_encoder(name)
+    assert len(embedding._encoders) == embedding.KEPT_ENCODERS
+    embedding._encoders.clear()
 
 
 def test_the_same_bytes_are_embedded_once(greys: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
