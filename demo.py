@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from pipeline import list_collections
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home, unfinished_samples
+from pipeline.search.embedding import KEPT_ENCODERS
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -174,10 +175,17 @@ def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
 
 
 def _warm_up(library: "Library") -> None:
-    """The first visitor need not wait for the network to load. What fails says so when it is searched."""
-    for name in library.names()[:1]:
+    """The first visitors need not wait for networks to load: each collection's default one, one after the
+    other, while the page is served. What fails says so when it is searched.
+    """
+    warmed: set[str] = set()
+    for name in library.names():
         try:
-            library.open(name).warm_up()
+            found = library.open(name)
+            default = found.encoders[0]
+            if default not in warmed and len(warmed) < KEPT_ENCODERS:
+                found.warm_up()
+                warmed.add(default)
         except Exception as error:
             logging.getLogger("simile").warning("cannot warm up %s: %s", name, error)
 

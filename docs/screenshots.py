@@ -16,13 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageColor
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from page.theme import ACCENT
-
 HERE = Path(__file__).resolve().parent
-MAX_BYTES = 600_000
+MAX_BYTES = 1_500_000
+STEPS_OF_COLOUR = (1, 2, 4, 8)  # of 256
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
 _LOADED = """() => [...document.images].every(one => {
   const frame = one.getBoundingClientRect();
@@ -145,27 +144,25 @@ STEPS: dict[str, Callable[[Page], None]] = {
 
 
 def _save(page: Page, name: str) -> None:
-    """A PNG of 256 colours or fewer, so that it stays below `MAX_BYTES`."""
+    """A PNG below `MAX_BYTES`: in full colour where that is small enough, else with steps between colours
+    that are too small to be seen."""
     page.mouse.move(0, 0)
     page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_function(_LOADED)
     page.wait_for_timeout(SETTLED_MS)
     shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    for colours in (250, 120, 60, 30):
+    for step in STEPS_OF_COLOUR:
         file = io.BytesIO()
-        _reduced(shot, colours).save(file, "PNG", optimize=True)
+        _stepped(shot, step).save(file, "PNG", optimize=True)
         if file.tell() <= MAX_BYTES:
             break
     (HERE / f"{name}.png").write_bytes(file.getvalue())
-    print(f"docs/{name}.png: {file.tell() / 1000:.0f} kB, {colours} colours")
+    print(f"docs/{name}.png: {file.tell() / 1000:.0f} kB, colours in steps of {step}")
 
 
-def _reduced(shot: Image.Image, colours: int) -> Image.Image:
-    """The most frequent colours, and those of the page, which are rare beside a wall of paintings."""
-    palette = shot.quantize(colours, method=Image.Quantize.MEDIANCUT)
-    own = [ImageColor.getrgb(colour) for colour in (ACCENT.c500, ACCENT.c600, "#ffffff", "#c81e4f")]
-    palette.putpalette([*(palette.getpalette() or [])[: 3 * colours], *(v for rgb in own for v in rgb[:3])])
-    return shot.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+def _stepped(shot: Image.Image, step: int) -> Image.Image:
+    """Every channel rounded to multiples of `step`; black and white stay."""
+    return shot.point([min(255, round(value / step) * step) for value in range(256)] * 3)
 
 
 if __name__ == "__main__":

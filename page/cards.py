@@ -9,10 +9,10 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from page.shared import Query, Source
-from page.text import closeness, rarity, spoken
+from page.text import closeness, rarity, spoken, unusual_words
 from pipeline.search import Hit
 
-__all__ = ["Card", "card", "picture_url", "source_of"]
+__all__ = ["Card", "address_of", "card", "picture_url", "source_of"]
 
 _ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 _TINY = 64  # pixels; smaller pictures are not blown up as far
@@ -38,6 +38,7 @@ class Card:
     copies: int = 0
     reason: str = ""
     encoder: str | None = None  # that found it; None: the collection's default
+    nearest: int = 0  # number of the query's picture that it is most like
 
     @property
     def closeness(self) -> str:
@@ -46,7 +47,12 @@ class Card:
 
 
 def card(
-    hit: Hit, collection: str, metric: str | None = None, reason: str = "", encoder: str | None = None
+    hit: Hit,
+    collection: str,
+    metric: str | None = None,
+    reason: str = "",
+    encoder: str | None = None,
+    nearest: int = 0,
 ) -> Card:
     """A hit with its picture written where the page may serve it."""
     ending = _ENDINGS.get(hit.thumbnail_type, "jpg")
@@ -69,12 +75,18 @@ def card(
         len(hit.copies),
         reason,
         encoder,
+        nearest,
     )
 
 
 def source_of(shown: Card) -> Source:
     """A card as something to search from."""
     return Source(shown.picture, shown.id, shown.collection, label=shown.label)
+
+
+def address_of(source: Source) -> str:
+    """What a browser shows of a query's picture."""
+    return source.preview or picture_url(source.picture)
 
 
 def picture_url(path: str) -> str:
@@ -92,7 +104,7 @@ def card_html(
     tag: bool = True,
 ) -> str:
     """One `<li>` of a grid; its buttons say what they do and to which card."""
-    spoken_words = [shown.label or "Picture", shown.closeness, _rarity_words(shown), shown.reason]
+    spoken_words = [shown.label or "Picture", shown.closeness, unusual_words(shown.unusual), shown.reason]
     words = escape(", ".join(part for part in spoken_words if part), quote=True)
     source = source_of(shown)
     classes = "card" + (" weak" if shown.weak else "") + (" tiny" if shown.tiny else "")
@@ -127,8 +139,8 @@ def _caption(shown: Card, tag: bool) -> str:
     if shown.closeness:
         figures.append(f'<b class="score">{escape(shown.closeness)}</b>')
     if shown.unusual is not None:
-        title = escape(_rarity_words(shown), quote=True)
-        figures.append(f'<span class="rarity" title="{title}">{rarity(shown.unusual)}</span>')
+        title = escape(unusual_words(shown.unusual), quote=True)
+        figures.append(f'<span class="rarity" title="{title}">{escape(_closer_than(shown.unusual))}</span>')
     if shown.copies:
         figures.append(
             f'<span class="copies">+{shown.copies} near-cop{"y" if shown.copies == 1 else "ies"}</span>'
@@ -145,9 +157,6 @@ def _caption(shown: Card, tag: bool) -> str:
     return f'<div class="about">{"".join(lines)}</div>' if lines else ""
 
 
-def _rarity_words(shown: Card) -> str:
-    if shown.unusual is None:
-        return ""
-    if shown.unusual >= 1:
-        return "closer than any random pair that was measured"
-    return f"closer than {rarity(shown.unusual)} of random pairs"
+def _closer_than(unusual: float) -> str:
+    """Short, for the line below a picture; its title is `unusual_words`."""
+    return "closer than any" if unusual >= 1 else f"closer than {rarity(unusual)}"

@@ -2,6 +2,7 @@
 
 import logging
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -22,6 +23,7 @@ __all__ = ["build"]
 _QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _LOOK_EVERY = 3  # seconds, while the tab is open
 _REPORT = "report.html"
+_SAMPLES = Path(__file__).resolve().parent.parent / "samples"
 log = logging.getLogger("simile")
 
 
@@ -49,8 +51,15 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 def _state(library: Library) -> str:
     """Changes when a version goes live or is begun, and as the job that makes it goes on."""
     jobs = {name: _job(record) for name, record in library.jobs().items()}
-    live = [(name, library.open(name).version, library.open(name).unfinished) for name in library.names()]
-    return repr((jobs, live))
+    return repr((jobs, [(name, _live(library, name)) for name in library.names()]))
+
+
+def _live(library: Library, name: str) -> tuple[str | None, ...]:
+    try:
+        found = library.open(name)
+        return found.version, found.unfinished
+    except Exception as error:  # its card says so, and the others are as usual
+        return "unreadable", str(error)
 
 
 def overview_html(library: Library) -> str:
@@ -76,10 +85,12 @@ def _part(library: Library, name: str, job: JobRecord | None) -> str:
             f"{_building(found, job)}{fields(_rows(found, facts))}{_encoders(facts)}{_rejects(facts)}"
             f"{_report(found)}{credit(found.credit)}</article>"
         )
-    except SimileError as error:
-        return (
-            f'<article class="collection"><h3>{escape(name)}</h3>{note(str(error), problem=True)}</article>'
-        )
+    except Exception as error:
+        said = str(error)
+        if not isinstance(error, SimileError):
+            log.exception("collection %r cannot be shown", name)
+            said = "This collection cannot be read now; whoever runs this page finds the reason in its log."
+        return f'<article class="collection"><h3>{escape(name)}</h3>{note(said, problem=True)}</article>'
 
 
 def _building(found: Collection, job: JobRecord | None) -> str:
@@ -112,7 +123,7 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
         codes += f", rescored among {oversampling:g} × k"
     return [
         ("Name", Verbatim(found.name)),
-        ("Source", Verbatim(public_name(str(facts.get("source", ""))))),
+        ("Source", Verbatim(_source(found, str(facts.get("source", ""))))),
         ("Split", Verbatim(str(facts.get("split") or ""))),
         ("Revision", Verbatim(str(facts.get("revision") or ""))),
         ("Licence", facts.get("licence")),
@@ -123,6 +134,12 @@ def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
         ("Rows of the source", f"{account['source']:,}" if "source" in account else None),
         ("Rejected", f"{account['rejected']:,}" if "rejected" in account else None),
     ]
+
+
+def _source(found: Collection, source: str) -> str:
+    """A Hub id or the name of a folder; the samples that come with Simile in words."""
+    bundled = source and Path(source).resolve().parent == _SAMPLES
+    return f"the bundled samples of {found.title}" if bundled else public_name(source)
 
 
 def _encoders(facts: dict[str, Any]) -> str:

@@ -13,8 +13,8 @@ from page.hits import hits_view
 from page.library import Library
 from page.query_panel import query_html
 from page.searching import FAILED, find, shared_share
-from page.shared import Query, Shared
-from page.text import milliseconds, note
+from page.shared import Query, Searched, Shared
+from page.text import field_name, milliseconds, note, spoken
 from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.search import Settings
@@ -52,7 +52,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     parts = [part for side in sides for part in side.parts]
     compare: dict[str, Any] = {
         "fn": do.compare,
-        "inputs": [shared.query, shared.collection, *parts],
+        "inputs": [shared.query, shared.searched, shared.collection, *parts],
         "outputs": [status, hits.grid, hits.cards, query],
         "trigger_mode": "always_last",
         **_QUIET,
@@ -98,32 +98,57 @@ class _Handlers:
         )
 
     @is_search
-    def compare(self, query: Query | None, name: str, *parts: Any) -> tuple[Any, ...]:
-        """Status, columns, the cards of both, and the query."""
+    def compare(
+        self, query: Query | None, searched: Searched | None, name: str, *parts: Any
+    ) -> tuple[Any, ...]:
+        """Status, columns, the cards of both, and the query. Filters and diversity are those of Search."""
         if not query:
             return note(HINT), "", [], ""
         try:
-            columns = [self._column(query, name, parts[:3]), self._column(query, name, parts[3:])]
+            common = _common(Searched.within(searched, name))
+            columns = [self._column(query, name, common, side) for side in (parts[:3], parts[3:])]
         except SimileError as error:
             return note(str(error), problem=True), "", [], query_html(query, fixed=True)
         except Exception:
             log.exception("a comparison failed")
             return note(FAILED, problem=True), "", [], query_html(query, fixed=True)
         left, right = (cards for _, _, cards in columns)
-        line = note(f"{shared_share(left, right)} pictures are in both columns")
+        line = note(
+            " · ".join([f"{shared_share(left, right)} pictures are in both columns", *_as_in_search(common)])
+        )
         marked = [
             (columns[0][0], columns[0][1], _marked(left, right)),
             (columns[1][0], columns[1][1], _marked(right, left)),
         ]
         return line, columns_html(marked, votes=False), [*left, *right], query_html(query, fixed=True)
 
-    def _column(self, query: Query, name: str, parts: Sequence[Any]) -> tuple[str, str, list[Card]]:
+    def _column(
+        self, query: Query, name: str, common: Settings, parts: Sequence[Any]
+    ) -> tuple[str, str, list[Card]]:
         encoder, metric, exact = parts
-        settings = Settings(metric, _HITS, encoder=encoder or None, exact=bool(exact))
+        settings = replace(common, metric=metric, encoder=encoder or None, exact=bool(exact))
         found, answer, cards = find(self._library, name, query, settings)
         words = [encoder] if len(found.encoders) > 1 and encoder else []
         words += ["Hamming" if metric == "hamming" else "Cosine", *(["exact"] if exact else [])]
         return " · ".join(words), " · ".join(milliseconds(answer.times)), cards
+
+
+def _common(settings: Settings) -> Settings:
+    """What both columns take over from Search; all matches would be columns of two lengths."""
+    return replace(settings, k=_HITS, offset=0, matches_only=False)
+
+
+def _as_in_search(common: Settings) -> list[str]:
+    """What narrows both columns: `Style: Cubism, Realism`."""
+    words = [
+        f"{field_name(field)}: {', '.join(map(spoken, values))}"
+        for field, values in (common.filters or {}).items()
+    ]
+    if common.diversity:
+        words.append(f"diversity {common.diversity:g}")
+    if common.fold:
+        words.append("near-copies folded")
+    return [f"as in Search: {'; '.join(words)}"] if words else []
 
 
 def _marked(cards: Sequence[Card], others: Sequence[Card]) -> list[Card]:

@@ -34,16 +34,18 @@ def search_endpoint(library: Library) -> Callable[..., dict[str, Any]]:
         k: int = 10,
         filters: str = "{}",
         exact: bool = False,
+        offset: int = 0,
     ) -> dict[str, Any]:
         """The pictures of a collection that look like `image` (an upload: `handle_file(path)`).
 
-        `metric` is cosine or hamming, `filters` a JSON object such as {"artist": ["Claude Monet"]}.
+        `metric` is cosine or hamming, `filters` a JSON object such as {"artist": ["Claude Monet"]}; `offset`
+        of the nearest are left out, to go on after earlier hits.
         """
         try:
-            check(metric, k)
+            check(metric, k, offset)
             found = library.open(collection)
             wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder}
-            settings = Settings(metric, int(k), **wanted)  # type: ignore[arg-type]
+            settings = Settings(metric, int(k), int(offset), **wanted)  # type: ignore[arg-type]
             answer = found.find([Example(picture=read_upload(uploaded_path(image)))], settings=settings)
         except SimileError as error:
             raise gr.Error(str(error), print_exception=False) from None

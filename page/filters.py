@@ -11,23 +11,51 @@ from page.text import field_name, spoken
 from pipeline.errors import SimileError
 from pipeline.search import Collection
 
-__all__ = ["MAX_FILTERS", "boxes_of", "chosen_filters", "filter_boxes", "recount"]
+__all__ = [
+    "MAX_FILTERS",
+    "MOST_VALUES",
+    "boxes_of",
+    "chosen_filters",
+    "filter_boxes",
+    "more_filters",
+    "recount",
+]
 
-MAX_FILTERS = 4
+MAX_FILTERS = 12  # boxes: each is counted anew when another one changes
+FIRST_FILTERS = 4  # boxes that are seen at once; the others are behind "More filters"
+MOST_VALUES = 1000  # in a box: some 50 kB, sent each time that it is counted
+_MOST_COUNTED = 50_000  # values; a field with more is an identifier and no filter
 log = logging.getLogger("simile")
 
 
-def filter_boxes() -> list[gr.Dropdown]:
-    """As many as there can be; `boxes_of` fills those that a collection needs."""
-    return [gr.Dropdown([], multiselect=True, visible=False) for _ in range(MAX_FILTERS)]
+def filter_boxes() -> tuple[list[gr.Dropdown], gr.Accordion]:
+    """As many as there can be, and what folds all but the first; `boxes_of` fills those that are needed."""
+    boxes = [_box() for _ in range(FIRST_FILTERS)]
+    with gr.Accordion("More filters", open=False, visible=False, elem_id="more-filters") as more:
+        boxes += [_box() for _ in range(MAX_FILTERS - FIRST_FILTERS)]
+    return boxes, more
+
+
+def _box() -> gr.Dropdown:
+    return gr.Dropdown([], multiselect=True, visible=False)
+
+
+def more_filters(found: Collection | None) -> Any:
+    """An update for what folds the rest; it says where even these are not all fields."""
+    fields = found.filters if found else []
+    rest = f" (the first {MAX_FILTERS} of {len(fields)} fields)" if len(fields) > MAX_FILTERS else ""
+    return gr.update(visible=len(fields) > FIRST_FILTERS, label=f"More filters{rest}")
 
 
 def boxes_of(found: Collection, chosen: Mapping[str, list[Any]] | None = None) -> list[Any]:
     """Updates for `filter_boxes`: fields, values and counts of a collection, and what is chosen in them."""
     boxes = []
     for field in found.filters[:MAX_FILTERS]:
-        choices, value = _choices(found, field, {}), (chosen or {}).get(field, [])
-        boxes.append(gr.update(label=field_name(field), choices=choices, value=value, visible=bool(choices)))
+        value = (chosen or {}).get(field, [])
+        choices, info = _choices(found, field, {}, value)
+        boxes.append(
+            gr.update(label=field_name(field), choices=choices, value=value, info=info, visible=bool(choices))
+        )
     return boxes + [gr.update(visible=False, choices=[], value=[])] * (MAX_FILTERS - len(boxes))
 
 
@@ -57,16 +85,20 @@ def recount(library: Library, changed: int) -> Callable[..., list[Any]]:
 
 def _choices(
     found: Collection, field: str, filters: dict[str, Any], keep: Sequence[str] = ()
-) -> list[tuple[str, str]]:
+) -> tuple[list[tuple[str, str]], str | None]:
+    """Values with their counts, those of `keep` always, and a word where there are more than are listed."""
     others = {name: values for name, values in filters.items() if name != field}
-    counts = found.facets(field, filters=others or None)
-    present = {value for value, _ in counts}
-    counts = [*counts, *((value, 0) for value in keep if value not in present)]
-    return [(f"{spoken(value)} ({count:,})", value) for value, count in counts]
+    counts = dict(found.facets(field, filters=others or None, limit=_MOST_COUNTED))
+    listed = dict(list(counts.items())[:MOST_VALUES])
+    listed |= {value: counts.get(value, 0) for value in keep}
+    choices = [(f"{spoken(value)} ({count:,})", value) for value, count in listed.items()]
+    cut = f"{MOST_VALUES:,} of {len(counts):,} values, most frequent first"
+    return choices, cut if len(counts) > MOST_VALUES else None
 
 
 def _recounted(found: Collection, place: int, chosen: Sequence[list[str]], changed: int) -> Any:
     if place == changed or place >= len(found.filters):
         return gr.skip()
     keep = chosen[place] or []
-    return gr.update(choices=_choices(found, found.filters[place], chosen_filters(found, chosen), keep))
+    choices, info = _choices(found, found.filters[place], chosen_filters(found, chosen), keep)
+    return gr.update(choices=choices, info=info)

@@ -61,7 +61,8 @@ class HitsView:
                 return "", gr.skip(), gr.skip(), request, gr.skip(), gr.Tabs(selected=SEARCH)
             if not asked or not asked.sources:
                 return nothing
-            pair = Pair(asked.sources[0], source_of(shown), shown.encoder)
+            nearest = asked.sources[min(shown.nearest, len(asked.sources) - 1)]
+            pair = Pair(nearest, source_of(shown), shown.encoder, asked.sources)
             return "", gr.skip(), gr.skip(), gr.skip(), pair, gr.Tabs(selected=WHY)
 
         self.grid.click(clicked, [self.cards, query], [self.viewer, self.selected, query], **_QUIET)

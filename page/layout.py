@@ -46,11 +46,11 @@ def build(library: Library, visitors: Visitors | None = None) -> gr.Blocks:
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)
-        query, request, pair = gr.State(), gr.State(), gr.State()
+        query, searched, request, pair = gr.State(), gr.State(), gr.State(), gr.State()
         there = bool(library.names())
         nothing_yet = gr.HTML(collection_picker.NOTHING_YET, visible=not there, elem_id="nothing-yet")
         with gr.Tabs(elem_id="tabs", visible=there) as tabs:
-            shared = Shared(library, page, tabs, collection, query, request, pair)
+            shared = Shared(library, page, tabs, collection, query, searched, request, pair)
             for title, name, build_tab in TABS:
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     build_tab(shared, tab)

@@ -20,6 +20,7 @@ from pipeline.search import METRICS, Collection
 __all__ = ["COPY", "Link", "link_to", "read_link"]
 
 _FILTER, _MOST, _LONGEST = "filter.", 50, 300  # prefix; parameters; characters of a value that is repeated
+_MOST_VALUES = 50_000  # of a field, among which a value is looked up
 COPY = """(link) => {
     history.replaceState(history.state, "", location.pathname + link + location.hash);
     navigator.clipboard?.writeText(location.href).catch(() => {});
@@ -76,7 +77,7 @@ def _read_filter(
     if name not in found.filters:
         ignored.append(f"there is no filter {_short(name)}")
         return
-    values = {str(value): value for value, _ in found.facets(name)}
+    values = {str(value): value for value, _ in found.facets(name, limit=_MOST_VALUES)}
     if text not in values:
         ignored.append(f"{field_name(name)} has no value {_short(text)}")
     elif values[text] not in filters.setdefault(name, []):

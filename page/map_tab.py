@@ -17,11 +17,12 @@ from page.map_files import MapFiles, OpenMap
 from page.searching import examples_of
 from page.shared import SEARCH, Query, Shared
 from page.text import note, spoken
+from page.visitors import is_search
 from pipeline.errors import SimileError
 from pipeline.mapping import place
 from pipeline.search import Collection, Example, Settings
 
-__all__ = ["build"]
+__all__ = ["build", "map_chart"]
 
 MOST_SHOWN = 36  # pictures below the map
 MOST_SEARCHED = 8  # of them that become one query
@@ -60,13 +61,7 @@ log = logging.getLogger("simile")
 def build(shared: Shared, tab: gr.Tab) -> None:
     """The map above, and the pictures that were chosen on it below."""
     do = Handlers(shared.library)
-    chart = gr.HTML(
-        None,
-        html_template=_HTML,
-        js_on_load=script("map.js"),
-        apply_default_css=False,
-        elem_id="map",
-    )
+    chart = map_chart()
     with gr.Row(visible=False, elem_id="map-chosen") as row:
         status = gr.HTML(elem_id="map-status")
         search = gr.Button(
@@ -86,6 +81,17 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     chart.lasso(do.lasso, None, chosen, **_QUIET)
     chart.group(do.group, None, chosen, **_QUIET)
     search.click(do.from_cards, hits.cards, go, **_QUIET)
+
+
+def map_chart(facts: str | None = None) -> gr.HTML:
+    """What the browser draws: its value is JSON, see `Handlers.show`."""
+    return gr.HTML(
+        facts,
+        html_template=_HTML,
+        js_on_load=script("map.js"),
+        apply_default_css=False,
+        elem_id="map",
+    )
 
 
 class Handlers:
@@ -145,6 +151,7 @@ class Handlers:
             return gr.skip(), gr.skip()
         return self._go(self._cards(opened, [at]))
 
+    @is_search
     def lasso(self, event: gr.EventData) -> tuple[Any, ...]:
         """The pictures inside the lasso; of many, an even choice."""
         opened, said = self._said(event)
@@ -155,6 +162,7 @@ class Handlers:
         count = said.get("count") if isinstance(said.get("count"), int) else len(at)
         return self._chosen(opened, at, count, "in the lasso")
 
+    @is_search
     def group(self, event: gr.EventData) -> tuple[Any, ...]:
         """The pictures of a label; an even choice over the map."""
         opened, said = self._said(event)

@@ -2,20 +2,18 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
 import gradio as gr
-import numpy as np
 
 from page.endpoint import parsed_filters, plain, search_endpoint
 from page.library import Library
 from page.searching import FAILED
 from page.values import box_of, example, limits, picture_bytes, settings_of, stored
+from page.views import Views
 from page.visitors import is_search
 from pipeline.errors import SimileError
-from pipeline.explain import agreeing_bits
 from pipeline.search import Collection, Example, Settings
 
 __all__ = ["UPLOAD_TOOL", "Programs", "add_endpoints"]
@@ -28,7 +26,7 @@ log = logging.getLogger("simile")
 def add_endpoints(library: Library) -> None:
     """Makes the endpoints; called inside the Blocks."""
     gr.api(search_endpoint(library), api_name=UPLOAD_TOOL)
-    do = Programs(library)
+    do, views = Programs(library), Views(library)
     for function in (
         do.collections,
         do.facets,
@@ -36,7 +34,10 @@ def add_endpoints(library: Library) -> None:
         do.search_text,
         do.search_by_id,
         do.recommend,
-        do.explain,
+        views.explain,
+        views.map,
+        views.compare,
+        views.export,
     ):
         gr.api(_explained(function), api_name=function.__name__)
 
@@ -86,6 +87,7 @@ class Programs:
         matches_only: bool = False,
         fold: bool = False,
         diversity: float = 0.0,
+        offset: int = 0,
     ) -> dict[str, Any]:
         """Find the pictures of a collection that look like an image, nearest first.
 
@@ -104,10 +106,11 @@ class Programs:
             matches_only: only pictures as near as the collection's calibrated score of a match.
             fold: one hit for pictures that are nearly the same.
             diversity: 0 (nearest) to 1 (as unlike each other as can be).
+            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
         picture = Example(picture=picture_bytes(image), box=box_of(box))
         narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
-        settings = settings_of(metric, k, filters, exact, encoder, **narrowed)
+        settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [picture], [], settings, thumbnails)
 
     @is_search
@@ -119,6 +122,7 @@ class Programs:
         filters: str = "{}",
         encoder: str = "",
         thumbnails: bool = False,
+        offset: int = 0,
     ) -> dict[str, Any]:
         """Find the pictures of a collection that fit words; only for encoders that understand text.
 
@@ -129,8 +133,9 @@ class Programs:
             filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
             encoder: one of the collection's encoders; empty for its default.
             thumbnails: also return each hit's picture as a data URL, about 10 kB each.
+            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
-        settings = settings_of("cosine", k, filters, encoder=encoder)
+        settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset)
         return self._found(collection, [Example(text=text)], [], settings, thumbnails)
 
     @is_search
@@ -147,6 +152,7 @@ class Programs:
         matches_only: bool = False,
         fold: bool = False,
         diversity: float = 0.0,
+        offset: int = 0,
     ) -> dict[str, Any]:
         """Find the pictures of a collection that look like one of its own pictures, which is left out.
 
@@ -162,9 +168,10 @@ class Programs:
             matches_only: only pictures as near as the collection's calibrated score of a match.
             fold: one hit for pictures that are nearly the same.
             diversity: 0 (nearest) to 1 (as unlike each other as can be).
+            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
         narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
-        settings = settings_of(metric, k, filters, exact, encoder, **narrowed)
+        settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [stored(id)], [], settings, thumbnails)
 
     @is_search
@@ -181,6 +188,7 @@ class Programs:
         excluded: str = "{}",
         at_most: str = "{}",
         encoder: str = "",
+        offset: int = 0,
     ) -> dict[str, Any]:
         """Recommend pictures near those that are liked and away from those that are disliked.
 
@@ -196,6 +204,7 @@ class Programs:
             excluded: JSON object of what no hit may have, such as {"artist": ["Claude Monet"]}.
             at_most: JSON object of how many hits may share a value of a field, such as {"artist": 2}.
             encoder: one of the collection's encoders; empty for its default.
+            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
         settings = settings_of(
             "cosine",
@@ -206,47 +215,10 @@ class Programs:
             diversity=float(diversity),
             excluded=parsed_filters(excluded),
             at_most=limits(at_most),
+            offset=offset,
         )
         liked, disliked = ([example(one) for one in given or []] for given in (likes, dislikes))
         return self._found(collection, liked, disliked, settings, thumbnails)
-
-    @is_search
-    def explain(
-        self, hit_id: str, collection: str, id: str = "", image: str = "", encoder: str = ""
-    ) -> dict[str, Any]:
-        """Say why a picture of a collection resembles another: which parts, which bits, and its rank.
-
-        Give either `id` or `image` as the picture that was searched from.
-
-        Args:
-            hit_id: the `id` of a hit.
-            collection: its collection.
-            id: the `id` of the stored picture that was searched from.
-            image: or that picture in base64 or as a data URL.
-            encoder: one of the collection's encoders; empty for its default.
-
-        Returns:
-            `similarity`; `exact`, whether the heat adds up to it; `query_heat` and `hit_heat`, rows of
-            numbers over the parts of both pictures that the network saw; `agreeing_bits` of `bits`; and for
-            each metric the hit's score, distance, exact rank and how unusual the score is.
-        """
-        found = self._library.open(collection)
-        if bool(id) == bool(image):
-            raise SimileError("give either the id of a stored picture or an image to explain a hit by")
-        own = stored(id).id if id else None
-        picture = found.get(own).thumbnail if own else picture_bytes(image)
-        hit = stored(hit_id).id or ""
-        reasons = found.why(picture, hit, encoder or None, own)
-        told = reasons.explanation
-        return {
-            "similarity": round(float(told.similarity), 6),
-            "exact": told.exact,
-            "query_heat": np.round(told.query, 4).tolist(),
-            "hit_heat": np.round(told.hit, 4).tolist(),
-            "agreeing_bits": int(agreeing_bits(reasons.query_code, reasons.hit_code).sum()),
-            "bits": len(reasons.hit_code),
-            "standings": [asdict(standing) for standing in reasons.standings],
-        }
 
     def _found(
         self,

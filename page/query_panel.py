@@ -8,12 +8,12 @@ from typing import Any
 import gradio as gr
 
 from page.assets import script
-from page.cards import picture_url
+from page.cards import address_of
 from page.shared import Query, Source
 from page.text import note
 from page.uploads import read_upload, uploaded_path
 from pipeline.errors import SimileError
-from pipeline.images import decode
+from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
 
 __all__ = ["QueryPanel", "query_html", "query_panel"]
 
@@ -72,10 +72,12 @@ def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any,
         return gr.skip(), gr.skip(), gr.skip()
     try:
         path = uploaded_path(sent)
-        decode(read_upload(path), min_side=64)
+        data = read_upload(path)
+        image = decode(data, min_side=64)
+        preview = None if shown_by_browsers(data) else data_url(*thumbnail(image))
     except SimileError as error:
         return gr.skip(), note(str(error), problem=True), None
-    source = Source(path, label="your picture")
+    source = Source(path, label="your picture", preview=preview)
     return (query or Query()).liking(source) if adding else Query((source,)), gr.skip(), None
 
 
@@ -87,6 +89,8 @@ def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
         return gr.skip(), True, gr.update(visible=True)
     if action == "clear":
         return Query(), False, gr.skip()
+    if action == "wordless":
+        return replace(query, text=""), False, gr.skip()
     every = [*query.sources, *query.dislikes]
     index = data.get("index")
     if action in ("remove", "front") and isinstance(index, int) and 0 <= index < len(every):
@@ -114,24 +118,37 @@ def _box(given: Any) -> tuple[float, float, float, float] | None:
 
 def shown(query: Query | None) -> tuple[str, Any, bool]:
     """The panel for a query, and the place to drop pictures, which hides once there is one."""
-    empty = not (query and (query.sources or query.dislikes))
-    return query_html(query), gr.update(visible=empty, value=None), False
+    return query_html(query), gr.update(visible=not query, value=None), False
 
 
 def query_html(query: Query | None, *, fixed: bool = False) -> str:
-    """The pictures of a query; `fixed`: to look at only."""
-    if not query or not (query.sources or query.dislikes):
+    """The pictures and words of a query; `fixed`: to look at only."""
+    if not query:
         return ""
     first = _first(query.sources[0], fixed) if query.sources else ""
     liked = _chips(query.sources[1:], 1, "Also like", "like", fixed)
     disliked = _chips(query.dislikes, len(query.sources), "Not like", "dislike", fixed)
     buttons = "" if fixed else _buttons()
-    return f'<div class="query">{first}{liked}{disliked}{buttons}</div>'
+    return f'<div class="query">{first}{_words(query.text, fixed)}{liked}{disliked}{buttons}</div>'
+
+
+def _words(text: str, fixed: bool) -> str:
+    if not text:
+        return ""
+    away = "" if fixed else _away("wordless", 0, "the words")
+    return f'<p class="words"><q>{escape(text)}</q>{away}</p>'
+
+
+def _away(action: str, index: int, what: str) -> str:
+    return (
+        f'<button type="button" class="away" data-action="{action}" data-index="{index}" '
+        f'aria-label="Take away {what}">✕</button>'
+    )
 
 
 def _first(source: Source, fixed: bool) -> str:
     label = escape(source.label, quote=True)
-    address = escape(picture_url(source.picture), quote=True)
+    address = escape(address_of(source), quote=True)
     image = f'<img src="{address}" alt="Searched from: {label}" draggable="false">'
     box = source.box
     style = (
@@ -153,7 +170,8 @@ def _first(source: Source, fixed: bool) -> str:
         'aria-label="Part of the picture: drag a box, or press Enter and move one with the arrow keys; '
         f'shift and arrows resize it, Escape takes it away">{image}{mark}</div>'
     )
-    return f'<div class="crop-frame">{area}</div>{below}'
+    away = _away("remove", 0, label or "picture")
+    return f'<div class="crop-frame">{area}{away}</div><div class="below">{below}</div>'
 
 
 def _chips(sources: tuple[Source, ...], start: int, title: str, kind: str, fixed: bool) -> str:
@@ -165,13 +183,10 @@ def _chips(sources: tuple[Source, ...], start: int, title: str, kind: str, fixed
 
 def _chip(source: Source, index: int, fixed: bool) -> str:
     label = escape(source.label or "picture", quote=True)
-    image = f'<img src="{escape(picture_url(source.picture), quote=True)}" alt="{label}" title="{label}">'
+    image = f'<img src="{escape(address_of(source), quote=True)}" alt="{label}" title="{label}">'
     if fixed:
         return f"<li>{image}</li>"
-    return (
-        f'<li>{image}<button type="button" data-action="remove" data-index="{index}" '
-        f'aria-label="Take away {label}">✕</button></li>'
-    )
+    return f"<li>{image}{_away('remove', index, label)}</li>"
 
 
 def _buttons() -> str:

@@ -157,7 +157,14 @@ class _Handlers:
         except Exception:
             log.exception("works cannot be recommended")
             return note(FAILED, problem=True), "", [], ""
-        line = " · ".join([f"{len(cards)} works", *_wished(settings), *milliseconds(answer.times)])
+        line = " · ".join(
+            [
+                f"{len(cards)} works",
+                *_wished(settings),
+                *_unknown(liked, name, others or []),
+                *milliseconds(answer.times),
+            ]
+        )
         if not cards:
             line = "No work is left with these wishes; take one away."
         return note(line), grid_html(cards, liked, ordered=not diversity), cards, credit(found.credit)
@@ -173,6 +180,15 @@ def _values_of(found: Collection, liked: Query, fields: list[str]) -> dict[str, 
         if values:
             excluded[field] = list(dict.fromkeys(values))
     return excluded or None
+
+
+def _unknown(liked: Query, name: str, fields: list[str]) -> list[str]:
+    """What cannot be heeded: nothing is known of a picture that the collection does not hold."""
+    strangers = sum(not (s.point_id and s.collection == name) for s in liked.sources)
+    if not strangers or not fields:
+        return []
+    of = "your picture" if len(liked.sources) == 1 else f"{strangers} of your pictures"
+    return [f"the {' and '.join(field_name(field).lower() for field in fields)} of {of} is not known here"]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -25,6 +25,7 @@ class Controls:
     combine: gr.Radio
     filters: list[gr.Dropdown]
     filter_group: gr.Accordion
+    more_filters: gr.Accordion
     beside: gr.Checkbox
     text: gr.Textbox
 
@@ -60,7 +61,7 @@ def search_controls() -> Controls:
         [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
     )
     with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
-        filters = filter_boxes()
+        filters, more_filters = filter_boxes()
     with gr.Accordion("More options", open=False, elem_id="options"):
         mode = gr.Radio(
             [("The nearest", "nearest"), ("All matches", "matches")],
@@ -95,6 +96,7 @@ def search_controls() -> Controls:
         combine,
         filters,
         filter_group,
+        more_filters,
         beside,
         text,
     )

@@ -12,12 +12,12 @@ from gradio.utils import get_upload_folder
 
 from page.cards import Card, card, source_of
 from page.export import as_csv, as_json, contact_sheet
-from page.filters import MAX_FILTERS, boxes_of, chosen_filters
+from page.filters import MAX_FILTERS, boxes_of, chosen_filters, more_filters
 from page.grid import action_of, columns_html, grid_html
 from page.library import Library
 from page.links import Link, link_to, read_link
 from page.searching import FAILED, check, figures, find, shared_share
-from page.shared import Query
+from page.shared import Query, Searched
 from page.text import credit, milliseconds, note
 from page.visitors import is_search
 from pipeline.errors import SimileError
@@ -76,6 +76,7 @@ class Handlers:
             link.query if link and link.query else gr.skip(),
             link,
         )
+        found = None
         try:
             found = self._library.open(name)
             boxes, encoders = boxes_of(found, link.filters if link else None), found.encoders
@@ -100,6 +101,7 @@ class Handlers:
             mode,
             *boxes,
             group,
+            more_filters(found),
             grid_html(cards, votes=False, caption=False),
             cards,
             *asked,
@@ -116,28 +118,31 @@ class Handlers:
 
     @is_search
     def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
-        """Status, grid, cards, credit; whether more, an export, files and examples are offered."""
+        """Status, grid, cards, credit; whether more, an export, files and examples are offered; and how it
+        was searched."""
         off = gr.update(visible=False)
         if not query:
-            return note(HINT), "", [], "", off, off, off, gr.update(visible=True)
+            return note(HINT), "", [], "", off, off, off, gr.update(visible=True), None
         try:
             found = self._library.open(name)
             settings, beside = _settings(found, knobs)
+            how = Searched(found.name, settings)
             if beside:
-                return *self._side_by_side(query, name, settings), credit(found.credit), off, off, off, off
+                shown = self._side_by_side(query, name, settings)
+                return *shown, credit(found.credit), off, off, off, off, how
             found, answer, cards = find(self._library, name, query, settings)
             line = note(figures(cards, found, answer, settings))
             if not cards:
                 line = note(NO_MATCH if settings.matches_only else NOTHING)
             on = gr.update(visible=bool(cards))
             html = grid_html(cards, query, ordered=not settings.diversity)
-            return line, html, cards, credit(found.credit), gr.update(visible=answer.more), on, off, off
+            return line, html, cards, credit(found.credit), gr.update(visible=answer.more), on, off, off, how
         except SimileError as error:
             line = note(str(error), problem=True)
         except Exception:
             log.exception("a search failed")
             line = note(FAILED, problem=True)
-        return line, "", [], "", off, off, off, off
+        return line, "", [], "", off, off, off, off, None
 
     def _side_by_side(self, query: Query, name: str, settings: Settings) -> tuple[str, str, list[Card]]:
         """Cosine and Hamming through the index, each against its exact ranking's first hits."""
@@ -176,6 +181,7 @@ class Handlers:
             log.exception("more hits cannot be shown")
             return note(FAILED, problem=True), gr.skip(), gr.skip(), gr.skip()
 
+    @is_search
     def export(self, cards: list[Card], query: Query | None) -> tuple[Any, Any]:
         """A table, JSON and a contact sheet of what is shown, to be downloaded."""
         try:

@@ -81,6 +81,7 @@ def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls
             results.export,
             results.files,
             results.examples,
+            shared.searched,
         ],
         "api_visibility": "private",
         "show_progress": "minimal",
@@ -88,6 +89,7 @@ def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls
     }
     panel.connect(results.status)
     shared.query.change(trigger_mode="always_last", **search)
+    shared.query.change(lambda query: query.text if query else "", shared.query, controls.text, **_QUIET)
     shared.request.change(
         # put away: it may be asked for again
         lambda asked: (asked, None) if asked else (gr.skip(), gr.skip()),
@@ -121,6 +123,7 @@ def _connect_collection(
             controls.mode,
             *controls.filters,
             controls.filter_group,
+            controls.more_filters,
             results.examples,
             results.example_cards,
             controls.metric,

@@ -9,20 +9,32 @@ from page.text import milliseconds
 from page.uploads import read_upload
 from pipeline.calibration import MATCH_TAIL
 from pipeline.errors import SimileError
-from pipeline.search import METRICS, Collection, Example, Found, Hit, Settings
+from pipeline.search import MAX_K, METRICS, Collection, Example, Found, Hit, Settings
 
-__all__ = ["FAILED", "MAX_HITS", "check", "examples_of", "figures", "find", "reason", "shared_share"]
+__all__ = [
+    "FAILED",
+    "MAX_HITS",
+    "check",
+    "examples_of",
+    "figures",
+    "find",
+    "nearest_of",
+    "reason",
+    "shared_share",
+]
 
 MAX_HITS = 100
 FAILED = "The search failed; whoever runs this page finds the reason in its log."
 
 
-def check(metric: object, k: object) -> None:
+def check(metric: object, k: object, offset: object = 0) -> None:
     """Refuses what a program may send and a visitor cannot."""
     if metric not in METRICS:
         raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
     if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
         raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= MAX_K:
+        raise SimileError(f"offset must be a whole number from 0 to {MAX_K:,}, not {offset!r}")
 
 
 def examples_of(sources: Sequence[Source], found: Collection) -> list[Example]:
@@ -51,10 +63,16 @@ def find(
             settings.metric,
             reason(hit, query, settings, explained=explained),
             settings.encoder,
+            nearest_of(hit.like_scores[: len(query.sources)]),
         )
         for hit in answer.hits
     ]
     return found, answer, cards
+
+
+def nearest_of(scores: Sequence[float]) -> int:
+    """Number of the best score; 0 of none."""
+    return max(range(len(scores)), key=scores.__getitem__, default=0)
 
 
 def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> str:
@@ -67,10 +85,10 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
     if settings.combine == "average" and len(scores) > 1:
         text = f"like all {len(scores)} ({sum(scores) / len(scores):.2f})"
     else:
-        best = max(range(len(scores)), key=scores.__getitem__)
+        best = nearest_of(scores)
         text = f"like {names[best]} ({scores[best]:.2f})"
     if hit.dislike_scores:
-        worst = max(range(len(hit.dislike_scores)), key=hit.dislike_scores.__getitem__)
+        worst = nearest_of(hit.dislike_scores)
         text += f", not like {_name(query.dislikes[worst])} ({hit.dislike_scores[worst]:.2f})"
     return text
 

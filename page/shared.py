@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from page.library import Library
-from pipeline.search import Box
+from pipeline.search import Box, Settings
 
-__all__ = ["MAP", "MAX_SOURCES", "SEARCH", "WHY", "Pair", "Query", "Shared", "Source"]
+__all__ = ["MAP", "MAX_SOURCES", "SEARCH", "WHY", "Pair", "Query", "Searched", "Shared", "Source"]
 
 SEARCH, MAP, WHY = "search", "map", "why"  # ids of the tabs that others switch to: gr.Tabs(selected=WHY)
 MAX_SOURCES = 32  # pictures, likes and dislikes that one visitor may gather
@@ -25,6 +25,7 @@ class Source:
     collection: str | None = None
     box: Box | None = None  # only this part of it
     label: str = ""
+    preview: str | None = None  # data URL that stands in for a file that browsers cannot show
 
     def same_as(self, other: "Source") -> bool:
         """Whether both are one picture, whatever part of it counts."""
@@ -63,11 +64,30 @@ class Query:
 
 @dataclass(frozen=True)
 class Pair:
-    """A query and one of its hits, to be explained."""
+    """A query picture and a hit, to be explained.
+
+    Attributes:
+        among: all pictures of the query, where one of them may be taken instead.
+        encoder: that found the hit; None: the collection's default.
+    """
 
     query: Source
     hit: Source
     encoder: str | None = None
+    among: tuple[Source, ...] = ()
+
+
+@dataclass(frozen=True)
+class Searched:
+    """How the Search tab searched last."""
+
+    collection: str
+    settings: Settings
+
+    @staticmethod
+    def within(searched: "Searched | None", name: str | None) -> Settings:
+        """Its settings if that was in the collection `name`, else plain ones."""
+        return searched.settings if searched and searched.collection == name else Settings()
 
 
 @dataclass(frozen=True)
@@ -79,5 +99,6 @@ class Shared:
     tabs: gr.Tabs  # output of a handler that returns gr.Tabs(selected=SEARCH)
     collection: gr.Dropdown  # name of the open collection; every tab follows its .change
     query: gr.State  # Query | None: what the Search tab searches from now
+    searched: gr.State  # Searched | None: how it did so last
     request: gr.State  # Query | None: set it, and the Search tab searches from it
     pair: gr.State  # Pair | None: set by the "Why?" of a hit; the tab Why follows its .change

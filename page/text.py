@@ -16,6 +16,7 @@ __all__ = [
     "rarity",
     "sentence",
     "spoken",
+    "unusual_words",
 ]
 
 _LONGEST_VALUE = 300
@@ -72,6 +73,19 @@ def rarity(unusual: float | None) -> str:
     digits = 0 if unusual < 0.99 or unusual >= 1 else min(3, math.floor(-math.log10(1 - unusual)) - 1)
     shown = math.floor(unusual * 100 * 10**digits + 1e-9) / 10**digits
     return f"{shown:.{digits}f} %"
+
+
+def unusual_words(unusual: float | None) -> str:
+    """What `rarity` is a share of.
+
+    >>> unusual_words(0.996), unusual_words(1.0), unusual_words(None)
+    ('closer than 99.6 % of random pairs', 'closer than any random pair that was measured', '')
+    """
+    if unusual is None:
+        return ""
+    if unusual >= 1:
+        return "closer than any random pair that was measured"
+    return f"closer than {rarity(unusual)} of random pairs"
 
 
 def milliseconds(times: dict[str, float]) -> list[str]:

@@ -75,9 +75,15 @@ def limits(text: str) -> dict[str, int] | None:
 
 
 def settings_of(
-    metric: str, k: int, filters: str, exact: bool = False, encoder: str = "", **others: Any
+    metric: str,
+    k: int,
+    filters: str,
+    exact: bool = False,
+    encoder: str = "",
+    offset: int = 0,
+    **others: Any,
 ) -> Settings:
     """The search that was asked for; refuses what a program may send and a visitor cannot."""
-    check(metric, k)
+    check(metric, k, offset)
     wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder or None, **others}
-    return Settings(metric, int(k), **wanted)  # type: ignore[arg-type]
+    return Settings(metric, int(k), int(offset), **wanted)  # type: ignore[arg-type]

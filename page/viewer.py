@@ -8,7 +8,7 @@ import gradio as gr
 from page.assets import script
 from page.cards import Card, picture_url
 from page.library import Library
-from page.text import Verbatim, credit, fields, rarity
+from page.text import Verbatim, credit, fields, sentence, unusual_words
 
 __all__ = ["step_of", "viewer", "viewer_action", "viewer_html"]
 
@@ -45,7 +45,7 @@ def viewer_html(library: Library, cards: Sequence[Card], index: int, actions: Se
     about = hit.payload.get("_simile") or {}
     rows = [("Closeness", shown.closeness)] if shown.closeness else []
     if shown.unusual is not None:
-        rows.append(("Closer than", f"{rarity(shown.unusual)} of random pairs"))
+        rows.append(("How rare", sentence(unusual_words(shown.unusual))))
     rows += [*hit.payload.items()]
     if about.get("width") and about.get("height"):
         rows.append(("Original size", f"{about['width']} × {about['height']}"))

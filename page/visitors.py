@@ -105,7 +105,7 @@ def address_of(host: str | None) -> str:
 
 
 def is_search(function: F) -> F:
-    """Marks a handler whose every call is a search."""
+    """Marks a handler whose every call is a search, or as dear as one."""
     function.counted = True  # type: ignore[attr-defined]
     return function
 

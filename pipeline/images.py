@@ -19,11 +19,13 @@ __all__ = [
     "data_url",
     "decode",
     "header_size",
+    "shown_by_browsers",
     "thumbnail",
 ]
 
 # What people have, each decoded by a well-tested library. Other plugins of PIL are only attack surface.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
 MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
 MAX_PIXELS = 100_000_000  # medium-format cameras; 300 MB once decoded
 THUMBNAIL_SIDE = 256  # pixels, short side: sharp in a grid of results, some 10 kB each
@@ -174,6 +176,15 @@ def header_size(data: bytes) -> tuple[int, int]:
         except Exception:  # as in `_upright`
             turned = False
     return (height, width) if turned else (width, height)
+
+
+def shown_by_browsers(data: bytes) -> bool:
+    """Whether browsers show a file in one of `FORMATS` as it is: all but TIFF.
+
+    >>> shown_by_browsers(b"II*\\0..."), shown_by_browsers(b"\\x89PNG...")
+    (False, True)
+    """
+    return not data.startswith(NO_BROWSER)
 
 
 def data_url(data: bytes, mime: str) -> str:

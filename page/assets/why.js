@@ -1,4 +1,4 @@
-// Paints the heat maps of the Why tab. Gradio's gr.HTML gives: element, watch.
+// Paints the heat maps of the Why tab. Gradio's gr.HTML gives: element, trigger, watch.
 const STOPS = [[0, [30, 10, 80, 0]], [0.25, [90, 20, 130, 90]], [0.5, [200, 50, 100, 150]], [0.75, [250, 130, 20, 190]], [1, [255, 235, 90, 215]]];
 
 function ramp(value) {
@@ -42,5 +42,9 @@ function paintAll() {
     canvases[side].onpointerleave = whole;
   }
 }
+element.addEventListener("click", (event) => {
+  const chosen = event.target.closest(".among button");
+  if (chosen) trigger("click", { index: Number(chosen.dataset.index) });
+});
 watch("value", paintAll);
 paintAll();

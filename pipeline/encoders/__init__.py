@@ -27,7 +27,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pipeline.encoders.checkpoint import Checkpoint, find_folder, find_on_hub
-from pipeline.encoders.encoder import Encoder, EncoderDescription, Runtime
+from pipeline.encoders.encoder import LOADING, Encoder, EncoderDescription, Runtime
 from pipeline.encoders.names import EncoderName, parse_name
 from pipeline.errors import SimileError
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-__all__ = ["Encoder", "EncoderDescription", "describe_encoder", "load_encoder", "load_network"]
+__all__ = ["LOADING", "Encoder", "EncoderDescription", "describe_encoder", "load_encoder", "load_network"]
 
 
 def describe_encoder(name: str) -> EncoderDescription:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["Encoder", "EncoderDescription", "check_patches", "input_size_error"]
+__all__ = ["LOADING", "Encoder", "EncoderDescription", "check_patches", "input_size_error"]
 
+LOADING = threading.RLock()  # one network at a time: transformers cannot be imported by two threads at once
 Runtime = Literal["torch", "onnxruntime"]
 # Resizing the short side of a 1 × 50,000 image to 256 px would make 3.3 gigapixels. Longer images than this
 # are cut to their middle first.
@@ -173,7 +175,8 @@ class Encoder:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         if self._text is None:
-            self._text = self._load_text()
+            with LOADING:
+                self._text = self._text or self._load_text()
         return self._text(texts)
 
     def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:

@@ -148,7 +148,7 @@ class Collection:
 
         Args:
             likes: one or more; several count as `settings.combine` says.
-            dislikes: a hit is nearer to a like than to any of these.
+            dislikes: no hit is nearer to one of these than to every like.
 
         Raises:
             SimileError: no likes or more than 64 examples, bad settings, an unusable picture, an id that is

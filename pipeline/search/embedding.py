@@ -5,22 +5,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from pipeline.encoders import Encoder, load_encoder
+from pipeline.encoders import LOADING, Encoder, load_encoder
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, decode
 from pipeline.search.example import Box, Example, Picture, cropped
 from pipeline.search.version import Version
 from pipeline.store import Store
 
-__all__ = ["Prepared", "embed_examples", "encoder_of", "opened", "prepare"]
+__all__ = ["KEPT_ENCODERS", "Prepared", "embed_examples", "encoder_of", "opened", "prepare"]
 
+KEPT_ENCODERS = 4  # networks in memory: some 100 MB each
 _KEPT = 512  # prepared vectors of pictures seen lately: 2 MB at 512 dimensions
 
 
@@ -157,10 +157,32 @@ def encoder_of(version: Version, facts: dict[str, Any]) -> Encoder:
     return encoder
 
 
-@lru_cache(maxsize=4)
+_encoders: OrderedDict[str, Encoder] = OrderedDict()
+_encoders_lock = threading.Lock()
+
+
 def _loaded_encoder(name: str) -> Encoder:
-    """Collections that share an encoder share its network."""
-    return load_encoder(name)
+    """Collections that share an encoder share its network. It is loaded once, whoever asks meanwhile, and
+    those that are there already answer in the meantime.
+    """
+    if kept := _kept_encoder(name):
+        return kept
+    with LOADING:
+        if kept := _kept_encoder(name):
+            return kept
+        loaded = load_encoder(name)
+        with _encoders_lock:
+            _encoders[name] = loaded
+            while len(_encoders) > KEPT_ENCODERS:
+                _encoders.popitem(last=False)
+        return loaded
+
+
+def _kept_encoder(name: str) -> Encoder | None:
+    with _encoders_lock:
+        if name in _encoders:
+            _encoders.move_to_end(name)
+        return _encoders.get(name)
 
 
 _vectors: OrderedDict[tuple[Any, ...], Prepared] = OrderedDict()

@@ -135,7 +135,11 @@ class Search:
     def _select(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
         hits = self._scored(points)
         least = self._min_score
-        kept = [i for i, hit in enumerate(hits) if least is None or hit.score >= least - _ROUNDING]
+        kept = [
+            i
+            for i, hit in enumerate(hits)
+            if (least is None or hit.score >= least - _ROUNDING) and not _is_disliked(hit)
+        ]
         hits = [hits[i] for i in kept]
         if self.settings.fold and hits:
             vectors = _vectors([points[i] for i in kept], self.facts["vector"])
@@ -180,11 +184,19 @@ class Search:
         )
 
     def _past_the_end(self, points: Sequence[models.ScoredPoint]) -> bool:
-        """Whether the last point is already below the least score, so that asking on brings nothing."""
-        least = self._min_score
-        if least is None or not points or self.settings.diversity:
+        """Whether no hit can follow the last point: it is below the least score, or, where the best score
+        ranks, nearer to a dislike than to any like.
+        """
+        if not points or self.settings.diversity:
             return False
-        return self._scored(points[-1:])[0].score < least - _ROUNDING
+        least, last = self._min_score, self._scored(points[-1:])[0]
+        below = least is not None and last.score < least - _ROUNDING
+        return below or (self.settings.combine == "any" and _is_disliked(last))
+
+
+def _is_disliked(hit: Hit) -> bool:
+    """Nearer to a dislike than to any like; what is as near to both stays, as equal codes often are."""
+    return bool(hit.dislike_scores) and max(hit.dislike_scores) > max(hit.like_scores) + _ROUNDING
 
 
 def _vectors(points: Sequence[models.ScoredPoint], name: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from gradio_client.exceptions import AppError
 from PIL import Image
 
 import demo
+from pipeline.errors import SimileError
 from pipeline.home import store_folder, unfinished_samples
 from tests.page.conftest import LIMIT, ROOT, free_port, running
 
@@ -160,6 +162,23 @@ def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no public link could be made" in done.stderr and "Traceback" not in done.stderr
     assert "Simile is at" not in done.stdout
+
+
+def test_every_default_network_is_warmed_once_and_one_that_fails_keeps_no_other_waiting() -> None:
+    warmed: list[str] = []
+
+    class Found:
+        def __init__(self, name: str) -> None:
+            self.name, self.encoders = name, ["shared" if name in ("a", "c") else name]
+
+        def warm_up(self) -> None:
+            if self.name == "b":
+                raise SimileError("weights are gone")
+            warmed.append(self.name)
+
+    library = SimpleNamespace(names=lambda: list("abcdefgh"), open=Found)
+    demo._warm_up(library)  # type: ignore[arg-type]
+    assert warmed == ["a", "d", "e", "f"], "as many networks as stay in memory"
 
 
 def test_the_page_never_loads_ray() -> None:

@@ -1,9 +1,12 @@
 """Parts of the page without a browser: text, cards, queries, exports, and what visitors may send."""
 
+import base64
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,17 +14,22 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from page import map_tab, search_handlers
 from page.cards import Card, card_html
-from page.collections_tab import _measured, _report
+from page.collections_tab import _report
 from page.export import as_csv, as_json, contact_sheet
 from page.grid import action_of, grid_html
 from page.hits import voted
-from page.query_panel import act, query_html
-from page.shared import MAX_SOURCES, Query, Source
+from page.library import Library
+from page.query_panel import act, query_html, shown, take_upload
+from page.recommend_tab import _unknown
+from page.shared import MAX_SOURCES, Pair, Query, Source
 from page.text import rarity, spoken
 from page.uploads import UploadsOnly
+from page.visitors import is_counted
+from page.why_html import choice
+from page.why_tab import Handlers
 from pipeline.search import Hit
-from pipeline.sources import public_name
 from tests.page.conftest import run_apart
 
 EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
@@ -123,31 +131,71 @@ def test_boxes_from_the_browser_are_checked() -> None:
     assert removed.sources == (Source("a.png"),)
 
 
-def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
-    found = {
-        "cosine": {"recall": 0.9904},
-        "hamming": {"recall": 1.0},
-        "bytes": {"total": 211.6, "from": "files"},
-    }
-    assert _measured(found) == ("cosine 0.990 · hamming 1.000", "212 bytes a picture")
-    assert _measured({}) == _measured({"queries": 0}) == ("not measured", "not measured")
+def test_every_picture_and_the_words_of_a_query_can_be_taken_away() -> None:
+    query = Query((Source("a.png"), Source("b.png")), "a boat", (Source("c.png"),))
+    html = query_html(query)
+    assert [html.count(f'data-action="remove" data-index="{i}"') for i in range(4)] == [1, 1, 1, 0]
+    assert "a boat" in html and html.count("New search") == 1
+    assert act(query, event(action="remove", index=0))[0].sources == (Source("b.png"),)
+    wordless = act(query, event(action="wordless"))[0]
+    assert wordless.text == "" and wordless.sources == query.sources
+    assert "data-action" not in query_html(query, fixed=True)
 
 
-@pytest.mark.parametrize(
-    ("source", "shown"),
-    [
-        ("uoft-cs/cifar10", "uoft-cs/cifar10"),
-        ("/home/anna/pictures/", "pictures"),
-        ("C:\\Users\\anna\\art", "art"),
-    ],
-)
-def test_a_source_is_shown_by_its_hub_id_or_the_name_of_its_folder(source: str, shown: str) -> None:
-    assert public_name(source) == shown
+def test_words_alone_are_a_query_that_shows_and_ends() -> None:
+    html, place, adding = shown(Query(text="<b>boats"))
+    assert "&lt;b&gt;boats" in html and "New search" in html and not adding
+    assert place["visible"] is False, "a picture is added by the button, as with pictures"
+    assert shown(Query())[1]["visible"] is True
 
 
-def test_where_there_is_no_report_the_command_that_makes_one_is() -> None:
-    found = SimpleNamespace(name="things<", attachment=lambda name: None)
-    assert "<code>python -m ray_jobs.report things&lt;</code>" in _report(found)  # type: ignore[arg-type]
+def test_a_tiff_is_shown_as_the_server_decoded_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    for name, is_shown in (("a.tif", False), ("a.png", True)):
+        path = tmp_path / name
+        Image.new("RGB", (40, 20), "red").save(path)
+        query, _, _ = take_upload({"path": str(path)}, None, False)
+        source = query.sources[0]
+        assert source.picture == str(path) and (name in query_html(query)) is is_shown
+        if not is_shown:
+            head, _, body = str(source.preview).partition(",")
+            assert head == "data:image/webp;base64" and body in query_html(query)
+            with Image.open(io.BytesIO(base64.b64decode(body))) as seen:
+                assert seen.size == (40, 20) and seen.convert("RGB").getpixel((20, 10))[0] > 200
+
+
+def test_a_card_says_in_words_how_unusual_it_is() -> None:
+    html = card_html(replace(made(0), unusual=0.9961), 0, None)
+    assert ">closer than 99.6 %<" in html and 'title="closer than 99.6 % of random pairs"' in html
+    assert "closer than 99.6 % of random pairs" in html.split('aria-label="')[1].split('"')[0]
+    assert "closer than any random pair" in card_html(replace(made(0), unusual=1.0), 0, None)
+
+
+def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
+    tab = map_tab.Handlers(Library("/nowhere"))
+    search = search_handlers.Handlers(Library("/nowhere"))
+    why = Handlers(Library("/nowhere"))
+    counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]
+    assert all(is_counted(each) for each in counted)
+    assert not any(is_counted(each) for each in (search.link, search.take_example, tab.forget))
+
+
+def test_why_takes_the_picture_of_the_query_that_was_chosen() -> None:
+    both = (Source("a.png", label="A"), Source("b.png", label="B"))
+    pair = Pair(both[0], Source("", "id0", "things"), "e", both)
+    assert choice(pair).count("<button") == 2 and choice(replace(pair, among=both[:1])) == ""
+    assert Handlers.choose(pair, event(index=1)) == replace(pair, query=both[1])
+    for bad in ({}, {"index": 2}, {"index": -1}, {"index": "1"}):
+        assert Handlers.choose(pair, event(**bad)) == gr.skip()
+    assert Handlers.choose(None, event(index=0)) == gr.skip()
+
+
+def test_what_is_not_known_of_an_uploaded_picture_is_said() -> None:
+    mine, theirs = Source("a.png"), Source("b.png", "id0", "things")
+    assert _unknown(Query((mine,)), "things", ["artist"]) == ["the artist of your picture is not known here"]
+    two = _unknown(Query((mine, theirs)), "things", ["artist", "birth_year"])
+    assert two == ["the artist and birth year of 1 of your pictures is not known here"]
+    assert _unknown(Query((theirs,)), "things", ["artist"]) == [] == _unknown(Query((mine,)), "things", [])
 
 
 def test_a_report_runs_nothing_and_ends_inside_its_frame() -> None:

@@ -1,6 +1,8 @@
 """What programs, models and watchers see: /health, the named endpoints and MCP."""
 
 import base64
+import csv
+import io
 import json
 import urllib.request
 import uuid
@@ -9,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from gradio_client import Client
+from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
@@ -22,11 +24,11 @@ from page.links import link_to, read_link
 from page.shared import Query, Source
 from page.values import picture_bytes
 from pipeline.errors import ImageError, SimileError
-from tests.page.conftest import hit_pictures, run_apart, status
+from tests.page.conftest import LIMIT, hit_pictures, run_apart, status
 
 ENDPOINTS = {
     *("/search", "/collections", "/facets", "/search_image", "/search_text", "/search_by_id"),
-    *("/recommend", "/explain"),
+    *("/recommend", "/explain", "/map", "/compare", "/export"),
 }
 
 
@@ -137,6 +139,66 @@ def test_a_program_can_ask_what_the_page_can(client: Client, picture: Path) -> N
         client.predict(first[1]["id"], "wikiart", api_name="/explain")
     with pytest.raises(AppError, match="knows pictures and no words"):
         client.predict("a lake", "wikiart", api_name="/search_text")
+
+
+def test_a_second_page_goes_on_after_the_first(client: Client, picture: Path) -> None:
+    image = base64.b64encode(picture.read_bytes()).decode()
+
+    def ids(k: int, offset: int = 0) -> list[str]:
+        found = client.predict(image, "wikiart", k=k, offset=offset, api_name="/search_image")
+        return [hit["id"] for hit in found["hits"]]
+
+    every = ids(12)
+    assert ids(6) + ids(6, 6) == every and len(set(every)) == 12
+    upload = client.predict(handle_file(picture), "wikiart", k=3, offset=2, api_name="/search")
+    assert [hit["id"] for hit in upload["hits"]] == every[2:5]
+    near = client.predict(every[0], "wikiart", k=5, offset=1, api_name="/search_by_id")["hits"]
+    whole = client.predict(every[0], "wikiart", k=6, api_name="/search_by_id")["hits"]
+    assert [hit["id"] for hit in near] == [hit["id"] for hit in whole[1:]]
+    for bad in (-1, 1001):
+        with pytest.raises(AppError, match="offset must be a whole number from 0 to 1,000"):
+            client.predict(image, "wikiart", offset=bad, api_name="/search_image")
+
+
+def test_a_program_reads_places_on_the_map(client: Client) -> None:
+    told = client.predict("wikiart", api_name="/map")
+    assert told["points"] == LIMIT == len(told["places"]) and told["missing"] == []
+    assert all(-1 <= place[axis] <= 1 for place in told["places"] for axis in "xy")
+    one, gone = told["places"][7], str(uuid.UUID(int=7))
+    assert one["labels"]["artist"]
+    again = client.predict("wikiart", [one["id"], gone], api_name="/map")
+    assert again["places"] == [one] and again["missing"] == [gone]
+    assert len(client.predict("wikiart", k=5, api_name="/map")["places"]) == 5
+    with pytest.raises(AppError, match="is no id"):
+        client.predict("wikiart", ["../x"], api_name="/map")
+
+
+def test_a_program_compares_two_ways(client: Client) -> None:
+    own = client.predict("wikiart", k=1, api_name="/map")["places"][0]["id"]
+    told = client.predict(own, "wikiart", k=9, api_name="/compare")
+    left, right = ({hit["id"] for hit in told[side]} for side in ("left", "right"))
+    assert len(left) == len(right) == 9 and own not in left | right
+    assert told["shared"] == len(left & right) < 9
+    assert {hit["id"] for hit in told["right"] if hit["shared"]} == left & right
+    assert all(isinstance(hit["distance"], int) for hit in told["right"])
+    same = client.predict(own, "wikiart", right_metric="cosine", right_exact=True, k=9, api_name="/compare")
+    assert same["shared"] == 9, "of 60 pictures the index misses none"
+
+
+def test_a_program_takes_hits_along(client: Client) -> None:
+    own = client.predict("wikiart", k=1, api_name="/map")["places"][0]["id"]
+    hits = client.predict(own, "wikiart", k=20, api_name="/search_by_id")["hits"]
+    first = client.predict(own, "wikiart", k=15, api_name="/export")
+    rest = client.predict(own, "wikiart", k=5, offset=15, api_name="/export")
+    rows = [row for text in (first["text"], rest["text"]) for row in csv.DictReader(io.StringIO(text))]
+    assert [row["id"] for row in rows] == [hit["id"] for hit in hits]
+    assert [int(row["rank"]) for row in rows] == list(range(1, 21)) and first["more"]
+    told = json.loads(client.predict(own, "wikiart", "json", k=2, api_name="/export")["text"])
+    assert told["collection"] == "wikiart" and [hit["id"] for hit in told["hits"]] == [
+        hit["id"] for hit in hits[:2]
+    ]
+    with pytest.raises(AppError, match="there are: csv, json"):
+        client.predict(own, "wikiart", "xlsx", api_name="/export")
 
 
 @pytest.mark.parametrize("image", ["http://127.0.0.1/x.png", "/etc/hostname", "data:image/svg+xml,<svg/>"])

@@ -114,7 +114,7 @@ def test_likes_and_dislikes_move_the_hits(open_page: Any) -> None:
     page.locator("#search-query .chips.dislike img").wait_for()
     page.locator("#search-hits .reason", has_text="not like").first.wait_for()
     assert liked[0] not in hit_pictures(page)
-    page.get_by_role("button", name="Take away").first.click()
+    page.locator("#search-query .chips.like .away").first.click()
     page.locator("#search-query .chips.like").wait_for(state="hidden")
     page.get_by_role("button", name="New search").click()
     page.locator("#examples .card").first.wait_for()
@@ -207,6 +207,11 @@ def test_phone_has_no_sideways_scroll(open_page: Any, scheme: str) -> None:
     page = open_page(390, 844, scheme)
     page.locator("#examples .open").first.click()
     status(page, "cosine")
+    page.evaluate("scrollTo(0, 0)")
+    first = page.locator("#search-hits .card").first.bounding_box()
+    assert first["y"] < 500 and first["y"] + first["height"] < 844, (
+        "the first hits are seen without scrolling"
+    )
     page.locator("#search-hits .open").first.click()
     page.get_by_role("button", name="Search from this").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390

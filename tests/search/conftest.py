@@ -84,7 +84,7 @@ def fill(store: Store, *, calibrated: bool) -> str:
 @pytest.fixture(autouse=True)
 def grey_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedding, "load_encoder", lambda name: GreyEncoder())
-    embedding._loaded_encoder.cache_clear()
+    embedding._encoders.clear()
     embedding._vectors.clear()
 
 

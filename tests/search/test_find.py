@@ -1,6 +1,8 @@
 """Searches over twelve grey pictures whose order is known: grey level 10 · i looks at angle 10 · i."""
 
 import io
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from pipeline.errors import SimileError
 from pipeline.projection import hamming_distances
-from pipeline.search import Collection, Example, Found, Settings
+from pipeline.search import Collection, Example, Found, Settings, embedding
 from tests.search.conftest import IDS, direction, grey
 
 EXACT = Settings(exact=True, k=4)
@@ -76,6 +78,14 @@ def test_a_dislike_moves_hits_to_its_far_side(greys: Collection, metric: Any) ->
     assert max(places(averaged)) <= 5 and min(places(averaged)) < 4
 
 
+@pytest.mark.parametrize("metric", ["cosine", "hamming"])
+@pytest.mark.parametrize("others", [{}, {"combine": "average"}, {"diversity": 0.5}])
+def test_what_is_nearer_to_a_dislike_is_left_out(greys: Collection, metric: Any, others: Any) -> None:
+    """Liked is 50°, disliked 90°: 70° is the middle, and all beyond is nearer to the dislike."""
+    found = greys.find([like(50)], [like(90)], replace(EXACT, metric=metric, k=12, **others))
+    assert set(places(found)) - {7} == set(range(7)) and not found.more
+
+
 def test_filters_and_what_is_excluded(greys: Collection) -> None:
     wanted = replace(EXACT, k=12, filters={"style": ["even"]}, excluded={"artist": ["artist 0", "artist 1"]})
     found = greys.find([like(0)], settings=wanted)
@@ -135,6 +145,25 @@ def test_only_what_is_inside_the_box_counts(greys: Collection) -> None:
     right = greys.find([Example(picture=picture, box=(0.5, 0, 1, 1))], settings=EXACT)
     left = greys.find([Example(picture=picture, box=(0, 0, 0.5, 1))], settings=EXACT)
     assert places(right)[0] == 11 and places(left)[0] == 0
+
+
+def test_a_network_that_many_ask_for_at_once_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def slow(name: str) -> str:
+        loaded.append(name)
+        time.sleep(0.05)
+        return f"network {name}"
+
+    monkeypatch.setattr(embedding, "load_encoder", slow)
+    names = [f"e:{i % 6}" for i in range(24)]  # more than are kept
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(embedding._loaded_encoder, names[:4] * 4))
+    assert found == [f"network {name}" for name in names[:4] * 4] and sorted(loaded) == names[:4]
+    for name in names:
+        embedding._loaded_encoder(name)
+    assert len(embedding._encoders) == embedding.KEPT_ENCODERS
+    embedding._encoders.clear()
 
 
 def test_the_same_bytes_are_embedded_once(greys: Collection, monkeypatch: pytest.MonkeyPatch) -> None:

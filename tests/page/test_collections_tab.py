@@ -1,0 +1,90 @@
+"""What is said of collections: filters and their values, figures, sources, and one that cannot be read."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from page.collections_tab import _measured, _report, _source, _state, overview_html
+from page.filters import MAX_FILTERS, boxes_of, more_filters
+from page.library import Library
+from pipeline.errors import SimileError
+from pipeline.sources import public_name
+
+
+class _Fields:
+    """Stands in for a collection of many fields with 1,119 values each."""
+
+    name, title = "things", "Things"
+
+    def __init__(self, fields: int) -> None:
+        self.filters = [f"field_{i}" for i in range(fields)]
+
+    def facets(self, field: str, filters: Any = None, limit: int = 200) -> list[tuple[str, int]]:
+        return [(f"value {i}", 2000 - i) for i in range(1119)][:limit]
+
+
+def test_filters_say_what_they_leave_out() -> None:
+    boxes = boxes_of(_Fields(6), {"field_5": ["value 1118"]})  # type: ignore[arg-type]
+    assert [box.get("label") for box in boxes[:6]] == [f"Field {i}" for i in range(6)]
+    assert all(box["info"] == "1,000 of 1,119 values, most frequent first" for box in boxes[:6])
+    assert boxes[0]["choices"][0] == ("Value 0 (2,000)", "value 0")
+    assert boxes[5]["choices"][-1][1] == "value 1118" == boxes[5]["value"][0], "what is chosen stays listed"
+    assert len(boxes) == MAX_FILTERS and not boxes[6]["visible"]
+    assert [more_filters(_Fields(n))["visible"] for n in (4, 5)] == [False, True]  # type: ignore[arg-type]
+    assert more_filters(_Fields(15))["label"].endswith(f"the first {MAX_FILTERS} of 15 fields)")  # type: ignore[arg-type]
+
+
+def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home: Path) -> None:
+    for error in (SimileError("things is damaged"), RuntimeError("/home/anna/secret")):
+        library = Library(str(demo_home))
+        there, opened = library.names(), library.open
+        library.names = lambda there=there: ["things", *there]  # type: ignore[method-assign, misc]
+
+        def broken(name: str | None, opened: Any = opened, error: Exception = error) -> Any:
+            if name == "things":
+                raise error
+            return opened(name)
+
+        library.open = broken  # type: ignore[method-assign, assignment]
+        html = overview_html(library)
+        assert html.count('<article class="collection">') == 3 and "anna" not in html
+        assert html.count('role="alert"') == 1 and "WikiArt" in html
+        assert ("Things is damaged" in html) is isinstance(error, SimileError)
+        assert _state(library) == _state(library) and "wikiart__" in _state(library)
+
+
+def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
+    html = overview_html(Library(str(demo_home)))
+    assert "the bundled samples of CIFAR-10" in html and "the bundled samples of WikiArt" in html
+    found = SimpleNamespace(title="Birds")
+    assert _source(found, "/data/birds") == "birds"  # type: ignore[arg-type]
+    assert _source(found, "uoft-cs/cifar10") == "uoft-cs/cifar10"  # type: ignore[arg-type]
+
+
+def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
+    found = {
+        "cosine": {"recall": 0.9904},
+        "hamming": {"recall": 1.0},
+        "bytes": {"total": 211.6, "from": "files"},
+    }
+    assert _measured(found) == ("cosine 0.990 · hamming 1.000", "212 bytes a picture")
+    assert _measured({}) == _measured({"queries": 0}) == ("not measured", "not measured")
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("uoft-cs/cifar10", "uoft-cs/cifar10"),
+        ("/home/anna/pictures/", "pictures"),
+        ("C:\\Users\\anna\\art", "art"),
+    ],
+)
+def test_a_source_is_shown_by_its_hub_id_or_the_name_of_its_folder(source: str, shown: str) -> None:
+    assert public_name(source) == shown
+
+
+def test_where_there_is_no_report_the_command_that_makes_one_is() -> None:
+    found = SimpleNamespace(name="things<", attachment=lambda name: None)
+    assert "<code>python -m ray_jobs.report things&lt;</code>" in _report(found)  # type: ignore[arg-type]

@@ -1,0 +1,59 @@
+"""Compare and Why take over how Search searched: their handlers, over the small index of the samples."""
+
+from pathlib import Path
+
+import pytest
+
+from page import compare_tab, why_tab
+from page.cards import card, source_of
+from page.library import Library
+from page.shared import Query, Searched
+from pipeline.search import Settings
+
+PARTS = ("weights:art-cnn", "cosine", False, "weights:art-vit", "hamming", True)
+
+
+@pytest.fixture
+def library(demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    return Library(str(demo_home))
+
+
+def query_of(library: Library, *places: int) -> Query:
+    """Stored pictures of the sample, which need no network to be searched from."""
+    found = library.open("wikiart")
+    hits = found.examples(max(places) + 1)
+    return Query(tuple(source_of(card(hits[i], found.name)) for i in places))
+
+
+def test_compare_heeds_the_filters_of_search_and_says_so(library: Library) -> None:
+    style, count = library.open("wikiart").facets("style")[0]
+    searched = Searched("wikiart", Settings(filters={"style": [style]}, diversity=0.3, k=3))
+    compare = compare_tab._Handlers(library).compare
+    line, html, cards, _ = compare(query_of(library, 0), searched, "wikiart", *PARTS)
+    assert f"as in Search: Style: {style.replace('_', ' ')}; diversity 0.3" in line
+    assert html.count('<section class="column"') == 2
+    found = library.open("wikiart")
+    styles = {hit.payload["style"] for hit in found.get_many([shown.id for shown in cards])}
+    assert styles == {style} and 2 * (min(24, count) - 1) <= len(cards) <= 2 * min(24, count)
+    elsewhere = Searched("cifar10", Settings(filters={"label": ["cat"]}))
+    line, _, cards, _ = compare(query_of(library, 0), elsewhere, "wikiart", *PARTS)
+    assert "as in Search" not in line and len(cards) == 48
+
+
+def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(library: Library) -> None:
+    query = query_of(library, 0, 5)
+    searched = Searched("wikiart", Settings(encoder="weights:art-vit", k=24))
+    show = why_tab.Handlers(library).show
+    html, before, pair = show(None, None, query, "wikiart", searched)
+    found = library.open("wikiart")
+    by_id = [found.search_id(s.point_id or "", k=60, encoder="weights:art-vit")[0] for s in query.sources]
+    scores = [{hit.id: hit.score for hit in hits}[pair.hit.point_id] for hits in by_id]
+    assert pair.encoder == "weights:art-vit" and pair.among == query.sources
+    assert pair.query == query.sources[scores.index(max(scores))]
+    assert "Seen by weights:art-vit" in html and html.count('aria-pressed="true"') == 1
+    assert f"{max(scores):.3f}" in html
+    html, _, again = show(
+        None, before, query, "wikiart", Searched("wikiart", Settings(encoder="weights:art-cnn"))
+    )
+    assert again.encoder == "weights:art-cnn" and "Seen by weights:art-cnn" in html
