@@ -1,6 +1,7 @@
 """Take points out of a collection for good, and remember that they were taken out on purpose."""
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,9 +29,10 @@ def delete_points(
         filters: field -> values; fields are ANDed, as in a search.
 
     Raises:
-        SimileError: no such collection or field, or nothing that matches.
+        SimileError: no such collection or field, an id that is none, or nothing that matches.
     """
     version, manifest = _live(store, alias)
+    ids = [_point(text) for text in ids]
     chosen = set(ids) & {str(record.id) for record in store.retrieve(version, list(ids))} if ids else set()
     if filters:
         chosen |= _matching(store, version, manifest, filters)
@@ -60,6 +62,13 @@ def restore_points(store: Store, alias: str) -> dict[str, Any]:
     restored = len(deleted_ids(store, version))
     store.attach(version, DELETED, b"[]")
     return {"collection": alias, "version": version, "restored": restored}
+
+
+def _point(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise SimileError(f"'{text}' is no id of a point; they look like {uuid.UUID(int=0)}.") from None
 
 
 def _live(store: Store, alias: str) -> tuple[str, Manifest]:

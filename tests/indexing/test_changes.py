@@ -203,9 +203,14 @@ def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied, ca
     delete.main(["colours", "--filter", "label=blue", "--home", str(home)])
     assert json.loads(capsys.readouterr().out)["deleted"] == 8
     assert colours(home) == {"red": 7, "green": 8}
-    for nothing in (["--id", "nobody"], ["--filter", "label"], []):
+    for nothing, sentence in (
+        (["--id", "nobody"], "'nobody' is no id of a point"),
+        (["--filter", "label"], "must be FIELD=VALUE"),
+        ([], "Name what to delete"),
+    ):
         with pytest.raises(SystemExit):
             delete.main(["colours", *nothing, "--home", str(home)])
+        assert sentence in capsys.readouterr().err
     with pytest.raises(SimileError, match="Nothing in 'colours' matches"):
         delete_points(store, "colours", [red])
     with pytest.raises(SimileError, match="no filter field artist; there are: label"):

@@ -117,7 +117,7 @@ def test_addresses_and_paths_are_not_opened(client: Client, demo_home: Path, as_
 
 def _call(client: Client, named: dict[str, Any]) -> str:
     """The endpoint over plain HTTP: gradio_client would upload the file first."""
-    values = [named["image"], named["collection"], None, "cosine", 5, "{}", False]
+    values = [named["image"], named["collection"], None, "cosine", 5, "{}", False, 0]
     url = f"{client.src.rstrip('/')}/gradio_api/call/search"
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps({"data": values}).encode(), headers)
