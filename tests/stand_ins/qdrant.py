@@ -7,6 +7,7 @@ ignored. It proves what goes over the wire; the engine itself is tested through 
 import json
 import re
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ class QdrantStandIn:
 
     def _listen(self, port: int) -> ThreadingHTTPServer:
         handler = type("Handler", (_Handler,), {"server_state": self})
-        return ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return _Listening(("127.0.0.1", port), handler)
 
     def __enter__(self) -> "QdrantStandIn":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -73,6 +74,13 @@ class QdrantStandIn:
                 if verb == method and found:
                     return action(self, body, *found.groups())
         raise KeyError(f"{method} {path}")
+
+
+class _Listening(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Quiet about clients that were killed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
