@@ -8,7 +8,6 @@ import argparse
 import io
 import json
 import os
-import shutil
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.chromium import find_chromium
 from benchmarks.report import machine, print_table, write_result
 from pipeline.mapping import Map
 from pipeline.mapping.stored import MAP, Labels, write_map
@@ -105,7 +105,7 @@ def frames(made: Map, seconds: float) -> dict[str, Any]:
     with gr.Blocks(analytics_enabled=False, fill_width=True) as blocks:
         map_chart(json.dumps({"notice": ""} | opened.facts))
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, theme=theme(), css=CSS)
-    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    chromium = find_chromium()
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=list(_WEBGL))

@@ -8,7 +8,6 @@ import argparse
 import base64
 import contextlib
 import io
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ import psutil
 from gradio_client import Client
 from PIL import Image
 
+from benchmarks.chromium import find_chromium
 from benchmarks.report import machine, print_table, write_result
 
 __all__ = ["first_paint", "load", "main"]
@@ -90,7 +90,7 @@ def load(
 
 def first_paint(url: str) -> dict[str, float] | None:
     """Seconds in Chromium until something is painted and until the examples are there; None without one."""
-    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    found = find_chromium()
     if found is None:
         return None
     from playwright.sync_api import sync_playwright

@@ -6,7 +6,6 @@ on a narrow screen. Needs requirements-dev.txt and a Chromium.
 
 import argparse
 import io
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+
+from benchmarks.chromium import find_chromium
 
 HERE = Path(__file__).resolve().parent
 MAX_BYTES = 1_500_000
@@ -73,7 +74,7 @@ def _wait(url: str, demo: subprocess.Popen[bytes]) -> None:
 
 
 def _all(url: str, collection: str) -> None:
-    chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+    chromium = find_chromium()
     with sync_playwright() as playwright:
         # the map needs WebGL; without a GPU Chromium draws it by SwiftShader, when asked to
         flags = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]

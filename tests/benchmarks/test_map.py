@@ -1,12 +1,12 @@
 """The benchmark of the map, on few points and for a moment."""
 
 import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from benchmarks.chromium import find_chromium
 from benchmarks.map import frames, synthetic_map
 from pipeline.mapping.stored import read_map, write_map
 
@@ -20,7 +20,7 @@ def test_synthetic_points_are_a_map_that_can_be_kept() -> None:
 
 @pytest.mark.browser
 def test_frames_are_counted_while_the_map_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not shutil.which("chromium") and not os.environ.get("CI"):
+    if not find_chromium() and not os.environ.get("CI"):
         pytest.skip("no Chromium here")
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     with ThreadPoolExecutor(1) as thread:  # Playwright's loop may run on the tests' own

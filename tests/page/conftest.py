@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import pytest
 from filelock import FileLock
 from gradio_client import Client, handle_file
 from PIL import Image
+
+from benchmarks.chromium import find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 60
@@ -139,11 +140,10 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def launch() -> Iterator[Callable[..., Any]]:
     """Starts Chromium with flags."""
-    names = ("chromium", "google-chrome", "chromium-browser")
-    found = next(filter(None, map(shutil.which, names)), None)
+    found = find_chromium()
     if found is None:
         if os.environ.get("CI"):
-            pytest.fail(f"no browser: none of {', '.join(names)} is installed")
+            pytest.fail("no browser: neither Chromium nor Chrome is installed")
         pytest.skip("no Chromium here")
     sync_api = pytest.importorskip("playwright.sync_api")
     camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
