@@ -18,9 +18,10 @@ from pipeline.sources import Source, read_rows
 
 __all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
-BATCH = 64  # rows staged at once
-_AT_WORK = 2  # batches of an actor, which are embedded again when it is killed: 128 rows at most
-GPU_BATCH = 256  # rows; a GPU needs more of them to be busy
+# Rows staged at once, and embedded again when their actor is killed. Fewer would keep threads waiting for each
+# other at the end of every batch; more would cost a slow encoder minutes.
+BATCH = 128
+GPU_BATCH = 256  # a GPU needs more of them to be busy
 
 
 @dataclass
@@ -74,13 +75,10 @@ def embed_missing(
             fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
             batch_size=GPU_BATCH if reservation.actor_gpus else BATCH,
             batch_format="pyarrow",
-            # Two batches at once: while one is written, and its last images are embedded, the other keeps
-            # the threads busy.
+            # In an actor one batch is at work, as Embedder is called by one thread at a time, and one is made
+            # ready; more would wait at one actor while another has none.
             compute=ActorPoolStrategy(
-                size=reservation.actors,
-                max_concurrent_calls_per_actor=_AT_WORK,
-                max_tasks_in_flight_per_actor=_AT_WORK,  # more would wait at one while another has none
-                enable_true_multi_threading=True,
+                size=reservation.actors, max_concurrent_calls_per_actor=2, max_tasks_in_flight_per_actor=2
             ),
             num_cpus=reservation.actor_cpus,
             num_gpus=reservation.actor_gpus or None,

@@ -32,7 +32,7 @@ def peak_memory() -> int:
 
 
 class Embedder:
-    """Answers a batch only after all of it is on storage, so a killed actor loses what it has at work."""
+    """One batch after another, answered when all of it is on storage: a killed actor loses one at most."""
 
     def __init__(self, stagings: dict[str, Staging], threads: int, rows: int) -> None:
         """
@@ -70,16 +70,27 @@ class Embedder:
                 ("bytes_staged", "Bytes of staged vectors and thumbnails"),
             )
         }
+        self.failure: OSError | None = None  # of storage
         self.ready = time.time()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """(image, id, needs) -> one acknowledgement of the batch, after its vectors are on storage."""
+        """(image, id, needs) -> one acknowledgement of the batch, after its vectors are on storage.
+
+        Raises:
+            OSError: they could not be written. The job ends then: what waits here is not even begun with.
+        """
+        if self.failure:
+            raise self.failure
         start = time.perf_counter()
         ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
         name = part_name(ids)
         rejects, staged_bytes = self._before(name, ids, needs), 0
         if rejects is None:
-            rejects, staged_bytes = self._embed(name, ids, needs, image_bytes(batch))
+            try:
+                rejects, staged_bytes = self._embed(name, ids, needs, image_bytes(batch))
+            except OSError as error:
+                self.failure = error
+                raise
         self._count(len(ids), len(rejects), staged_bytes)
         done = {
             "rows": len(ids),

@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline import open_collection
+from pipeline.indexing.embed import BATCH
+from tests.chaos import journal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENCODER = "weights:cifar10-cnn"
@@ -43,6 +45,10 @@ class Place:
     def home(self) -> Path:
         return self.folder / "home"
 
+    @property
+    def journal(self) -> Path:
+        return self.folder / "journal"
+
     def config(self) -> str:
         """Write the YAML; its path."""
         path = self.folder / "chaos.yaml"
@@ -61,7 +67,8 @@ class Place:
         """A job in a process group of its own."""
         command = [sys.executable, "-m", "ray_jobs.index", self.config(), "--home", str(self.home)]
         command += ["--limit", str(self.limit)] if self.limit else []
-        variables = os.environ | self.environment | ({"QDRANT_URL": self.url} if self.url else {})
+        variables = os.environ | journal.variables(self.journal) | self.environment
+        variables |= {"QDRANT_URL": self.url} if self.url else {}
         return subprocess.Popen(
             command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -94,10 +101,11 @@ class Place:
 
 @dataclass
 class Outcome:
-    """What a run cost; everything but `faults` must be zero."""
+    """What a run cost; all from `lost` on must be zero."""
 
     kind: str
     faults: int = 0
+    killed: int = 0  # times that the actors of a job died
     lost: int = 0
     duplicated: int = 0
     twice: int = 0
@@ -109,14 +117,15 @@ class Outcome:
         return not (self.lost or self.duplicated or self.twice or self.failed_queries or self.mixed_queries)
 
 
-def settle(place: Place, outcome: Outcome, account: dict[str, Any], staged_before: int) -> Outcome:
-    """Compare the last run's account with what is on storage and in the store."""
-    stored, staged = place.stored(), place.staged()
+def settle(place: Place, outcome: Outcome, account: dict[str, Any]) -> Outcome:
+    """Compare the last run's account with what is on storage, in the store, and in the actors' journal."""
+    stored, staged, begun = place.stored(), place.staged(), journal.begun(place.journal)
     outcome.lost += account["source"] - account["written"] - account["skipped"] - account["rejected"]
     outcome.lost += len(staged.keys() - set(stored))
     outcome.duplicated += len(stored) - len(set(stored))
     outcome.twice += sum(staged.values()) - len(staged)
-    outcome.twice += max(0, account["embedded"] - (len(staged) - staged_before))
+    outcome.twice += max(0, sum(begun.values()) - len(begun) - outcome.killed * BATCH)
+    assert not staged.keys() - begun.keys(), "the journal misses rows"
     return outcome
 
 

@@ -31,10 +31,10 @@ def driver(place: Place) -> Outcome:
             wait_for(lambda before=before: len(place.staged()) > before, job)
         time.sleep(place.random.uniform(0, 3))
         outcome.faults += job.poll() is None
+        outcome.killed += job.poll() is None
         job.kill()
         job.communicate()
-    staged = len(place.staged())
-    return settle(place, outcome, place.finish(place.start()), staged)
+    return settle(place, outcome, place.finish(place.start()))
 
 
 def actor(place: Place) -> Outcome:
@@ -43,10 +43,9 @@ def actor(place: Place) -> Outcome:
     job = place.start()
     if wait_for(lambda: bool(place.staged()), job):
         time.sleep(place.random.uniform(0, 0.5))
-        outcome.faults += kill_worker(job, "Embedder")
-    account = place.finish(job)
-    # What the job staged before and after the kill was embedded once; `embedded` counts acknowledgements.
-    return settle(place, outcome, account, 0)
+        outcome.killed += kill_worker(job, "Embedder")
+        outcome.faults += outcome.killed
+    return settle(place, outcome, place.finish(job))
 
 
 def writer(place: Place) -> Outcome:
@@ -61,7 +60,7 @@ def writer(place: Place) -> Outcome:
         if wait_for(loading.is_set, job):
             time.sleep(place.random.uniform(0, 0.3))
             outcome.faults += kill_worker(job, "_Writer")
-        return settle(place, outcome, place.finish(job), 0)
+        return settle(place, outcome, place.finish(job))
 
 
 def _is_load(method: str, path: str) -> bool:
@@ -81,7 +80,7 @@ def shaky_store(place: Place) -> Outcome:
             return place.random.choice(["500", "429", "drop", "stall"])
 
         server.fault = fault
-        return settle(place, outcome, place.finish(place.start()), 0)
+        return settle(place, outcome, place.finish(place.start()))
 
 
 def store_away(place: Place) -> Outcome:
@@ -104,8 +103,7 @@ def store_away(place: Place) -> Outcome:
             server.come_back()
         assert "What is staged stays; to go on from there: python -m ray_jobs" in said, said
         server.fault = lambda method, path: None
-        staged = len(place.staged())
-        return settle(place, outcome, place.finish(place.start()), staged)
+        return settle(place, outcome, place.finish(place.start()))
 
 
 def full_disk(place: Place) -> Outcome:
@@ -118,11 +116,11 @@ def full_disk(place: Place) -> Outcome:
         filler = place.home / "filler"
         said = _fill(place, filler)
         outcome.faults += 1
+        outcome.killed += 1  # the batch that found no room is not staged
         assert "disk is full" in said.lower() or "are free; free some space" in said, said
         filler.unlink(missing_ok=True)
         resize(500_000)
-        staged = len(place.staged())
-        return settle(place, outcome, place.finish(place.start()), staged)
+        return settle(place, outcome, place.finish(place.start()))
 
 
 def _fill(place: Place, filler: Path) -> str:
@@ -158,7 +156,7 @@ def corrupt(place: Place) -> Outcome:
     account = place.finish(place.start())
     assert account["rejected"] == bad, account
     assert account["written"] == rows - bad, account
-    return settle(place, outcome, account, 0)
+    return settle(place, outcome, account)
 
 
 def _damage(path: Path, how: str, place: Place) -> bool:
@@ -217,7 +215,7 @@ def _switched(place: Place, outcome: Outcome) -> Outcome:
     for reader in readers:
         reader.join(30)
     assert collection.get(example).payload["_simile"]["credit"] == place.credit
-    return settle(place, outcome, account, len(place.staged()))
+    return settle(place, outcome, account)
 
 
 def _read(collection: Collection, example: str, stop: threading.Event, outcome: Outcome) -> None:
