@@ -18,8 +18,8 @@ from pipeline.sources import Source, read_rows
 
 __all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
-# Rows staged at once, and embedded again when their actor is killed. Fewer would keep threads waiting for each
-# other at the end of every batch; more would cost a slow encoder minutes.
+# Rows staged at once, and embedded again when their actor is killed. Fewer would keep threads waiting for
+# each other at the end of every batch; more would cost a slow encoder minutes.
 BATCH = 128
 GPU_BATCH = 256  # a GPU needs more of them to be busy
 

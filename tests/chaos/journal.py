@@ -14,7 +14,7 @@ _FOLDER = "SIMILE_CHAOS_JOURNAL"
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """Environment of a driver whose workers keep a journal, as `ray job submit --runtime-env-json` gives it."""
+    """Environment of a driver whose workers keep a journal, given as `ray job submit` gives it."""
     folder.mkdir(exist_ok=True)
     # The hook is looked for before workers know the driver's folder.
     known = {_FOLDER: str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -29,7 +29,7 @@ def install() -> None:
     embed = group.embed_group
 
     def noted(encoders, decode_side, rows):  # type: ignore[no-untyped-def]
-        with open(Path(os.environ[_FOLDER]) / str(os.getpid()), "a") as journal:
+        with (Path(os.environ[_FOLDER]) / str(os.getpid())).open("a") as journal:
             journal.write("".join(f"{point}\n" for point, *_ in rows))
         return embed(encoders, decode_side, rows)
 
