@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.linalg import eigh
 
 from pipeline.errors import SimileError
 
@@ -29,6 +30,7 @@ _ITQ_ROWS = 20  # of the sample for each bit: twice as many gain less than 0.01 
 ITQ_ITERATIONS = 30  # of the paper's 50, the last 20 change recall@10 by less than 0.002
 HALF = 0.5  # whitening: divide by the square root of the deviation
 _TINY = 1e-6  # components below this share of the largest deviation carry no signal, only rounding
+_SINGULAR = 1e-9  # of squared singular values
 _ROWS = 4096  # converted to float64 at once
 
 
@@ -207,7 +209,9 @@ def _principal_components(raw: np.ndarray, mean: np.ndarray, dimension: int) -> 
     for start in range(0, len(raw), _ROWS):
         centred = raw[start : start + _ROWS] - mean
         covariance += centred.T @ centred
-    variances, vectors = np.linalg.eigh(covariance / len(raw))
+    last = len(covariance) - 1
+    largest = (max(0, last + 1 - dimension), last)
+    variances, vectors = eigh(covariance / len(raw), subset_by_index=largest, overwrite_a=True)
     deviations = np.sqrt(np.clip(variances[::-1], 0, None))
     kept = min(dimension, int((deviations > _TINY * deviations[0]).sum()), len(raw) - 1)
     if deviations[0] == 0 or kept < 1:
@@ -236,6 +240,17 @@ def _itq_rotation(rows: np.ndarray, seed: int) -> np.ndarray:
     for _ in range(ITQ_ITERATIONS):
         np.matmul(rows, rotation.astype(np.float32), out=corners)
         np.copysign(np.float32(1), corners, out=corners)
-        left, _, right = np.linalg.svd(corners.T @ rows)
-        rotation = (left @ right).T
+        rotation = _nearest_rotation((rows.T @ corners).astype(np.float64))
     return rotation
+
+
+def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
+    """(K, K) float64: the orthogonal factor of the polar decomposition.
+
+    From the eigenvectors of `matrix.T @ matrix`, in a fifth of the time of an SVD.
+    """
+    squares, vectors = np.linalg.eigh(matrix.T @ matrix)
+    if squares[0] <= _SINGULAR * squares[-1]:  # squares have half the digits; then there are too few
+        left, _, right = np.linalg.svd(matrix)
+        return left @ right
+    return (matrix @ vectors / np.sqrt(squares)) @ vectors.T

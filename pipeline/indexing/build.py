@@ -97,7 +97,7 @@ def build(
     targets = [_target(job, name, stagings[name], projections[name]) for name in checked.encoders]
     with account.timed("load"):
         key = build_key(settings, wanted | dict.fromkeys(gone, "gone"), projections)
-        version, loaded = _open(job, checked, base, targets, key)
+        version, loaded = _open(job, checked, base, targets, key, len(rows))
         written, account.loaded_bytes = load_rows(
             store, version, targets, {point: rows[point] for point in to_write - loaded}
         )
@@ -182,7 +182,7 @@ def _target(job: IndexJob, name: str, staging: Staging, projection: Projection) 
 
 
 def _open(
-    job: IndexJob, checked: Checked, base: _Base | None, targets: list[Target], key: str
+    job: IndexJob, checked: Checked, base: _Base | None, targets: list[Target], key: str, points: int
 ) -> tuple[str, set[str]]:
     """The version to write to, and the ids that an interrupted run has already written there."""
     store, config = checked.store, job.config
@@ -199,7 +199,7 @@ def _open(
         dimensions = {target.vector: target.projection.dimension for target in targets}
         codes = {target.code: target.projection.bits for target in targets}
         indexes = payload_indexes(checked.source, config.filters)
-        store.create(version, config, vector_params(config, dimensions, codes), indexes)
+        store.create(version, config, vector_params(config, dimensions, codes, points), indexes)
     mark_unfinished(store, version, key)
     return version, set()
 

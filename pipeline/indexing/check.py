@@ -60,7 +60,7 @@ def recall_of(
 def resident_of(
     store: Store, version: str, facts: dict[str, Any], config: CollectionConfig
 ) -> dict[str, float | str]:
-    """RAM in bytes a picture: `vector` and `code` (what is compared), `links` (both graphs), `total`.
+    """RAM in bytes a picture: `vector` and `code` (what is compared), `links` (the graphs), `total`.
 
     From the engine's files where they can be seen (`from: files`), else computed (`from: estimate`).
     A version too small for a graph is scanned, and compares the originals.
@@ -70,10 +70,11 @@ def resident_of(
     resident = store.resident_bytes(version)
     source = "files" if resident else "estimate"
     links = round(rows * config.hnsw.link_bytes(rows))
+    code_links = links if rows >= config.hnsw.codes_from else 0
     vector = (resident or {}).get(
         facts["vector"], Resident(rows * config.quantization.code_bytes(dimension), links)
     )
-    code = (resident or {}).get(facts["code"], Resident(rows * 16 * -(-bits // 128), links))
+    code = (resident or {}).get(facts["code"], Resident(rows * 16 * -(-bits // 128), code_links))
     each = {
         "vector": (vector.codes / rows) or _FLOAT_BYTES * dimension,
         "code": (code.codes / rows) or _CODE_BYTES * bits,
@@ -99,4 +100,4 @@ def _say(facts: dict[str, Any], min_recall: float) -> None:
                 f"warning: recall@{K} {of['recall']:.4f} is below min_recall {min_recall:g}; raise "
                 f"search.oversampling or search.hnsw_ef, or ask python -m ray_jobs.tune"
             )
-    say(f"check: with both graphs {size['total']:.0f} bytes a picture in RAM ({size['from']})")
+    say(f"check: with the graphs {size['total']:.0f} bytes a picture in RAM ({size['from']})")

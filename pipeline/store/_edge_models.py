@@ -27,23 +27,30 @@ _PAYLOAD_TYPES = {
 def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConfig) -> edge.EdgeConfig:
     """A shard without a write-ahead log, so that any number of processes can read it."""
     hnsw = config.hnsw
+    graph = edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, hnsw.full_scan_kb, payload_m=hnsw.payload_m)
+    none = edge.HnswIndexConfig(0, hnsw.ef_construct, hnsw.full_scan_kb)
     return edge.EdgeConfig(
-        vectors={name: _vector(params) for name, params in vectors.items()},
-        hnsw_config=edge.HnswIndexConfig(
-            hnsw.m, hnsw.ef_construct, hnsw.full_scan_kb, payload_m=hnsw.payload_m
-        ),
+        vectors={
+            name: _vector(params, none if _scanned(params) else graph) for name, params in vectors.items()
+        },
+        hnsw_config=graph,
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
         wal_enabled=False,
     )
 
 
-def _vector(params: models.VectorParams) -> edge.EdgeVectorParams:
+def _scanned(params: models.VectorParams) -> bool:
+    return params.hnsw_config is not None and params.hnsw_config.m == 0
+
+
+def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.EdgeVectorParams:
     half = params.datatype == models.Datatype.FLOAT16
     return edge.EdgeVectorParams(
         params.size,
         _DISTANCES[params.distance],
         datatype=edge.VectorStorageDatatype.Float16 if half else edge.VectorStorageDatatype.Float32,
         quantization_config=quantization(params.quantization_config),
+        hnsw_config=hnsw,
         memory=edge.Memory.Cold if params.on_disk else edge.Memory.Cached,
     )
 

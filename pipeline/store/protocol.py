@@ -41,9 +41,15 @@ class Manifest:
 
 
 def vector_params(
-    config: CollectionConfig, dimensions: dict[str, int], codes: dict[str, int]
+    config: CollectionConfig, dimensions: dict[str, int], codes: dict[str, int], points: int | None = None
 ) -> dict[str, models.VectorParams]:
     """Named vectors of a version: a cosine vector per encoder, and a ±1 code compared by dot product.
+
+    Args:
+        config: of the collection.
+        dimensions: vector -> components.
+        codes: code -> bits.
+        points: how many the version is made for; None: enough for codes to have a graph.
 
     The dot product of two ±1 vectors of D components is D − 2h for Hamming distance h, so h is exact
     with and without rescoring.
@@ -55,6 +61,7 @@ def vector_params(
         payload_m=config.hnsw.payload_m,
         full_scan_threshold=config.hnsw.full_scan_kb,
     )
+    few = points is not None and points < config.hnsw.codes_from
     params = {
         name: models.VectorParams(
             size=size,
@@ -71,7 +78,7 @@ def vector_params(
             distance=models.Distance.DOT,
             on_disk=True,
             datatype=models.Datatype.FLOAT16,  # ±1 is exact in half precision
-            hnsw_config=hnsw,
+            hnsw_config=models.HnswConfigDiff(m=0) if few else hnsw,
             quantization_config=one_bit,
         )
     return params

@@ -52,18 +52,23 @@ def test_kinds(tmp_path: Path, settings: dict[str, Any], code_bytes: int) -> Non
     assert 0.7 < resident.links / (N * config.hnsw.link_bytes(N)) < 1.1
 
 
+@pytest.mark.parametrize("graph", [True, False])
 @pytest.mark.parametrize("bits", [48, 100, 512])
-def test_hamming_distances_of_quantized_codes_are_those_of_numpy(tmp_path: Path, bits: int) -> None:
+def test_hamming_distances_of_quantized_codes_are_those_of_numpy(
+    tmp_path: Path, bits: int, graph: bool
+) -> None:
     """Widths that fill no word of the engine, too; and enough points (1 MB) for a graph and codes."""
     n = 540_000 // bits
     ids = [str(uuid.UUID(int=i)) for i in range(n)]
     codes = Projection.codes(np.random.default_rng(bits).normal(size=(n, bits)))
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     store = EdgeStore(tmp_path)
-    store.create("v", config, vector_params(config, {}, {"cnn_code": bits}), {})
+    store.create("v", config, vector_params(config, {}, {"cnn_code": bits}, None if graph else n), {})
     store.upsert("v", ids, {"cnn_code": codes}, [{}] * n)
     store.finish("v")
-    assert (store.resident_bytes("v") or {})["cnn_code"].codes > 0
+    resident = (store.resident_bytes("v") or {})["cnn_code"]
+    assert resident.codes > 0
+    assert (resident.links > 32 * n) == graph
     true = hamming_distances(codes[5], codes)
     for exact in (True, False):
         for rescore in (True, False):
@@ -73,5 +78,5 @@ def test_hamming_distances_of_quantized_codes_are_those_of_numpy(tmp_path: Path,
             found = [true[uuid.UUID(str(hit.id)).int] for hit in hits]
             assert [(bits - hit.score) / 2 for hit in hits] == found
             assert found == sorted(found)
-            if exact:
+            if exact or not graph:
                 assert found == np.sort(true)[:50].tolist()
