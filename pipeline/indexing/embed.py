@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.indexing.deaths import Marks
 from pipeline.indexing.embedder import Embedder
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.progress import progress
@@ -89,6 +90,7 @@ def embed_missing(
                 for done in batch.to_pylist():
                     _collect(done, result, began)
                     bar.update(done["rows"])
+    Marks.beside(next(iter(stagings.values()))).clear()
     return result
 
 

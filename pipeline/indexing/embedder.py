@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.images import THUMBNAIL_SIDE
-from pipeline.indexing.group import embed_group
+from pipeline.indexing.deaths import MOST_DEATHS, Marks
+from pipeline.indexing.group import Group, embed_group, rejected_group
 from pipeline.indexing.staging import REJECT_COLUMNS, Staging, part_name
 from pipeline.sources import image_bytes
 
@@ -61,6 +62,8 @@ class Embedder:
         self.actor = ray.get_runtime_context().get_actor_id() or "local"
         self.host = socket.gethostname()
         self.node = ray.get_runtime_context().get_node_id()
+        self.marks = Marks.beside(next(iter(stagings.values())))
+        self.died_before = ray.get_runtime_context().was_current_actor_reconstructed
         tags = {"collection": next(iter(stagings.values())).collection}
         self.counters = {
             name: Counter(f"simile_{name}", description, tag_keys=("collection",)).set_default_tags(tags)
@@ -119,11 +122,7 @@ class Embedder:
     def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> tuple[set[str], int]:
         """Decode and embed; stage what worked and what did not. Returns rejected ids and bytes written."""
         rows = list(zip(ids, needs, images, strict=True))
-        step = max(
-            1, min(math.ceil(len(rows) / self.threads), *(e.batch_size for e in self.encoders.values()))
-        )
-        groups = [rows[start : start + step] for start in range(0, len(rows), step)]
-        done = list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
+        done = self._carefully(name, rows) if self.died_before else self._together(rows)
         broken = [reject for group in done for reject in group.broken]
         rejected, size = {row["id"] for row in broken}, 0
         needed = dict(zip(ids, needs, strict=True))
@@ -140,6 +139,25 @@ class Embedder:
                 size += staging.write(name, _part(kept, vectors))
             rejected.update(row["id"] for row in failed)
         return rejected, size
+
+    def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
+        """A few images at a time in each thread."""
+        step = max(
+            1, min(math.ceil(len(rows) / self.threads), *(e.batch_size for e in self.encoders.values()))
+        )
+        groups = [rows[start : start + step] for start in range(0, len(rows), step)]
+        return list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
+
+    def _carefully(self, name: str, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
+        """After a death: if it was this batch that killed, one image after the other, without the killer."""
+        with self.marks.marked(name) as deaths:
+            return [self._alone(row) for row in rows] if deaths else self._together(rows)
+
+    def _alone(self, row: tuple[str, int, bytes | None]) -> Group:
+        with self.marks.marked(row[0]) as deaths:
+            if deaths < MOST_DEATHS:
+                return embed_group(self.encoders, self.decode_side, [row])
+            return rejected_group(self.encoders, row, f"workers died of it, {deaths} times")
 
     def _count(self, rows: int, rejected: int, size: int) -> None:
         for name, value in (("embedded", rows - rejected), ("rejected", rejected)):

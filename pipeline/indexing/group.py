@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from pipeline.images import decode, header_size, thumbnail
 if TYPE_CHECKING:
     from pipeline.encoders import Encoder
 
-__all__ = ["Group", "Output", "embed_group"]
+__all__ = ["Group", "Output", "embed_group", "rejected_group"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,13 @@ def embed_group(
     for row in decoded:
         del row["image"], row["data"]
     return Group(broken, outputs)
+
+
+def rejected_group(encoders: Iterable[str], row: tuple[str, int, bytes | None], reason: str) -> Group:
+    """What becomes of a single image that nobody dares to work on: a reject."""
+    point, _, data = row
+    nothing = Output(np.empty((0, 0), np.float32), [], [])
+    return Group([_rejected(point, "embed", reason, data)], dict.fromkeys(encoders, nothing))
 
 
 def _decode(data: bytes | None, decode_side: int) -> dict[str, Any]:

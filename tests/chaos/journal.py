@@ -1,15 +1,18 @@
 """Which rows were really put through a network: workers write each down before they begin with it.
 
-Acknowledgements would not do: those of a killed actor never come.
+Acknowledgements would not do: those of a killed actor never come. A picture that holds `DEADLY` kills them,
+as one would that crashes a codec.
 """
 
 import json
 import os
+import signal
 from collections import Counter
 from pathlib import Path
 
-__all__ = ["begun", "install", "variables"]
+__all__ = ["DEADLY", "begun", "install", "variables"]
 
+DEADLY = b"kill whoever decodes this"
 _FOLDER = "SIMILE_CHAOS_JOURNAL"
 
 
@@ -31,6 +34,8 @@ def install() -> None:
     def noted(encoders, decode_side, rows):  # type: ignore[no-untyped-def]
         with (Path(os.environ[_FOLDER]) / str(os.getpid())).open("a") as journal:
             journal.write("".join(f"{point}\n" for point, *_ in rows))
+        if any(DEADLY in (data or b"") for *_, data in rows):
+            os.kill(os.getpid(), signal.SIGKILL)
         return embed(encoders, decode_side, rows)
 
     group.embed_group = noted

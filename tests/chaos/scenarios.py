@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline import open_collection
+from pipeline.indexing.deaths import MOST_DEATHS
 from pipeline.search import Collection
 from tests.chaos.jobs import ROOT, Outcome, Place, kill_worker, settle, small_disk, wait_for
+from tests.chaos.journal import DEADLY
 from tests.stand_ins.qdrant import QdrantStandIn
 
 __all__ = ["SCENARIOS"]
@@ -180,6 +182,23 @@ def _damage(path: Path, how: str, place: Place) -> bool:
     return True
 
 
+def deadly(place: Place) -> Outcome:
+    """A picture that kills each worker that decodes it: one reject, and every other picture a point."""
+    outcome = Outcome("deadly picture")
+    pictures = place.folder / "pictures"
+    pictures.mkdir()
+    rows = 150
+    for i in range(rows):
+        Image.new("RGB", (24, 24), (i, 90, 200)).save(pictures / f"{i:03}.png")
+    with (pictures / f"{place.random.randrange(rows):03}.png").open("ab") as picture:
+        picture.write(DEADLY)
+    place.source, place.limit = str(pictures), None
+    account = place.finish(place.start())
+    assert (account["rejected"], account["written"]) == (1, rows - 1), account
+    outcome.faults = outcome.killed = 2 + MOST_DEATHS  # unmarked, its batch marked, itself marked
+    return settle(place, outcome, account)
+
+
 def switches(place: Place) -> Outcome:
     """Versions replace each other while eight readers search."""
     return _switched(place, Outcome("switches"))
@@ -232,6 +251,6 @@ def _read(collection: Collection, example: str, stop: threading.Event, outcome: 
 
 # The short version may not come to the last ones: so each family is among the first.
 SCENARIOS: list[Callable[[Place], Outcome]] = [
-    driver, switches, store_away, full_disk, actor, corrupt, writer, shaky_store, switches_on_server,
+    driver, switches, store_away, full_disk, actor, corrupt, deadly, writer, shaky_store, switches_on_server,
 ]  # fmt: skip
 assert (ROOT / "samples").is_dir()
