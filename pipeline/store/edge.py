@@ -78,7 +78,10 @@ class EdgeStore:
     ) -> None:
         """Write points; every few thousand are flushed and entered in the version's journal."""
         # Buffers are taken over whole, arrays of numpy number by number.
-        buffers = {name: list(map(memoryview, _single(rows))) for name, rows in vectors.items()}
+        buffers: dict[str, list[Any]] = {
+            name: [memoryview(row) for row in np.ascontiguousarray(rows, np.float32)]
+            for name, rows in vectors.items()
+        }
         points = [
             edge.Point(point, {name: rows[i] for name, rows in buffers.items()}, payloads[i])
             for i, point in enumerate(ids)
@@ -283,10 +286,6 @@ class EdgeStore:
                     raise SimileError(f"The store at {self.folder} has no version '{version}'.")
                 shard = self._open[version] = edge.EdgeShard.load(str(folder))
             return shard
-
-
-def _single(rows: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(rows, np.float32)
 
 
 def _payload(fields: list[str] | None) -> bool | list[str]:
