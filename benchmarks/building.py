@@ -39,7 +39,7 @@ def build(folder: Path, points: int, way: str) -> dict[str, float]:
     store, config = EdgeStore(folder), WAYS[way]
     width, bits = config.projection.dimension, config.projection.code_bits
     indexes = dict.fromkeys(FIELDS, models.PayloadSchemaType.KEYWORD)
-    store.create(VERSION, config, vector_params(config, {"v": width}, {"v_code": bits}), indexes)
+    store.create(VERSION, config, vector_params(config, {"v": width}, {"v_code": bits}, points), indexes)
     start = time.perf_counter()
     for first in range(0, points, _BATCH):
         last = min(points, first + _BATCH)
