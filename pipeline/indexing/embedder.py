@@ -6,6 +6,7 @@ import math
 import socket
 import sys
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -63,7 +64,10 @@ class Embedder:
         self.host = socket.gethostname()
         self.node = ray.get_runtime_context().get_node_id()
         self.marks = Marks.beside(next(iter(stagings.values())))
-        self.died_before = ray.get_runtime_context().was_current_actor_reconstructed
+        with warnings.catch_warnings():
+            # Ray asks itself in a way that it warns of.
+            warnings.simplefilter("ignore")
+            self.died_before = ray.get_runtime_context().was_current_actor_reconstructed
         tags = {"collection": next(iter(stagings.values())).collection}
         self.counters = {
             name: Counter(f"simile_{name}", description, tag_keys=("collection",)).set_default_tags(tags)

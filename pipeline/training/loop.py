@@ -1,14 +1,11 @@
-"""What every worker of a run does. Ray Train calls `train_on_worker` once on each."""
+"""Epochs, steps and checkpoints of one worker."""
 
 from __future__ import annotations
 
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,87 +15,19 @@ from torch import nn
 
 from pipeline.training.augment import augment, normalise
 from pipeline.training.config import TrainingConfig
-from pipeline.training.data import Images, collect
+from pipeline.training.data import Images
 from pipeline.training.networks import Embedder, Outputs, build_network
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
+from pipeline.training.progress import Progress
 from pipeline.training.start import begin, fixed_features, remembers
-from pipeline.training.validation import validate
+from pipeline.training.teacher import Teacher, rows_of
 
-__all__ = ["CHECKPOINT", "HISTORY", "train_on_worker"]
+__all__ = ["CHECKPOINT", "HISTORY", "Run"]
 
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
 _BATCH = 50  # images, where nothing is learnt
-_SECONDS_BETWEEN_LINES = 20.0  # of progress within an epoch
-
-
-def train_on_worker(settings: dict[str, Any]) -> None:
-    """Train `settings["config"]` on this worker's part of the data, from the run's last checkpoint on.
-
-    Args:
-        settings: `config` (a TrainingConfig as a dict), `network` (for `build_network`) and `classes`
-            (number of classes of each label column).
-    """
-    import ray.train
-
-    config = TrainingConfig.model_validate(settings["config"])
-    torch.set_num_threads(config.threads)
-    context = ray.train.get_context()
-    rank, world = context.get_world_rank(), context.get_world_size()
-    training = collect(ray.train.get_dataset_shard("training"), config.data.pixels)
-    held_out = (
-        collect(ray.train.get_dataset_shard("validation"), config.data.pixels)
-        if rank == 0 and config.data.validation
-        else None
-    )
-    run = Run(config, settings, training, rank, world)
-    state = ray.train.get_checkpoint()
-    if state:
-        with state.as_directory() as folder:
-            run.restore(Path(folder))
-    for epoch in range(run.epoch, config.epochs):
-        record = run.train_epoch(epoch)
-        last = epoch + 1 == config.epochs
-        if held_out is not None and (last or (epoch + 1) % config.validate_every == 0):
-            record |= validate(run.network, held_out, config, run.device)
-        run.history.append(record)
-        if rank:
-            ray.train.report(record)
-            continue
-        _say(_line(record, config.epochs))
-        with tempfile.TemporaryDirectory() as folder:
-            run.save(Path(folder), epoch + 1)
-            ray.train.report(record, checkpoint=ray.train.Checkpoint.from_directory(folder))
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")  # Ray Train repeats what is printed
-    sys.stderr.flush()
-
-
-def _line(record: dict[str, Any], epochs: int) -> str:
-    shown = (f"{key} {value:.4g}" for key, value in record.items() if key not in ("epoch", "terms"))
-    return f"epoch {record['epoch']}/{epochs}: {', '.join(shown)}"
-
-
-@dataclass
-class _Progress:
-    """One line now and then, because an epoch can take minutes."""
-
-    steps: int
-    epoch: int
-    loud: bool
-    printed: float = 0.0
-
-    def step(self, number: int, loss: float, started: float, images: int) -> None:
-        now = time.monotonic()
-        if not self.loud or now - max(self.printed, started) < _SECONDS_BETWEEN_LINES:
-            return
-        self.printed = now
-        speed = images / (now - started)
-        text = f"  epoch {self.epoch}, step {number}/{self.steps}: loss {loss:.3f}, {speed:.0f} images/s"
-        _say(text)
 
 
 class Run:
@@ -111,9 +40,9 @@ class Run:
         self.device = _device()
         torch.manual_seed(config.seed)
         self.network = build_network(settings["network"])
-        self.teacher = _teacher(config.teacher, self.device)
+        self.teacher = Teacher(config.teacher, self.device) if config.teacher else None
         stays = remembers(self.network, config)
-        self.taught = self._all_taught() if stays and self.teacher is not None else None
+        self.taught = self.teacher.of_all(len(data), self._images) if stays and self.teacher else None
         fixed = begin(self.network, config, data, self.taught, self.device)
         self.objective = Objective(config, settings["classes"])
         if fixed is not None:
@@ -135,7 +64,7 @@ class Run:
             self.network.backbone.eval()  # also the statistics of its norms
         random = torch.Generator().manual_seed(hash((self.config.seed, epoch, self.rank)) % 2**63)
         started, losses, sums = time.monotonic(), 0.0, dict[str, float]()
-        progress = _Progress(self.steps, epoch + 1, self.rank == 0)
+        progress = Progress(self.steps, epoch + 1, self.rank == 0)
         for number, chosen in enumerate(self._batches(random)):
             self._set_rate(epoch * self.steps + number)
             loss, parts = self._step(chosen, epoch, random)
@@ -172,13 +101,14 @@ class Run:
         labels = torch.from_numpy(self.data.labels[chosen.numpy()]).to(self.device)
         with self._precision():
             if self.fixed is not None:
-                taught = self._known(chosen) if self.taught is not None else None
+                taught = rows_of(self.taught, chosen.to(self.device)) if self.taught else None
                 loss, parts = self.model(self.fixed[chosen.to(self.device)], labels, taught)
             else:
                 images = augment(
                     self._images(chosen.numpy()), self.config.augment, self.odd[chosen], epoch, random
                 )
-                loss, parts = self.model(images, labels, self._taught(images))
+                taught = self.teacher.of(images) if self.teacher else None
+                loss, parts = self.model(images, labels, taught)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         if self.config.optimizer.clip:
@@ -205,30 +135,9 @@ class Run:
         found = [self.network.from_fixed(part).embedding for part in fixed.split(_BATCH)]
         self.objective.begin(torch.cat(found), torch.from_numpy(self.data.labels))
 
-    @torch.no_grad()
-    def _all_taught(self) -> Outputs:
-        """The teacher's outputs for all images of this worker."""
-        assert self.teacher is not None
-        parts = []
-        for start in range(0, len(self.data), _BATCH):
-            parts.append(self.teacher(self._images(slice(start, start + _BATCH))))
-        code = torch.cat([p.code for p in parts if p.code is not None]) if self.teacher.code else None
-        classes = {c: torch.cat([p.classes[c] for p in parts]) for c in parts[0].classes}
-        return Outputs(torch.cat([p.embedding for p in parts]), code, classes)
-
-    def _known(self, chosen: torch.Tensor) -> Outputs:
-        assert self.taught is not None
-        found, at = self.taught, chosen.to(self.device)
-        code = found.code[at] if found.code is not None else None
-        return Outputs(found.embedding[at], code, {c: logits[at] for c, logits in found.classes.items()})
-
     def _precision(self) -> Any:
         kind = self.device.type
         return torch.autocast(kind, torch.bfloat16) if self.config.precision == "bfloat16" else nullcontext()
-
-    @torch.no_grad()
-    def _taught(self, images: torch.Tensor) -> Outputs | None:
-        return self.teacher(images) if self.teacher is not None else None
 
     def _set_rate(self, step: int) -> None:
         rate = rate_at(step, self.steps * self.config.epochs, self.config.optimizer)
@@ -293,11 +202,3 @@ def _smallest(count: int, world: int, device: torch.device) -> int:
     number = torch.tensor([count], device=device)
     torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MIN)
     return int(number.item())
-
-
-def _teacher(name: str | None, device: torch.device) -> Embedder | None:
-    if name is None:
-        return None
-    from pipeline.encoders.simile_models import load_embedder
-
-    return load_embedder(name).eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)

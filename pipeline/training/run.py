@@ -61,7 +61,8 @@ def train(job: TrainingJob) -> dict[str, Any]:
     import ray.train
     import ray.train.torch
 
-    from pipeline.training.loop import CHECKPOINT, HISTORY, train_on_worker
+    from pipeline.training.loop import CHECKPOINT, HISTORY
+    from pipeline.training.worker import train_on_worker
 
     job = replace(job, config=complete(job.config))
     config = job.config
