@@ -1,6 +1,6 @@
 // The map in the browser. Gradio's gr.HTML gives: element, trigger, props, watch.
 const $ = (selector) => element.querySelector(selector);
-const [stage, dots, overlay, tip, legend] = [".stage", ".dots", ".overlay", ".tip", ".legend"].map($);
+const [stage, dots, overlay, tip, legend, lost] = [".stage", ".dots", ".overlay", ".tip", ".legend", ".lost"].map($);
 // Petroff, "Accessible color sequences for data visualization" (2021): told apart with any colour vision
 const PALETTE = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"];
 const OTHERS = "#8f8f8f";
@@ -99,6 +99,7 @@ function drawOverlay() {
   const begun = performance.now();
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
   drawMarker(context);
+  lost.hidden = !isEmpty();
   state.took = performance.now() - begun;
 }
 
@@ -130,6 +131,16 @@ function drawPictures(context, width, height, unit, zoom) {
     context.strokeRect(x - side / 2, y - side / 2, side, side);
   }
   return taken.size;
+}
+
+function isEmpty() { // between the dots, or beside them: a visitor needs a way back
+  const { data, field, only } = state;
+  const [left, right] = across.domain(), [bottom, top] = down.domain();
+  for (let i = 0; i < data.n; i++) {
+    const shown = only === null || data.labels[field][i] === only;
+    if (shown && data.x[i] >= left && data.x[i] <= right && data.y[i] >= bottom && data.y[i] <= top) return false;
+  }
+  return true;
 }
 
 function drawMarker(context) {
@@ -295,7 +306,7 @@ $(".always").addEventListener("click", (event) => {
 });
 $(".closer").addEventListener("click", () => state.plot && moveTo(0, 0, 1 / 1.6));
 $(".farther").addEventListener("click", () => state.plot && moveTo(0, 0, 1.6));
-$(".whole").addEventListener("click", () => state.plot && whole());
+for (const one of [$(".whole"), lost]) one.addEventListener("click", () => state.plot && whole());
 
 // Fingers: the library knows the mouse only. One finger is its left button, two are its wheel.
 let spread = null, touched = false;
