@@ -6,7 +6,8 @@ const PALETTE = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59
 const OTHERS = "#8f8f8f";
 const PICTURES_FROM = 1.8; // zoom at which dots turn into pictures
 const MOST_PICTURES = 900, MOST_SHEETS = 8; // drawn in one frame, fetched for one view
-const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: 1 };
+// wide: pixels that a unit of the map takes when all of it is seen; before that no zoom counts as close
+const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: Infinity };
 
 function axis() {
   let domain = [-1, 1], range = [0, 1];
@@ -400,7 +401,7 @@ async function show() {
     const data = unpack(await (await fetched(facts.data)).arrayBuffer());
     if (mine !== turn) return;
     facts.sampled = new Map(Array.from(data.sample, (point, place) => [point, place]));
-    Object.assign(state, { facts, data, field: fewest(facts.fields), only: null, sheets: [] });
+    Object.assign(state, { facts, data, field: fewest(facts.fields), only: null, sheets: [], wide: Infinity });
     state.plot?.destroy();
     state.plot = null;
     drawLegend();

@@ -57,6 +57,7 @@ def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
     page = open_page()
     open_map(page)
     assert coloured(page, "#map .stage") > LIMIT * 5  # dots of 7 px in the colours of styles
+    assert not page.evaluate(f"{SIMILE}.state.shown"), "no pictures before anyone has zoomed"
     labels = page.locator("#map .legend button").all_inner_texts()
     assert sum(int(label.split()[-1].replace(",", "")) for label in labels) == LIMIT
     page.mouse.move(*place_of(page, 7))
