@@ -175,8 +175,8 @@ def _encoder(one: dict[str, Any]) -> str:
 
 def _measured(measured: dict[str, Any]) -> tuple[str, str]:
     """Recall against exact search, and RAM, as the job's check found them."""
-    kept = [(metric, (measured.get(metric) or {}).get("recall")) for metric in ("cosine", "hamming")]
-    recall = " · ".join(f"{metric} {value:.3f}" for metric, value in kept if isinstance(value, int | float))
+    kept = [(name, (measured.get(name.lower()) or {}).get("recall")) for name in ("cosine", "Hamming")]
+    recall = " · ".join(f"{name} {value:.3f}" for name, value in kept if isinstance(value, int | float))
     size = (measured.get("bytes") or {}).get("total")
     memory = f"{size:.0f} bytes a picture" if isinstance(size, int | float) else ""
     return recall or "not measured", memory or "not measured"

@@ -47,6 +47,7 @@ _HTML = f"""
     <div class="stage" tabindex="0" role="application"
          aria-label="Map of pictures. The labels after it list the same pictures.">
       <canvas class="dots"></canvas><canvas class="overlay" aria-hidden="true"></canvas>
+      <button type="button" class="lost" hidden>Nothing is here: whole map</button>
       <div class="tip" hidden><canvas></canvas><p></p></div>
     </div>
     <div class="legend" role="group" aria-label="Show the pictures of one label"></div>
@@ -71,7 +72,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     hits.connect(shared, shared.query)
     visited = gr.State(False)
     shown = [shared.collection, shared.query]
-    chosen = [row, status, hits.grid, hits.cards]
+    chosen = [row, status, hits.grid, hits.cards, search]
     tab.select(lambda: True, None, visited, **_QUIET).then(do.show, shown, chart, **_QUIET)
     changes = [shared.collection.change, shared.query.change]
     gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **_QUIET)
@@ -180,7 +181,7 @@ class Handlers:
 
     def forget(self) -> tuple[Any, ...]:
         """Nothing is chosen."""
-        return gr.update(visible=False), "", "", []
+        return gr.update(visible=False), "", "", [], gr.skip()
 
     def from_cards(self, cards: list[Card]) -> tuple[Any, Any]:
         """Those below the map become one query; of many, an even choice."""
@@ -196,7 +197,9 @@ class Handlers:
             return self.forget()
         counted = f"{count:,} picture{'' if count == 1 else 's'} {where}"
         line = counted if count == len(cards) else f"{len(cards)} of {counted}, spread evenly"
-        return gr.update(visible=True), note(line), grid_html(cards, ordered=False), cards
+        few = "these" if len(cards) <= MOST_SEARCHED else f"{MOST_SEARCHED} of these"
+        html = grid_html(cards, ordered=False)
+        return gr.update(visible=True), note(line), html, cards, gr.update(value=f"Search from {few}")
 
     def _cards(self, opened: OpenMap, at: Sequence[int]) -> list[Card]:
         try:

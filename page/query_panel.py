@@ -1,6 +1,7 @@
 """What is searched from: a place to drop pictures, the pictures gathered so far, and a box over the first."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
@@ -10,7 +11,7 @@ import gradio as gr
 from page.assets import script
 from page.cards import address_of
 from page.shared import Query, Source
-from page.text import note
+from page.text import note, told_apart
 from page.uploads import read_upload, uploaded_path
 from pipeline.errors import SimileError
 from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
@@ -125,11 +126,18 @@ def query_html(query: Query | None, *, fixed: bool = False) -> str:
     """The pictures and words of a query; `fixed`: to look at only."""
     if not query:
         return ""
-    first = _first(query.sources[0], fixed) if query.sources else ""
-    liked = _chips(query.sources[1:], 1, "Also like", "like", fixed)
-    disliked = _chips(query.dislikes, len(query.sources), "Not like", "dislike", fixed)
+    likes, dislikes = _labelled(query.sources), _labelled(query.dislikes)
+    first = _first(*likes[0], fixed) if likes else ""
+    liked = _chips(likes[1:], 1, "Also like", "like", fixed)
+    disliked = _chips(dislikes, len(likes), "Not like", "dislike", fixed)
     buttons = "" if fixed else _buttons()
     return f'<div class="query">{first}{_words(query.text, fixed)}{liked}{disliked}{buttons}</div>'
+
+
+def _labelled(sources: Sequence[Source]) -> list[tuple[Source, str]]:
+    """Pictures with what they are called, escaped; no two of them alike."""
+    labels = told_apart([source.label or "picture" for source in sources])
+    return [(source, escape(label, quote=True)) for source, label in zip(sources, labels, strict=True)]
 
 
 def _words(text: str, fixed: bool) -> str:
@@ -146,8 +154,7 @@ def _away(action: str, index: int, what: str) -> str:
     )
 
 
-def _first(source: Source, fixed: bool) -> str:
-    label = escape(source.label, quote=True)
+def _first(source: Source, label: str, fixed: bool) -> str:
     address = escape(address_of(source), quote=True)
     image = f'<img src="{address}" alt="Searched from: {label}" draggable="false">'
     box = source.box
@@ -170,19 +177,18 @@ def _first(source: Source, fixed: bool) -> str:
         'aria-label="Part of the picture: drag a box, or press Enter and move one with the arrow keys; '
         f'shift and arrows resize it, Escape takes it away">{image}{mark}</div>'
     )
-    away = _away("remove", 0, label or "picture")
+    away = _away("remove", 0, label)
     return f'<div class="crop-frame">{area}{away}</div><div class="below">{below}</div>'
 
 
-def _chips(sources: tuple[Source, ...], start: int, title: str, kind: str, fixed: bool) -> str:
-    if not sources:
+def _chips(labelled: list[tuple[Source, str]], start: int, title: str, kind: str, fixed: bool) -> str:
+    if not labelled:
         return ""
-    items = "".join(_chip(source, start + i, fixed) for i, source in enumerate(sources))
+    items = "".join(_chip(source, label, start + i, fixed) for i, (source, label) in enumerate(labelled))
     return f'<div class="chips {kind}"><h4>{title}</h4><ul>{items}</ul></div>'
 
 
-def _chip(source: Source, index: int, fixed: bool) -> str:
-    label = escape(source.label or "picture", quote=True)
+def _chip(source: Source, label: str, index: int, fixed: bool) -> str:
     image = f'<img src="{escape(address_of(source), quote=True)}" alt="{label}" title="{label}">'
     if fixed:
         return f"<li>{image}</li>"

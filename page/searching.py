@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from page.cards import Card, card
 from page.library import Library
 from page.shared import Query, Source
-from page.text import milliseconds
+from page.text import milliseconds, told_apart
 from page.uploads import read_upload
 from pipeline.calibration import MATCH_TAIL
 from pipeline.errors import SimileError
@@ -39,12 +39,14 @@ def check(metric: object, k: object, offset: object = 0) -> None:
 
 def examples_of(sources: Sequence[Source], found: Collection) -> list[Example]:
     """A stored picture of this collection by its id; of another one, and a part of one, by its pixels."""
-    return [
-        Example(id=source.point_id)
-        if source.point_id and source.collection == found.name and source.box is None
-        else Example(picture=read_upload(source.picture), box=source.box)
-        for source in sources
-    ]
+    return [_example(source, found) for source in sources]
+
+
+def _example(source: Source, found: Collection) -> Example:
+    own = source.point_id if source.collection == found.name else None
+    if own and source.box is None:
+        return Example(id=own)
+    return Example(picture=read_upload(source.picture), box=source.box, part_of=own)
 
 
 def find(
@@ -80,7 +82,7 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
     several = len(hit.like_scores) > 1 or hit.dislike_scores
     if not several and not explained:
         return ""
-    names = [*(_name(source) for source in query.sources), *([f"“{query.text}”"] if query.text else [])]
+    names = [*_names(query.sources), *([f"“{query.text}”"] if query.text else [])]
     scores = hit.like_scores or (hit.score,)
     if settings.combine == "average" and len(scores) > 1:
         text = f"like all {len(scores)} ({sum(scores) / len(scores):.2f})"
@@ -89,13 +91,13 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
         text = f"like {names[best]} ({scores[best]:.2f})"
     if hit.dislike_scores:
         worst = nearest_of(hit.dislike_scores)
-        text += f", not like {_name(query.dislikes[worst])} ({hit.dislike_scores[worst]:.2f})"
+        text += f", not like {_names(query.dislikes)[worst]} ({hit.dislike_scores[worst]:.2f})"
     return text
 
 
-def _name(source: Source) -> str:
-    part = "part of " if source.box else ""
-    return part + (source.label.split(" · ")[0] or "a picture")
+def _names(sources: Sequence[Source]) -> list[str]:
+    names = told_apart([source.label.split(" · ")[0] or "a picture" for source in sources])
+    return [("part of " if source.box else "") + name for source, name in zip(sources, names, strict=True)]
 
 
 def figures(shown: Sequence[Card], found: Collection, answer: Found, settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "rarity",
     "sentence",
     "spoken",
+    "told_apart",
     "unusual_words",
 ]
 
@@ -53,6 +55,18 @@ def spoken(value: Any) -> str:
         parts = (part if part in _PARTICLES else part.capitalize() for part in text.split("-"))
         return sentence(" ".join(parts))
     return sentence(_SUFFIX.sub("-", text).replace("_", " "))
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Names as they are, and numbered where several are the same.
+
+    >>> told_apart(["your picture", "Claude Monet", "your picture"])
+    ['your picture no. 1', 'Claude Monet', 'your picture no. 2']
+    """
+    return [
+        f"{name} no. {names[: at + 1].count(name)}" if names.count(name) > 1 else name
+        for at, name in enumerate(names)
+    ]
 
 
 def closeness(metric: str, score: float, distance: float | int) -> str:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from page.cards import address_of
 from page.shared import Pair
-from page.text import rarity
+from page.text import rarity, told_apart
 from pipeline.encoders.seen import Part
 from pipeline.explain import Explanation, agreeing_bits
 from pipeline.images import data_url, thumbnail
@@ -29,11 +29,12 @@ def choice(pair: Pair) -> str:
     """The pictures of a query, to be taken one at a time; nothing where there is one only."""
     if len(pair.among) < 2:
         return ""
+    labels = told_apart([one.label or "picture" for one in pair.among])
     chips = "".join(
         f'<button type="button" data-index="{i}" aria-pressed="{str(one == pair.query).lower()}" '
-        f'aria-label="Compare with {escape(one.label or "picture", quote=True)}">'
+        f'aria-label="Compare with {escape(label, quote=True)}">'
         f'<img src="{escape(address_of(one), quote=True)}" alt=""></button>'
-        for i, one in enumerate(pair.among)
+        for i, (one, label) in enumerate(zip(pair.among, labels, strict=True))
     )
     return f'<div class="among" role="group" aria-label="Picture of the query">{chips}</div>'
 

@@ -102,7 +102,7 @@ class Handlers:
                 "Only a picture of the collection can be explained as a hit; choose one of them."
             )
         source = pair.query
-        own = source.point_id if source.collection == found.name and source.box is None else None
+        own = source.point_id if source.collection == found.name else None
         data = read_upload(source.picture)
         reasons = found.why(data, pair.hit.point_id, pair.encoder, own, source.box)
         hit = found.get(pair.hit.point_id)

@@ -1,12 +1,13 @@
 // The map in the browser. Gradio's gr.HTML gives: element, trigger, props, watch.
 const $ = (selector) => element.querySelector(selector);
-const [stage, dots, overlay, tip, legend] = [".stage", ".dots", ".overlay", ".tip", ".legend"].map($);
+const [stage, dots, overlay, tip, legend, lost] = [".stage", ".dots", ".overlay", ".tip", ".legend", ".lost"].map($);
 // Petroff, "Accessible color sequences for data visualization" (2021): told apart with any colour vision
 const PALETTE = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"];
 const OTHERS = "#8f8f8f";
 const PICTURES_FROM = 1.8; // zoom at which dots turn into pictures
 const MOST_PICTURES = 900, MOST_SHEETS = 8; // drawn in one frame, fetched for one view
-const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: 1 };
+// wide: pixels that a unit of the map takes when all of it is seen; before that no zoom counts as close
+const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: Infinity };
 
 function axis() {
   let domain = [-1, 1], range = [0, 1];
@@ -99,6 +100,7 @@ function drawOverlay() {
   const begun = performance.now();
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
   drawMarker(context);
+  lost.hidden = !isEmpty();
   state.took = performance.now() - begun;
 }
 
@@ -130,6 +132,16 @@ function drawPictures(context, width, height, unit, zoom) {
     context.strokeRect(x - side / 2, y - side / 2, side, side);
   }
   return taken.size;
+}
+
+function isEmpty() { // between the dots, or beside them: a visitor needs a way back
+  const { data, field, only } = state;
+  const [left, right] = across.domain(), [bottom, top] = down.domain();
+  for (let i = 0; i < data.n; i++) {
+    const shown = only === null || data.labels[field][i] === only;
+    if (shown && data.x[i] >= left && data.x[i] <= right && data.y[i] >= bottom && data.y[i] <= top) return false;
+  }
+  return true;
 }
 
 function drawMarker(context) {
@@ -295,7 +307,7 @@ $(".always").addEventListener("click", (event) => {
 });
 $(".closer").addEventListener("click", () => state.plot && moveTo(0, 0, 1 / 1.6));
 $(".farther").addEventListener("click", () => state.plot && moveTo(0, 0, 1.6));
-$(".whole").addEventListener("click", () => state.plot && whole());
+for (const one of [$(".whole"), lost]) one.addEventListener("click", () => state.plot && whole());
 
 // Fingers: the library knows the mouse only. One finger is its left button, two are its wheel.
 let spread = null, touched = false;
@@ -389,7 +401,7 @@ async function show() {
     const data = unpack(await (await fetched(facts.data)).arrayBuffer());
     if (mine !== turn) return;
     facts.sampled = new Map(Array.from(data.sample, (point, place) => [point, place]));
-    Object.assign(state, { facts, data, field: fewest(facts.fields), only: null, sheets: [] });
+    Object.assign(state, { facts, data, field: fewest(facts.fields), only: null, sheets: [], wide: Infinity });
     state.plot?.destroy();
     state.plot = null;
     drawLegend();

@@ -166,12 +166,13 @@ class Collection:
         start = time.perf_counter()
         examples = embed_examples(self._store, version, facts, [*likes, *dislikes])
         embedded = time.perf_counter()
-        own = [example.id for example in (*likes, *dislikes) if example.id]
+        every = (*likes, *dislikes)
+        own = [one for example in every for one in (example.id, example.part_of) if one]
         n = len(likes)
         search = Search(version, facts, settings, examples[:n], examples[n:], own)
         hits, more = search.run(self._store)
         times = _milliseconds(start, embedded)
-        if own and len(own) == len(examples):
+        if all(example.id for example in every):
             times["embed_ms"] = 0.0  # stored vectors were looked up, no network ran
         return Found(hits, times["embed_ms"], times["search_ms"], more, search.threshold)
 
@@ -284,7 +285,7 @@ class Collection:
             query: the picture that was searched from; of a stored one its thumbnail.
             hit_id: a point of this collection.
             encoder: one of `encoders`.
-            query_id: the query's own point, where it is stored.
+            query_id: the query's own point, where it, or the whole of it, is stored.
             box: the part of `query` that was searched with.
 
         Raises:
@@ -294,7 +295,8 @@ class Collection:
         facts = version.encoder(encoder)
         side = encoder_of(version, facts).decode_side
         first, second = opened(query, side, box), opened(self.get(hit_id).thumbnail, side)
-        return find_reasons(self._store, version, facts, first, second, hit_id, query_id)
+        own = {"part_of" if box else "query_id": query_id}
+        return find_reasons(self._store, version, facts, first, second, hit_id, **own)
 
     def sample(self, n: int) -> list[Hit]:
         """`n` pictures from a random place in the order of ids, which are hashes."""

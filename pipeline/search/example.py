@@ -25,12 +25,14 @@ class Example:
         id: of a stored picture, which is then left out of its own results.
         text: words, for encoders with a text tower.
         box: only this part of `picture`.
+        part_of: id of the stored picture that `picture` is a part of; it is left out of the results, too.
     """
 
     picture: Picture | None = None
     id: str | None = None
     text: str | None = None
     box: Box | None = None
+    part_of: str | None = None
 
     def __post_init__(self) -> None:
         given = [self.picture is not None, bool(self.id), bool(self.text and self.text.strip())]

@@ -66,6 +66,7 @@ def find_reasons(
     hit: Image.Image,
     hit_id: str,
     query_id: str | None = None,
+    part_of: str | None = None,
 ) -> Reasons:
     """Compare two pictures.
 
@@ -74,6 +75,7 @@ def find_reasons(
         query, hit: RGB pictures; of a stored one the thumbnail, which is all there is of it.
         hit_id: point of the hit.
         query_id: point of the query, where it is stored: its vector is then not computed again.
+        part_of: point of which the query is a part; it counts in no rank, as it is no hit.
 
     Raises:
         SimileError: a point that is gone, or a network that cannot show its places.
@@ -87,7 +89,7 @@ def find_reasons(
     found, own = stored[0], stored[-1]
     if query_id is None:
         own = prepare(version, facts, [query])[0]
-    others = [point for point in (hit_id, query_id) if point]
+    others = [point for point in (hit_id, query_id, part_of) if point]
     standings = [_standing(store, version, facts, m, own, found, others) for m in METRICS]
     parts = [seen_part(encoder, picture.size) for picture in (query, hit)]
     explanation = explain(places[0], places[1], projection)

@@ -69,7 +69,7 @@ def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
         "hamming": {"recall": 1.0},
         "bytes": {"total": 211.6, "from": "files"},
     }
-    assert _measured(found) == ("cosine 0.990 · hamming 1.000", "212 bytes a picture")
+    assert _measured(found) == ("cosine 0.990 · Hamming 1.000", "212 bytes a picture")
     assert _measured({}) == _measured({"queries": 0}) == ("not measured", "not measured")
 
 

@@ -1,5 +1,6 @@
 """Compare and Why take over how Search searched: their handlers, over the small index of the samples."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from page.cards import card, source_of
 from page.library import Library
 from page.shared import Query, Searched
 from pipeline.search import Settings
+from tests.page.conftest import LIMIT
 
 PARTS = ("weights:art-cnn", "cosine", False, "weights:art-vit", "hamming", True)
 
@@ -57,3 +59,11 @@ def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(lib
         None, before, query, "wikiart", Searched("wikiart", Settings(encoder="weights:art-cnn"))
     )
     assert again.encoder == "weights:art-cnn" and "Seen by weights:art-cnn" in html
+
+
+def test_why_ranks_the_hits_of_a_part_as_the_search_did(library: Library) -> None:
+    whole = query_of(library, 0)
+    part = Query((replace(whole.sources[0], box=(0.0, 0.0, 0.6, 0.6)),))
+    html, _, pair = why_tab.Handlers(library).show(None, None, part, "wikiart")
+    assert pair.hit.point_id != pair.query.point_id, "the picture that the part is of is no hit"
+    assert "Part of " in html and f"<td>1 of {LIMIT}</td>" in html

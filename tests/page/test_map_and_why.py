@@ -57,6 +57,7 @@ def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
     page = open_page()
     open_map(page)
     assert coloured(page, "#map .stage") > LIMIT * 5  # dots of 7 px in the colours of styles
+    assert not page.evaluate(f"{SIMILE}.state.shown"), "no pictures before anyone has zoomed"
     labels = page.locator("#map .legend button").all_inner_texts()
     assert sum(int(label.split()[-1].replace(",", "")) for label in labels) == LIMIT
     page.mouse.move(*place_of(page, 7))
@@ -91,7 +92,7 @@ def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
     page.mouse.up()
     status(page, f"36 of {LIMIT} pictures in the lasso", "#map-status")
     assert page.locator("#map-hits .card").count() == 36
-    page.get_by_role("button", name="Search from these").click()
+    page.get_by_role("button", name="Search from 8 of these").click()
     status(page, "cosine")
     assert page.locator("#search-query img").count() == 8
 
@@ -111,6 +112,15 @@ def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
     page.keyboard.press("+")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(f"was => {SIMILE}.across.domain()[0] > was[0] + 0.01", arg=before)
+    back = page.get_by_role("button", name="Nothing is here: whole map")
+    assert back.is_hidden()
+    for _ in range(40):
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(100)
+        if back.is_visible():
+            break
+    back.click()
+    back.wait_for(state="hidden")
 
 
 @browsing

@@ -23,13 +23,14 @@ from page.hits import voted
 from page.library import Library
 from page.query_panel import act, query_html, shown, take_upload
 from page.recommend_tab import _unknown
+from page.searching import reason
 from page.shared import MAX_SOURCES, Pair, Query, Source
 from page.text import rarity, spoken
 from page.uploads import UploadsOnly
 from page.visitors import is_counted
 from page.why_html import choice
 from page.why_tab import Handlers
-from pipeline.search import Hit
+from pipeline.search import Hit, Settings
 from tests.page.conftest import run_apart
 
 EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
@@ -140,6 +141,15 @@ def test_every_picture_and_the_words_of_a_query_can_be_taken_away() -> None:
     wordless = act(query, event(action="wordless"))[0]
     assert wordless.text == "" and wordless.sources == query.sources
     assert "data-action" not in query_html(query, fixed=True)
+
+
+def test_two_pictures_of_one_name_are_told_apart() -> None:
+    query = Query((Source("a.png", label="your picture"), Source("b.png", label="your picture")))
+    hit = Hit("id", 0.9, 0.1, {}, b"", like_scores=(0.2, 0.9))
+    assert reason(hit, query, Settings(), explained=False) == "like your picture no. 2 (0.90)"
+    html = query_html(query)
+    assert "Searched from: your picture no. 1" in html and "Take away your picture no. 2" in html
+    assert "no." not in query_html(Query(query.sources[:1]))
 
 
 def test_words_alone_are_a_query_that_shows_and_ends() -> None:

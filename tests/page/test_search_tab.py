@@ -237,6 +237,31 @@ def test_a_keyboard_is_enough(open_page: Any) -> None:
     page.get_by_role("dialog", name="Larger view").wait_for()
 
 
+def test_where_the_keyboard_is_can_be_seen(open_page: Any) -> None:
+    page = open_page()
+    page.locator("#examples .open").first.click()
+    status(page, "cosine")
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_text("More options").first.click()
+    page.locator("#tab-search-button").focus()
+    unseen, names = [], set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        name, outlined = page.evaluate(
+            """() => {
+              const now = document.activeElement, around = [now];
+              while (around.length < 4) around.push(around.at(-1).parentElement ?? document.body);
+              const style = around.map(one => getComputedStyle(one).outlineStyle);
+              return [now.type || now.className || now.tagName, style.some(one => one !== 'none')];
+            }"""
+        )
+        names.add(name)
+        if not outlined and name != "BODY":
+            unseen.append(name)
+    assert {"radio", "checkbox", "range", "number", "button", "crop"} <= names
+    assert unseen == []
+
+
 def test_everything_that_can_be_pressed_has_a_name(open_page: Any) -> None:
     page = open_page(collection="")
     page.locator("#examples .open").first.click()

@@ -147,6 +147,12 @@ def test_only_what_is_inside_the_box_counts(greys: Collection) -> None:
     assert places(right)[0] == 11 and places(left)[0] == 0
 
 
+def test_a_part_of_a_stored_picture_does_not_find_that_picture(greys: Collection) -> None:
+    part = Example(picture=grey(0), box=(0, 0, 0.5, 1), part_of=IDS[0])
+    found = greys.find([part], settings=replace(EXACT, k=11))
+    assert set(places(found)) == set(range(1, 12))
+
+
 def test_a_network_that_many_ask_for_at_once_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
 
