@@ -34,9 +34,11 @@ def histogram(series: Mapping[str, np.ndarray], marks: Mapping[str, float] | Non
         parts.append(_area(share / top, at, name, edges))
     for name, value in (marks or {}).items():
         x = _x(value, edges)
+        side, anchor = (5, "start") if x < 0.8 * _WIDTH else (-5, "end")  # names stay within the chart
         parts.append(
             f'<line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-            f'<text class="mark-name" x="{x + 5:.1f}" y="{_TOP + 10}">{escape(name)}</text>'
+            f'<text class="mark-name" text-anchor="{anchor}" x="{x + side:.1f}" y="{_TOP + 10}">'
+            f"{escape(name)}</text>"
         )
     named = ", ".join(series)
     return (
