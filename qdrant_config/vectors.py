@@ -156,7 +156,7 @@ class HnswConfig(Frozen):
     # Of 50,000 codes of 512 bits the graph finds the nearest in 0.3 ms and misses some; comparing them all
     # takes 0.6 ms, half of the RAM, and a third less of the time to index.
     codes_from: int = Field(
-        200_000, ge=0, description="points from which codes get a graph; fewer are compared one by one"
+        100_000, ge=0, description="points from which codes get a graph; fewer are compared one by one"
     )
 
     def link_bytes(self, points: int) -> float:

@@ -4,12 +4,13 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pipeline._rows import classic_reader
@@ -138,27 +139,29 @@ def load_rows(
 ) -> tuple[set[str], int]:
     """Write rows to a version; returns the ids that the store acknowledged, and their bytes.
 
-    The embedded engine takes one writer, so the driver writes while Ray reads ahead; a server takes many.
+    The embedded engine takes one writer: this process, which also reads, as starting others takes longer than
+    they save. A server takes many.
     """
     if not rows:
         return set(), 0
-    import ray
-
     first, *others = targets
     places = first.staging.places()
     parts = sorted({places[point] for point in rows})
     further = [{p: part for p, part in t.staging.places().items() if p in rows} for t in others]
     load = Load(version, targets, rows, further)
     files, _ = filesystem(first.staging.folder)
-    # One file a task is too many tasks for parts of a hundred rows.
-    blocks = max(1, min(64, len(parts) // 8))
-    with classic_reader():
-        staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
     with progress("load", len(rows)) as bar:
         if not store.parallel_writes:
-            return _drain(staged, lambda batch: load.write(store, batch), bar.update)
+            read_ahead = pads.dataset(parts, filesystem=files, format="parquet").to_batches(batch_size=_BATCH)
+            tables = (pa.Table.from_batches([batch]) for batch in read_ahead)
+            return _drain(tables, lambda batch: load.write(store, batch), bar.update)
+        import ray
         from ray.data import ActorPoolStrategy
 
+        # One file a task is too many tasks for parts of a hundred rows.
+        blocks = max(1, min(64, len(parts) // 8))
+        with classic_reader():
+            staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
         answers = staged.map_batches(
             _Writer,
             fn_constructor_args=(load, store.address, _about_server()),
@@ -167,7 +170,8 @@ def load_rows(
             compute=ActorPoolStrategy(size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
             num_cpus=0.25,
         )
-        return _drain(answers, _Writer.read, bar.update)
+        answered = answers.iter_batches(batch_size=_BATCH, batch_format="pyarrow")
+        return _drain(answered, _Writer.read, bar.update)
 
 
 def _about_server() -> dict[str, str]:
@@ -175,11 +179,13 @@ def _about_server() -> dict[str, str]:
 
 
 def _drain(
-    batches: Any, take: Callable[[pa.Table], tuple[list[str], int]], advance: Callable[[int], Any]
+    batches: Iterable[pa.Table],
+    take: Callable[[pa.Table], tuple[list[str], int]],
+    advance: Callable[[int], Any],
 ) -> tuple[set[str], int]:
     done: set[str] = set()
     size = 0
-    for batch in batches.iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
+    for batch in batches:
         ids, more = take(batch)
         advance(len(set(ids) - done))
         done.update(ids)
