@@ -128,8 +128,9 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only-filtered", action="store_true", help="filtered searches and nothing else")
+    parser.add_argument("--way", choices=list(WAYS), nargs="+", default=list(WAYS))
     options = parser.parse_args(arguments)
-    cases = [(n, way) for n in options.points or _SIZES + options.full * _MORE for way in WAYS]
+    cases = [(n, way) for n in options.points or _SIZES + options.full * _MORE for way in options.way]
     name = "query" + ("-full" if options.full else "") + ("-filtered" if options.only_filtered else "")
     before, results = machine(), list[dict[str, Any]]()
     for points, way in cases:
