@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigh
 
 from pipeline.errors import SimileError
 
@@ -205,6 +204,8 @@ def _principal_components(raw: np.ndarray, mean: np.ndarray, dimension: int) -> 
 
     In float64: single precision would give constant components a deviation of 3e-4 of the largest.
     """
+    from scipy.linalg import eigh  # here, as searching needs none of it
+
     covariance = np.zeros((raw.shape[1], raw.shape[1]))
     for start in range(0, len(raw), _ROWS):
         centred = raw[start : start + _ROWS] - mean
@@ -247,7 +248,7 @@ def _itq_rotation(rows: np.ndarray, seed: int) -> np.ndarray:
 def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     """(K, K) float64: the orthogonal factor of the polar decomposition.
 
-    From the eigenvectors of `matrix.T @ matrix`, in a fifth of the time of an SVD.
+    From the eigenvectors of `matrix.T @ matrix`: `scipy.linalg.polar` takes an SVD, five times as long.
     """
     squares, vectors = np.linalg.eigh(matrix.T @ matrix)
     if squares[0] <= _SINGULAR * squares[-1]:  # squares have half the digits; then there are too few

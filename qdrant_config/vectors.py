@@ -150,7 +150,8 @@ class HnswConfig(Frozen):
     full_scan_kb: int = Field(
         50_000,
         ge=10,
-        description="kilobytes of vectors up to which what a filter leaves is compared without the graph",
+        description="kilobytes of vectors up to which a collection, or what a filter leaves of it, is "
+        "compared without the graph",
     )
 
     # Of 50,000 codes of 512 bits the graph finds the nearest in 0.3 ms and misses some; comparing them all
