@@ -117,16 +117,19 @@ class Handlers:
         return replace(query or Query(), text=(text or "").strip()[:300])
 
     @is_search
-    def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
+    def find(self, searched: Searched | None, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
         """Status, grid, cards, credit; whether more, an export, files and examples are offered; and how it
-        was searched."""
+        was searched. What is shown already stays, with the hits that were added to it: a change of
+        collection asks for a search that may come after the visitor's own."""
         off = gr.update(visible=False)
         if not query:
             return note(HINT), "", [], "", off, off, off, gr.update(visible=True), None
         try:
             found = self._library.open(name)
             settings, beside = _settings(found, knobs)
-            how = Searched(found.name, settings)
+            how = Searched(found.name, settings, query, beside)
+            if how == searched:
+                return (gr.skip(),) * 9
             if beside:
                 shown = self._side_by_side(query, name, settings)
                 return *shown, credit(found.credit), off, off, off, off, how

@@ -71,7 +71,7 @@ def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls
     inputs = [shared.query, shared.collection, *controls.knobs]
     search: dict[str, Any] = {
         "fn": do.find,
-        "inputs": inputs,
+        "inputs": [shared.searched, *inputs],
         "outputs": [
             results.status,
             results.hits.grid,

@@ -79,10 +79,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Searched:
-    """How the Search tab searched last."""
+    """What the Search tab answered last, and how."""
 
     collection: str
     settings: Settings
+    query: Query = Query()
+    beside: bool = False  # in three columns
 
     @staticmethod
     def within(searched: "Searched | None", name: str | None) -> Settings:
@@ -99,6 +101,6 @@ class Shared:
     tabs: gr.Tabs  # output of a handler that returns gr.Tabs(selected=SEARCH)
     collection: gr.Dropdown  # name of the open collection; every tab follows its .change
     query: gr.State  # Query | None: what the Search tab searches from now
-    searched: gr.State  # Searched | None: how it did so last
+    searched: gr.State  # Searched | None: what it answered last, and how
     request: gr.State  # Query | None: set it, and the Search tab searches from it
     pair: gr.State  # Pair | None: set by the "Why?" of a hit; the tab Why follows its .change

@@ -1,13 +1,15 @@
-"""Compare and Why take over how Search searched: their handlers, over the small index of the samples."""
+"""What tabs keep of a search, and take over from it: their handlers, over the small index of the samples."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import pytest
 
 from page import compare_tab, why_tab
 from page.cards import card, source_of
 from page.library import Library
+from page.search_handlers import Handlers
 from page.shared import Query, Searched
 from pipeline.search import Settings
 from tests.page.conftest import LIMIT
@@ -26,6 +28,18 @@ def query_of(library: Library, *places: int) -> Query:
     found = library.open("wikiart")
     hits = found.examples(max(places) + 1)
     return Query(tuple(source_of(card(hits[i], found.name)) for i in places))
+
+
+def test_a_search_that_was_answered_already_takes_no_hits_away(library: Library) -> None:
+    query, knobs = query_of(library, 0), ("cosine", None, "nearest", 5, False, False, 0, "average", False)
+    find = Handlers(library).find
+    *_, cards, _, _, _, _, _, searched = find(None, query, "wikiart", *knobs)
+    assert len(cards) == 5
+    again = find(searched, query, "wikiart", *knobs)
+    assert again == (gr.skip(),) * 9
+    for other in [("hamming", *knobs[1:]), (*knobs[:-1], True)]:
+        assert find(searched, query, "wikiart", *other)[-1] not in (searched, gr.skip())
+    assert find(searched, query_of(library, 1), "wikiart", *knobs)[-1] != searched
 
 
 def test_compare_heeds_the_filters_of_search_and_says_so(library: Library) -> None:
