@@ -95,11 +95,12 @@ function drawOverlay() {
   if (overlay.height !== Math.round(height * ratio)) overlay.height = Math.round(height * ratio);
   const context = overlay.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, width, height);
+  if (!state.clean) context.clearRect(0, 0, width, height);
   const unit = across(1) - across(0), zoom = unit / state.wide;
   const begun = performance.now();
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
   drawMarker(context);
+  state.clean = !state.shown && !state.facts.marker; // what is not touched need not be put on the screen again
   lost.hidden = !isEmpty();
   state.took = performance.now() - begun;
 }
@@ -367,10 +368,30 @@ function fewest(fields) { // labels, but more than one: those the palette tells 
   return fields.reduce((best, of, i) => (size(of) < size(fields[best]) ? i : best), 0);
 }
 
+// The library's own renderer is as large as the window, smooths edges, and draws by way of a second picture
+// of floats to correct brightness. Dots need none of it, and where the processor draws WebGL it is most of
+// the time of a frame.
+function surface({ createRenderer }, width, height) {
+  const canvas = document.createElement("canvas");
+  canvas.getContext("webgl", { antialias: false, preserveDrawingBuffer: true });
+  const renderer = createRenderer({ canvas });
+  renderer.resize(width, height);
+  renderer.render = (draw, target) => {
+    renderer.regl.clear({ color: [0, 0, 0, 0], depth: 1 });
+    draw();
+    const { width, height } = target, context = target.getContext("2d");
+    context.clearRect(0, 0, width, height);
+    context.drawImage(canvas, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height, 0, 0, width, height);
+  };
+  return renderer;
+}
+
 async function start(facts) {
-  const { createScatterplot } = await library(facts.script);
+  const made = await library(facts.script);
   const { width, height } = stage.getBoundingClientRect();
-  const plot = createScatterplot({
+  state.renderer ??= surface(made, width, height);
+  const plot = made.createScatterplot({
+    renderer: state.renderer,
     canvas: dots, width, height, xScale: across, yScale: down, backgroundColor: background(),
     pointSize: facts.points > 20000 ? 2.5 : facts.points > 2000 ? 4 : 7, opacity: facts.points > 20000 ? 0.7 : 0.85,
     performanceMode: facts.points > 20000, // plain squares: at this size nobody sees the difference
@@ -420,7 +441,8 @@ async function show() {
 new ResizeObserver(() => {
   const { width, height } = stage.getBoundingClientRect();
   if (!width) return;
-  if (state.plot) state.plot.set({ width, height });
+  state.renderer?.resize(width, height);
+  state.plot?.set({ width, height });
   later();
 }).observe(stage);
 new MutationObserver(() => state.plot?.set({ backgroundColor: background() })).observe(document.body, { attributeFilter: ["class"] });
