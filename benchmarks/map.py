@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ from benchmarks.report import machine, print_table, write_result
 from pipeline.mapping import Map
 from pipeline.mapping.stored import MAP, Labels, write_map
 
-__all__ = ["frames", "main", "synthetic_map"]
+__all__ = ["frames", "main", "opened", "synthetic_map"]
 
 _CLUSTERS = 40
 _SIDE, _COLUMNS = 32, 30  # of the one sheet of thumbnails: 900 pictures, as many as are drawn at once
@@ -93,6 +94,13 @@ class _Attached:
 
 def frames(made: Map, seconds: float) -> dict[str, Any]:
     """Seconds until the map is drawn; frames a second and 95th percentile of a frame's time, by moving."""
+    with opened(made) as (page, drawn):
+        return {"drawn_s": drawn} | {name: _moved(page, move, seconds) for name, move in _MOVES.items()}
+
+
+@contextmanager
+def opened(made: Map) -> Iterator[tuple[Any, float]]:
+    """A page of Chromium in which the map is drawn, and the seconds that took."""
     import gradio as gr
     from playwright.sync_api import sync_playwright
 
@@ -100,10 +108,10 @@ def frames(made: Map, seconds: float) -> dict[str, Any]:
     from page.map_tab import map_chart
     from page.theme import CSS, theme
 
-    opened = MapFiles().of(_Attached(made))  # type: ignore[arg-type]
-    assert opened is not None
+    files = MapFiles().of(_Attached(made))  # type: ignore[arg-type]
+    assert files is not None
     with gr.Blocks(analytics_enabled=False, fill_width=True) as blocks:
-        map_chart(json.dumps({"notice": ""} | opened.facts))
+        map_chart(json.dumps({"notice": ""} | files.facts))
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, ssr_mode=False, theme=theme(), css=CSS)
     chromium = find_chromium()
     try:
@@ -113,12 +121,10 @@ def frames(made: Map, seconds: float) -> dict[str, Any]:
             start = time.perf_counter()
             page.goto(url)
             page.locator(f"#map .stage[data-points='{len(made.ids)}']").wait_for(timeout=120_000)
-            drawn = round(time.perf_counter() - start, 2)
-            moved = {name: _moved(page, move, seconds) for name, move in _MOVES.items()}
+            yield page, round(time.perf_counter() - start, 2)
             browser.close()
     finally:
         blocks.close(verbose=False)
-    return {"drawn_s": drawn, **moved}
 
 
 def _moved(page: Any, move: Callable[[Any, int, dict[str, float]], None], seconds: float) -> dict[str, float]:

@@ -389,12 +389,14 @@ function surface({ createRenderer }, width, height) {
 async function start(facts) {
   const made = await library(facts.script);
   const { width, height } = stage.getBoundingClientRect();
+  const many = facts.points > 20000;
   state.renderer ??= surface(made, width, height);
   const plot = made.createScatterplot({
     renderer: state.renderer,
     canvas: dots, width, height, xScale: across, yScale: down, backgroundColor: background(),
-    pointSize: facts.points > 20000 ? 2.5 : facts.points > 2000 ? 4 : 7, opacity: facts.points > 20000 ? 0.7 : 0.85,
-    performanceMode: facts.points > 20000, // plain squares: at this size nobody sees the difference
+    pointSize: many ? 2.5 : facts.points > 2000 ? 4 : 7,
+    performanceMode: many, // plain squares: at this size nobody sees the difference
+    opacity: many ? 1 : 0.85, // they are not blended: less than 1 would make their colours lighter than the legend's
     pointColorActive: "#111111", pointColorHover: "#111111", lassoColor: "#1b776a", lassoOnLongPress: false,
   });
   plot.subscribe("view", later);
