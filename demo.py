@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from page.library import Library
 
+LINK_LASTS = timedelta(weeks=1)  # in Gradio's own words "up to 1 week (best effort)"
 HERE = Path(__file__).resolve().parent
 
 
@@ -170,8 +172,12 @@ def _launch(
 def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
     print(f"Simile is at http://{options.host}:{options.port}", flush=True)
     if page.share_url:
-        # Gradio's own words when it makes one: "up to 1 week (best effort)"
-        print(f"Public link, for up to a week and while this runs: {page.share_url}", flush=True)
+        end = datetime.now().astimezone() + LINK_LASTS
+        print(
+            f"Public link: {page.share_url}\nIt expires on {end:%A %d %B %Y at %H:%M (%Z)} at the latest, "
+            "and when this program ends.",
+            flush=True,
+        )
 
 
 def _warm_up(library: "Library") -> None:

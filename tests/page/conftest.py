@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -95,11 +96,17 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class running:  # noqa: N801 (used as a function)
     """`demo.py` in a process, from its first line to its end."""
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, **environment: str) -> None:
         self._port = free_port()
         command = [sys.executable, "demo.py", "--port", str(self._port), *arguments]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+            command,
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            env={**os.environ, **environment},
         )
         self.lines: list[str] = []
         self._ready = threading.Event()
@@ -112,6 +119,15 @@ class running:  # noqa: N801 (used as a function)
             if line.startswith("Simile is at "):
                 self._ready.set()
         self._ready.set()
+
+    def said(self, start: str) -> str:
+        """The rest of the line that starts so, once it is there."""
+        for _ in range(200):
+            found = [line for line in self.lines if line.startswith(start)]
+            if found:
+                return found[0].removeprefix(start).strip()
+            time.sleep(0.1)
+        raise AssertionError(f"no line starts with {start!r}: {''.join(self.lines)}")
 
     def __enter__(self) -> str:
         assert self._ready.wait(240) and self.process.poll() is None, "".join(self.lines)

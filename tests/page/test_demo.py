@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ import demo
 from pipeline.errors import SimileError
 from pipeline.home import store_folder, unfinished_samples
 from tests.page.conftest import LIMIT, ROOT, free_port, running
+from tests.stand_ins import tunnel
 
 
 def _search(client: Client, image: Path | str, collection: str = "wikiart", **others: Any) -> dict[str, Any]:
@@ -162,6 +164,21 @@ def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "no public link could be made" in done.stderr and "Traceback" not in done.stderr
     assert "Simile is at" not in done.stdout
+
+
+def test_a_shared_link_is_searched_and_says_when_it_expires(
+    demo_home: Path, picture: Path, tmp_path: Path
+) -> None:
+    shared = running("--home", str(demo_home), "--share", **tunnel.install(tmp_path))
+    with shared as own:
+        link = shared.said("Public link: ").replace("https:", "http:")  # the stand-in has no certificate
+        assert link != own
+        assert len(_search(Client(link, verbose=False), picture, k=3)["hits"]) == 3
+        until = shared.said("It expires on ")
+        day = datetime.strptime(" ".join(until.split()[1:4]), "%d %B %Y").date()
+        assert timedelta(6) <= day - date.today() <= timedelta(8) and "when this program ends" in until
+    with pytest.raises(OSError):
+        urllib.request.urlopen(link, timeout=10)
 
 
 def test_every_default_network_is_warmed_once_and_one_that_fails_keeps_no_other_waiting() -> None:
