@@ -1,6 +1,7 @@
 """The one choice that all tabs share: which collection is open. New ones appear while the page is open."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -32,7 +33,13 @@ def picker(library: Library) -> gr.Dropdown:
         container=False,
         min_width=160,
         elem_id="collection",
+        visible=_shown(titles),
     )
+
+
+def _shown(collections: Sequence[object]) -> Any:
+    """Hidden where there is nothing to choose, but on the page, so that others hear of the first one."""
+    return True if collections else "hidden"
 
 
 def connect(
@@ -49,7 +56,7 @@ def connect(
             if names == names_before:
                 return (gr.skip(),) * len(outputs)
             kept = chosen if chosen in names else (names[0] if names else None)
-            choice = gr.update(choices=library.titles(), value=kept)
+            choice = gr.update(choices=library.titles(), value=kept, visible=_shown(names))
             return choice, names, gr.update(visible=not names), gr.update(visible=bool(names))
         except Exception as error:
             if not isinstance(error, SimileError):
