@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import warnings
+from contextlib import suppress
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -107,10 +108,9 @@ def _damaged(kind: str | None, error: Exception) -> ImageError:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # broken EXIF raises many things; the pixels are fine all the same
-        return image
+    with suppress(Exception):  # broken EXIF raises many things; the pixels are fine all the same
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -70,7 +70,8 @@ def rejected_group(encoders: Iterable[str], row: tuple[str, int, bytes | None], 
 def _decode(data: bytes | None, decode_side: int) -> dict[str, Any]:
     image = decode(data or b"", min_side=decode_side)
     encoded, kind = thumbnail(image, data)
-    width, height = header_size(data or b"")  # of the source; `image` may be decoded at a smaller scale
+    # of the source: `image` may be decoded at a smaller scale
+    width, height = image.size if encoded is data else header_size(data or b"")
     return {
         "image": image,
         "thumbnail": encoded,
@@ -94,7 +95,7 @@ def _vectors(name: str, encoder: Any, rows: list) -> tuple[np.ndarray, list, lis
             ready.append(row)
     if not ready:
         return np.empty((0, 0), np.float32), [], failed
-    vectors = encoder.encode_tensor(torch.stack(tensors))
+    vectors = encoder.encode_tensor(torch.stack(tensors) if len(tensors) > 1 else tensors[0][None])
     faults = [_fault(vector) for vector in vectors]
     for row, fault in zip(ready, faults, strict=True):
         if fault:
