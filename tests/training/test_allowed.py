@@ -16,6 +16,7 @@ from pipeline.evaluation.reading import read_pool, resolve_splits
 from pipeline.training.allowed import allowed_of
 from pipeline.training.config import DataConfig
 from pipeline.training.data import read_training_data
+from tests.encoders.small_networks import save_timm
 
 SIDE = 32
 EACH = 610  # images of a class: protocols A and B want more than 600
@@ -75,8 +76,9 @@ def test_what_is_read_for_training_is_what_the_evaluation_allows(
         "few": DataConfig(source=str(source), labels=["label"], pixels=SIDE, protocol="b", limit=1000),
     }
     read: dict[str, set[int]] = {}
-    encoder = "weights:cifar10-cnn"
-    pool = read_pool("mirror", resolve_splits(str(source)), [encoder], ["label"], str(tmp_path))
+    save_timm("resnet18", tmp_path / "quick")  # any encoder: nothing is asked of its vectors
+    encoders = [f"{tmp_path / 'quick'}@{SIDE}px"]
+    pool = read_pool("mirror", resolve_splits(str(source)), encoders, ["label"], str(tmp_path))
     for name, config in asked.items():
         data = read_training_data(config)
         rows = [row["pixels"] for part in (data.training, data.validation) for row in part.take_all()]
