@@ -117,10 +117,9 @@ class Handlers:
         return replace(query or Query(), text=(text or "").strip()[:300])
 
     @is_search
-    def find(self, searched: Searched | None, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
+    def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
         """Status, grid, cards, credit; whether more, an export, files and examples are offered; and how it
-        was searched. What is shown already stays, with the hits that were added to it: a change of
-        collection asks for a search that may come after the visitor's own."""
+        was searched."""
         off = gr.update(visible=False)
         if not query:
             return note(HINT), "", [], "", off, off, off, gr.update(visible=True), None
@@ -128,8 +127,6 @@ class Handlers:
             found = self._library.open(name)
             settings, beside = _settings(found, knobs)
             how = Searched(found.name, settings, query, beside)
-            if how == searched:
-                return (gr.skip(),) * 9
             if beside:
                 shown = self._side_by_side(query, name, settings)
                 return *shown, credit(found.credit), off, off, off, off, how
@@ -146,6 +143,19 @@ class Handlers:
             log.exception("a search failed")
             line = note(FAILED, problem=True)
         return line, "", [], "", off, off, off, off, None
+
+    @is_search
+    def find_again(
+        self, searched: Searched | None, query: Query | None, name: str, *knobs: Any
+    ) -> tuple[Any, ...]:
+        """`find`, after a change of collection. It may come after the visitor's own search there, of which it
+        takes nothing away: neither the hits nor those that were added to them.
+        """
+        nothing = (gr.skip(),) * 9
+        if not query:
+            return nothing
+        answer = self.find(query, name, *knobs)
+        return nothing if answer[-1] == searched else answer
 
     def _side_by_side(self, query: Query, name: str, settings: Settings) -> tuple[str, str, list[Card]]:
         """Cosine and Hamming through the index, each against its exact ranking's first hits."""

@@ -71,7 +71,7 @@ def _connect(shared: Shared, do: Handlers, panel: QueryPanel, controls: Controls
     inputs = [shared.query, shared.collection, *controls.knobs]
     search: dict[str, Any] = {
         "fn": do.find,
-        "inputs": [shared.searched, *inputs],
+        "inputs": inputs,
         "outputs": [
             results.status,
             results.hits.grid,
@@ -133,7 +133,8 @@ def _connect_collection(
         **_QUIET,
     }
     shared.page.load(do.restore, None, [shared.collection, link], **_QUIET).then(**show)
-    shared.collection.change(**show).then(**search)
+    again = {"fn": do.find_again, "inputs": [shared.searched, *search["inputs"]]}
+    shared.collection.change(**show).then(**search | again)
     results.examples.click(do.take_example, results.example_cards, shared.query, **_QUIET)
     controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **_QUIET)
 

@@ -32,14 +32,15 @@ def query_of(library: Library, *places: int) -> Query:
 
 def test_a_search_that_was_answered_already_takes_no_hits_away(library: Library) -> None:
     query, knobs = query_of(library, 0), ("cosine", None, "nearest", 5, False, False, 0, "average", False)
-    find = Handlers(library).find
-    *_, cards, _, _, _, _, _, searched = find(None, query, "wikiart", *knobs)
+    handlers, nothing = Handlers(library), (gr.skip(),) * 9
+    *_, cards, _, _, _, _, _, searched = handlers.find(query, "wikiart", *knobs)
     assert len(cards) == 5
-    again = find(searched, query, "wikiart", *knobs)
-    assert again == (gr.skip(),) * 9
+    again = handlers.find_again
+    assert again(searched, query, "wikiart", *knobs) == nothing == again(None, None, "wikiart", *knobs)
     for other in [("hamming", *knobs[1:]), (*knobs[:-1], True)]:
-        assert find(searched, query, "wikiart", *other)[-1] not in (searched, gr.skip())
-    assert find(searched, query_of(library, 1), "wikiart", *knobs)[-1] != searched
+        assert again(searched, query, "wikiart", *other)[-1] not in (searched, gr.skip())
+    for before in (None, Searched("cifar10", searched.settings, query)):
+        assert again(before, query, "wikiart", *knobs)[-1] == searched
 
 
 def test_compare_heeds_the_filters_of_search_and_says_so(library: Library) -> None:
