@@ -155,7 +155,7 @@ class Handlers:
         if not query:
             return nothing
         answer = self.find(query, name, *knobs)
-        return nothing if answer[-1] == searched else answer
+        return nothing if searched and answer[-1] == searched else answer
 
     def _side_by_side(self, query: Query, name: str, settings: Settings) -> tuple[str, str, list[Card]]:
         """Cosine and Hamming through the index, each against its exact ranking's first hits."""

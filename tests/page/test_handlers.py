@@ -41,6 +41,8 @@ def test_a_search_that_was_answered_already_takes_no_hits_away(library: Library)
         assert again(searched, query, "wikiart", *other)[-1] not in (searched, gr.skip())
     for before in (None, Searched("cifar10", searched.settings, query)):
         assert again(before, query, "wikiart", *knobs)[-1] == searched
+    line, *_ = again(None, query, "wikiart", "euclid", *knobs[1:])
+    assert "does not exist" in line, "what fails is said"
 
 
 def test_compare_heeds_the_filters_of_search_and_says_so(library: Library) -> None:

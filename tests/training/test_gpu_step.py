@@ -62,7 +62,6 @@ def test_a_step_on_a_gpu_mixes_no_devices(name: str, monkeypatch: pytest.MonkeyP
     chosen, random = torch.arange(BATCH), torch.Generator().manual_seed(0)
     with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()):
         run = Run(name, "cuda")
-        run.odd = torch.zeros(BATCH, dtype=torch.bool)
         run._step(chosen, 0, random)
         assert (run._precision().device, run._precision().fast_dtype) == ("cuda", torch.bfloat16)
     assert {device for device, _ in run.layers} == {"cuda"}
