@@ -82,9 +82,9 @@ def measure(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[s
     after = network_alone(encoder, tensors)
     alone = (before + after) / 2
     stages = {stage: found["seconds"] for stage, found in job["stages"].items()}
-    start_up = min(actor["start_up"] for actor in job["actors"])
-    working = sum(stages.values()) - stages.get("reserve", 0.0) - start_up
-    embed, whole = job["embedded"] / (stages["embed"] - start_up), job["written"] / working
+    start_up = {stage: found["start_up"] for stage, found in job["stages"].items()}
+    working = sum(stages.values()) - stages["reserve"] - sum(start_up.values())
+    embed, whole = job["embedded"] / (stages["embed"] - start_up["embed"]), job["written"] / working
     return {
         "case": f"{case.encoder} on {case.dataset}",
         "runtime": encoder.runtime,
@@ -97,6 +97,7 @@ def measure(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[s
         "job_seconds": round(working, 1),
         "start_up_seconds": round(job["wall"] - working, 1),
         "stages": stages,
+        "start_up": start_up,
     }
 
 

@@ -125,13 +125,14 @@ def fit_projection(
     Raises:
         ValueError: fewer than two finite rows, or all rows equal.
     """
-    raw = raw[finite_rows(raw)]
+    finite = finite_rows(raw)
+    raw = raw if finite.all() else raw[finite]
     if len(raw) < 2:
         raise ValueError(f"a projection needs two finite vectors or more, got {len(raw)}")
     mean = raw.mean(axis=0, dtype=np.float64)
     deviations, components = _principal_components(raw, mean, max(dimension, code_bits or 0))
     scaled = components / deviations**whitening
-    rows = (raw - mean).astype(np.float32) @ scaled.astype(np.float32)
+    rows = (raw - mean.astype(np.float32)).astype(np.float32, copy=False) @ scaled.astype(np.float32)
     width, bits = (min(wanted, len(deviations)) for wanted in (dimension, code_bits or dimension))
     vectors = _rotated(rows[:, :width], scaled[:, :width], mean, seed)
     if width == bits:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from pipeline.store.protocol import Store
 __all__ = ["K", "Measured", "Queries", "count_found", "exact_scores", "measure"]
 
 K = 10
-_THREADS = 4  # both stores answer several callers at once
 _ROUNDING = 1e-6  # scores of one pair differ by this much between two ways of adding up
 
 
@@ -35,9 +33,19 @@ class Queries:
         self, store: Store, version: str, at: int, k: int, params: models.SearchParams
     ) -> list[models.ScoredPoint]:
         """The k best points other than the query's own."""
-        found = store.query(
-            version, self.vectors[at], using=self.using, limit=k + 1, params=params, fields=[]
+        vector = self.vectors[at]
+        return self._others(
+            at, store.query(version, vector, using=self.using, limit=k + 1, params=params, fields=[]), k
         )
+
+    def ask_all(
+        self, store: Store, version: str, k: int, params: models.SearchParams
+    ) -> list[list[models.ScoredPoint]]:
+        """The same of every query."""
+        found = store.query_many(version, self.vectors, using=self.using, limit=k + 1, params=params)
+        return [self._others(at, hits, k) for at, hits in enumerate(found)]
+
+    def _others(self, at: int, found: list[models.ScoredPoint], k: int) -> list[models.ScoredPoint]:
         return [hit for hit in found if str(hit.id) != self.own[at]][:k]
 
 
@@ -62,12 +70,8 @@ def exact_scores(
     store: Store, version: str, queries: Queries, params: models.SearchParams, k: int = K
 ) -> list[dict[str, float]]:
     """For each query its k exact nearest points: id -> score."""
-
-    def ask(at: int) -> dict[str, float]:
-        return {str(hit.id): hit.score for hit in queries.ask(store, version, at, k, params)}
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(ask, range(len(queries.own))))
+    found = queries.ask_all(store, version, k, params)
+    return [{str(hit.id): hit.score for hit in hits} for hits in found]
 
 
 def measure(

@@ -88,9 +88,9 @@ def try_settings(
             _fill(store, version, config.model_copy(update={"quantization": quantization}), unit, ids)
             truth = truth or exact_scores(store, version, queries, SearchConfig().to_qdrant(K, exact=True))
             codes = len(ids) * quantization.code_bytes(vectors.shape[1])
-            resident = (store.resident_bytes(version) or {}).get(_VECTOR) or Resident(
-                codes, round(len(ids) * config.hnsw.link_bytes(len(ids)))
-            )
+            walked = config.hnsw.over_vectors(len(ids), vectors.shape[1])
+            links = round(len(ids) * config.hnsw.link_bytes(len(ids))) if walked else 0
+            resident = (store.resident_bytes(version) or {}).get(_VECTOR) or Resident(codes, links)
             for search in searches if quantization.kind != "none" else [{"hnsw_ef": s} for s in (64, 128)]:
                 params = SearchConfig.model_validate(search).to_qdrant(K + 1)
                 found = measure(store, version, queries, truth, params)
@@ -107,7 +107,8 @@ def try_settings(
 
 
 def _fill(store: Store, version: str, config: CollectionConfig, unit: np.ndarray, ids: list[str]) -> None:
-    store.create(version, config, vector_params(config, {_VECTOR: unit.shape[1]}, {}), {})
+    params = vector_params(config, {_VECTOR: unit.shape[1]}, {}, len(ids))
+    store.create(version, config, params, {})
     for start in range(0, len(ids), _BATCH):
         part = slice(start, start + _BATCH)
         store.upsert(version, ids[part], {_VECTOR: unit[part]}, [{}] * len(ids[part]))

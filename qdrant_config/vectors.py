@@ -151,7 +151,7 @@ class HnswConfig(Frozen):
         50_000,
         ge=10,
         description="kilobytes of vectors up to which a collection, or what a filter leaves of it, is "
-        "compared without the graph",
+        "compared without the graph; so a collection below has none",
     )
 
     # Of 50,000 codes of 512 bits the graph finds the nearest in 0.3 ms and misses some; comparing them all
@@ -159,6 +159,14 @@ class HnswConfig(Frozen):
     codes_from: int = Field(
         100_000, ge=0, description="points from which codes get a graph; fewer are compared one by one"
     )
+
+    def over_vectors(self, points: int, dimension: int) -> bool:
+        """Whether so many vectors get a graph: in fewer the engine would never walk it."""
+        return 4 * dimension * points > 1024 * self.full_scan_kb
+
+    def over_codes(self, points: int) -> bool:
+        """Whether so many codes get a graph."""
+        return points >= self.codes_from
 
     def link_bytes(self, points: int) -> float:
         """About the most that the graph takes in RAM for one point.

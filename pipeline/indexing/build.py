@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pipeline.errors import SimileError
@@ -94,10 +95,11 @@ def build(
         account.version = base.version
         account.enter(plan, set(), present)
         return
+    expected = len(present | wanted.keys()) - len(gone)
     targets = [_target(job, name, stagings[name], projections[name]) for name in checked.encoders]
     with account.timed("load"):
         key = build_key(settings, wanted | dict.fromkeys(gone, "gone"), projections)
-        version, loaded = _open(job, checked, base, targets, key, len(rows))
+        version, loaded = _open(job, checked, base, targets, key, expected)
         written, account.loaded_bytes = load_rows(
             store, version, targets, {point: rows[point] for point in to_write - loaded}
         )
@@ -107,7 +109,6 @@ def build(
         account.rows["load"] = len(written)
     account.version = version
     account.enter(plan, written | loaded, present - difference.changed)
-    expected = len(present | wanted.keys()) - len(gone)
     counted = store.count(version)
     if not account.balanced or counted != expected:
         raise SimileError(
@@ -186,7 +187,13 @@ def _open(
 ) -> tuple[str, set[str]]:
     """The version to write to, and the ids that an interrupted run has already written there."""
     store, config = checked.store, job.config
+    dimensions = {target.vector: target.projection.dimension for target in targets}
+    codes = {target.code: target.projection.bits for target in targets}
+    params = partial(vector_params, config, dimensions, codes)
+    outgrown = base and params(points) != params(min(points, base.manifest.facts["rows"]))
     if base and store.in_place:
+        if outgrown:
+            store.set_graphs(base.version, config, params(points))
         return base.version, set()  # what was written before a crash is in its marks
     unfinished = find_unfinished(store, config.collection, key)
     drop_unfinished(store, config.collection, except_for=unfinished)
@@ -195,11 +202,11 @@ def _open(
     version = new_version(config.collection)
     if base:
         store.copy(base.version, version)
+        if outgrown:
+            store.set_graphs(version, config, params(points))
     else:
-        dimensions = {target.vector: target.projection.dimension for target in targets}
-        codes = {target.code: target.projection.bits for target in targets}
         indexes = payload_indexes(checked.source, config.filters)
-        store.create(version, config, vector_params(config, dimensions, codes, points), indexes)
+        store.create(version, config, params(points), indexes)
     mark_unfinished(store, version, key)
     return version, set()
 

@@ -70,9 +70,10 @@ def resident_of(
     resident = store.resident_bytes(version)
     source = "files" if resident else "estimate"
     links = round(rows * config.hnsw.link_bytes(rows))
-    code_links = links if rows >= config.hnsw.codes_from else 0
+    vector_links = links if config.hnsw.over_vectors(rows, dimension) else 0
+    code_links = links if config.hnsw.over_codes(rows) else 0
     vector = (resident or {}).get(
-        facts["vector"], Resident(rows * config.quantization.code_bytes(dimension), links)
+        facts["vector"], Resident(rows * config.quantization.code_bytes(dimension), vector_links)
     )
     code = (resident or {}).get(facts["code"], Resident(rows * 16 * -(-bits // 128), code_links))
     each = {

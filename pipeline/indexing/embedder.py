@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import sys
 import time
@@ -16,7 +15,7 @@ import pyarrow as pa
 
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.deaths import MOST_DEATHS, Marks
-from pipeline.indexing.group import Group, embed_group, rejected_group
+from pipeline.indexing.group import Group, cut, embed_group, rejected_group
 from pipeline.indexing.staging import REJECT_COLUMNS, Staging, part_name
 from pipeline.sources import image_bytes
 
@@ -146,10 +145,8 @@ class Embedder:
 
     def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
         """A few images at a time in each thread."""
-        step = max(
-            1, min(math.ceil(len(rows) / self.threads), *(e.batch_size for e in self.encoders.values()))
-        )
-        groups = [rows[start : start + step] for start in range(0, len(rows), step)]
+        best = min(encoder.batch_size for encoder in self.encoders.values())
+        groups = [rows[part] for part in cut(len(rows), self.threads, best)]
         return list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
 
     def _carefully(self, name: str, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:

@@ -37,7 +37,8 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: in
     width = sample.shape[1] - hash_bits
     sample = sample[:, :width]
     code_bits = config.dimension if hash_bits else config.code_bits  # a hash head makes the codes itself
-    good = sample[finite_rows(sample)]
+    finite = finite_rows(sample)
+    good = sample if finite.all() else sample[finite]
     if len(good) < len(sample):
         say(f"fit: {len(sample) - len(good):,} sampled vectors with NaN or infinity are left out")
     if config.kind == "none":

@@ -49,6 +49,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             say(f"trying {retried:,} rejected rows again")
         with account.timed("plan"):
             plan = make_plan(config.collection, checked.source, job.limit)
+            account.start_up["plan"] = plan.start_up
             plan = plan.without(deleted_ids(store, store.aliases().get(config.collection)))
             others = beside(job, checked, plan)
             gone = to_remove(job, others, plan.unreadable.num_rows)
@@ -59,6 +60,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
+            account.start_up["embed"] = min((a["start_up"] for a in result.actors.values()), default=0.0)
             _settle(job, account, plan, stagings)
         rejected = {reject.id for reject in account.rejects}
         rows = rows_of(plan, config.credit or checked.source.credit)

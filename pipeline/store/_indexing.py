@@ -24,7 +24,8 @@ def index_state(info: models.CollectionInfo) -> Literal["needless", "built", "mi
     Returns:
         needless: all vectors together are below the threshold, so no segment can be above it. built: every
         vector is in a graph. missing: some segment must be above the threshold, as the mean is, and no vector
-        is in a graph. unknown: anything else, such as a last small segment that is scanned, or no counts.
+        is in a graph. unknown: anything else, such as a last small segment that is scanned, vectors too few
+        for a graph (m = 0), or no counts.
     """
     vectors = info.config.params.vectors
     if info.points_count is None or info.indexed_vectors_count is None or not isinstance(vectors, dict):
@@ -34,7 +35,9 @@ def index_state(info: models.CollectionInfo) -> Literal["needless", "built", "mi
         return "needless"
     if info.indexed_vectors_count >= info.points_count * len(vectors):
         return "built"
-    scanned = [of.hnsw_config.full_scan_threshold or 0 for of in vectors.values() if of.hnsw_config]
+    walked = [of for of in vectors.values() if not of.hnsw_config or of.hnsw_config.m != 0]
+    scanned = [of.hnsw_config.full_scan_threshold or 0 for of in walked if of.hnsw_config]
+    kilobytes = info.points_count * max(map(_bytes, walked), default=0) / 1024
     expected = kilobytes / max(1, info.segments_count) > max(THRESHOLD_KB, *scanned, 0)
     return "missing" if expected and not info.indexed_vectors_count else "unknown"
 

@@ -21,7 +21,8 @@ from qdrant_config import CollectionConfig
 
 __all__ = ["EdgeStore"]
 
-_FLUSH_EVERY = 2048  # points; what a crash makes the load write again
+_FLUSH_EVERY = 8192  # points; what a crash makes the load write again
+_QUERIES = 100  # in a batch: the engine answers a whole one before anybody else's query
 _UUID_BYTES = 16
 _INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
@@ -99,6 +100,14 @@ class EdgeStore:
         draft = self.folder / f"{copy}.draft"
         shutil.copytree(self._shard_folder(version), draft / "shard")
         draft.replace(self.folder / copy)
+
+    def set_graphs(
+        self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
+    ) -> None:
+        """Open the shard with another configuration, which it keeps; `optimize` builds what is missing."""
+        self.release(version)
+        shard_folder = str(self._shard_folder(version))
+        self._open[version] = edge.EdgeShard.load(shard_folder, translate.shard_config(vectors, config))
 
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points."""
@@ -193,16 +202,28 @@ class EdgeStore:
             with_payload=_payload(fields),
             with_vector=with_vectors or False,
         )
-        return [
-            models.ScoredPoint(
-                id=str(hit.id),
-                version=hit.version,
-                score=hit.score,
-                payload=hit.payload,
-                vector=cast(Any, hit.vector) or None,
-            )
-            for hit in self._shard(version).query(request)
+        return [_scored(hit) for hit in self._shard(version).query(request)]
+
+    def query_many(
+        self,
+        version: str,
+        queries: np.ndarray,
+        *,
+        using: str,
+        limit: int,
+        params: models.SearchParams | None = None,
+    ) -> list[list[models.ScoredPoint]]:
+        """In batches, whose queries share one pass over the points."""
+        searched = translate.search_params(params)
+        requests = [
+            edge.QueryRequest(limit=limit, query=translate.query(query, using), params=searched)
+            for query in queries
         ]
+        batches = (
+            edge.QueryBatchRequest(requests[i : i + _QUERIES]) for i in range(0, len(requests), _QUERIES)
+        )
+        shard = self._shard(version)
+        return [[_scored(hit) for hit in hits] for batch in batches for hits in shard.query_batch(batch)]
 
     def retrieve(
         self,
@@ -286,6 +307,13 @@ class EdgeStore:
                     raise SimileError(f"The store at {self.folder} has no version '{version}'.")
                 shard = self._open[version] = edge.EdgeShard.load(str(folder))
             return shard
+
+
+def _scored(hit: edge.ScoredPoint) -> models.ScoredPoint:
+    vector = cast(Any, hit.vector) or None
+    return models.ScoredPoint(
+        id=str(hit.id), version=hit.version, score=hit.score, payload=hit.payload, vector=vector
+    )
 
 
 def _payload(fields: list[str] | None) -> bool | list[str]:

@@ -49,7 +49,7 @@ def vector_params(
         config: of the collection.
         dimensions: vector -> components.
         codes: code -> bits.
-        points: how many the version is made for; None: enough for codes to have a graph.
+        points: how many the version is made for, as few have no graph; None: enough for one.
 
     The dot product of two ±1 vectors of D components is D − 2h for Hamming distance h, so h is exact
     with and without rescoring.
@@ -61,13 +61,14 @@ def vector_params(
         payload_m=config.hnsw.payload_m,
         full_scan_threshold=config.hnsw.full_scan_kb,
     )
-    few = points is not None and points < config.hnsw.codes_from
+    none = models.HnswConfigDiff(m=0, full_scan_threshold=config.hnsw.full_scan_kb)
+    codes_walked = points is None or config.hnsw.over_codes(points)
     params = {
         name: models.VectorParams(
             size=size,
             distance=models.Distance.COSINE,
             on_disk=config.quantization.kind != "none",  # without codes, queries walk over the originals
-            hnsw_config=hnsw,
+            hnsw_config=hnsw if points is None or config.hnsw.over_vectors(points, size) else none,
             quantization_config=config.quantization.to_qdrant(),
         )
         for name, size in dimensions.items()
@@ -78,7 +79,7 @@ def vector_params(
             distance=models.Distance.DOT,
             on_disk=True,
             datatype=models.Datatype.FLOAT16,  # ±1 is exact in half precision
-            hnsw_config=models.HnswConfigDiff(m=0) if few else hnsw,
+            hnsw_config=hnsw if codes_walked else none,
             quantization_config=one_bit,
         )
     return params
@@ -136,6 +137,11 @@ class Store(Protocol):
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points; unknown ids are no error."""
 
+    def set_graphs(
+        self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
+    ) -> None:
+        """Give the vectors of a version the graphs of `vectors`, once it is finished (again)."""
+
     def loaded(self, version: str) -> set[str]:
         """Ids written to an unfinished version that would survive a crash now."""
 
@@ -183,6 +189,17 @@ class Store(Protocol):
         together; or a `RecommendQuery` over vectors, whose score is Qdrant's own and no similarity. Points
         that score below `score_threshold` are left out.
         """
+
+    def query_many(
+        self,
+        version: str,
+        queries: np.ndarray,
+        *,
+        using: str,
+        limit: int,
+        params: models.SearchParams | None = None,
+    ) -> list[list[models.ScoredPoint]]:
+        """For each of (Q, D) float32 what `query` finds, without payload; sooner than one by one."""
 
     def retrieve(
         self,

@@ -107,6 +107,15 @@ class ServerStore:
         """A server takes additions in place."""
         raise ValueError("a server's versions are not copied")
 
+    def set_graphs(
+        self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
+    ) -> None:
+        """The server begins to build at once, beside the additions."""
+        graphs = {
+            name: models.VectorParamsDiff(hnsw_config=params.hnsw_config) for name, params in vectors.items()
+        }
+        self._send(self.client.update_collection, version, vectors_config=graphs)
+
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points."""
         selector = models.PointIdsList(points=list(ids))
@@ -219,6 +228,25 @@ class ServerStore:
             with_vectors=with_vectors or False,
         )
         return found.points
+
+    def query_many(
+        self,
+        version: str,
+        queries: np.ndarray,
+        *,
+        using: str,
+        limit: int,
+        params: models.SearchParams | None = None,
+    ) -> list[list[models.ScoredPoint]]:
+        """In requests of bounded size."""
+        answers: list[models.QueryResponse] = []
+        for part in request_slices([queries.shape[1] * _FLOAT_BYTES] * len(queries)):
+            requests = [
+                models.QueryRequest(query=query, using=using, limit=limit, params=params)
+                for query in queries[part].astype(np.float32).tolist()
+            ]
+            answers += self._send(self.client.query_batch_points, version, requests)
+        return [answer.points for answer in answers]
 
     def retrieve(
         self,

@@ -7,14 +7,15 @@ from pipeline.indexing.rejects import Reject
 def test_the_table_for_people() -> None:
     account = Account("birds", source=100, written=90, skipped=8, rejected=2, kept=3, removed=1)
     account.stages = {"plan": 1.5, "embed": 45.0}
+    account.start_up = {"plan": 0.5}
     account.rows = {"plan": 100, "embed": 90}
     account.staged_bytes, account.loaded_bytes = 2_500_000, 1_250_000
     account.actors = {"a": {"host": "box", "device": "cpu", "rows": 90, "peak_memory": 800_000_000}}
     account.rejects = [Reject(None, f"a.parquet:{i}", "decode", "truncated") for i in range(2)]
     lines = account.table().splitlines()
-    assert lines[0].split() == ["stage", "seconds", "rows", "rows/s"]
-    assert lines[1].split() == ["plan", "1.5", "100", "66.7"]
-    assert lines[2].split() == ["embed", "45.0", "90", "2.0"]
+    assert lines[0].split() == ["stage", "seconds", "start-up", "rows", "rows/s"]
+    assert lines[1].split() == ["plan", "1.5", "0.5", "100", "66.7"]
+    assert lines[2].split() == ["embed", "45.0", "0.0", "90", "2.0"]
     assert lines[3] == "actor on box (cpu): 90 rows, 800 MB at most"
     assert lines[4].startswith("driver: ")
     assert lines[5] == "written: 2.5 MB staged, 1.2 MB to the store"

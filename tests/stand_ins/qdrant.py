@@ -36,6 +36,7 @@ class QdrantStandIn:
         self.client = QdrantClient(":memory:")
         self.aliases: dict[str, str] = {}
         self.created: dict[str, models.CreateCollection] = {}  # what was asked for, also what it ignores
+        self.updated: dict[str, list[dict]] = {}  # the bodies of updates, by collection
         self.lock = threading.Lock()
         self.api_key = api_key
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
@@ -136,6 +137,11 @@ def _create(state: QdrantStandIn, body: dict, name: str) -> Any:
     return state.client.create_collection(name, vectors_config=wanted.vectors)
 
 
+def _update(state: QdrantStandIn, body: dict, name: str) -> Any:
+    state.updated.setdefault(name, []).append(body)
+    return True
+
+
 def _info(state: QdrantStandIn, body: dict, name: str) -> Any:
     """With a graph of everything, as a server says once it is done."""
     info = state.client.get_collection(name)
@@ -152,6 +158,10 @@ def _upsert(state: QdrantStandIn, body: dict, name: str) -> Any:
     )
     state.client.upsert(name, points)
     return _DONE
+
+
+def _query_many(state: QdrantStandIn, body: dict, name: str) -> Any:
+    return [_query(state, asked, name) for asked in body["searches"]]
 
 
 def _query(state: QdrantStandIn, body: dict, name: str) -> Any:
@@ -230,11 +240,12 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("GET", _NAME + "/exists", lambda s, b, n: {"exists": s.client.collection_exists(n)}),
     ("PUT", _NAME, _create),
     ("GET", _NAME, _info),
-    ("PATCH", _NAME, lambda s, b, n: True),
+    ("PATCH", _NAME, _update),
     ("DELETE", _NAME, lambda s, b, n: s.client.delete_collection(n)),
     ("PUT", _NAME + "/index", lambda s, b, n: _DONE),
     ("PUT", _NAME + "/points", _upsert),
     ("POST", _NAME + "/points/query", _query),
+    ("POST", _NAME + "/points/query/batch", _query_many),
     ("POST", _NAME + "/points", _retrieve),
     ("POST", _NAME + "/points/scroll", _scroll),
     ("POST", _NAME + "/points/count", _count),

@@ -13,14 +13,18 @@ KB = 1024  # bytes of the vector below
 
 
 def seen(
-    points: int | None, indexed: int | None = 0, segments: int = 1, status: Status = Status.GREEN
+    points: int | None,
+    indexed: int | None = 0,
+    segments: int = 1,
+    status: Status = Status.GREEN,
+    graph: models.HnswConfigDiff | None = None,
 ) -> models.CollectionInfo:
     """A collection of vectors of 1 KB with codes of a quarter of that; a graph is for more than 10,000 KB."""
     client = QdrantClient(":memory:")
     client.create_collection(
         "things",
         vectors_config={
-            "v": models.VectorParams(size=KB // 4, distance=models.Distance.COSINE),
+            "v": models.VectorParams(size=KB // 4, distance=models.Distance.COSINE, hnsw_config=graph),
             "v_code": models.VectorParams(
                 size=KB // 8, distance=models.Distance.DOT, datatype=models.Datatype.FLOAT16
             ),
@@ -38,6 +42,7 @@ def seen(
         (seen(20_000, segments=2), "unknown"),  # both may have exactly 10,000 KB
         (seen(20_001, indexed=1), "unknown"),  # begun; a small segment is scanned for ever
         (seen(20_001, indexed=40_002), "built"),  # vectors and codes
+        (seen(20_001, graph=models.HnswConfigDiff(m=0)), "unknown"),  # codes of 5,000 KB; vectors without
         (seen(None), "unknown"),
         (seen(20_001, indexed=None), "unknown"),
     ],
