@@ -101,4 +101,4 @@ def _say(facts: dict[str, Any], min_recall: float) -> None:
                 f"warning: recall@{K} {of['recall']:.4f} is below min_recall {min_recall:g}; raise "
                 f"search.oversampling or search.hnsw_ef, or ask python -m ray_jobs.tune"
             )
-    say(f"check: with the graphs {size['total']:.0f} bytes a picture in RAM ({size['from']})")
+    say(f"check: in all {size['total']:.0f} bytes a picture in RAM, graphs included ({size['from']})")

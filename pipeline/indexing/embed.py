@@ -19,10 +19,11 @@ from pipeline.sources import Source, read_rows
 
 __all__ = ["EmbedResult", "embed_missing", "rejects_of"]
 
-# Rows staged at once, and embedded again when their actor is killed. Fewer would keep threads waiting for
-# each other at the end of every batch; more would cost a slow encoder minutes.
+# Rows at work in an actor, embedded again when it is killed; more would cost a slow encoder minutes.
+# They come in halves: while one is written, the other has the cores.
 BATCH = 128
-GPU_BATCH = 256  # a GPU needs more of them to be busy
+GPU_BATCH = 512  # a GPU needs more of them to be busy
+_HALVES = 2
 
 
 @dataclass
@@ -74,12 +75,14 @@ def embed_missing(
         acknowledged = wanted.map_batches(
             Embedder,
             fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
-            batch_size=GPU_BATCH if reservation.actor_gpus else BATCH,
+            batch_size=(GPU_BATCH if reservation.actor_gpus else BATCH) // _HALVES,
             batch_format="pyarrow",
-            # In an actor one batch is at work, as Embedder is called by one thread at a time, and one is made
-            # ready; more would wait at one actor while another has none.
+            # More tasks would wait at one actor while another has none.
             compute=ActorPoolStrategy(
-                size=reservation.actors, max_concurrent_calls_per_actor=2, max_tasks_in_flight_per_actor=2
+                size=reservation.actors,
+                max_concurrent_calls_per_actor=_HALVES,
+                max_tasks_in_flight_per_actor=_HALVES,
+                enable_true_multi_threading=True,
             ),
             num_cpus=reservation.actor_cpus,
             num_gpus=reservation.actor_gpus or None,

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
     _Ready = tuple[dict[str, Any], bytes | None, torch.Tensor]  # the row, its file, what the network takes
 
-__all__ = ["Group", "Output", "cut", "embed_group", "rejected_group"]
-
-# Images made ready one after the other before a network, which needs all of the cache, sees them: an image
-# takes 4 % less of a core than one by one. More gain nothing.
-_AT_ONCE = 8
+__all__ = ["Group", "Output", "embed_group", "rejected_group"]
 
 
 @dataclass(frozen=True)
@@ -42,25 +38,6 @@ class Group:
 
     broken: list[dict[str, Any]]
     outputs: dict[str, Output]
-
-
-def cut(rows: int, threads: int, batch_size: int) -> list[slice]:
-    """Groups for threads that take one after the other; smaller at the end, where a thread waits for others.
-
-    >>> [part.stop - part.start for part in cut(32, threads=2, batch_size=1)]
-    [8, 6, 4, 3, 2, 2, 1, 1, 1, 1, 1, 1, 1]
-
-    Args:
-        batch_size: images that the networks like best; no group is smaller, unless threads would be idle.
-    """
-    share = -(-rows // threads)
-    parts, start = [], 0
-    while start < rows:
-        fitting = min(max(_AT_ONCE, batch_size), max(batch_size, (rows - start) // (2 * threads)))
-        stop = min(rows, start + max(1, min(share, fitting)))
-        parts.append(slice(start, stop))
-        start = stop
-    return parts
 
 
 def embed_group(

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pipeline.indexing.group import cut, embed_group
+from pipeline.indexing.group import embed_group
 
 
 class Mean:
@@ -75,23 +75,3 @@ def test_size_and_thumbnail_are_kept_and_pixels_dropped(group) -> None:
     assert (blue["width"], blue["height"]) == (6, 3)
     assert Image.open(io.BytesIO(blue["thumbnail"])).size == (6, 3)
     assert not {"image", "data"} & set(blue)
-
-
-@pytest.mark.parametrize("rows", [0, 1, 2, 5, 31, 128, 256])
-@pytest.mark.parametrize("threads", [1, 2, 4, 7])
-@pytest.mark.parametrize("batch_size", [1, 3, 16, 128])
-def test_every_row_is_in_one_group_and_no_thread_waits_long(rows, threads, batch_size):
-    parts = cut(rows, threads, batch_size)
-    sizes = [part.stop - part.start for part in parts]
-    assert [i for part in parts for i in range(part.start, part.stop)] == list(range(rows))
-    assert sizes == sorted(sizes, reverse=True)
-    assert max(sizes, default=0) <= min(-(-rows // threads), max(8, batch_size))
-
-
-def test_a_gpu_gets_large_groups_and_a_slow_network_small_ones_at_the_end():
-    def sizes(parts):
-        return [part.stop - part.start for part in parts]
-
-    assert sizes(cut(256, 4, 128)) == [64] * 4
-    assert sizes(cut(128, 2, 1))[:4] == [8] * 4
-    assert sizes(cut(128, 2, 1))[-2:] == [1, 1]

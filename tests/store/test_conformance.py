@@ -79,7 +79,7 @@ def test_exact_cosine_agrees_with_numpy(store: Store, version: str) -> None:
 
 def test_many_queries_find_what_each_finds_alone(store: Store, version: str) -> None:
     together = store.query_many(version, VECTORS[:250], using="cnn", limit=5, params=EXACT)
-    assert [[(hit.id, hit.payload) for hit in hits][0] for hits in together] == [(i, None) for i in IDS[:250]]
+    assert [(hits[0].id, hits[0].payload) for hits in together] == [(point, None) for point in IDS[:250]]
     for row in (0, 99, 100, 249):  # around the ends of batches
         alone = store.query(version, VECTORS[row], using="cnn", limit=5, params=EXACT, fields=[])
         assert [hit.id for hit in together[row]] == [hit.id for hit in alone]
