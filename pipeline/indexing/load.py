@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,8 +153,7 @@ def load_rows(
     with progress("load", len(rows)) as bar:
         if not store.parallel_writes:
             read_ahead = pads.dataset(parts, filesystem=files, format="parquet").to_batches(batch_size=_BATCH)
-            tables = (pa.Table.from_batches([batch]) for batch in read_ahead)
-            return _drain(tables, lambda batch: load.write(store, batch), bar.update)
+            return _drain(_joined(read_ahead), lambda batch: load.write(store, batch), bar.update)
         import ray
         from ray.data import ActorPoolStrategy
 
@@ -172,6 +171,18 @@ def load_rows(
         )
         answered = answers.iter_batches(batch_size=_BATCH, batch_format="pyarrow")
         return _drain(answered, _Writer.read, bar.update)
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Tables of `_BATCH` rows or a few more: parts are smaller, and each write has its price."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= _BATCH:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _about_server() -> dict[str, str]:

@@ -89,7 +89,8 @@ class Staging:
 
     def gather(self, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """(F, D) float16 of those of `ids` that are staged, in their order, and (N,) bool which those are."""
-        table = _read(self.folder, ["id", "vector"], pads.field("id").isin(pa.array(sorted(set(ids)))))
+        table = _read(self.folder, ["id", "vector"], pads.field("id").isin(pa.array(ids, pa.string())))
+        # A row can be staged twice: by a batch that was cut differently after a crash.
         at = {point: row for row, point in enumerate(table["id"].to_pylist())}
         there = np.array([point in at for point in ids], bool)
         rows = [at[point] for point in ids if point in at]
@@ -110,14 +111,7 @@ class Staging:
     def sample(self, size: int, among: set[str]) -> np.ndarray:
         """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
         chosen = sorted(among & self.ids())[:size]
-        if not chosen:
-            return np.empty((0, 0), np.float32)
-        where = pads.field("id").isin(pa.array(chosen))
-        table = _read(self.folder, ["id", "vector"], where).sort_by("id")
-        ids = table["id"].to_pylist()
-        # A row can be staged twice: by a batch that was cut differently after a crash.
-        unique = [i for i, point in enumerate(ids) if i == 0 or point != ids[i - 1]]
-        return vectors_of(table.take(unique)).astype(np.float32)
+        return self.gather(chosen)[0].astype(np.float32)
 
 
 def _write(folder: str, name: str, rows: pa.Table) -> int:
