@@ -145,10 +145,9 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
 
 def _collect(done: dict[str, Any], result: EmbedResult, began: float) -> None:
     """Enter the acknowledgement of a batch."""
-    empty = {"host": done["host"], "node": done["node"], "device": done["device"], "rows": 0, "seconds": 0.0}
+    empty = {"host": done["host"], "node": done["node"], "device": done["device"], "rows": 0}
     actor = result.actors.setdefault(done["actor"], empty)
     actor["rows"] += done["rows"]
-    actor["seconds"] += done["seconds"]
     actor["start_up"] = round(done["ready"] - began, 2)  # seconds until its networks were ready
     actor["peak_memory"] = max(actor.get("peak_memory", 0), done["peak_memory"])
     result.embedded += done["rows"] - done["rejected"]

@@ -97,7 +97,6 @@ class Embedder:
         """
         if self.failure:
             raise self.failure
-        start = time.perf_counter()
         ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
         name = part_name(ids)
         rejects, staged_bytes = self._before(name, ids, needs), 0
@@ -115,7 +114,6 @@ class Embedder:
             "host": self.host,
             "node": self.node,
             "device": self.device,
-            "seconds": time.perf_counter() - start,
             "staged_bytes": staged_bytes,
             "peak_memory": peak_memory(),
             "ready": self.ready,
@@ -205,7 +203,6 @@ _ACKNOWLEDGEMENT = pa.schema(
         ("host", pa.string()),
         ("node", pa.string()),
         ("device", pa.string()),
-        ("seconds", pa.float64()),
         ("staged_bytes", pa.int64()),
         ("peak_memory", pa.int64()),
         ("ready", pa.float64()),
