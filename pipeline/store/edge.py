@@ -22,7 +22,7 @@ from qdrant_config import CollectionConfig
 __all__ = ["EdgeStore"]
 
 _FLUSH_EVERY = 8192  # points; what a crash makes the load write again
-_QUERIES = 100  # in a batch: the engine answers a whole one before anybody else's query
+_QUERIES = 100  # in a batch, for which other callers in this process wait
 _UUID_BYTES = 16
 _INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
