@@ -75,8 +75,10 @@ def try_settings(
     Args:
         store: where; an embedded one in a temporary folder, or a server.
         vectors: (N, D) float32, prepared; the first 500 are the queries, each held out of its own results.
-        config: of the collection; its HNSW settings are kept.
+        config: of the collection; its HNSW settings are kept. Where they give so few vectors no graph,
+            `hnsw_ef` says nothing and is left out.
     """
+    walked = config.hnsw.over_vectors(len(vectors), vectors.shape[1])
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
     ids = [str(uuid.UUID(int=at)) for at in range(len(vectors))]
     queries = Queries(_VECTOR, unit[:QUERIES], ids[:QUERIES])
@@ -88,10 +90,10 @@ def try_settings(
             _fill(store, version, config.model_copy(update={"quantization": quantization}), unit, ids)
             truth = truth or exact_scores(store, version, queries, SearchConfig().to_qdrant(K, exact=True))
             codes = len(ids) * quantization.code_bytes(vectors.shape[1])
-            walked = config.hnsw.over_vectors(len(ids), vectors.shape[1])
             links = round(len(ids) * config.hnsw.link_bytes(len(ids))) if walked else 0
             resident = (store.resident_bytes(version) or {}).get(_VECTOR) or Resident(codes, links)
-            for search in searches if quantization.kind != "none" else [{"hnsw_ef": s} for s in (64, 128)]:
+            fitting = searches if quantization.kind != "none" else [{"hnsw_ef": s} for s in (64, 128)]
+            for search in fitting if walked else _without_graph(fitting):
                 params = SearchConfig.model_validate(search).to_qdrant(K + 1)
                 found = measure(store, version, queries, truth, params)
                 yield Trial(
@@ -104,6 +106,16 @@ def try_settings(
                 )
         finally:
             store.drop(version)
+
+
+def _without_graph(searches: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each once."""
+    kept: list[dict[str, Any]] = []
+    for search in searches:
+        asked = {name: value for name, value in search.items() if name != "hnsw_ef"}
+        if asked not in kept:
+            kept.append(asked)
+    return kept
 
 
 def _fill(store: Store, version: str, config: CollectionConfig, unit: np.ndarray, ids: list[str]) -> None:

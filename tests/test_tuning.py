@@ -12,7 +12,7 @@ from pipeline.store import Manifest, Store
 from pipeline.store.edge import EdgeStore
 from pipeline.store.protocol import vector_params
 from pipeline.tuning import Trial, frontier, recommend, try_settings
-from qdrant_config import CollectionConfig, EncoderConfig
+from qdrant_config import CollectionConfig, EncoderConfig, HnswConfig
 from ray_jobs.tune import main
 
 
@@ -39,10 +39,27 @@ def test_scratch_versions_are_measured_and_dropped(tmp_path: Path) -> None:
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     searches = [{"oversampling": 1}, {"oversampling": 8}]
     found = list(try_settings(store, vectors, config, [{"kind": "binary"}, {"kind": "none"}], searches))
-    assert [t.code_bytes for t in found] == [16, 16, 400, 400]  # as the engine's files say
+    assert [t.code_bytes for t in found] == [16, 16, 400]  # as the engine's files say
     assert found[0].recall < found[1].recall  # more candidates are rescored
     assert found[-1].recall > 0.95
     assert store.versions("things") == []
+
+
+@pytest.mark.parametrize(("full_scan_kb", "tried"), [(10, [64, 64, 64, 128]), (1000, [None, None])])
+def test_without_a_graph_its_breadth_is_not_tried(
+    tmp_path: Path, full_scan_kb: int, tried: list[int | None]
+) -> None:
+    config = CollectionConfig(
+        collection="things",
+        source="x",
+        encoders=[EncoderConfig(name="e:cnn")],
+        hnsw=HnswConfig(full_scan_kb=full_scan_kb),
+    )
+    vectors = np.random.default_rng(0).normal(size=(600, 20)).astype(np.float32)  # 47 KB
+    searches = [{"oversampling": 2, "hnsw_ef": 64}, {"oversampling": 2, "hnsw_ef": 64}]
+    kinds = [{"kind": "binary"}, {"kind": "none"}]
+    found = list(try_settings(EdgeStore(tmp_path), vectors, config, kinds, searches))
+    assert [trial.search.get("hnsw_ef") for trial in found] == tried
 
 
 def test_the_command_recommends_and_refuses_too_few(
