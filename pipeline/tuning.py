@@ -109,7 +109,7 @@ def try_settings(
 
 
 def _without_graph(searches: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each once."""
+    """The searches that differ in more than how they would walk a graph, each once."""
     kept: list[dict[str, Any]] = []
     for search in searches:
         asked = {name: value for name, value in search.items() if name != "hnsw_ef"}

@@ -1,4 +1,4 @@
-"""Preprocessing of timm's models: its own transform in a third of the time (224 px, on one core)."""
+"""Preprocessing of timm's models: its own transform in half of the time (224 px, on one core)."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ __all__ = ["Plan", "make_plan", "point_id"]
 
 # Point ids are UUIDv5 in this namespace; changing it would orphan every point that exists.
 _NAMESPACE = uuid.UUID("5f0c5d0e-6a53-5d3c-9b8e-3f1a2c7d4e6b")
-# Reading from the Hub waits for the network: two tasks share a core. From a disk one is as fast, and a worker
-# less takes two seconds of a core to start.
+# Reading from the Hub waits for the network: two tasks share a core. From a disk they gain less than the two
+# seconds of a core that each worker takes to start.
 _HUB_CPUS, _DISK_CPUS = 0.5, 1.0
 
 
@@ -92,7 +92,7 @@ def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan
     tables, ready = [], []
     with progress("plan", min(source.rows, limit or source.rows), "row") as bar:
         for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
-            ready += batch["began"].to_pylist()[:1]
+            ready += batch["began"][:1].to_pylist()
             tables.append(batch.drop_columns(["began"]))
             bar.update(batch.num_rows)
     start_up = max(0.0, min(ready, default=began) - began)

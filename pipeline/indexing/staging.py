@@ -119,7 +119,7 @@ def _write(folder: str, name: str, rows: pa.Table) -> int:
     files.create_dir(path, recursive=True)
     draft = f"{path}/.{uuid.uuid4().hex}.draft"  # readers leave out names that begin with a dot
     try:
-        # ids, vectors and pictures hardly repeat: a dictionary of them takes a third of the writer's time
+        # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
         pq.write_table(rows, draft, filesystem=files, compression="zstd", use_dictionary=False)
     except OSError:  # a full disk: leave nothing half-written behind
         if files.get_file_info(draft).type == pafs.FileType.File:
