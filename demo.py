@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pipeline import list_collections
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home, unfinished_samples
-from pipeline.search.embedding import KEPT_ENCODERS
+from pipeline.search.query_embedding import KEPT_ENCODERS
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -111,7 +111,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures: this run's own folder, gone with it
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # Gradio takes seconds to load: not before the arguments are known to be good.
-    from page.layout import build
+    from page.app import build
     from page.library import Library
     from page.visitors import Visitors
 
@@ -135,8 +135,8 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
 def _launch(
     page: "gr.Blocks", library: "Library", options: argparse.Namespace, auth: tuple[str, str] | None
 ) -> None:
-    from page.health import health_route
-    from page.programs import UPLOAD_TOOL
+    from page.api.endpoints import health_route
+    from page.api.search import UPLOAD_TOOL
     from page.theme import CSS, theme
 
     try:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.deep_image_search import run_deep_image_search
+from benchmarks.baselines import run_deep_image_search
 from benchmarks.report import machine, print_table, write_result
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None
     for number, data in enumerate(pictures(case, datasets, min(OTHERS, limit or OTHERS))):
         (folder / f"{number:05}").write_bytes(data)
     store = work / f"plain-{case.dataset}"
-    command = [sys.executable, "-m", "benchmarks.plain_loop", str(folder), str(store), str(pixels)]
+    command = [sys.executable, "-m", "benchmarks.baselines", str(folder), str(store), str(pixels)]
     run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     found = {"for loop, timm + qdrant-client": json.loads(run.stdout.strip().splitlines()[-1])}
     if full:

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from benchmarks.chromium import find_chromium
 from benchmarks.report import machine, print_table, write_result
-from pipeline.mapping import Map
-from pipeline.mapping.stored import MAP, Labels, write_map
+from benchmarks.resources import find_chromium
+from pipeline.map import Map
+from pipeline.map.map_file import MAP, Labels, write_map
 
 __all__ = ["frames", "main", "opened", "synthetic_map"]
 
@@ -104,8 +104,8 @@ def opened(made: Map) -> Iterator[tuple[Any, float]]:
     import gradio as gr
     from playwright.sync_api import sync_playwright
 
-    from page.map_files import MapFiles
-    from page.map_tab import map_chart
+    from page.components.map_files import MapFiles
+    from page.tabs.map import map_chart
     from page.theme import CSS, theme
 
     files = MapFiles().of(_Attached(made))  # type: ignore[arg-type]

@@ -24,8 +24,8 @@ import psutil
 from gradio_client import Client
 from PIL import Image
 
-from benchmarks.chromium import find_chromium
 from benchmarks.report import machine, print_table, write_result
+from benchmarks.resources import find_chromium
 
 __all__ = ["first_paint", "load", "main"]
 

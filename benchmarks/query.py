@@ -18,14 +18,13 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from benchmarks.asking import SEARCHES, Asker, recall
-from benchmarks.building import VERSION, WAYS, build, queries_of
-from benchmarks.query_tables import show, show_growth
-from benchmarks.report import machine, write_result
+from benchmarks.query_index import VERSION, WAYS, build, queries_of
+from benchmarks.query_timing import SEARCHES, Asker, recall
+from benchmarks.report import machine, show, show_growth, write_result
 from benchmarks.resources import resident_mb, shortage
 from benchmarks.synthetic import FIELDS
+from pipeline.config import CollectionConfig
 from pipeline.store.edge import EdgeStore
-from qdrant_config import CollectionConfig
 
 __all__ = ["main"]
 

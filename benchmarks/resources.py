@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["peak_gb", "resident_mb", "shortage"]
+__all__ = ["find_chromium", "peak_gb", "resident_mb", "shortage"]
 
 _OTHER_BYTES = 600  # of a point: payload, ids, codes and links
 _COPIES = 2  # of everything on disk while segments are merged
@@ -42,3 +42,8 @@ def shortage(points: int, dimension: int, code_bits: int, folder: Path) -> str |
                 "free; ask for fewer with --points."
             )
     return None
+
+
+def find_chromium() -> str | None:
+    """Path of Chromium or Chrome on this machine; None where there is none."""
+    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)

@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.chromium import find_chromium
+from benchmarks.resources import find_chromium
 
 HERE = Path(__file__).resolve().parent
 MAX_BYTES = 1_500_000

@@ -4,7 +4,7 @@ import threading
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from pipeline.indexing.writer import JobRecord, job_records
+from pipeline.indexing.lock import JobRecord, job_records
 from pipeline.search import Collection, list_collections, open_collection
 
 

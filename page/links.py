@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from page.cards import card, source_of
+from page.components.cards import card, source_of
 from page.library import Library
-from page.shared import Query
+from page.state import Query
 from page.text import field_name
 from pipeline.errors import SimileError
 from pipeline.search import METRICS, Collection

@@ -1,9 +1,12 @@
-"""How the page looks: one accent colour, system fonts, nothing fetched from elsewhere; sheets in assets/."""
+"""How the page looks: one accent colour, system fonts, nothing fetched from elsewhere; sheets are in static/."""
+
+from functools import cache
+from pathlib import Path
 
 import gradio as gr
 from gradio.themes import Color
 
-from page.assets import styles
+__all__ = ["script", "styles"]
 
 ACCENT = Color(
     name="simile",
@@ -19,6 +22,8 @@ ACCENT = Color(
     c900="#173f3b",
     c950="#082523",
 )
+
+_STATIC = Path(__file__).parent / "static"
 
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "SF Mono", "Cascadia Mono", "Menlo", "Consolas", "monospace")
@@ -50,6 +55,18 @@ def theme() -> gr.themes.Base:
         slider_color="*primary_600",
         slider_color_dark="*primary_500",
     )
+
+
+@cache
+def styles() -> str:
+    """All style sheets, in the order of their names."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(_STATIC.glob("*.css")))
+
+
+@cache
+def script(name: str) -> str:
+    """A script as `gr.HTML(js_on_load=...)` takes it: `element`, `trigger`, `props` and `watch` are there."""
+    return (_STATIC / name).read_text(encoding="utf-8")
 
 
 CSS = styles()

@@ -9,6 +9,8 @@ from gradio.utils import get_upload_folder
 
 from pipeline.errors import ImageError
 
+__all__ = ["MAX_BYTES"]
+
 ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file"
 
 
@@ -63,3 +65,6 @@ def _paths(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from _paths(item)
+
+
+MAX_BYTES = 20_000_000  # of one picture

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import platformdirs
+import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
 
-__all__ = ["resolve_home", "store_folder", "unfinished_samples"]
+__all__ = ["filesystem", "resolve_home", "store_folder", "unfinished_samples"]
 
 
 def resolve_home(home: str | None = None) -> str:
@@ -44,3 +45,24 @@ def store_folder(home: str) -> Path:
 def unfinished_samples(home: str) -> Path:
     """A file that is there while the bundled samples are being indexed, and after that was cut short."""
     return Path(home) / "samples.unfinished"
+
+
+def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
+    """The pyarrow file system and the path on it of an absolute path or fsspec URL."""
+    if "://" not in location:
+        return pafs.LocalFileSystem(), location
+    import fsspec
+
+    files, path = fsspec.core.url_to_fs(location)
+    return pafs.PyFileSystem(pafs.FSSpecHandler(files)), path
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old or the new one, never half, even after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}.draft")
+    with draft.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

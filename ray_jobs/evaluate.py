@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import ProjectionConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.evaluation.pool import PROTOCOLS
 from pipeline.evaluation.run import DRAWN, TRAINED_ON
 from pipeline.home import resolve_home
 from pipeline.search import Collection, open_collection
 from pipeline.store import open_store
-from qdrant_config import ProjectionConfig, load_config
 from ray_jobs.session import print_result, ray_session, report_errors
 
 __all__ = ["main"]
@@ -59,9 +59,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def _protocols(collection: Collection | None, options: argparse.Namespace) -> list[dict[str, Any]]:
-    from pipeline.evaluation.reading import read_pool, resolve_splits
+    from pipeline.evaluation.read_pool import read_pool, resolve_splits
     from pipeline.evaluation.run import measure_pool
-    from pipeline.indexing.payload_fields import payload_indexes
+    from pipeline.sources import payload_indexes
 
     source, split, fields, projection = _where(collection, options)
     if options.limit and ({"art", "all"} & set(options.protocol) or options.trained_on in DRAWN):
@@ -151,13 +151,14 @@ def main(arguments: list[str] | None = None) -> None:
     """Tables on stderr, one JSON line on stdout; kept with the collection where there is one."""
     options = parse_arguments(arguments)
     with report_errors():
-        from pipeline.evaluation.stored import keep
+        from pipeline.evaluation.read_pool import keep
         from pipeline.evaluation.tables import table_lines
 
         collection = _opened(options)
         results = _measure(collection, options)
         if collection:
-            keep(*collection.live, results)
+            store, version = collection.live
+            keep(store, version.name, results)
     for line in table_lines(results):
         print(line, file=sys.stderr)
     print_result({"collection": options.collection, "kept": collection is not None, "results": results})

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from qdrant_config import CollectionConfig, EncoderConfig, load_config
 from ray_jobs.session import print_result, ray_session, report_errors
 
 __all__ = ["main"]
@@ -77,8 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
-    from pipeline.indexing.versions import prune, rollback
-    from pipeline.indexing.writer import writer_lock
+    from pipeline.indexing.alias import prune, rollback
+    from pipeline.indexing.lock import writer_lock
     from pipeline.store import open_store
 
     with writer_lock(home, collection):
@@ -86,10 +86,10 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
 
 
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
-    from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection, preflight
-    from pipeline.indexing.resources import check_this_machine
-    from pipeline.indexing.writer import refuse_second_writer
+    from pipeline.indexing.lock import refuse_second_writer
+    from pipeline.indexing.preflight import dry_run
+    from pipeline.indexing.reservation import check_this_machine
 
     job = IndexJob(
         config=config,

@@ -16,7 +16,7 @@ __all__ = ["main"]
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    from pipeline.mapping.job import POINTS
+    from pipeline.map.make_map import POINTS
 
     parser = argparse.ArgumentParser(
         prog="python -m ray_jobs.map", description=(__doc__ or "").splitlines()[0]
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = parse_arguments(arguments)
     with report_errors():
-        from pipeline.mapping.job import make_map
+        from pipeline.map.make_map import make_map
         from pipeline.store import open_store
 
         if options.points < 1:

@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     options = parser.parse_args(arguments)
     with report_errors():
-        from pipeline.indexing.rejects import read_rejects
+        from pipeline.staging.rejects import read_rejects
 
         home = resolve_home(options.home)
         rejects = read_rejects(home, options.collection)

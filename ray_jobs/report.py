@@ -21,15 +21,20 @@ def main(arguments: list[str] | None = None) -> None:
         from pipeline.report import REPORT, make_report
 
         store, version = open_collection(options.collection, home=options.home).live
-        page = make_report(store, version).encode()
-        store.attach(version, REPORT, page)
+        page = make_report(store, version.name).encode()
+        store.attach(version.name, REPORT, page)
         if options.output:
             try:
                 options.output.write_bytes(page)
             except OSError as error:
                 raise SimileError(f"'{options.output}' cannot be written: {error.strerror}.") from error
-    result = {"collection": options.collection, "version": version, "kept_as": REPORT, "bytes": len(page)}
-    print_result(result | ({"output": str(options.output.absolute())} if options.output else {}))
+    told = {
+        "collection": options.collection,
+        "version": version.name,
+        "kept_as": REPORT,
+        "bytes": len(page),
+    }
+    print_result(told | ({"output": str(options.output.absolute())} if options.output else {}))
 
 
 if __name__ == "__main__":

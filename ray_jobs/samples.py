@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> None:
     results = []
     with report_errors():
         from pipeline.indexing.job import IndexJob, index_collection, preflight
-        from pipeline.indexing.progress import say
-        from pipeline.mapping.job import make_map
+        from pipeline.map.make_map import make_map
+        from pipeline.progress import say
         from pipeline.store import open_store
 
         home = resolve_home(options.home)

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 import yaml
 
+from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from pipeline.indexing.staging import Staging
-from pipeline.projection import stored_projection
+from pipeline.index_quality.tuning import Trial, frontier, recommend, try_settings
+from pipeline.staging.parts import Staging
 from pipeline.store import Manifest, Store, open_store
-from pipeline.store._edge_models import INDEXING_THRESHOLD
 from pipeline.store.edge import EdgeStore
-from pipeline.tuning import Trial, frontier, recommend, try_settings
-from qdrant_config import CollectionConfig, EncoderConfig, HnswConfig
+from pipeline.store.edge_translation import INDEXING_THRESHOLD
+from pipeline.store.manifest import stored_projection
 from ray_jobs.session import print_result, report_errors
 
 __all__ = ["main"]

@@ -8,6 +8,9 @@ from contextlib import ExitStack
 
 import pytest
 
+os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "30000"  # noqa: SIM112 (Ray reads it so)
+
+
 os.environ["SIMILE_HOME"] = tempfile.mkdtemp(prefix="simile-tests-")
 # A submitted job joins the cluster whose address Ray finds here. Sockets below it: the path must be short.
 os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
@@ -15,7 +18,8 @@ for _folder in (os.environ["SIMILE_HOME"], os.environ["RAY_TMPDIR"]):
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SIMILE_CACHE"] = os.environ["SIMILE_HOME"]  # of exported networks
 os.environ["SIMILE_DASHBOARD"] = "0"  # two of the tests need it, and ask for it
-os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "30000"  # noqa: SIM112 (Ray reads it so)
+
+
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Only the conformance tests speak to a live server, where QDRANT_URL names one.
 for _name in ("QDRANT_URL", "QDRANT_API_KEY"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.encoders import names
-from pipeline.encoders.pypi_models import INPUT_SIZES, LICENCE
+from pipeline.encoders.families.pypi_models import INPUT_SIZES, LICENCE
 from pipeline.errors import SimileError
 
 __all__ = ["Known", "known_encoders"]

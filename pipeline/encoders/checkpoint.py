@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.encoders import hub
+from pipeline import hub
 from pipeline.encoders.names import EncoderName
 from pipeline.errors import SimileError
 
@@ -18,9 +18,9 @@ WEIGHTS = "model.safetensors"
 SIMILE = "simile"  # `model_type` of networks that ray_jobs/train.py wrote
 INDEX = "model.safetensors.index.json"  # of weights in several files
 PICKLED = ("*.bin", "*.pth", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz")
-PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # one of them, of transformers
 # What the writing library notes in a configuration without changing a single vector.
 VOLATILE = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "_commit_hash"}
+PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # one of them, of transformers
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Checkpoint:
             SimileError: the Hub cannot be reached or does not give them.
         """
         if self.repo is not None:
-            with hub.explained(name, self.repo):
+            with hub.explained(name.text, self.repo, "model", name.revision):
                 for file in _weight_files(self.repo, self.revision, self.layout == "transformers"):
                     hub.fetch(self.repo, file, self.revision)
         return self.folder
@@ -91,7 +91,7 @@ def find_on_hub(name: EncoderName, repo: str) -> Checkpoint:
     """
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    with hub.explained(name, repo):
+    with hub.explained(name.text, repo, "model", name.revision):
         path = hub.fetch(repo, "config.json", name.revision)
         config = json.loads(path.read_text(encoding="utf-8"))
         commit = path.parent.name  # …/snapshots/<commit>/config.json

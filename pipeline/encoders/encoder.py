@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from pipeline.encoders import onnx_networks
+from pipeline.encoders import onnx_export
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
 
@@ -87,7 +87,7 @@ class Encoder:
         """
         import torch
 
-        self._onnx: onnx_networks.OnnxNetwork | None = None
+        self._onnx: onnx_export.OnnxNetwork | None = None
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._transform = transform
         self._load_text = load_text
@@ -108,7 +108,7 @@ class Encoder:
         self.dimension = width - (description.code_bits or 0)
         self.description = replace(description, dimension=self.dimension)
         if self.device == "cpu" and runtime is None:
-            self._onnx = onnx_networks.find(self.fingerprint)
+            self._onnx = onnx_export.find(self.fingerprint)
         if runtime == "onnxruntime":
             self._onnx = self._exported(even_if_slower=True)
 
@@ -210,12 +210,12 @@ class Encoder:
         if images * (time.process_time() - start) > EXPORT_PAYS:
             self._onnx = self._exported()
 
-    def _exported(self, even_if_slower: bool = False) -> onnx_networks.OnnxNetwork | None:
+    def _exported(self, even_if_slower: bool = False) -> onnx_export.OnnxNetwork | None:
         import torch
 
         example = torch.empty(2, 3, self.input_size, self.input_size)
         example.normal_(generator=torch.Generator().manual_seed(0))
-        return onnx_networks.export(self.fingerprint, self._network, example, even_if_slower=even_if_slower)
+        return onnx_export.export(self.fingerprint, self._network, example, even_if_slower=even_if_slower)
 
     def spatial(self, batch: torch.Tensor) -> np.ndarray:
         """(N, 3, H, W) float32 on any device -> (N, h, w, D) float32: the embedding, place by place.

@@ -2,18 +2,19 @@
 and ray_jobs/report.py.
 """
 
-from pipeline.evaluation.intervals import bootstrap_interval
-from pipeline.evaluation.neighbours import cosine_rankings, csls_offsets, hamming_groups, unit
-from pipeline.evaluation.pairs import auc
-from pipeline.evaluation.ties import (
+from pipeline.evaluation.metrics import (
     TieGroups,
     TieOrder,
+    auc,
     average_precision,
+    bootstrap_interval,
     expected_precision,
     ndcg_at,
     precision_at,
     recall_at,
 )
+from pipeline.evaluation.rankings import cosine_rankings, csls_offsets, hamming_groups
+from pipeline.vectors import unit
 
 __all__ = [
     "TieGroups",

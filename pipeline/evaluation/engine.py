@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.intervals import bootstrap_interval
 from pipeline.evaluation.labels import is_label
-from pipeline.evaluation.ties import expected_precision
+from pipeline.evaluation.metrics import bootstrap_interval, expected_precision
 from pipeline.search import METRICS, Collection, Hit
 
 __all__ = ["engine_scores", "stored_queries"]

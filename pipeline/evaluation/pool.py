@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.evaluation.labels import UNLABELLED, Labels
-from pipeline.evaluation.protocols import Protocol, leave_one_out, official_test, pooled, unseen_classes
-from pipeline.evaluation.splits import art_split
+from pipeline.evaluation.protocols import (
+    Protocol,
+    art_split,
+    leave_one_out,
+    official_test,
+    pooled,
+    unseen_classes,
+)
 
 __all__ = ["PROTOCOLS", "Pool", "protocols_of"]
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.neighbours import UNLABELLED, unit
+from pipeline.evaluation.rankings import UNLABELLED
 from pipeline.evaluation.scores import summary
+from pipeline.vectors import unit
 
 __all__ = ["LIKED", "Trials", "draw_trials", "recommend_table"]
 

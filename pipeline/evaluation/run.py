@@ -1,24 +1,37 @@
 """The three ways to measure a collection or a source; what ray_jobs/evaluate.py calls."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from pipeline.config import ProjectionConfig
 from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
+from pipeline.evaluation.all_matches import match_table
 from pipeline.evaluation.engine import engine_scores, stored_queries
-from pipeline.evaluation.methods import fit_on, prepare
+from pipeline.evaluation.labels import UNLABELLED
+from pipeline.evaluation.methods import Vectors, fit_on, methods_of, prepare
 from pipeline.evaluation.pool import Pool, protocols_of
 from pipeline.evaluation.protocols import Protocol, sampled
-from pipeline.evaluation.results import labelled, measure
-from pipeline.evaluation.stored import read_stored
+from pipeline.evaluation.read_pool import read_stored
+from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
+from pipeline.evaluation.scores import TIE_RULE, score
 from pipeline.search import Collection
-from qdrant_config import ProjectionConfig
 
-__all__ = ["DRAWN", "TRAINED_ON", "measure_engine", "measure_pool", "measure_stored", "source_queries"]
+__all__ = [
+    "DRAWN",
+    "SEED",
+    "TRAINED_ON",
+    "labelled",
+    "measure",
+    "measure_engine",
+    "measure_pool",
+    "measure_stored",
+    "source_queries",
+]
 
 TRAINED_ON = ("elsewhere", "train", "a", "b", "unseen-classes")
 DRAWN = ("a", "b")  # whose training pictures are a draw from all of the source
@@ -46,10 +59,11 @@ def measure_stored(
     Raises:
         SimileError: no labels.
     """
+    store, version = collection.live
     results = []
     for name in encoders:
-        facts = collection.encoder_facts(name)
-        pool, vectors, _ = read_stored(*collection.live, facts, fields)
+        facts = version.encoder(name)
+        pool, vectors, _ = read_stored(store, version.name, facts, fields)
         labels = labelled({field: each.values for field, each in pool.labels.items()})
         if not labels:
             raise SimileError(
@@ -168,3 +182,73 @@ def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Pr
                 file=sys.stderr,
             )
     return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]
+
+
+SEED = 0
+_RECOMMENDED = ("artist", "style")  # a liked genre or class says too little to find one work by
+
+
+def measure(
+    encoder: str,
+    vectors: Vectors,
+    protocol: Protocol,
+    labels: Mapping[str, np.ndarray],
+    calibration: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Everything that one protocol says of one encoder.
+
+    Args:
+        encoder: its name, for the record.
+        vectors: of the whole pool.
+        protocol: index sets into the pool.
+        labels: field -> (N,) int.
+        calibration: whose thresholds "all matches" are measured at, a collection's own; by default that of
+            the protocol's database.
+
+    Returns:
+        JSON-able: protocol, counts, seed, tie rule, kind of intervals, and the tables `rows` (a method and
+        field each), `matches` and `recommendation`.
+    """
+    rows = [
+        {"method": method.name, "metric": method.metric, "bytes": method.bytes, "field": field}
+        | score(method, protocol, values)
+        for method in methods_of(vectors, protocol, labels)
+        for field, values in labels.items()
+        if method.field in (None, field)
+    ]
+    return {
+        "key": protocol.key,
+        "protocol": protocol.name,
+        "about": protocol.about,
+        "counts": protocol.counts,
+        "encoder": encoder,
+        "seed": SEED,
+        "ties": TIE_RULE,
+        "intervals": "95 %, bootstrap over queries, 2,000 draws",
+        "rows": rows,
+        "matches": [
+            {"field": field} | row
+            for field, values in labels.items()
+            for row in match_table(vectors.prepared, vectors.codes, protocol, values, calibration)
+        ],
+        "recommendation": list(_recommendations(vectors.prepared, protocol, labels)),
+    }
+
+
+def _recommendations(
+    prepared: np.ndarray, protocol: Protocol, labels: Mapping[str, np.ndarray]
+) -> Iterator[dict[str, Any]]:
+    """Liked works come from the database; the one held out is a query, so never trained on."""
+    for field in (f for f in _RECOMMENDED if f in labels):
+        for liked in LIKED:
+            trials = draw_trials(labels[field], liked, protocol.database, protocol.queries, SEED)
+            if len(trials.held_out):
+                for row in recommend_table(prepared, labels[field], trials, protocol.database):
+                    yield {"field": field} | row
+
+
+def labelled(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The fields with two different labels or more; with fewer there is nothing to tell apart."""
+    return {
+        field: values for field, values in labels.items() if len(np.unique(values[values != UNLABELLED])) > 1
+    }

@@ -11,12 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.intervals import bootstrap_interval
 from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.methods import Method
-from pipeline.evaluation.neighbours import cosine_rankings, hamming_groups
+from pipeline.evaluation.metrics import (
+    TieGroups,
+    TieOrder,
+    average_precision,
+    bootstrap_interval,
+    ndcg_at,
+    precision_at,
+    recall_at,
+)
 from pipeline.evaluation.protocols import Protocol
-from pipeline.evaluation.ties import TieGroups, TieOrder, average_precision, ndcg_at, precision_at, recall_at
+from pipeline.evaluation.rankings import cosine_rankings, hamming_groups
 
 __all__ = ["MEASURES", "TIE_RULE", "score", "summary"]
 

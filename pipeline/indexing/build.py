@@ -7,26 +7,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
+from pipeline.index_quality.calibration import calibrate_version
+from pipeline.index_quality.recall import check_version
 from pipeline.indexing.account import Account
+from pipeline.indexing.alias import DELETED, deleted_ids, live_manifest
 from pipeline.indexing.carried import to_remove
-from pipeline.indexing.check import check_version
 from pipeline.indexing.fit import fit, hash_bits
-from pipeline.indexing.load import Row, Target, load_rows
-from pipeline.indexing.payload_fields import payload_indexes
+from pipeline.indexing.load import Target, load_rows
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
-from pipeline.indexing.progress import say
-from pipeline.indexing.random_pairs import calibrate_version
-from pipeline.indexing.staging import Staging
 from pipeline.indexing.versions import (
-    DELETED,
     build_key,
     compare,
-    deleted_ids,
     drop_unfinished,
     find_unfinished,
-    live_manifest,
     mark_unfinished,
     new_version,
     settings_key,
@@ -34,10 +30,14 @@ from pipeline.indexing.versions import (
     stored_marks,
     stored_projections,
 )
-from pipeline.projection import Projection, check_fingerprints, vectors_fingerprint
+from pipeline.points import Row
+from pipeline.progress import say
+from pipeline.projection import Projection, vectors_fingerprint
+from pipeline.sources import payload_indexes
+from pipeline.staging.parts import Staging
 from pipeline.store import Manifest
+from pipeline.store.manifest import check_fingerprints
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig
 
 __all__ = ["build"]
 

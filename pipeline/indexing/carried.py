@@ -4,13 +4,14 @@ import json
 from collections.abc import Mapping
 
 from pipeline.errors import SimileError
-from pipeline.indexing.load import Row
+from pipeline.indexing.alias import live_manifest
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
-from pipeline.indexing.staging import Staging
-from pipeline.indexing.versions import live_manifest, settings_key, source_key
+from pipeline.indexing.versions import settings_key, source_key
+from pipeline.points import RESERVED, Row
+from pipeline.staging.parts import Staging
 from pipeline.store import Store
-from pipeline.store.protocol import RESERVED, all_points
+from pipeline.store.read_points import all_points
 
 __all__ = ["beside", "carry", "to_remove"]
 

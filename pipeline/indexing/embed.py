@@ -2,22 +2,21 @@
 
 import time
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.indexing.deaths import Marks
-from pipeline.indexing.embedder import Embedder
+from pipeline.indexing.crash_marks import Marks
+from pipeline.indexing.embed_actor import Embedder
 from pipeline.indexing.plan import Plan
-from pipeline.indexing.progress import progress
-from pipeline.indexing.rejects import Reject
-from pipeline.indexing.resources import Reservation, spread
-from pipeline.indexing.staging import Staging
+from pipeline.indexing.reservation import Reservation, spread
+from pipeline.progress import progress
 from pipeline.sources import Source, read_rows
+from pipeline.staging.parts import Staging
 
-__all__ = ["EmbedResult", "embed_missing", "rejects_of"]
+__all__ = ["EmbedResult", "embed_missing"]
 
 # Rows at work in an actor, embedded again when it is killed; more would cost a slow encoder minutes.
 # They come in halves: while one is written, the other has the cores.
@@ -95,25 +94,6 @@ def embed_missing(
                     bar.update(done["rows"])
     Marks.beside(next(iter(stagings.values()))).clear()
     return result
-
-
-def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
-    """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder."""
-    of_picture: dict[str, Reject] = {}
-    for staging in stagings.values():
-        for row in staging.rejects().to_pylist():
-            of_picture.setdefault(row["id"], Reject(place="", **row))
-    rows = plan.table.select(["id", "file", "row"]).to_pylist()
-    found = [
-        replace(of_picture[row["id"]], place=f"{row['file']}:{row['row']}")
-        for row in rows
-        if row["id"] in of_picture
-    ]
-    unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
-    return found + [
-        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
-        for row in unreadable
-    ]
 
 
 def _missing(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.config import ProjectionConfig
 from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
-from pipeline.indexing.progress import say
-from pipeline.indexing.staging import Staging
-from pipeline.projection import Projection, finite_rows, fit_projection, identity
-from qdrant_config import ProjectionConfig
+from pipeline.progress import say
+from pipeline.projection import Projection, fit_projection, identity
+from pipeline.staging.parts import Staging
+from pipeline.vectors import finite_rows
 
 __all__ = ["fit", "hash_bits"]
 

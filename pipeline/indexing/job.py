@@ -4,18 +4,17 @@ import json
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
+from pipeline.indexing.alias import deleted_ids
 from pipeline.indexing.build import build
 from pipeline.indexing.carried import beside, carry, to_remove
-from pipeline.indexing.embed import embed_missing, rejects_of
-from pipeline.indexing.load import rows_of
-from pipeline.indexing.plan import Plan, make_plan
+from pipeline.indexing.embed import embed_missing
+from pipeline.indexing.lock import writer_lock
+from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
-from pipeline.indexing.progress import say
-from pipeline.indexing.rejects import write_rejects
-from pipeline.indexing.resources import check_cluster, reserve
-from pipeline.indexing.staging import Staging
-from pipeline.indexing.versions import deleted_ids
-from pipeline.indexing.writer import writer_lock
+from pipeline.indexing.reservation import check_cluster, reserve
+from pipeline.progress import say
+from pipeline.staging.parts import Staging
+from pipeline.staging.rejects import write_rejects
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight"]
 

@@ -1,7 +1,6 @@
 """Stage 4, load: staged rows -> prepared vectors and codes -> points of a version."""
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,51 +12,20 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from pipeline._rows import classic_reader
-from pipeline.indexing.plan import Plan
-from pipeline.indexing.progress import progress
-from pipeline.indexing.staging import Staging, filesystem, vectors_of
+from pipeline.home import filesystem
+from pipeline.points import RESERVED, Row
+from pipeline.progress import progress
 from pipeline.projection import Projection
+from pipeline.sources.rows import classic_reader
+from pipeline.staging.parts import Staging, vectors_of
 from pipeline.store import Store, open_store
-from pipeline.store.protocol import RESERVED
 
-__all__ = ["Load", "Row", "Target", "load_rows", "rows_of"]
+__all__ = ["Load", "Target", "load_rows"]
 
 _BATCH = 512
 _WRITERS, _ROWS_A_WRITER = 4, 4096  # a writer takes seconds to start; below some thousand rows one is faster
 # What the driver's shell says of the server: workers of a cluster that was there before know nothing of it.
 _ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
-_MARK_LENGTH = 16  # hexadecimal digits
-
-
-@dataclass(frozen=True)
-class Row:
-    """What a point says of its row, apart from the picture.
-
-    Attributes:
-        payload: JSON of the source's columns.
-        places: where the picture stands in the source, as `file:row`, repeats included.
-        credit: who is to be credited, if the configuration or the source says so.
-    """
-
-    payload: str
-    places: tuple[str, ...]
-    credit: str | None
-
-    @property
-    def mark(self) -> str:
-        """Changes when anything here does; stored with the point, so that a later run sees what changed."""
-        text = json.dumps([self.payload, self.places, self.credit], ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:_MARK_LENGTH]
-
-
-def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
-    """Id -> row, for every row of the plan that can become a point."""
-    repeats = plan.places()
-    return {
-        row["id"]: Row(row["payload"], tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])), credit)
-        for row in plan.unique.select(["id", "payload", "file", "row"]).to_pylist()
-    }
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,32 +10,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.indexing.progress import progress
+from pipeline.points import Row, point_id
+from pipeline.progress import progress
 from pipeline.sources import Source, decode_payload, image_bytes, read_rows
+from pipeline.staging.parts import Staging
+from pipeline.staging.rejects import Reject
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-__all__ = ["Plan", "make_plan", "point_id"]
+__all__ = ["Plan", "make_plan", "rejects_of", "rows_of"]
 
-# Point ids are UUIDv5 in this namespace; changing it would orphan every point that exists.
-_NAMESPACE = uuid.UUID("5f0c5d0e-6a53-5d3c-9b8e-3f1a2c7d4e6b")
 # Reading from the Hub waits for the network: two tasks share a core. From a disk they gain less than the two
 # seconds of a core that each worker takes to start.
 _HUB_CPUS, _DISK_CPUS = 0.5, 1.0
-
-
-def point_id(collection: str, content: str) -> str:
-    """Deterministic id of an image in a collection.
-
-    The collection's name, not the source's address, is hashed with the content, so that a mirror
-    and the Hub dataset it mirrors give the same points.
-
-    Args:
-        collection: its alias.
-        content: sha256 of the image's compressed bytes, hexadecimal.
-    """
-    return str(uuid.uuid5(_NAMESPACE, f"{collection}/{content}"))
 
 
 @dataclass(frozen=True)
@@ -148,3 +135,31 @@ def _number_rows(table: pa.Table) -> pa.Table:
     return table.append_column("row", pa.array(numbers, pa.int64())).append_column(
         "first", pa.array(firsts, pa.bool_())
     )
+
+
+def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
+    """Id -> row, for every row of the plan that can become a point."""
+    repeats = plan.places()
+    return {
+        row["id"]: Row(row["payload"], tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])), credit)
+        for row in plan.unique.select(["id", "payload", "file", "row"]).to_pylist()
+    }
+
+
+def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
+    """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder."""
+    of_picture: dict[str, Reject] = {}
+    for staging in stagings.values():
+        for row in staging.rejects().to_pylist():
+            of_picture.setdefault(row["id"], Reject(place="", **row))
+    rows = plan.table.select(["id", "file", "row"]).to_pylist()
+    found = [
+        replace(of_picture[row["id"]], place=f"{row['file']}:{row['row']}")
+        for row in rows
+        if row["id"] in of_picture
+    ]
+    unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
+    return found + [
+        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
+        for row in unreadable
+    ]

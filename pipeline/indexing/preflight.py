@@ -3,22 +3,29 @@
 import os
 import shutil
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from pipeline.encoders import EncoderDescription, describe_encoder
-from pipeline.errors import SimileError
-from pipeline.indexing.staging import Staging
-from pipeline.indexing.versions import live_manifest, settings_key
-from pipeline.sources import Source, resolve_source
+from pipeline.config import CollectionConfig
+from pipeline.encoders import EncoderDescription, describe_encoder, load_encoder
+from pipeline.errors import ImageError, SimileError
+from pipeline.images import decode
+from pipeline.indexing.alias import live_manifest
+from pipeline.indexing.reservation import reserve
+from pipeline.indexing.versions import settings_key
+from pipeline.sources import Source, image_bytes, read_rows, resolve_source
+from pipeline.staging.parts import Staging
 from pipeline.store import Store, open_store
-from pipeline.store.protocol import PROBE, vector_params
-from qdrant_config import CollectionConfig
+from pipeline.store.protocol import vector_params
+from pipeline.store.read_points import PROBE
 
-__all__ = ["Checked", "IndexJob", "bytes_a_row", "preflight"]
+__all__ = ["Checked", "IndexJob", "bytes_a_row", "dry_run", "preflight"]
 
 _PATIENCE_SECONDS = 3.0  # with a store that fails now; the job itself has more
 
@@ -169,3 +176,47 @@ def _check_disk(
             f"The job may need {needed / 1e9:.1f} GB below {job.home} and {free / 1e9:.1f} GB are free; "
             "free some space, or choose another --home."
         )
+
+
+_MEASURED_ROWS = 32
+
+
+def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
+    """Embed a few rows here, write nothing, and extrapolate.
+
+    Returns:
+        rows; seconds expected of the embed stage with the actors that would be reserved; bytes of disk.
+    """
+    source, descriptions = checked.source, checked.encoders
+    reservation = reserve(job.actors, job.gpus_per_actor)
+    rows = min(source.rows, job.limit or source.rows)
+    pictures = _few_pictures(job, source)
+    rate = 0.0
+    for name in descriptions:
+        encoder = load_encoder(name)
+        encoder.encode(pictures[:4])  # the first call pays for allocation
+        start = time.perf_counter()
+        encoder.encode(pictures)
+        rate += (time.perf_counter() - start) / max(1, len(pictures))
+    return {
+        "collection": job.config.collection,
+        "dry_run": True,
+        "source": rows,
+        "seconds": round(rows * rate / max(1, reservation.actors if reservation.actor_gpus else 1), 3),
+        "disk_bytes": rows * sum(bytes_a_row(descriptions, job.config)),
+        "actors": reservation.actors,
+        "encoders": list(descriptions),
+    }
+
+
+def _few_pictures(job: IndexJob, source: Any) -> list[Image.Image]:
+    pictures = []
+    for batch in read_rows(source, limit=min(_MEASURED_ROWS, source.rows), columns=()).iter_batches(
+        batch_size=None, batch_format="pyarrow"
+    ):
+        for data in image_bytes(batch):
+            try:
+                pictures.append(decode(data or b""))
+            except ImageError:
+                continue
+    return pictures or [Image.new("RGB", (64, 64), "grey")]

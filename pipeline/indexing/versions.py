@@ -5,37 +5,30 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from pipeline.config import CollectionConfig
 from pipeline.encoders import EncoderDescription
-from pipeline.errors import NotFinishedError, SimileError
-from pipeline.projection import Projection, stored_projection, vectors_fingerprint
+from pipeline.points import RESERVED
+from pipeline.projection import Projection, vectors_fingerprint
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
-from pipeline.store.protocol import RESERVED, all_points, builds, is_finished
-from qdrant_config import CollectionConfig
+from pipeline.store.manifest import stored_projection
+from pipeline.store.read_points import all_points, builds, is_finished
 
 __all__ = [
-    "DELETED",
     "Difference",
     "build_key",
     "compare",
-    "deleted_ids",
     "drop_unfinished",
     "find_unfinished",
-    "finished_versions",
-    "live_manifest",
     "mark_unfinished",
     "new_version",
-    "prune",
-    "rollback",
     "settings_key",
     "source_key",
     "stored_marks",
     "stored_projections",
 ]
 
-DELETED = "deleted.json"  # attachment of a version: ids that were deleted on purpose
 _BUILD = "build.json"  # attachment of an unfinished version: the key of what it shall hold
 
 
@@ -71,17 +64,6 @@ def source_key(source: Source, config: CollectionConfig) -> str:
     return json.dumps([source.name, config.config, source.split])
 
 
-def live_manifest(store: Store, alias: str) -> tuple[str, Manifest] | None:
-    """The live version and its manifest; None where there is none, or an unreadable one."""
-    version = store.aliases().get(alias)
-    if version is None:
-        return None
-    try:
-        return version, store.read_manifest(version)
-    except NotFinishedError:
-        return None
-
-
 def stored_projections(
     manifest: Manifest, config: CollectionConfig, encoders: Mapping[str, EncoderDescription]
 ) -> dict[str, Projection]:
@@ -105,12 +87,6 @@ def stored_marks(store: Store, version: str) -> dict[str, str]:
 def new_version(alias: str) -> str:
     """A name that sorts by time."""
     return f"{alias}__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-
-
-def deleted_ids(store: Store, version: str | None) -> set[str]:
-    """Points that were deleted on purpose, and stay away until they are restored."""
-    data = store.attachment(version, DELETED) if version else None
-    return set(json.loads(data)) if data else set()
 
 
 def build_key(settings: str, marks: Mapping[str, str], projections: Mapping[str, Projection]) -> str:
@@ -142,39 +118,3 @@ def drop_unfinished(store: Store, alias: str, except_for: str | None) -> None:
     for version in builds(store, alias):
         if version not in spared and not is_finished(store, version):
             store.drop(version)
-
-
-def finished_versions(store: Store, alias: str) -> list[str]:
-    """Versions that can be searched, oldest first."""
-    return [version for version in store.versions(alias) if is_finished(store, version)]
-
-
-def rollback(store: Store, alias: str) -> dict[str, Any]:
-    """Make the version before the live one live, as it was: what was deleted since then is back, and counted.
-
-    Raises:
-        SimileError: there is none.
-    """
-    live = store.aliases().get(alias)
-    earlier = [version for version in finished_versions(store, alias) if live and version < live]
-    if not earlier:
-        raise SimileError(f"'{alias}' has no earlier version to go back to.")
-    version = earlier[-1]
-    back = len(deleted_ids(store, live) - deleted_ids(store, version))
-    store.switch(alias, version)
-    return {"collection": alias, "version": version, "was": live, "deleted_and_back": back}
-
-
-def prune(store: Store, alias: str) -> dict[str, Any]:
-    """Drop every version but the live one.
-
-    Raises:
-        SimileError: there is no such collection.
-    """
-    live = store.aliases().get(alias)
-    if live is None:
-        raise SimileError(f"Collection '{alias}' does not exist; there is nothing to prune.")
-    dropped = [version for version in store.versions(alias) if version != live]
-    for version in dropped:
-        store.drop(version)
-    return {"collection": alias, "version": live, "dropped": dropped}

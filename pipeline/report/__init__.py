@@ -4,6 +4,6 @@
 is said of each encoder, `page.py` fills `page.html.j2`.
 """
 
-from pipeline.report.page import REPORT, make_report
+from pipeline.report.html import REPORT, make_report
 
 __all__ = ["REPORT", "make_report"]

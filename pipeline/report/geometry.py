@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.labels import UNLABELLED
-from pipeline.evaluation.neighbours import cosine_blocks
+from pipeline.evaluation.rankings import cosine_blocks
 
 __all__ = ["Neighbours", "confusion", "find_neighbours", "hubness", "pair_scores", "shared_labels"]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.calibration import calibrate, unusualness
 from pipeline.evaluation import auc
 from pipeline.evaluation.labels import UNLABELLED, Labels
+from pipeline.index_quality.calibration import calibrate, unusualness
 from pipeline.report.charts import heat_map, histogram
 from pipeline.report.geometry import (
     Neighbours,

@@ -6,9 +6,8 @@
 """
 
 from pipeline.search.collection import Collection, list_collections, open_collection
-from pipeline.search.example import Box, Example, Picture
 from pipeline.search.hit import Found, Hit
-from pipeline.search.settings import MAX_K, METRICS, Metric, Settings
+from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Picture, Settings
 
 __all__ = [
     "MAX_K",

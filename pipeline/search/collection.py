@@ -10,15 +10,14 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import SimileError
-from pipeline.search.embedding import Prepared, embed_examples, encoder_of, opened, prepare
-from pipeline.search.example import Box, Example, Picture
 from pipeline.search.hit import Found, Hit, hit_from
 from pipeline.search.nearest import Search
-from pipeline.search.reasons import Reasons, find_reasons
-from pipeline.search.settings import Metric, Settings, qdrant_filter
-from pipeline.search.version import Version
+from pipeline.search.query import Example, Metric, Picture, Settings
+from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
 from pipeline.store import Store, open_store
-from pipeline.store.protocol import all_points, builds, is_finished
+from pipeline.store.filters import qdrant_filter
+from pipeline.store.manifest import Version
+from pipeline.store.read_points import all_points, builds, is_finished
 
 __all__ = ["Collection", "list_collections", "open_collection"]
 
@@ -77,9 +76,9 @@ class Collection:
         return self._version().name
 
     @property
-    def live(self) -> tuple[Store, str]:
-        """The store, and the version that answers now: for what reads whole collections."""
-        return self._store, self._version().name
+    def live(self) -> tuple[Store, Version]:
+        """The store, and the version that answers now: for what reads more than hits."""
+        return self._store, self._version()
 
     @property
     def unfinished(self) -> str | None:
@@ -270,33 +269,6 @@ class Collection:
         version = self._version()
         found = self._store.scroll(version.name, n)
         return [hit_from(str(r.id), r.payload or {}, version.filters) for r in found]
-
-    def why(
-        self,
-        query: Picture,
-        hit_id: str,
-        encoder: str | None = None,
-        query_id: str | None = None,
-        box: Box | None = None,
-    ) -> Reasons:
-        """Why the picture `hit_id` is near `query`: heat maps, bits, rank and score under each metric.
-
-        Args:
-            query: the picture that was searched from; of a stored one its thumbnail.
-            hit_id: a point of this collection.
-            encoder: one of `encoders`.
-            query_id: the query's own point, where it, or the whole of it, is stored.
-            box: the part of `query` that was searched with.
-
-        Raises:
-            SimileError: a point that is gone, an unusable picture, or a network that cannot show its places.
-        """
-        version = self._version()
-        facts = version.encoder(encoder)
-        side = encoder_of(version, facts).decode_side
-        first, second = opened(query, side, box), opened(self.get(hit_id).thumbnail, side)
-        own = {"part_of" if box else "query_id": query_id}
-        return find_reasons(self._store, version, facts, first, second, hit_id, **own)
 
     def sample(self, n: int) -> list[Hit]:
         """`n` pictures from a random place in the order of ids, which are hashes."""

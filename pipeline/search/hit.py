@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.images import data_url
-from pipeline.store.protocol import RESERVED
+from pipeline.points import RESERVED
 
 __all__ = ["Found", "Hit", "hit_from"]
 

@@ -1,22 +1,25 @@
 """One search within one version: ask the store, score, select, and ask for more until enough are left."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from qdrant_client import models
 
-from pipeline.calibration import fold_cosine, unusualness
 from pipeline.errors import SimileError
-from pipeline.search.embedding import Prepared
+from pipeline.index_quality.calibration import fold_cosine, unusualness
 from pipeline.search.hit import Hit, hit_from
-from pipeline.search.ranking import at_most, fold, similarities, vector_query
-from pipeline.search.settings import Settings, qdrant_filter, search_params
-from pipeline.search.version import Version
+from pipeline.search.query import Settings, search_params
+from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store
+from pipeline.store.filters import qdrant_filter
+from pipeline.store.manifest import Version
+from pipeline.store.protocol import VectorQuery
+from pipeline.vectors import similarities, unit
 
-__all__ = ["DIVERSITY_CANDIDATES", "Search"]
+__all__ = ["DIVERSITY_CANDIDATES", "Search", "at_most", "fold", "vector_query"]
 
 DIVERSITY_CANDIDATES = (
     300  # a ranking by diversity ends here; fixed, so that its second page follows the first
@@ -201,3 +204,64 @@ def _is_disliked(hit: Hit) -> bool:
 
 def _vectors(points: Sequence[models.ScoredPoint], name: str) -> np.ndarray:
     return np.asarray([point.vector[name] for point in points], np.float32)  # type: ignore[index, call-overload]
+
+
+def vector_query(
+    likes: np.ndarray, dislikes: np.ndarray, combine: str, diversity: float, candidates: int
+) -> VectorQuery:
+    """What the store is asked.
+
+    Args:
+        likes: (L, D) float32, L ≥ 1; `dislikes`: (M, D).
+        combine: `any`: Qdrant's best score, nearest to one like and not nearer to a dislike. `average`, and
+            always with diversity: one vector, Qdrant's 2 · mean(likes) − mean(dislikes) of unit vectors.
+        diversity: 0 to 1.
+        candidates: nearest points that diversity chooses from.
+    """
+    if len(likes) + len(dislikes) > 1 and combine == "any" and not diversity:
+        given = models.RecommendInput(
+            positive=unit(likes).tolist(),
+            negative=unit(dislikes).tolist() or None,
+            strategy=models.RecommendStrategy.BEST_SCORE,
+        )
+        return models.RecommendQuery(recommend=given)
+    vector = likes[0]
+    if len(likes) > 1 or len(dislikes):
+        vector = unit(likes).mean(axis=0)
+    if len(dislikes):
+        vector = 2 * vector - unit(dislikes).mean(axis=0)
+    if not diversity:
+        return vector
+    mmr = models.Mmr(diversity=diversity, candidates_limit=candidates)
+    return models.NearestQuery(nearest=vector.tolist(), mmr=mmr)
+
+
+def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
+    """The first of every group of nearly equal pictures, with the ids of the others in `copies`.
+
+    Args:
+        hits: best first; `vectors` (N, D): theirs.
+        cosine: from which two pictures are nearly equal.
+    """
+    kept: list[int] = []
+    copies: dict[int, list[str]] = {}
+    near = similarities(vectors, vectors) >= cosine
+    for place, hit in enumerate(hits):
+        first = next((earlier for earlier in kept if near[place, earlier]), None)
+        if first is None:
+            kept.append(place)
+        else:
+            copies.setdefault(first, []).append(hit.id)
+    return [replace(hits[place], copies=tuple(copies.get(place, ()))) for place in kept]
+
+
+def at_most(hits: Sequence[Hit], limits: Mapping[str, int]) -> list[Hit]:
+    """Without hits whose value of a field was already had often enough. Hits without the field stay."""
+    seen: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for hit in hits:
+        keys = [(field, str(hit.payload[field])) for field in limits if hit.payload.get(field) is not None]
+        if all(seen[key] < limits[key[0]] for key in keys):
+            seen.update(keys)
+            kept.append(hit)
+    return kept

@@ -3,7 +3,8 @@
 import os
 
 from pipeline.home import resolve_home, store_folder
-from pipeline.store.protocol import Manifest, Store
+from pipeline.store.manifest import Manifest
+from pipeline.store.protocol import Store
 
 __all__ = ["Manifest", "Store", "open_store"]
 

@@ -14,10 +14,13 @@ import qdrant_edge as edge
 from qdrant_client import models
 from safetensors.numpy import load_file, save_file
 
+from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.store import _edge_models as translate
-from pipeline.store.protocol import Manifest, Resident, VectorQuery
-from qdrant_config import CollectionConfig
+from pipeline.home import replace_file
+from pipeline.store import edge_translation as translate
+from pipeline.store.edge_translation import scored
+from pipeline.store.manifest import Manifest
+from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 
 __all__ = ["EdgeStore"]
 
@@ -136,7 +139,7 @@ class EdgeStore:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / "projections.safetensors")
         self._journal(version).unlink(missing_ok=True)
-        _replace(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
+        replace_file(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
@@ -149,7 +152,7 @@ class EdgeStore:
 
     def attach(self, version: str, name: str, data: bytes) -> None:
         """A file beside the manifest."""
-        _replace(self.folder / version / name, data)
+        replace_file(self.folder / version / name, data)
 
     def attachment(self, version: str, name: str) -> bytes | None:
         """The file's bytes."""
@@ -158,7 +161,7 @@ class EdgeStore:
 
     def switch(self, alias: str, version: str) -> None:
         """Replace the alias file."""
-        _replace(self.folder / f"{alias}.alias", version.encode())
+        replace_file(self.folder / f"{alias}.alias", version.encode())
 
     def release(self, version: str) -> None:
         """Forget the open shard: it closes with its last query, and a later one opens it again."""
@@ -199,10 +202,10 @@ class EdgeStore:
             filter=translate.filter_(query_filter),
             params=translate.search_params(params),
             score_threshold=score_threshold,
-            with_payload=_payload(fields),
+            with_payload=payload_selector(fields),
             with_vector=with_vectors or False,
         )
-        return [_scored(hit) for hit in self._shard(version).query(request)]
+        return [scored(hit) for hit in self._shard(version).query(request)]
 
     def query_many(
         self,
@@ -223,7 +226,7 @@ class EdgeStore:
             edge.QueryBatchRequest(requests[i : i + _QUERIES]) for i in range(0, len(requests), _QUERIES)
         )
         shard = self._shard(version)
-        return [[_scored(hit) for hit in hits] for batch in batches for hits in shard.query_batch(batch)]
+        return [[scored(hit) for hit in hits] for batch in batches for hits in shard.query_batch(batch)]
 
     def retrieve(
         self,
@@ -234,7 +237,7 @@ class EdgeStore:
     ) -> list[models.Record]:
         """Points by id."""
         found = self._shard(version).retrieve(
-            point_ids=list(ids), with_payload=_payload(fields), with_vector=with_vectors or False
+            point_ids=list(ids), with_payload=payload_selector(fields), with_vector=with_vectors or False
         )
         return [
             models.Record(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None) for r in found
@@ -253,7 +256,7 @@ class EdgeStore:
         request = edge.ScrollRequest(
             limit=limit,
             offset=offset,
-            with_payload=_payload(fields),
+            with_payload=payload_selector(fields),
             with_vector=with_vectors or False,
             filter=translate.filter_(query_filter),
         )
@@ -307,25 +310,3 @@ class EdgeStore:
                     raise SimileError(f"The store at {self.folder} has no version '{version}'.")
                 shard = self._open[version] = edge.EdgeShard.load(str(folder))
             return shard
-
-
-def _scored(hit: edge.ScoredPoint) -> models.ScoredPoint:
-    vector = cast(Any, hit.vector) or None
-    return models.ScoredPoint(
-        id=str(hit.id), version=hit.version, score=hit.score, payload=hit.payload, vector=vector
-    )
-
-
-def _payload(fields: list[str] | None) -> bool | list[str]:
-    return True if fields is None else fields or False
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never half, even after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

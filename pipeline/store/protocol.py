@@ -1,43 +1,16 @@
 """What Simile asks of a store, in the words of `qdrant_client.models`."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from qdrant_client import models
 
-from pipeline.errors import NotFinishedError
-from qdrant_config import CollectionConfig
+from pipeline.config import CollectionConfig
+from pipeline.store.manifest import Manifest
 
-__all__ = [
-    "PROBE",
-    "RESERVED",
-    "Manifest",
-    "Resident",
-    "Store",
-    "VectorQuery",
-    "all_points",
-    "builds",
-    "is_finished",
-    "vector_params",
-]
-
-RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit
-PROBE = "__preflight-"  # between alias and host, in the name of a version that a job makes to try the store
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What a version says of itself; it travels with the points.
-
-    Attributes:
-        facts: JSON-able: collection, encoders with fingerprints, source and revision, counts, recall.
-        tensors: projection matrices and offsets, float32, named `<vector>.matrix`, `<vector>.offset`.
-    """
-
-    facts: dict[str, Any]
-    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+__all__ = ["Resident", "Store", "VectorQuery", "payload_selector", "vector_params"]
 
 
 def vector_params(
@@ -230,34 +203,6 @@ class Store(Protocol):
         """What each named vector keeps in RAM once the version is finished; None where it cannot be known."""
 
 
-def all_points(
-    store: Store,
-    version: str,
-    fields: list[str] | None = None,
-    query_filter: models.Filter | None = None,
-    with_vectors: list[str] | None = None,
-    page: int = 1_000,
-) -> Iterator[models.Record]:
-    """Every point, in the order of ids, a page at a time; arguments as in `Store.scroll`."""
-    offset = None
-    while True:
-        # One more than a page: it is where the next one begins.
-        records = store.scroll(version, page + 1, offset, with_vectors, fields, query_filter)
-        yield from records[:page]
-        if len(records) <= page:
-            return
-        offset = str(records[page].id)
-
-
-def is_finished(store: Store, version: str) -> bool:
-    """Whether a version can be searched: its manifest is the last thing that is written."""
-    try:
-        store.read_manifest(version)
-    except NotFinishedError:
-        return False
-    return True
-
-
-def builds(store: Store, alias: str) -> list[str]:
-    """All versions of `alias`, oldest first, without those that a job makes to try the store."""
-    return [version for version in store.versions(alias) if PROBE not in version]
+def payload_selector(fields: list[str] | None) -> bool | list[str]:
+    """What Qdrant calls `fields` of a point: all of them (None), some, or none (empty)."""
+    return True if fields is None else fields or False

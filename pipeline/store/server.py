@@ -12,11 +12,20 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 from safetensors.numpy import load, save
 
+from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.store._indexing import THRESHOLD_KB, wait_until_indexed
-from pipeline.store._requests import grpc_port, patience_seconds, payload_bytes, request_slices, retried
-from pipeline.store.protocol import Manifest, Resident, VectorQuery, all_points
-from qdrant_config import CollectionConfig
+from pipeline.store.manifest import Manifest
+from pipeline.store.protocol import Resident, VectorQuery, payload_selector
+from pipeline.store.read_points import all_points
+from pipeline.store.server_requests import (
+    THRESHOLD_KB,
+    grpc_port,
+    patience_seconds,
+    payload_bytes,
+    request_slices,
+    retried,
+    wait_until_indexed,
+)
 
 __all__ = ["MANIFESTS", "ServerStore"]
 
@@ -224,7 +233,7 @@ class ServerStore:
             query_filter=query_filter,
             search_params=params,
             score_threshold=score_threshold,
-            with_payload=_payload(fields),
+            with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
         )
         return found.points
@@ -260,7 +269,7 @@ class ServerStore:
             self.client.retrieve,
             version,
             list(ids),
-            with_payload=_payload(fields),
+            with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
         )
 
@@ -279,7 +288,7 @@ class ServerStore:
             version,
             limit=limit,
             offset=offset,
-            with_payload=_payload(fields),
+            with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
             scroll_filter=query_filter,
         )
@@ -297,10 +306,6 @@ class ServerStore:
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """Not known: the server reports no memory by vector."""
         return None
-
-
-def _payload(fields: list[str] | None) -> bool | list[str]:
-    return True if fields is None else fields or False
 
 
 def _manifest_id(version: str) -> str:

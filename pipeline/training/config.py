@@ -4,10 +4,9 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.errors import SimileError
+from pipeline.config.yaml_file import Frozen, load_yaml
 
 __all__ = [
     "AugmentConfig",
@@ -22,13 +21,7 @@ __all__ = [
 _SMALLEST = 8  # pixels
 
 
-class _Frozen(BaseModel):
-    """Unknown keys are refused, so that a misspelt setting cannot be ignored in silence."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataConfig(_Frozen):
+class DataConfig(Frozen):
     """What is trained on, and what is kept apart from it."""
 
     source: str = Field(description="a Hub id, a mirror in the Hub's layout or a folder of images")
@@ -48,14 +41,14 @@ class DataConfig(_Frozen):
     classes: list[int] | None = Field(None, description="train on these classes of the first label only")
     protocol: Literal["none", "art", "a", "b"] = Field(
         "none",
-        description="art: leave out what pipeline.evaluation.splits.art_split keeps for queries; a, b: the "
+        description="art: leave out what evaluation.protocols.art_split keeps for queries; a, b: the "
         "training images of protocols A and B alone, which are the same; cut from all rows, whatever `limit` "
         "says",
     )
     validation: float = Field(0.05, ge=0.0, lt=1.0, description="share of training images, by content hash")
 
 
-class AugmentConfig(_Frozen):
+class AugmentConfig(Frozen):
     """How training images are varied; see pipeline/training/augment.py."""
 
     shift: int = Field(0, ge=0, description="pixels, up to which an image is moved; edges are reflected")
@@ -64,11 +57,11 @@ class AugmentConfig(_Frozen):
     crop: float = Field(1.0, gt=0.0, le=1.0, description="smallest area of a random crop, as a share")
 
 
-class NetworkConfig(_Frozen):
-    """What `pipeline.training.networks.build_network` is told, and where its weights come from."""
+class NetworkConfig(Frozen):
+    """What `pipeline.networks.build_network` is told, and where its weights come from."""
 
     backbone: str
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({}, description="of the backbone")
     dimension: int | None = Field(None, ge=2, le=4096)
     code_bits: int | None = Field(None, ge=4, le=1024)
     temperature: float = Field(1.0, gt=0.0)
@@ -89,7 +82,7 @@ class NetworkConfig(_Frozen):
         return self.dimension or self.options.get("features")
 
 
-class LossConfig(_Frozen):
+class LossConfig(Frozen):
     """One term of the loss."""
 
     kind: Literal["classes", "orthohash", "dsh", "metric", "teacher"]
@@ -100,7 +93,7 @@ class LossConfig(_Frozen):
     )
 
 
-class OptimizerConfig(_Frozen):
+class OptimizerConfig(Frozen):
     """Rates are per batch of mean loss; the schedule goes up to `rate` and linearly down to 0."""
 
     kind: Literal["sgd", "adamw"] = "sgd"
@@ -113,7 +106,7 @@ class OptimizerConfig(_Frozen):
     clip: float | None = Field(None, gt=0.0, description="largest gradient norm")
 
 
-class TrainingConfig(_Frozen):
+class TrainingConfig(Frozen):
     """Everything that one YAML file in training_config/ may say."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
@@ -175,17 +168,4 @@ def load_training_config(path: str | Path, **changes: Any) -> TrainingConfig:
     Raises:
         SimileError: the file is missing, is not YAML, or says something that it cannot say.
     """
-    path = Path(path)
-    if not path.is_file():
-        there = ", ".join(sorted(str(p) for p in Path("training_config").glob("*.yaml"))) or "none here"
-        raise SimileError(f"no training configuration at '{path}'; there are: {there}")
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        if isinstance(found, dict) and "data" in changes:
-            changes["data"] = (found.get("data") or {}) | changes["data"]
-        return TrainingConfig.model_validate(found | changes)
-    except yaml.YAMLError as error:
-        raise SimileError(f"'{path}' is not valid YAML: {error}") from error
-    except ValidationError as error:
-        lines = (f"{'.'.join(map(str, e['loc'])) or 'the file'}: {e['msg']}" for e in error.errors())
-        raise SimileError(f"'{path}': {'; '.join(lines)}") from error
+    return load_yaml(path, TrainingConfig, changes)

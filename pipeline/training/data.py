@@ -7,13 +7,16 @@ an image) after the first pass, because reading and decoding again would cost mo
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from pipeline.errors import SimileError
+from pipeline.sources import Source
 from pipeline.training.config import DataConfig
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     import ray.data
     from datasets import Features
 
-__all__ = ["Images", "TrainingData", "collect", "read_training_data"]
+__all__ = ["Images", "TrainingData", "allowed_digests", "allowed_of", "collect", "read_training_data"]
 
 _READ_CPUS = 0.25  # workers that compute take most of every CPU
 _BATCH = 128  # images decoded together
@@ -55,9 +58,8 @@ def read_training_data(config: DataConfig) -> TrainingData:
     Raises:
         SimileError: no such source, or a label column that holds no classes.
     """
-    from pipeline.evaluation.reading import resolve_splits
+    from pipeline.evaluation.read_pool import resolve_splits
     from pipeline.sources import read_rows, resolve_source
-    from pipeline.training.allowed import allowed_digests
 
     source = resolve_source(
         config.source, split=config.split, image_column=config.image, config=config.config
@@ -103,7 +105,7 @@ def _decode(
     """
     import pyarrow as pa
 
-    from pipeline.evaluation.splits import validation_part
+    from pipeline.evaluation.protocols import validation_part
     from pipeline.sources import image_bytes
 
     pictures = [data or b"" for data in image_bytes(table)]
@@ -160,3 +162,59 @@ def collect(rows: Any, side: int) -> Images:
     for place, value in enumerate(table["pixels"]):
         pixels[place] = np.frombuffer(value.as_buffer(), np.uint8).reshape(side, side, 3)
     return Images(pixels, np.array(table["labels"].to_pylist(), np.int64))
+
+
+Protocol = Literal["art", "a", "b"]
+
+
+def allowed_digests(protocol: Protocol, splits: Sequence[Source], column: str) -> set[str]:
+    """sha256 of the images that may be trained on. Needs a Ray session.
+
+    All rows are read, also for a training of the first few: another pool would be cut elsewhere, and what is
+    asked about all of it would have been trained on.
+
+    Args:
+        splits: train, or train and test, in the order that an evaluation reads them.
+        column: of classes; of artists for `art`.
+
+    Raises:
+        SimileError: the protocol cannot be cut from these rows.
+    """
+    from pipeline.indexing.plan import make_plan
+
+    texts: list[str | None] = []
+    digests: list[str] = []
+    for source in splits:
+        table = make_plan("training", source).table
+        rows = table.filter(table["id"].is_valid())
+        texts += [json.loads(payload).get(column) for payload in rows["payload"].to_pylist()]
+        digests += rows["digest"].to_pylist()
+    return allowed_of(protocol, texts, digests)
+
+
+def allowed_of(protocol: Protocol, classes: Sequence[str | None], digests: Sequence[str]) -> set[str]:
+    """The same, of N images in the order of an evaluation's pool.
+
+    Args:
+        classes: names, None where there is none.
+        digests: sha256 in hexadecimal.
+
+    Raises:
+        SimileError: the protocol cannot be cut from these images.
+    """
+    from pipeline.evaluation.labels import encode_labels
+    from pipeline.evaluation.pool import Pool, protocols_of
+    from pipeline.evaluation.protocols import art_split
+
+    if protocol == "art":
+        split = art_split([name or "" for name in classes], digests)
+        return {digests[place] for place in split.training}
+    pool = Pool({"label": encode_labels(classes)}, digests, train=len(digests))
+    cut = protocols_of(pool, [protocol])
+    if not cut:
+        raise SimileError(
+            f"data.protocol '{protocol}' needs ten classes of more than 600 images each, as CIFAR-10 has; "
+            "use 'none'"
+        )
+    asked = {digests[place] for place in cut[0].queries}  # an image may be there twice
+    return {digests[place] for place in cut[0].training} - asked

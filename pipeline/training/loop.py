@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from pipeline.encoders.families.simile_models import load_embedder
+from pipeline.networks import Embedder, Outputs, build_network
+from pipeline.progress import Progress
 from pipeline.training.augment import augment, normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
-from pipeline.training.networks import Embedder, Outputs, build_network
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
-from pipeline.training.progress import Progress
 from pipeline.training.start import begin, fixed_features, remembers
-from pipeline.training.teacher import Teacher, rows_of
 
-__all__ = ["CHECKPOINT", "HISTORY", "Run"]
+__all__ = ["CHECKPOINT", "HISTORY", "Run", "Teacher", "rows_of"]
 
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
@@ -202,3 +202,29 @@ def _smallest(count: int, world: int, device: torch.device) -> int:
     number = torch.tensor([count], device=device)
     torch.distributed.all_reduce(number, op=torch.distributed.ReduceOp.MIN)
     return int(number.item())
+
+
+class Teacher:
+    """A trained network by name, for looking at only."""
+
+    def __init__(self, name: str, device: torch.device) -> None:
+        network = load_embedder(name).eval().requires_grad_(False)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def of(self, images: torch.Tensor) -> Outputs:
+        """Its outputs for normalised images (B, 3, H, W)."""
+        return self.network(images)
+
+    def of_all(self, count: int, images: Callable[[slice], torch.Tensor]) -> Outputs:
+        """Its outputs for `count` images that are always the same, a part of which `images` gives."""
+        parts = [self.of(images(slice(first, first + _BATCH))) for first in range(0, count, _BATCH)]
+        code = torch.cat([p.code for p in parts if p.code is not None]) if self.network.code else None
+        classes = {c: torch.cat([p.classes[c] for p in parts]) for c in parts[0].classes}
+        return Outputs(torch.cat([p.embedding for p in parts]), code, classes)
+
+
+def rows_of(outputs: Outputs, at: torch.Tensor) -> Outputs:
+    """Those of the images with the indexes `at` (B,)."""
+    code = outputs.code[at] if outputs.code is not None else None
+    return Outputs(outputs.embedding[at], code, {c: logits[at] for c, logits in outputs.classes.items()})

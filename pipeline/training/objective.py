@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from pipeline.errors import SimileError
+from pipeline.networks import Outputs
 from pipeline.training.config import LossConfig, TrainingConfig
 from pipeline.training.losses import distillation, dsh, orthohash, target_codes
-from pipeline.training.networks import Outputs
 
 __all__ = ["Objective"]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from pipeline.networks import Embedder
 from pipeline.training.config import OptimizerConfig
-from pipeline.training.networks import Embedder
 
 __all__ = ["make_optimizer", "rate_at"]
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.encoders.simile_models import load_embedder
+from pipeline.encoders.families.simile_models import load_embedder
 from pipeline.errors import SimileError
-from pipeline.training.ancestry import check_protocol, overlap
-from pipeline.training.complete import complete
+from pipeline.training.card import check_protocol, overlap
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import TrainingData, read_training_data
+from pipeline.training.pretrained_config import complete
 
 __all__ = ["TrainingJob", "train"]
 
@@ -147,9 +147,9 @@ def _check_same_settings(job: TrainingJob) -> None:
 def _write(
     job: TrainingJob, settings: dict[str, Any], data: TrainingData, state: Path, history: list[dict[str, Any]]
 ) -> int:
+    from pipeline.networks import build_network
     from pipeline.training.card import MEASURED, licence_to_show, write_card
     from pipeline.training.export import export_network, restore_network
-    from pipeline.training.networks import build_network
 
     network = build_network(settings["network"])
     restore_network(network, state)

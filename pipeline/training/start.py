@@ -2,20 +2,33 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from pipeline.encoders import load_encoder, load_network
+from pipeline.encoders.families.simile_models import load_embedder
 from pipeline.errors import SimileError
+from pipeline.networks import Embedder, Outputs, PooledCnn, Pretrained, StyleCnn, StyleVit
+from pipeline.networks.hybrid_vit import OWN_CNN, HybridVit
+from pipeline.projection import fit_projection
 from pipeline.training.augment import normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
-from pipeline.training.first_embedding import discriminant, imitation, whitened
-from pipeline.training.networks import Embedder, Outputs, PooledCnn, Pretrained, StyleCnn, StyleVit
 
-__all__ = ["begin", "fixed_features", "remembers"]
+__all__ = [
+    "begin",
+    "discriminant",
+    "fixed_features",
+    "imitation",
+    "pretrained_model",
+    "remembers",
+    "whitened",
+]
 
 _IMAGES = 2_000  # for the statistics of a first layer; all, where every image is passed through anyway
 _BATCH = 50  # images
@@ -51,7 +64,7 @@ def begin(
     if config.network.start and not hasattr(backbone, "load_pretrained"):
         _copy(network, config.network.start, config.network.start_heads)
     elif config.network.start:
-        backbone.load_pretrained(config.network.start)
+        _load_pretrained(backbone, config.network.start)
         if isinstance(backbone, Pretrained):
             backbone.leave_idle(config.data.pixels)
         if _wants_features(network, whole):
@@ -127,13 +140,124 @@ def _start_embedding(
 
 def _copy(network: Embedder, name: str, heads: bool) -> None:
     """Backbone and embedding of a trained network; with `heads` all of it."""
-    from pipeline.encoders.simile_models import load_embedder
-
     source = load_embedder(name)
-    try:
+    with _fitting(name):
         if heads:
             network.load_state_dict(source.state_dict())
         network.backbone.load_state_dict(source.backbone.state_dict())
         network.embedding.load_state_dict(source.embedding.state_dict())
-    except RuntimeError as error:
+
+
+def _load_pretrained(backbone: Any, name: str) -> None:
+    """Begin a backbone with the weights of an encoder.
+
+    Raises:
+        SimileError: there is no such encoder, or its tensors do not fit.
+    """
+    with _fitting(name):
+        if isinstance(backbone, Pretrained):
+            backbone.load_pretrained(load_network(name)[0])
+        elif isinstance(backbone, HybridVit) and backbone.cnn == OWN_CNN:
+            backbone.load_pretrained(load_embedder(name).backbone)
+        else:
+            backbone.load_pretrained(pretrained_model(name))
+
+
+@contextmanager
+def _fitting(name: str) -> Iterator[None]:
+    """Say of tensors that do not fit whose they are."""
+    try:
+        yield
+    except (AttributeError, RuntimeError) as error:
         raise SimileError(f"'{name}' does not fit: {str(error).splitlines()[-1].strip()}") from None
+
+
+def pretrained_model(name: str) -> Any:
+    """timm's model inside an encoder: `pypi:`, `timm:`, or one that was trained here from either."""
+    network: Any = load_encoder(name, device="cpu").network
+    inner = getattr(network, "network", network)  # trained here: RawOutput -> Embedder -> PooledCnn
+    found = getattr(getattr(inner, "backbone", inner), "model", None)
+    if found is None:
+        raise SimileError(f"'{name}' is no model of timm; name one, such as pypi:efficientnet-lite0")
+    return found
+
+
+_COMPONENTS = 1024  # of which the discriminant is made: further ones are noise of some thousand images
+_SHRINKAGE = 0.3  # of the covariance within classes, towards a multiple of one
+_RIDGE = 1e-3  # of the mean variance of features
+_CONTRAST = 0.25  # power of a direction's ratio of variances that it is weighted by
+
+
+def imitation(features: torch.Tensor, taught: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of the linear map from features (N, F) to a teacher's directions (N, D), by ridge
+    regression with a penalty of a thousandth of the features' mean variance."""
+    target = nn.functional.normalize(taught, dim=1)
+    mean, centre = features.mean(0), target.mean(0)
+    rows = (features - mean).double()
+    gram = rows.T @ rows / len(rows)
+    gram += _RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    solved = torch.linalg.solve(gram, rows.T @ (target - centre).double() / len(rows)).float().T
+    return solved, centre - solved @ mean
+
+
+def whitened(features: torch.Tensor, dimension: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias of centring and half-whitening of a pretrained backbone's output (N, F), N > dimension.
+
+    As Radenović, Tolias and Chum do (PAMI 2019): training then begins from what the pretrained features
+    can already do, instead of from a random projection of them.
+
+    Raises:
+        SimileError: the features vary in fewer directions.
+    """
+    fitted = fit_projection(features.numpy(), dimension)
+    _check_rank(fitted.dimension, len(features), dimension)
+    return torch.from_numpy(fitted.matrix.T.copy()), torch.from_numpy(fitted.offset)
+
+
+def discriminant(
+    features: torch.Tensor, labels: torch.Tensor, dimension: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight (dimension, F) and bias of the directions that vary between classes more than within them.
+
+    Fisher's linear discriminant among the strongest principal components: with covariances S of all
+    features and W within classes, shrunk to (W + 0.3 · mean variance · 1), the directions v of largest
+    λ = vᵀSv / vᵀWv, scaled to vᵀWv = √λ: noise within classes is white, weighted by how much a direction
+    tells. More directions than classes are kept, for classes that nobody has labelled yet.
+
+    Args:
+        features: (N, F), N > dimension.
+        labels: (N,) int64.
+
+    Raises:
+        SimileError: the features vary in fewer directions.
+    """
+    from scipy.linalg import eigh
+
+    mean = features.mean(0)
+    components = min(_COMPONENTS, len(features) - 1, features.shape[1])
+    _check_rank(components, len(features), dimension)
+    with torch.random.fork_rng():  # the decomposition starts from random directions
+        torch.manual_seed(0)
+        asked = min(components + 100, *features.shape)
+        axes = torch.pca_lowrank(features, asked, center=True, niter=2)[2][:, :components]
+    rows = ((features - mean) @ axes).double().numpy()
+    groups = labels.numpy()
+    within = rows.copy()
+    for group in np.unique(groups):
+        within[groups == group] -= rows[groups == group].mean(0)
+    noise = within.T @ within / len(rows)
+    noise += _SHRINKAGE * np.trace(noise) / components * np.eye(components)
+    ratios, directions = eigh(rows.T @ rows / len(rows), noise)
+    best = np.argsort(-ratios)[:dimension]
+    directions = directions[:, best] * np.maximum(ratios[best], 0) ** _CONTRAST
+    weight = (axes @ torch.from_numpy(directions).float()).T
+    weight = weight / (weight.square().mean().sqrt() * dimension**0.5)  # the size of proxies, for one rate
+    return weight, -weight @ mean
+
+
+def _check_rank(found: int, images: int, dimension: int) -> None:
+    if found < dimension:
+        raise SimileError(
+            f"{images} images show only {found} directions; train on more of them, or set "
+            f"network.dimension to {found} or less"
+        )

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 
 from pipeline.evaluation import average_precision, cosine_rankings, hamming_groups, precision_at
-from pipeline.evaluation.ties import TieGroups
+from pipeline.evaluation.metrics import TieGroups
+from pipeline.networks import Embedder
 from pipeline.training.augment import normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
-from pipeline.training.networks import Embedder
 
 __all__ = ["apply_network", "retrieval", "validate"]
 

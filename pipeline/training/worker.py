@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
+from pipeline.progress import line, say
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import collect
 from pipeline.training.loop import Run
-from pipeline.training.progress import line, say
 from pipeline.training.validation import validate
 
 __all__ = ["train_on_worker"]

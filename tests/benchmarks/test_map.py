@@ -10,9 +10,9 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from benchmarks.chromium import find_chromium
 from benchmarks.map import frames, opened, synthetic_map
-from pipeline.mapping.stored import read_map, write_map
+from benchmarks.resources import find_chromium
+from pipeline.map.map_file import read_map, write_map
 
 T = TypeVar("T")
 # Red, green and blue of every pixel that is drawn.

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import building, query, report
-from benchmarks.asking import SEARCHES, Asker, recall
-from benchmarks.building import WAYS, build, queries_of
+from benchmarks import query, query_index, report
+from benchmarks.query_index import WAYS, build, queries_of
+from benchmarks.query_timing import SEARCHES, Asker, recall
 from benchmarks.resources import peak_gb, resident_mb, shortage
 from pipeline.store.edge import EdgeStore
 
@@ -105,4 +105,4 @@ def test_queries_are_of_the_same_clusters_and_not_in_the_version(folder: Path) -
     far = Asker(store, "exact", strangers, codes, WAYS[WAY].search)
     assert best.max() < 0.999
     assert np.median(best) > np.median([scores[0] for scores in far.scores(20)]) + 0.1
-    assert store.count(building.VERSION) == POINTS
+    assert store.count(query_index.VERSION) == POINTS

@@ -27,9 +27,9 @@ def variables(folder: Path) -> dict[str, str]:
 
 def install() -> None:
     """In each worker, before it imports what embeds."""
-    from pipeline.indexing import group
+    from pipeline.indexing import decode_and_embed
 
-    embed = group.embed_group
+    embed = decode_and_embed.embed_group
 
     def noted(encoders, decode_side, rows):  # type: ignore[no-untyped-def]
         with (Path(os.environ[_FOLDER]) / str(os.getpid())).open("a") as journal:
@@ -38,7 +38,7 @@ def install() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return embed(encoders, decode_side, rows)
 
-    group.embed_group = noted
+    decode_and_embed.embed_group = noted
 
 
 def begun(folder: Path) -> Counter[str]:

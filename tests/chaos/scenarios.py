@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline import open_collection
-from pipeline.indexing.deaths import MOST_DEATHS
+from pipeline.indexing.crash_marks import MOST_DEATHS
 from pipeline.search import Collection
 from tests.chaos.jobs import ROOT, Outcome, Place, kill_worker, settle, small_disk, wait_for
 from tests.chaos.journal import DEADLY

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import demo
-from qdrant_config import load_config
+from pipeline.config import load_config
 from ray_jobs.index import parse_arguments
 
 ROOT = Path(__file__).resolve().parent.parent.parent

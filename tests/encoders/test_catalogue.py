@@ -9,8 +9,9 @@ import torch
 
 from pipeline.encoders import describe_encoder, names
 from pipeline.encoders.catalogue import ON_THE_HUB, known_encoders
+from pipeline.encoders.families.timm_models import hub_id
 from pipeline.encoders.names import parse_name
-from pipeline.encoders.timm_models import embedding_of, hub_id
+from pipeline.networks.pooling import embedding_of
 from ray_jobs import encoders as command
 from tests.encoders.small_networks import save_timm, save_transformers
 

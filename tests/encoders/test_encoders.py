@@ -15,10 +15,11 @@ import timm
 import torch
 from huggingface_hub import errors
 from PIL import Image
-from small_networks import save_timm, save_transformers
 
-from pipeline.encoders import Encoder, describe_encoder, load_encoder, names, pypi_models
+from pipeline.encoders import Encoder, describe_encoder, load_encoder, names
+from pipeline.encoders.families import pypi_models
 from pipeline.errors import ImageError, SimileError
+from tests.encoders.small_networks import save_timm, save_transformers
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +80,8 @@ def test_the_prefix_timm_means_the_layout_of_timm(tmp_path):
         (errors.RepositoryNotFoundError, "the Hub shows no model org/model; check the spelling"),
         (errors.RevisionNotFoundError, "org/model has no revision 'v2'"),
         (errors.RemoteEntryNotFoundError, "org/model has no config.json"),
-        (errors.HfHubHTTPError, "the Hub answered HTTP 418 for org/model"),
-        (httpx2.ConnectError, "the Hub cannot be reached (ConnectError)"),
+        (errors.HfHubHTTPError, "the Hub answered HTTP 418 for model org/model"),
+        (httpx2.ConnectError, "cannot be reached for model org/model (ConnectError)"),
     ],
 )
 def test_what_the_hub_answers(error, says, monkeypatch):

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from pipeline.encoders import Encoder, load_encoder
-from pipeline.encoders.seen import seen_part
 from pipeline.errors import SimileError
+from pipeline.why.seen_part import seen_part
 from tests.encoders.small_networks import save_timm, save_transformers
 
 

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_networks import TIMM, save_timm
 from timm.data import create_transform, resolve_model_data_config
 
 from pipeline.encoders import describe_encoder, load_encoder
 from pipeline.errors import SimileError
+from tests.encoders.small_networks import TIMM, save_timm
+
+
+def tokens(model, x):
+    return model.blocks(model.norm_pre(model._pos_embed(model.patch_embed(x))))
+
 
 # What the embedding has to be, written out for each architecture. `x`: (N, 3, H, W).
 EXPECTED = {
@@ -43,10 +48,6 @@ DIMENSION = {
     "vit_base_patch16_siglip_224": 24,
     "vit_base_patch32_clip_224": 20,
 }
-
-
-def tokens(model, x):
-    return model.blocks(model.norm_pre(model._pos_embed(model.patch_embed(x))))
 
 
 def cosines(a, b):

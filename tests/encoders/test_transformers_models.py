@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from small_networks import save_transformers, transformers_processor
 from transformers import AutoImageProcessor
 
 from pipeline.encoders import describe_encoder, load_encoder
 from pipeline.errors import SimileError
+from tests.encoders.small_networks import save_transformers, transformers_processor
 
 # What the embedding has to be, written out for each family. `m` is the whole model as it was saved.
 EXPECTED = {

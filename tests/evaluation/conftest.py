@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from qdrant_client import models
 
+from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.store import Manifest, open_store
-from pipeline.store.protocol import RESERVED, vector_params
-from qdrant_config import CollectionConfig, EncoderConfig
+from pipeline.store.protocol import vector_params
 
 CLASSES, EACH, D = 4, 15, 32
 

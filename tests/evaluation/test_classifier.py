@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pipeline.evaluation.classifier import label_codes, predicted_labels
-from pipeline.projection import hamming_distances
+from pipeline.evaluation.methods import label_codes, predicted_labels
+from pipeline.vectors import hamming_distances
 
 
 def test_separable_classes_are_told_apart_and_queries_are_not_looked_at() -> None:

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.calibration import match_threshold, unusualness
-from pipeline.indexing.random_pairs import calibrate_version
+from pipeline.index_quality.calibration import calibrate_version, match_threshold, unusualness
 from pipeline.store import open_store
 from ray_jobs import evaluate, report
 

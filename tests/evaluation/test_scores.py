@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.config import ProjectionConfig
 from pipeline.evaluation.methods import Method, Vectors, fit_on, methods_of, prepare
 from pipeline.evaluation.protocols import Protocol, official_test
 from pipeline.evaluation.scores import score
-from qdrant_config import ProjectionConfig
 from ray_jobs import evaluate
 
 

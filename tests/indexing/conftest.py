@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.indexing.account import Account
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
-from qdrant_config import CollectionConfig, EncoderConfig
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
 ENCODER = "weights:cifar10-cnn"

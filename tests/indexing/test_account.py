@@ -1,7 +1,7 @@
 """The account at the end of a job, as people read it."""
 
 from pipeline.indexing.account import Account
-from pipeline.indexing.rejects import Reject
+from pipeline.staging.rejects import Reject
 
 
 def test_the_table_for_people() -> None:

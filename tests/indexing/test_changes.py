@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from pipeline import open_collection
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
+from pipeline.indexing.alias import delete_points, finished_versions, rollback
 from pipeline.indexing.carried import to_remove
-from pipeline.indexing.delete import delete_points
-from pipeline.indexing.plan import point_id
+from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.preflight import IndexJob
-from pipeline.indexing.versions import Difference, compare, finished_versions, rollback
-from pipeline.indexing.writer import writer_lock
+from pipeline.indexing.versions import Difference, compare
+from pipeline.points import point_id
 from pipeline.store import Manifest, open_store
-from qdrant_config import CollectionConfig, EncoderConfig
 from ray_jobs import delete
 from ray_jobs.index import main as index_job
 from tests.indexing.conftest import COLOURS, ENCODER, Index, picture, write_pictures
@@ -367,7 +367,7 @@ def stored(home: Path) -> list[Any]:
 def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, copied: Copied) -> None:
     home, source = copied
     from pipeline.encoders import describe_encoder
-    from pipeline.indexing.staging import Staging
+    from pipeline.staging.parts import Staging
 
     description = describe_encoder(ENCODER)
     staging = Staging(str(home), "colours", description.fingerprint)

@@ -6,7 +6,7 @@ import pytest
 from ray.exceptions import RayError, RayTaskError
 
 from pipeline.errors import SimileError
-from pipeline.indexing.failures import explained
+from pipeline.indexing.account import explained
 
 
 def from_a_worker(error: Exception) -> Exception:

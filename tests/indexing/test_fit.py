@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipeline.config import ProjectionConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.fit import fit
-from qdrant_config import ProjectionConfig
 
 SPREAD = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import HnswConfig
 from pipeline.store.edge import EdgeStore
-from qdrant_config import HnswConfig
 from tests.indexing.conftest import COLOURS, Index, picture
 from tests.stand_ins.qdrant import QdrantStandIn
 

@@ -15,11 +15,11 @@ import ray
 from ray.cluster_utils import Cluster
 
 from pipeline import open_collection
+from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
-from qdrant_config import CollectionConfig
 from ray_jobs.session import ray_session
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -54,8 +54,8 @@ def cluster() -> Iterator[Cluster]:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every node has several of them, and there is something to interrupt."""
     monkeypatch.setattr("pipeline.indexing.embed.BATCH", 16)
-    monkeypatch.setattr("pipeline._rows.MIN_BLOCKS", 48)  # of 2,000 rows, of which the job reads 600
-    monkeypatch.setattr("pipeline.indexing.check.QUERIES", 50)  # the stand-in is slow
+    monkeypatch.setattr("pipeline.sources.rows.MIN_BLOCKS", 48)  # of 2,000 rows, of which the job reads 600
+    monkeypatch.setattr("pipeline.index_quality.recall.QUERIES", 50)  # the stand-in is slow
 
 
 def index(collection: str, home: Path, url: str | None, actors: int = NODES) -> Account:

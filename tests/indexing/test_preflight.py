@@ -12,7 +12,7 @@ import pytest
 import ray
 import yaml
 
-from pipeline.indexing.writer import writer_lock
+from pipeline.indexing.lock import writer_lock
 from ray_jobs.index import main
 from tests.stand_ins.qdrant import QdrantStandIn
 

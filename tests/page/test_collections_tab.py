@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from page.collections_tab import _measured, _report, _source, _state, overview_html
-from page.filters import MAX_FILTERS, boxes_of, more_filters
+from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters
 from page.library import Library
+from page.tabs.collections import _measured, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.sources import public_name
 

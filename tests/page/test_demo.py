@@ -199,7 +199,7 @@ def test_every_default_network_is_warmed_once_and_one_that_fails_keeps_no_other_
 
 
 def test_the_page_never_loads_ray() -> None:
-    code = "import demo, page.layout, sys; sys.exit('ray' in sys.modules)"
+    code = "import demo, page.app, sys; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
 
 

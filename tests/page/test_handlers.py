@@ -6,11 +6,11 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from page import compare_tab, why_tab
-from page.cards import card, source_of
+from page.components.cards import card, source_of
 from page.library import Library
-from page.search_handlers import Handlers
-from page.shared import Query, Searched
+from page.state import Query, Searched
+from page.tabs import compare, why
+from page.tabs.search_handlers import Handlers
 from pipeline.search import Settings
 from tests.page.conftest import LIMIT
 
@@ -48,22 +48,22 @@ def test_a_search_that_was_answered_already_takes_no_hits_away(library: Library)
 def test_compare_heeds_the_filters_of_search_and_says_so(library: Library) -> None:
     style, count = library.open("wikiart").facets("style")[0]
     searched = Searched("wikiart", Settings(filters={"style": [style]}, diversity=0.3, k=3))
-    compare = compare_tab._Handlers(library).compare
-    line, html, cards, _ = compare(query_of(library, 0), searched, "wikiart", *PARTS)
+    compare_them = compare._Handlers(library).compare
+    line, html, cards, _ = compare_them(query_of(library, 0), searched, "wikiart", *PARTS)
     assert f"as in Search: Style: {style.replace('_', ' ')}; diversity 0.3" in line
     assert html.count('<section class="column"') == 2
     found = library.open("wikiart")
     styles = {hit.payload["style"] for hit in found.get_many([shown.id for shown in cards])}
     assert styles == {style} and 2 * (min(24, count) - 1) <= len(cards) <= 2 * min(24, count)
     elsewhere = Searched("cifar10", Settings(filters={"label": ["cat"]}))
-    line, _, cards, _ = compare(query_of(library, 0), elsewhere, "wikiart", *PARTS)
+    line, _, cards, _ = compare_them(query_of(library, 0), elsewhere, "wikiart", *PARTS)
     assert "as in Search" not in line and len(cards) == 48
 
 
 def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(library: Library) -> None:
     query = query_of(library, 0, 5)
     searched = Searched("wikiart", Settings(encoder="weights:art-vit", k=24))
-    show = why_tab.Handlers(library).show
+    show = why.Handlers(library).show
     html, before, pair = show(None, None, query, "wikiart", searched)
     found = library.open("wikiart")
     by_id = [found.search_id(s.point_id or "", k=60, encoder="weights:art-vit")[0] for s in query.sources]
@@ -81,6 +81,6 @@ def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(lib
 def test_why_ranks_the_hits_of_a_part_as_the_search_did(library: Library) -> None:
     whole = query_of(library, 0)
     part = Query((replace(whole.sources[0], box=(0.0, 0.0, 0.6, 0.6)),))
-    html, _, pair = why_tab.Handlers(library).show(None, None, part, "wikiart")
+    html, _, pair = why.Handlers(library).show(None, None, part, "wikiart")
     assert pair.hit.point_id != pair.query.point_id, "the picture that the part is of is no hit"
     assert "Part of " in html and f"<td>1 of {LIMIT}</td>" in html

@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from page.blocks import FULL, PublicBlocks
+from page.app import FULL, PublicBlocks
 from page.visitors import Buckets, Visitors, address_of
 from pipeline.errors import SimileError
 from tests.page.conftest import free_port, status

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from page.map_files import pack
-from pipeline.mapping import Map
-from pipeline.mapping.stored import Labels
+from page.components.map_files import pack
+from pipeline.map import Map
+from pipeline.map.map_file import Labels
 from tests.page.conftest import LIMIT, status, upload
 
 browsing = pytest.mark.browser

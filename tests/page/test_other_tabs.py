@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.indexing.progress import progress
-from pipeline.indexing.writer import writer_lock
+from pipeline.indexing.lock import writer_lock
+from pipeline.progress import progress
 from tests.page.conftest import LIMIT, hit_pictures, status
 
 pytestmark = pytest.mark.browser

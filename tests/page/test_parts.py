@@ -14,22 +14,20 @@ import gradio as gr
 import pytest
 from PIL import Image
 
-from page import map_tab, search_handlers
-from page.cards import Card, card_html
-from page.collections_tab import _report
-from page.export import as_csv, as_json, contact_sheet
-from page.grid import action_of, grid_html
-from page.hits import voted
+from page.components.cards import Card, action_of, card_html, grid_html
+from page.components.heat_map_html import choice
+from page.components.hits import voted
+from page.components.query_panel import act, query_html, shown, take_upload
 from page.library import Library
-from page.query_panel import act, query_html, shown, take_upload
-from page.recommend_tab import _unknown
-from page.searching import reason
-from page.shared import MAX_SOURCES, Pair, Query, Source
+from page.results import as_csv, as_json, contact_sheet, reason
+from page.state import MAX_SOURCES, Pair, Query, Source
+from page.tabs import map, search_handlers
+from page.tabs.collections import _report
+from page.tabs.recommend import _unknown
+from page.tabs.why import Handlers
 from page.text import rarity, spoken
 from page.uploads import UploadsOnly
 from page.visitors import is_counted
-from page.why_html import choice
-from page.why_tab import Handlers
 from pipeline.search import Hit, Settings
 from tests.page.conftest import run_apart
 
@@ -182,7 +180,7 @@ def test_a_card_says_in_words_how_unusual_it_is() -> None:
 
 
 def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
-    tab = map_tab.Handlers(Library("/nowhere"))
+    tab = map.Handlers(Library("/nowhere"))
     search = search_handlers.Handlers(Library("/nowhere"))
     why = Handlers(Library("/nowhere"))
     counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]

@@ -18,11 +18,11 @@ from mcp.client.streamable_http import streamable_http_client
 
 import demo
 from benchmarks.page import load
-from page.health import health
+from page.api.arguments import picture_bytes
+from page.api.endpoints import health
 from page.library import Library
 from page.links import link_to, read_link
-from page.shared import Query, Source
-from page.values import picture_bytes
+from page.state import Query, Source
 from pipeline.errors import ImageError, SimileError
 from tests.page.conftest import LIMIT, hit_pictures, run_apart, status
 

@@ -9,7 +9,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from page import layout
+from page import app
 from page.library import Library
 from tests.page.conftest import free_port, hit_pictures, running, status, upload
 
@@ -56,9 +56,9 @@ def test_an_upload_is_deleted_once_it_is_old(
 ) -> None:
     """A day is three seconds here."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(layout, "_CLEAN_EVERY", 1)
-    monkeypatch.setattr(layout, "_KEEP_FOR", 3)
-    page = layout.build(Library(str(demo_home)))
+    monkeypatch.setattr(app, "_CLEAN_EVERY", 1)
+    monkeypatch.setattr(app, "_KEEP_FOR", 3)
+    page = app.build(Library(str(demo_home)))
     port = free_port()
     page.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     try:

@@ -12,11 +12,12 @@ from gradio_client import Client
 from PIL import Image
 from qdrant_client import models
 
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.encoders import load_encoder
+from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.store import Manifest, open_store
-from pipeline.store.protocol import RESERVED, vector_params
-from qdrant_config import CollectionConfig, EncoderConfig
+from pipeline.store.protocol import vector_params
 from tests.encoders.small_networks import save_tokenizer, save_transformers
 from tests.page.conftest import running, status
 

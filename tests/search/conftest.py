@@ -14,12 +14,13 @@ import pytest
 from PIL import Image
 from qdrant_client import models
 
-from pipeline.calibration import calibrate
+from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.index_quality.calibration import calibrate
+from pipeline.points import RESERVED
 from pipeline.projection import Projection
-from pipeline.search import Collection, embedding
+from pipeline.search import Collection, query_embedding
 from pipeline.store import Manifest, Store, open_store
-from pipeline.store.protocol import RESERVED, vector_params
-from qdrant_config import CollectionConfig, EncoderConfig
+from pipeline.store.protocol import vector_params
 from tests.stand_ins.qdrant import QdrantStandIn
 
 CONFIG = CollectionConfig(collection="greys", source="x", encoders=[EncoderConfig(name="e:grey", vector="v")])
@@ -83,9 +84,9 @@ def fill(store: Store, *, calibrated: bool) -> str:
 
 @pytest.fixture(autouse=True)
 def grey_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "load_encoder", lambda name: GreyEncoder())
-    embedding._encoders.clear()
-    embedding._vectors.clear()
+    monkeypatch.setattr(query_embedding, "load_encoder", lambda name: GreyEncoder())
+    query_embedding._encoders.clear()
+    query_embedding._vectors.clear()
 
 
 @pytest.fixture(scope="module", params=["edge", "server"])

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.projection import hamming_distances
-from pipeline.search import Collection, Example, Found, Settings, embedding
+from pipeline.search import Collection, Example, Found, Settings, query_embedding
+from pipeline.vectors import hamming_distances
 from tests.search.conftest import IDS, direction, grey
 
 EXACT = Settings(exact=True, k=4)
@@ -161,15 +161,15 @@ def test_a_network_that_many_ask_for_at_once_is_loaded_once(monkeypatch: pytest.
         time.sleep(0.05)
         return f"network {name}"
 
-    monkeypatch.setattr(embedding, "load_encoder", slow)
+    monkeypatch.setattr(query_embedding, "load_encoder", slow)
     names = [f"e:{i % 6}" for i in range(24)]  # more than are kept
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(embedding._loaded_encoder, names[:4] * 4))
+        found = list(pool.map(query_embedding._loaded_encoder, names[:4] * 4))
     assert found == [f"network {name}" for name in names[:4] * 4] and sorted(loaded) == names[:4]
     for name in names:
-        embedding._loaded_encoder(name)
-    assert len(embedding._encoders) == embedding.KEPT_ENCODERS
-    embedding._encoders.clear()
+        query_embedding._loaded_encoder(name)
+    assert len(query_embedding._encoders) == query_embedding.KEPT_ENCODERS
+    query_embedding._encoders.clear()
 
 
 def test_the_same_bytes_are_embedded_once(greys: Collection, monkeypatch: pytest.MonkeyPatch) -> None:

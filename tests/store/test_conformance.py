@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.projection import Projection, hamming_distances
+from pipeline.projection import Projection
 from pipeline.store import Manifest, Store, open_store
-from pipeline.store.bulk import read_points
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig
+from pipeline.store.read_points import read_points
+from pipeline.vectors import hamming_distances
 from tests.stand_ins.qdrant import QdrantStandIn
 
 CONFIG = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])

@@ -8,10 +8,10 @@ import pytest
 from qdrant_client import models
 
 from benchmarks.synthetic import FIELDS, payloads, prepared_vectors
-from pipeline.recall import count_found
+from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig, SearchConfig
+from pipeline.index_quality.recall import count_found
 from pipeline.store.edge import EdgeStore
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig, HnswConfig, SearchConfig
 
 POINTS, WIDTH, QUERIES, K = 6_000, 64, 100, 10
 ONLY = models.Filter(

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig, SearchConfig
 from pipeline.projection import Projection
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig, HnswConfig, SearchConfig
 from tests.stand_ins.qdrant import QdrantStandIn
 
 D = 128  # 512 bytes a vector, 256 a code

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from pipeline.projection import Projection, hamming_distances
+from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
+from pipeline.projection import Projection
 from pipeline.store.edge import EdgeStore
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
+from pipeline.vectors import hamming_distances
 
 N, D = 2600, 100  # 1.04 MB of floats: enough for the engine to build a graph and codes
 IDS = [str(uuid.UUID(int=i)) for i in range(N)]

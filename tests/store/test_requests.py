@@ -6,11 +6,11 @@ import grpc
 import numpy as np
 import pytest
 
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
 from pipeline.store import open_store
-from pipeline.store._requests import REQUEST_BYTES, REQUEST_POINTS, payload_bytes, request_slices
 from pipeline.store.protocol import vector_params
-from qdrant_config import CollectionConfig, EncoderConfig
+from pipeline.store.server_requests import REQUEST_BYTES, REQUEST_POINTS, payload_bytes, request_slices
 from tests.stand_ins.qdrant import Fault, QdrantStandIn
 from tests.stand_ins.qdrant_grpc import GrpcStandIn
 
@@ -159,6 +159,6 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
 )
 def test_a_wrong_grpc_port_is_one_sentence(port: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT_GRPC_PORT", port)
-    monkeypatch.setattr("pipeline.store._requests._CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("pipeline.store.server_requests._CONNECT_SECONDS", 1.0)
     with QdrantStandIn() as server, pytest.raises(SimileError, match=sentence):
         open_store(url=server.url)

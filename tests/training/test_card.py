@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.evaluation.splits import validation_part
-from pipeline.training.ancestry import check_protocol, kept_apart, overlap
-from pipeline.training.card import licence_to_show, write_card
+from pipeline.evaluation.protocols import validation_part
+from pipeline.training.card import check_protocol, kept_apart, licence_to_show, overlap, write_card
 from pipeline.training.config import TrainingConfig, load_training_config
 
 ROOT = Path(__file__).resolve().parent.parent.parent

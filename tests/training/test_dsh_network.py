@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
+from pipeline.networks import build_network
 from pipeline.training.augment import normalise
 from pipeline.training.config import load_training_config
-from pipeline.training.networks import build_network
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer
 

@@ -13,10 +13,10 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
+from pipeline.networks import build_network
 from pipeline.training import loop
 from pipeline.training.config import load_training_config
 from pipeline.training.data import Images
-from pipeline.training.networks import build_network
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer
 from pipeline.training.run import worker_settings

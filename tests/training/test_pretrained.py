@@ -14,12 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pipeline.encoders import load_encoder, load_network
-from pipeline.encoders.recipes import network_of
 from pipeline.errors import SimileError
-from pipeline.training.complete import complete
+from pipeline.networks import RawOutput, build_network
+from pipeline.networks.pooled_cnn import Gem
+from pipeline.networks.recipes import network_of
 from pipeline.training.config import TrainingConfig, load_training_config
-from pipeline.training.networks import RawOutput, build_network
-from pipeline.training.networks.pooled_cnn import Gem
+from pipeline.training.pretrained_config import complete
 from pipeline.training.run import TrainingJob, train
 from ray_jobs.train import main
 from tests.encoders.small_networks import save_timm, save_transformers, transformers_processor

@@ -101,9 +101,9 @@ def test_the_last_line_says_what_came_out(run: dict[str, Any]) -> None:
 
 def test_weights_come_back_by_value(run: dict[str, Any]) -> None:
     """The encoder's raw output is that of the trained network on the same pixels, up to float16."""
+    from pipeline.networks import RawOutput, build_network
     from pipeline.sources import resolve_source
     from pipeline.training.export import restore_network
-    from pipeline.training.networks import RawOutput, build_network
 
     weights = Path(run["result"]["weights"])
     network = build_network(json.loads((weights / "config.json").read_text())["network"]).eval()

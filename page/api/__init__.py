@@ -1,0 +1,1 @@
+"""What programs and models call, over HTTP and MCP."""

@@ -1,0 +1,210 @@
+"""What programs and models call to look closer at hits: why, where on the map, by which way, as a table."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from page.api.arguments import example, picture_bytes, settings_of, stored
+from page.components.map_files import MapFiles, OpenMap
+from page.library import Library
+from page.results import as_csv, as_json
+from page.visitors import is_search
+from pipeline.errors import SimileError
+from pipeline.search import Hit
+from pipeline.vectors import agreeing_bits
+from pipeline.why.reasons import find_reasons
+
+__all__ = ["Views"]
+
+_MOST_PLACES = 1000  # of one answer: about 100 kB
+
+
+class Views:
+    """Over the collections of one library."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._maps = MapFiles()
+
+    @is_search
+    def explain(
+        self, hit_id: str, collection: str, id: str = "", image: str = "", encoder: str = ""
+    ) -> dict[str, Any]:
+        """Say why a picture of a collection resembles another: which parts, which bits, and its rank.
+
+        Give either `id` or `image` as the picture that was searched from.
+
+        Args:
+            hit_id: the `id` of a hit.
+            collection: its collection.
+            id: the `id` of the stored picture that was searched from.
+            image: or that picture in base64 or as a data URL.
+            encoder: one of the collection's encoders; empty for its default.
+
+        Returns:
+            `similarity`; `exact`, whether the heat adds up to it; `query_heat` and `hit_heat`, rows of
+            numbers over the parts of both pictures that the network saw; `agreeing_bits` of `bits`; and for
+            each metric the hit's score, distance, exact rank and how unusual the score is.
+        """
+        found = self._library.open(collection)
+        if bool(id) == bool(image):
+            raise SimileError("give either the id of a stored picture or an image to explain a hit by")
+        own = stored(id).id if id else None
+        picture = found.get(own).thumbnail if own else picture_bytes(image)
+        hit = stored(hit_id).id or ""
+        reasons = find_reasons(found, picture, hit, encoder or None, own)
+        told = reasons.explanation
+        return {
+            "similarity": round(float(told.similarity), 6),
+            "exact": told.exact,
+            "query_heat": np.round(told.query, 4).tolist(),
+            "hit_heat": np.round(told.hit, 4).tolist(),
+            "agreeing_bits": int(agreeing_bits(reasons.query_code, reasons.hit_code).sum()),
+            "bits": len(reasons.hit_code),
+            "standings": [asdict(standing) for standing in reasons.standings],
+        }
+
+    @is_search
+    def map(
+        self,
+        collection: str,
+        ids: list[str] = [],  # noqa: B006 (Gradio reads the default; nothing changes it)
+        k: int = 200,
+    ) -> dict[str, Any]:
+        """Tell where pictures lie on a collection's map, a plane on which similar pictures are neighbours.
+
+        Args:
+            collection: name of a collection, from the tool `collections`.
+            ids: ids of earlier hits in the same collection; empty for pictures spread over the whole map.
+            k: how many pictures where no ids are given, 1 to 1000.
+
+        Returns:
+            `points`, how many pictures the map has; `places`, each with id, x and y from -1 to 1, and its
+            labels; `missing`, the ids that are not on the map.
+        """
+        found = self._library.open(collection)
+        opened = self._maps.of(found)
+        if opened is None:
+            raise SimileError(f"{found.name} has no map yet; python -m ray_jobs.map {found.name} makes one")
+        wanted = [stored(one).id or "" for one in ids or []]
+        if len(wanted) > _MOST_PLACES or isinstance(k, bool) or not 1 <= k <= _MOST_PLACES:
+            raise SimileError(f"a map tells of 1 to {_MOST_PLACES:,} pictures at a time")
+        at = [opened.numbers[one] for one in wanted if one in opened.numbers]
+        if not wanted:
+            count = len(opened.map.ids)
+            at = np.unique(np.linspace(0, count - 1, min(int(k), count)).round().astype(int)).tolist()
+        return {
+            "points": len(opened.map.ids),
+            "places": [_place(opened, i) for i in at],
+            "missing": [one for one in wanted if one not in opened.numbers],
+        }
+
+    @is_search
+    def compare(
+        self,
+        query: str,
+        collection: str,
+        left_metric: str = "cosine",
+        right_metric: str = "hamming",
+        left_encoder: str = "",
+        right_encoder: str = "",
+        left_exact: bool = False,
+        right_exact: bool = False,
+        k: int = 24,
+        filters: str = "{}",
+    ) -> dict[str, Any]:
+        """Search with one picture in two ways, and tell what both find.
+
+        Args:
+            query: the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.
+            collection: name of a collection, from the tool `collections`.
+            left_metric: cosine (finer) or hamming (faster), of the first way.
+            right_metric: the same of the second way.
+            left_encoder: one of the collection's encoders; empty for its default.
+            right_encoder: the same of the second way.
+            left_exact: compare with every picture instead of the index.
+            right_exact: the same of the second way.
+            k: how many pictures each way, 1 to 100.
+            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
+
+        Returns:
+            `shared`, how many pictures both ways find; `left` and `right`, each a list of id, score,
+            distance and `shared`, nearest first.
+        """
+        found, likes = self._library.open(collection), [example(query)]
+        ways = ((left_metric, left_exact, left_encoder), (right_metric, right_exact, right_encoder))
+        left, right = (
+            found.find(likes, settings=settings_of(metric, k, filters, exact, encoder)).hits
+            for metric, exact, encoder in ways
+        )
+        both = {hit.id for hit in left} & {hit.id for hit in right}
+        return {
+            "shared": len(both),
+            "left": [_ranked(hit, both) for hit in left],
+            "right": [_ranked(hit, both) for hit in right],
+            "collection": found.name,
+        }
+
+    @is_search
+    def export(
+        self,
+        query: str,
+        collection: str,
+        format: str = "csv",
+        metric: str = "cosine",
+        k: int = 100,
+        offset: int = 0,
+        filters: str = "{}",
+        encoder: str = "",
+    ) -> dict[str, Any]:
+        """Search with one picture, and return the hits as the text of a CSV table or of JSON, to be saved.
+
+        Args:
+            query: the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.
+            collection: name of a collection, from the tool `collections`.
+            format: csv or json.
+            metric: cosine (finer) or hamming (faster).
+            k: how many pictures, 1 to 100.
+            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
+            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
+            encoder: one of the collection's encoders; empty for its default.
+
+        Returns:
+            `text`, one row a hit with rank, score, distance, id and what is known of the picture; `more`,
+            whether there are hits after these.
+        """
+        if format not in ("csv", "json"):
+            raise SimileError(f"format {str(format)[:40]!r} does not exist; there are: csv, json")
+        settings = settings_of(metric, k, filters, encoder=encoder, offset=offset)
+        found = self._library.open(collection)
+        answer = found.find([example(query)], settings=settings)
+        rows = _ranks(answer.hits, settings.offset + 1)
+        about = {"collection": found.name, "version": found.version, "metric": metric}
+        text = as_csv(answer.hits, rows) if format == "csv" else as_json(answer.hits, rows, about)
+        return {"text": text, "hits": len(rows), "more": answer.more}
+
+
+def _ranks(hits: Sequence[Hit], first: int = 1) -> list[dict[str, Any]]:
+    """What an export says of each hit beside its payload."""
+    return [
+        {
+            "rank": rank,
+            "score": round(hit.score, 6),
+            "distance": hit.distance,
+            "unusual": hit.unusual,
+            "weak": hit.weak,
+        }
+        for rank, hit in enumerate(hits, first)
+    ]
+
+
+def _place(opened: OpenMap, i: int) -> dict[str, Any]:
+    x, y = opened.map.positions[i].round(5).tolist()
+    labels = {name: of.names[int(of.values[i])] for name, of in opened.map.labels.items()}
+    return {"id": opened.map.ids[i], "x": x, "y": y, "labels": labels}
+
+
+def _ranked(hit: Hit, both: set[str]) -> dict[str, Any]:
+    return {"id": hit.id, "score": hit.score, "distance": hit.distance, "shared": hit.id in both}

@@ -1,0 +1,119 @@
+"""The map of a collection as files that a browser fetches: binary, and from the server's own data only."""
+
+import hashlib
+import struct
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+
+from page.components.cards import picture_url
+from page.text import field_name, spoken
+from pipeline.map import Map, sheet_name
+from pipeline.map.map_file import MAP, read_map
+from pipeline.search import Collection
+
+__all__ = ["MapFiles", "OpenMap"]
+
+_LIBRARY = Path(__file__).parents[1] / "static" / "vendor" / "regl-scatterplot.min.js"
+_KEPT = 8  # maps in memory; one of 50,000 points takes 10 MB
+
+
+@dataclass(frozen=True)
+class OpenMap:
+    """A map that visitors look at.
+
+    Attributes:
+        key: hash of the map; what the browser says belongs to it only where it names the same.
+        collection: its name.
+        map: places, ids and labels.
+        facts: JSON for the browser, with the addresses of the files.
+    """
+
+    key: str
+    collection: str
+    map: Map
+    facts: dict[str, Any]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """Point id -> its number on the map."""
+        return self.map.index()
+
+
+class MapFiles:
+    """Maps that were opened, by key. Reading one again costs a hash of its file."""
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[str, OpenMap] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, found: Collection) -> OpenMap | None:
+        """The map of the live version, ready for a browser; None where none was made."""
+        data = found.attachment(MAP)
+        if data is None:
+            return None
+        key = hashlib.sha256(found.name.encode() + data).hexdigest()[:16]
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = _prepared(found, key, read_map(data))
+                while len(self._open) > _KEPT:
+                    self._open.popitem(last=False)
+            self._open.move_to_end(key)
+            return self._open[key]
+
+    def get(self, key: Any) -> OpenMap | None:
+        """The map that a browser names; None where it is not open (any more)."""
+        with self._lock:
+            return self._open.get(key) if isinstance(key, str) else None
+
+
+def _prepared(found: Collection, key: str, made: Map) -> OpenMap:
+    facts = {
+        "key": key,
+        "script": _kept(_LIBRARY.read_bytes(), "map.js"),
+        "data": _kept(pack(made), "map.bin"),
+        "sheets": [
+            _kept(found.attachment(sheet_name(n)) or b"", f"map-{n}.webp")
+            for n in range(made.facts["sheets"])
+        ],
+        "points": len(made.ids),
+        "side": made.facts["side"],
+        "columns": made.facts["columns"],
+        "fields": [
+            {
+                "name": name,
+                "title": field_name(name),
+                "names": [spoken(name) for name in of.names],
+                "counts": np.bincount(of.values, minlength=len(of.names)).tolist(),
+            }
+            for name, of in made.labels.items()
+        ],
+    }
+    return OpenMap(key, found.name, made, facts)
+
+
+def _kept(data: bytes, name: str) -> str:
+    """Written where the page may serve it; its address."""
+    return picture_url(str(save_bytes_to_cache(data, name, get_upload_folder())))
+
+
+def pack(made: Map) -> bytes:
+    """Little-endian: uint32 N, S, F; int32 tile of N points, int32 point of S samples; uint16 x and y of N
+    points, 0 to 65,535 for −1 to 1; uint16 label of N points, F times."""
+    head = struct.pack("<3I", len(made.ids), len(made.sample), len(made.labels))
+    places = np.round((made.positions.T + 1) / 2 * 65535).clip(0, 65535).astype("<u2")
+    labels = b"".join(of.values.astype("<u2").tobytes() for of in made.labels.values())
+    return (
+        head
+        + made.tiles.astype("<i4").tobytes()
+        + made.sample.astype("<i4").tobytes()
+        + places.tobytes()
+        + labels
+    )

@@ -1,0 +1,203 @@
+"""What is searched from: a place to drop pictures, the pictures gathered so far, and a box over the first."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from page.components.cards import address_of
+from page.state import Query, Source
+from page.text import note, told_apart
+from page.theme import script
+from page.uploads import read_upload, uploaded_path
+from pipeline.errors import SimileError
+from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
+
+__all__ = ["QueryPanel", "query_html", "query_panel"]
+
+_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+
+@dataclass(frozen=True)
+class QueryPanel:
+    """The components; `query` is the state that they show and change."""
+
+    query: gr.State
+    adding: gr.State
+    drop: gr.Image
+    view: gr.HTML
+
+    def connect(self, status: gr.HTML) -> None:
+        """Uploads and buttons change `query`; whatever changes it shows here. Problems go to `status`."""
+        # preprocess=False: Gradio would open the file itself, and not say what is wrong with a broken one
+        self.drop.input(
+            take_upload,
+            [self.drop, self.query, self.adding],
+            [self.query, status, self.drop],
+            preprocess=False,
+            trigger_mode="always_last",
+            **_QUIET,
+        )
+        self.view.click(act, self.query, [self.query, self.adding, self.drop], **_QUIET)
+        self.query.change(shown, self.query, [self.view, self.drop, self.adding], **_QUIET)
+
+
+def query_panel(query: gr.State, name: str, label: str = "Your picture") -> QueryPanel:
+    """The panel, with ids that begin with `name`."""
+    view = gr.HTML(
+        "",
+        elem_id=f"{name}-query",
+        elem_classes=["query-host"],
+        js_on_load=script("query.js"),
+        apply_default_css=False,
+    )
+    drop = gr.Image(
+        type="filepath",
+        image_mode=None,
+        sources=["upload", "clipboard", "webcam"],
+        label=label,
+        height=230,
+        buttons=[],
+        elem_id=f"{name}-drop",
+        elem_classes=["drop"],
+    )
+    return QueryPanel(query, gr.State(False), drop, view)
+
+
+def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any, Any]:
+    """An upload becomes the query or joins it; a file that is no picture becomes one sentence."""
+    if sent is None:
+        return gr.skip(), gr.skip(), gr.skip()
+    try:
+        path = uploaded_path(sent)
+        data = read_upload(path)
+        image = decode(data, min_side=64)
+        preview = None if shown_by_browsers(data) else data_url(*thumbnail(image))
+    except SimileError as error:
+        return gr.skip(), note(str(error), problem=True), None
+    source = Source(path, label="your picture", preview=preview)
+    return (query or Query()).liking(source) if adding else Query((source,)), gr.skip(), None
+
+
+def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
+    """A button of the panel, or a box: the query, whether the next upload is added, and the place for it."""
+    data = event._data if isinstance(event._data, dict) else {}
+    action, query = data.get("action"), query or Query()
+    if action == "add":
+        return gr.skip(), True, gr.update(visible=True)
+    if action == "clear":
+        return Query(), False, gr.skip()
+    if action == "wordless":
+        return replace(query, text=""), False, gr.skip()
+    every = [*query.sources, *query.dislikes]
+    index = data.get("index")
+    if action in ("remove", "front") and isinstance(index, int) and 0 <= index < len(every):
+        chosen = every[index]
+        rest = query.without(chosen)
+        changed = rest if action == "remove" else replace(rest, sources=(chosen, *rest.sources))
+        return changed, False, gr.skip()
+    if action in ("box", "whole") and query.sources:
+        box = _box(data.get("box")) if action == "box" else None
+        if action == "whole" or box:
+            first = replace(query.sources[0], box=box)
+            return replace(query, sources=(first, *query.sources[1:])), False, gr.skip()
+    return gr.skip(), gr.skip(), gr.skip()
+
+
+def _box(given: Any) -> tuple[float, float, float, float] | None:
+    """Four shares as the browser sent them, or None for anything else."""
+    if not isinstance(given, list) or len(given) != 4:
+        return None
+    if any(isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) for v in given):
+        return None
+    left, top, right, bottom = (round(min(1.0, max(0.0, float(v))), 4) for v in given)
+    return (left, top, right, bottom) if left < right and top < bottom else None
+
+
+def shown(query: Query | None) -> tuple[str, Any, bool]:
+    """The panel for a query, and the place to drop pictures, which hides once there is one."""
+    return query_html(query), gr.update(visible=not query, value=None), False
+
+
+def query_html(query: Query | None, *, fixed: bool = False) -> str:
+    """The pictures and words of a query; `fixed`: to look at only."""
+    if not query:
+        return ""
+    likes, dislikes = _labelled(query.sources), _labelled(query.dislikes)
+    first = _first(*likes[0], fixed) if likes else ""
+    liked = _chips(likes[1:], 1, "Also like", "like", fixed)
+    disliked = _chips(dislikes, len(likes), "Not like", "dislike", fixed)
+    buttons = "" if fixed else _buttons()
+    return f'<div class="query">{first}{_words(query.text, fixed)}{liked}{disliked}{buttons}</div>'
+
+
+def _labelled(sources: Sequence[Source]) -> list[tuple[Source, str]]:
+    """Pictures with what they are called, escaped; no two of them alike."""
+    labels = told_apart([source.label or "picture" for source in sources])
+    return [(source, escape(label, quote=True)) for source, label in zip(sources, labels, strict=True)]
+
+
+def _words(text: str, fixed: bool) -> str:
+    if not text:
+        return ""
+    away = "" if fixed else _away("wordless", 0, "the words")
+    return f'<p class="words"><q>{escape(text)}</q>{away}</p>'
+
+
+def _away(action: str, index: int, what: str) -> str:
+    return (
+        f'<button type="button" class="away" data-action="{action}" data-index="{index}" '
+        f'aria-label="Take away {what}">✕</button>'
+    )
+
+
+def _first(source: Source, label: str, fixed: bool) -> str:
+    address = escape(address_of(source), quote=True)
+    image = f'<img src="{address}" alt="Searched from: {label}" draggable="false">'
+    box = source.box
+    style = (
+        f"left:{box[0]:.2%};top:{box[1]:.2%};width:{box[2] - box[0]:.2%};height:{box[3] - box[1]:.2%}"
+        if box
+        else ""
+    )
+    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}></div>'
+    if fixed:
+        return f'<div class="crop-frame"><div class="crop fixed">{image}{mark}</div></div>'
+    data = f"[{','.join(map(str, box))}]" if box else "null"
+    below = (
+        '<button type="button" class="quiet" data-action="whole">Use the whole picture</button>'
+        if box
+        else '<p class="hint">Drag a box to search with a part of it.</p>'
+    )
+    area = (
+        f'<div class="crop{" boxed" if box else ""}" tabindex="0" role="application" data-box="{data}" '
+        'aria-label="Part of the picture: drag a box, or press Enter and move one with the arrow keys; '
+        f'shift and arrows resize it, Escape takes it away">{image}{mark}</div>'
+    )
+    away = _away("remove", 0, label)
+    return f'<div class="crop-frame">{area}{away}</div><div class="below">{below}</div>'
+
+
+def _chips(labelled: list[tuple[Source, str]], start: int, title: str, kind: str, fixed: bool) -> str:
+    if not labelled:
+        return ""
+    items = "".join(_chip(source, label, start + i, fixed) for i, (source, label) in enumerate(labelled))
+    return f'<div class="chips {kind}"><h4>{title}</h4><ul>{items}</ul></div>'
+
+
+def _chip(source: Source, label: str, index: int, fixed: bool) -> str:
+    image = f'<img src="{escape(address_of(source), quote=True)}" alt="{label}" title="{label}">'
+    if fixed:
+        return f"<li>{image}</li>"
+    return f"<li>{image}{_away('remove', index, label)}</li>"
+
+
+def _buttons() -> str:
+    return (
+        '<div class="buttons">'
+        '<button type="button" class="quiet" data-action="clear">New search</button>'
+        '<button type="button" class="quiet" data-action="add">Add a picture</button></div>'
+    )

@@ -1,0 +1,115 @@
+"""Networks that ray_jobs/train.py wrote: fp16 safetensors, a config.json and a card in one folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pipeline.encoders.checkpoint import WEIGHTS, Checkpoint, find_folder
+from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.families.timm_models import transform
+from pipeline.encoders.names import EncoderName, parse_name
+from pipeline.errors import SimileError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from pipeline.networks import Embedder
+
+EMBEDDING = "the trained embedding"
+MIRRORED = "the trained embedding, mean over the image and its mirror image"
+
+
+def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
+    """From the configuration file, and the network without memory.
+
+    Raises:
+        SimileError: a backbone or an option that this version does not know, or another input size.
+    """
+    config = checkpoint.config
+    with torch.device("meta"):
+        dimension = _build(name, checkpoint).dimension
+    return EncoderDescription(
+        name=name.text,
+        family=f"simile:{config['network']['backbone']}",
+        dimension=dimension,
+        revision=checkpoint.revision,
+        preprocessing=_preprocessing(name, checkpoint),
+        embedding=MIRRORED if config.get("mirror") else EMBEDDING,
+        licence=checkpoint.licence,
+        code_bits=config["network"].get("code_bits"),
+    )
+
+
+def load(name: EncoderName, checkpoint: Checkpoint) -> tuple[nn.Module, Callable[[Any], torch.Tensor]]:
+    """The network, whose raw output is embedding and hash logits, and its transform.
+
+    Raises:
+        SimileError: as `describe`; also tensors that do not fit.
+    """
+    from pipeline.networks import RawOutput
+
+    network = RawOutput(_weighted(name, checkpoint), mirror=bool(checkpoint.config.get("mirror")))
+    return network, transform(_preprocessing(name, checkpoint))
+
+
+def load_embedder(name: str) -> Embedder:
+    """The whole network of `weights:NAME` or a folder, with its classifiers: a teacher, or a start.
+
+    Raises:
+        SimileError: there is none, or it is of another kind.
+    """
+    parsed = parse_name(name)
+    checkpoint = find_folder(parsed) if parsed.source == "folder" else None
+    if checkpoint is None or checkpoint.layout != "simile":
+        raise SimileError(f"'{name}' was not trained by ray_jobs/train.py; name one of weights: or a folder")
+    return _weighted(parsed, checkpoint)
+
+
+def _weighted(name: EncoderName, checkpoint: Checkpoint) -> Embedder:
+    from safetensors.torch import load_file
+
+    network = _build(name, checkpoint)
+    stored = load_file(checkpoint.folder / WEIGHTS)
+    tensors = {k: value.float() if value.is_floating_point() else value for k, value in stored.items()}
+    counters = {key for key in network.state_dict() if key.endswith("num_batches_tracked")}
+    try:
+        missing, unexpected = network.load_state_dict(tensors, strict=False)
+    except RuntimeError as error:
+        raise _unfit(name, str(error).splitlines()[-1].strip()) from None
+    wrong = sorted((set(missing) - counters) | set(unexpected))
+    if wrong:
+        raise _unfit(name, f"'{wrong[0]}' is missing or unknown")
+    return network
+
+
+def _build(name: EncoderName, checkpoint: Checkpoint) -> Embedder:
+    from pipeline.networks import build_network
+
+    try:
+        return build_network(checkpoint.config["network"])
+    except KeyError as error:
+        raise _unfit(name, f"config.json lacks {error}") from None
+
+
+def _preprocessing(name: EncoderName, checkpoint: Checkpoint) -> dict[str, Any]:
+    found = dict(checkpoint.config["preprocessing"])
+    if name.pixels:
+        if _fixed_size(checkpoint.config["network"]) and name.pixels != found["input_size"][1]:
+            raise SimileError(
+                f"'{name.text}' takes {found['input_size'][1]} px only: it learnt the place of each patch"
+            )
+        found["input_size"] = [3, name.pixels, name.pixels]
+    return found
+
+
+def _fixed_size(network: dict[str, Any]) -> bool:
+    """Whether position embeddings fit one input size only."""
+    recipe = network.get("options", {}).get("recipe", {})
+    return network["backbone"] == "compact-vit" or "img_size" in recipe.get("arguments", {})
+
+
+def _unfit(name: EncoderName, why: str) -> SimileError:
+    return SimileError(f"the weights of '{name.text}' do not fit: {why}; train them again")

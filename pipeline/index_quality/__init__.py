@@ -1,0 +1,1 @@
+"""How good an index is: recall, how unusual a score is, which settings are worth it."""

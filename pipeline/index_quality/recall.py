@@ -1,0 +1,215 @@
+"""How many of the exact nearest points an approximate search finds, and how fast."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from qdrant_client import models
+
+from pipeline.config import CollectionConfig, SearchConfig
+from pipeline.progress import say
+from pipeline.store.protocol import Resident, Store
+from pipeline.store.read_points import read_points
+
+__all__ = [
+    "PROTOCOL",
+    "K",
+    "Measured",
+    "Queries",
+    "check_version",
+    "count_found",
+    "exact_scores",
+    "measure",
+    "recall_of",
+    "resident_of",
+]
+
+K = 10
+_ROUNDING = 1e-6  # scores of one pair differ by this much between two ways of adding up
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Vectors to search with, of points that are in the version themselves.
+
+    Attributes:
+        using: name of the vector.
+        vectors: (Q, D) float32 as stored: of length 1 under cosine, −1 and +1 for codes.
+        own: (Q,) ids; a query's own point counts neither as found nor as missed.
+    """
+
+    using: str
+    vectors: np.ndarray
+    own: Sequence[str]
+
+    def ask(
+        self, store: Store, version: str, at: int, k: int, params: models.SearchParams
+    ) -> list[models.ScoredPoint]:
+        """The k best points other than the query's own."""
+        vector = self.vectors[at]
+        return self._others(
+            at, store.query(version, vector, using=self.using, limit=k + 1, params=params, fields=[]), k
+        )
+
+    def ask_all(
+        self, store: Store, version: str, k: int, params: models.SearchParams
+    ) -> list[list[models.ScoredPoint]]:
+        """The same of every query."""
+        found = store.query_many(version, self.vectors, using=self.using, limit=k + 1, params=params)
+        return [self._others(at, hits, k) for at, hits in enumerate(found)]
+
+    def _others(self, at: int, found: list[models.ScoredPoint], k: int) -> list[models.ScoredPoint]:
+        return [hit for hit in found if str(hit.id) != self.own[at]][:k]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Recall in [0, 1], milliseconds a query (median of queries one after the other)."""
+
+    recall: float
+    ms: float
+
+
+def count_found(scores: np.ndarray, last: float) -> int:
+    """Hits that are as near as the last of the exact ones; of equal scores any is as good as another.
+
+    >>> count_found(np.array([0.9, 0.8, 0.8, 0.7]), 0.8)
+    3
+    """
+    return int((scores >= last - _ROUNDING * max(1.0, abs(last))).sum())
+
+
+def exact_scores(
+    store: Store, version: str, queries: Queries, params: models.SearchParams, k: int = K
+) -> list[dict[str, float]]:
+    """For each query its k exact nearest points: id -> score."""
+    found = queries.ask_all(store, version, k, params)
+    return [{str(hit.id): hit.score for hit in hits} for hits in found]
+
+
+def measure(
+    store: Store,
+    version: str,
+    queries: Queries,
+    truth: Sequence[dict[str, float]],
+    params: models.SearchParams,
+    k: int = K,
+) -> Measured:
+    """Recall@k by distance against `truth` of `exact_scores`, query by query."""
+    milliseconds, shares = [], []
+    for at, exact in enumerate(truth):
+        start = time.perf_counter()
+        hits = queries.ask(store, version, at, k, params)
+        milliseconds.append((time.perf_counter() - start) * 1e3)
+        if exact:
+            scores = _true_scores(store, version, queries, at, [str(hit.id) for hit in hits], exact)
+            shares.append(min(1.0, count_found(scores, min(exact.values())) / len(exact)))
+    return Measured(float(np.mean(shares)), float(np.median(milliseconds)))
+
+
+def _true_scores(
+    store: Store, version: str, queries: Queries, at: int, ids: list[str], exact: dict[str, float]
+) -> np.ndarray:
+    """What the originals say: without rescoring, the scores of an approximate search are estimates."""
+    unknown = [point for point in ids if point not in exact]
+    scores = dict(exact)
+    if unknown:
+        for record in store.retrieve(version, unknown, with_vectors=[queries.using], fields=[]):
+            stored = np.asarray(record.vector[queries.using], np.float32)  # type: ignore[index,call-overload]
+            scores[str(record.id)] = float(stored @ queries.vectors[at])
+    return np.array([scores[point] for point in ids])
+
+
+QUERIES = 500
+_EXACT_TIMED = 20  # exact queries timed one after the other
+_FLOAT_BYTES, _CODE_BYTES = 4, 2  # of a component as stored: float32, and ±1 as float16
+
+PROTOCOL = (
+    f"recall@{K} by distance against exact search of the same version; the queries are stored points, the "
+    f"first {QUERIES} by id (ids are hashes: a random sample), each held out of its own results"
+)
+
+
+def check_version(
+    store: Store, version: str, encoders: list[dict[str, Any]], config: CollectionConfig
+) -> None:
+    """Measure a finished version; enters `measured` in each of the manifest's `encoders`.
+
+    Says one line an encoder on stderr, and warns below `search.min_recall`.
+    """
+    for facts in encoders:
+        points = read_points(store, version, [facts["vector"], facts["code"]], [], QUERIES)
+        if len(points.ids) < 2:
+            facts["measured"] = {"queries": 0, "protocol": PROTOCOL}
+            continue
+        cosine = Queries(facts["vector"], points.vectors[facts["vector"]], points.ids)
+        hamming = Queries(facts["code"], points.vectors[facts["code"]], points.ids)
+        facts["measured"] = {
+            "queries": len(points.ids),
+            "protocol": PROTOCOL,
+            "oversampling": config.search.oversampling,
+            "cosine": recall_of(store, version, cosine, config.search, "cosine"),
+            "hamming": recall_of(store, version, hamming, config.search, "hamming"),
+            "bytes": resident_of(store, version, facts, config),
+        }
+        _say(facts, config.search.min_recall)
+
+
+def recall_of(
+    store: Store, version: str, queries: Queries, search: SearchConfig, metric: Any
+) -> dict[str, float]:
+    """`recall` of the configured search, its `ms`, and the `exact_ms` of an exact one."""
+    exact = search.to_qdrant(K + 1, exact=True, metric=metric)
+    truth = exact_scores(store, version, queries, exact)
+    found = measure(store, version, queries, truth, search.to_qdrant(K + 1, metric=metric))
+    timed = measure(store, version, queries, truth[:_EXACT_TIMED], exact)
+    return {"recall": round(found.recall, 4), "ms": round(found.ms, 2), "exact_ms": round(timed.ms, 2)}
+
+
+def resident_of(
+    store: Store, version: str, facts: dict[str, Any], config: CollectionConfig
+) -> dict[str, float | str]:
+    """RAM in bytes a picture: `vector` and `code` (what is compared), `links` (the graphs), `total`.
+
+    From the engine's files where they can be seen (`from: files`), else computed (`from: estimate`).
+    A version too small for a graph is scanned, and compares the originals.
+    """
+    rows = store.count(version)
+    dimension, bits = facts["prepared_dimension"], facts["code_bits"]
+    resident = store.resident_bytes(version)
+    source = "files" if resident else "estimate"
+    links = round(rows * config.hnsw.link_bytes(rows))
+    vector_links = links if config.hnsw.over_vectors(rows, dimension) else 0
+    code_links = links if config.hnsw.over_codes(rows) else 0
+    vector = (resident or {}).get(
+        facts["vector"], Resident(rows * config.quantization.code_bytes(dimension), vector_links)
+    )
+    code = (resident or {}).get(facts["code"], Resident(rows * 16 * -(-bits // 128), code_links))
+    each = {
+        "vector": (vector.codes / rows) or _FLOAT_BYTES * dimension,
+        "code": (code.codes / rows) or _CODE_BYTES * bits,
+        "links": (vector.links + code.links) / rows,
+    }
+    return {name: round(value, 1) for name, value in (each | {"total": sum(each.values())}).items()} | {
+        "from": source
+    }
+
+
+def _say(facts: dict[str, Any], min_recall: float) -> None:
+    measured = facts["measured"]
+    size = measured["bytes"]
+    for metric in ("cosine", "hamming"):
+        of = measured[metric]
+        kept = size["vector" if metric == "cosine" else "code"]
+        say(
+            f"check: {facts['name']} {metric}: recall@{K} {of['recall']:.4f} in {of['ms']:.2f} ms "
+            f"(exact {of['exact_ms']:.2f} ms), {kept:.0f} bytes a picture in RAM"
+        )
+        if of["recall"] < min_recall:
+            say(
+                f"warning: recall@{K} {of['recall']:.4f} is below min_recall {min_recall:g}; raise "
+                f"search.oversampling or search.hnsw_ef, or ask python -m ray_jobs.tune"
+            )
+    say(f"check: in all {size['total']:.0f} bytes a picture in RAM, graphs included ({size['from']})")

@@ -1,0 +1,146 @@
+"""Settings of quantization and search, tried on a collection's own vectors: recall, RAM, milliseconds."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pipeline.config import CollectionConfig, QuantizationConfig, SearchConfig
+from pipeline.index_quality.recall import K, Queries, exact_scores, measure
+from pipeline.store import Store
+from pipeline.store.protocol import Resident, vector_params
+
+__all__ = ["QUANTIZATIONS", "SEARCHES", "Trial", "frontier", "recommend", "try_settings"]
+
+_VECTOR = "v"
+_BATCH = 1000
+_FLOAT_BYTES = 4  # without codes, the originals are compared
+QUERIES = 500
+
+QUANTIZATIONS: tuple[dict[str, Any], ...] = (
+    {"kind": "binary", "bits": 1},
+    {"kind": "binary", "bits": 1.5},
+    {"kind": "binary", "bits": 2},
+    {"kind": "turbo", "bits": 1},
+    {"kind": "turbo", "bits": 1.5},
+    {"kind": "turbo", "bits": 2},
+    {"kind": "turbo", "bits": 4},
+    {"kind": "scalar"},
+    {"kind": "product", "compression": "x32"},
+    {"kind": "none"},
+)
+SEARCHES: tuple[dict[str, Any], ...] = (
+    {"oversampling": 1, "hnsw_ef": 64},
+    {"oversampling": 2, "hnsw_ef": 128},
+    {"oversampling": 4, "hnsw_ef": 128},
+    {"oversampling": 4, "hnsw_ef": 256},
+)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What one setting gave.
+
+    Attributes:
+        quantization, search: as the YAML says them.
+        recall: recall@10 by distance against exact search.
+        code_bytes, link_bytes: RAM a picture, for its vector and for its place in the graph.
+        ms: median of one query after the other.
+    """
+
+    quantization: dict[str, Any]
+    search: dict[str, Any]
+    recall: float
+    code_bytes: float
+    link_bytes: float
+    ms: float
+
+    @property
+    def bytes(self) -> float:
+        """RAM a picture in all."""
+        return self.code_bytes + self.link_bytes
+
+
+def try_settings(
+    store: Store,
+    vectors: np.ndarray,
+    config: CollectionConfig,
+    quantizations: Sequence[dict[str, Any]] = QUANTIZATIONS,
+    searches: Sequence[dict[str, Any]] = SEARCHES,
+) -> Iterator[Trial]:
+    """Build a scratch version for each quantization, measure each search on it, and drop it again.
+
+    Args:
+        store: where; an embedded one in a temporary folder, or a server.
+        vectors: (N, D) float32, prepared; the first 500 are the queries, each held out of its own results.
+        config: of the collection; its HNSW settings are kept. Where they give so few vectors no graph,
+            `hnsw_ef` says nothing and is left out.
+    """
+    walked = config.hnsw.over_vectors(len(vectors), vectors.shape[1])
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+    ids = [str(uuid.UUID(int=at)) for at in range(len(vectors))]
+    queries = Queries(_VECTOR, unit[:QUERIES], ids[:QUERIES])
+    truth: list[dict[str, float]] = []
+    for wanted in quantizations:
+        quantization = QuantizationConfig.model_validate(wanted)
+        version = f"{config.collection}__tune{uuid.uuid4().hex}"
+        try:
+            _fill(store, version, config.model_copy(update={"quantization": quantization}), unit, ids)
+            truth = truth or exact_scores(store, version, queries, SearchConfig().to_qdrant(K, exact=True))
+            codes = len(ids) * quantization.code_bytes(vectors.shape[1])
+            links = round(len(ids) * config.hnsw.link_bytes(len(ids))) if walked else 0
+            resident = (store.resident_bytes(version) or {}).get(_VECTOR) or Resident(codes, links)
+            fitting = searches if quantization.kind != "none" else [{"hnsw_ef": s} for s in (64, 128)]
+            for search in fitting if walked else _without_graph(fitting):
+                params = SearchConfig.model_validate(search).to_qdrant(K + 1)
+                found = measure(store, version, queries, truth, params)
+                yield Trial(
+                    wanted,
+                    search,
+                    round(found.recall, 4),
+                    round(resident.codes / len(ids), 1) or float(_FLOAT_BYTES * vectors.shape[1]),
+                    round(resident.links / len(ids), 1),
+                    round(found.ms, 3),
+                )
+        finally:
+            store.drop(version)
+
+
+def _without_graph(searches: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The searches that differ in more than how they would walk a graph, each once."""
+    kept: list[dict[str, Any]] = []
+    for search in searches:
+        asked = {name: value for name, value in search.items() if name != "hnsw_ef"}
+        if asked not in kept:
+            kept.append(asked)
+    return kept
+
+
+def _fill(store: Store, version: str, config: CollectionConfig, unit: np.ndarray, ids: list[str]) -> None:
+    params = vector_params(config, {_VECTOR: unit.shape[1]}, {}, len(ids))
+    store.create(version, config, params, {})
+    for start in range(0, len(ids), _BATCH):
+        part = slice(start, start + _BATCH)
+        store.upsert(version, ids[part], {_VECTOR: unit[part]}, [{}] * len(ids[part]))
+    store.finish(version)
+
+
+def frontier(trials: Sequence[Trial]) -> list[Trial]:
+    """Trials that no other one beats in recall, RAM and time at once; by RAM, then time."""
+
+    def beaten(one: Trial, other: Trial) -> bool:
+        no_worse = other.recall >= one.recall and other.bytes <= one.bytes and other.ms <= one.ms
+        return no_worse and (other.recall, -other.bytes, -other.ms) != (one.recall, -one.bytes, -one.ms)
+
+    kept = [one for one in trials if not any(beaten(one, other) for other in trials)]
+    return sorted(kept, key=lambda trial: (trial.code_bytes, trial.ms))
+
+
+def recommend(trials: Sequence[Trial], recall: float) -> Trial:
+    """Of those that reach `recall` the one with the smallest code, then the fastest; else the best recall."""
+    enough = [trial for trial in trials if trial.recall >= recall]
+    if not enough:
+        return max(trials, key=lambda trial: trial.recall)
+    return min(enough, key=lambda trial: (trial.code_bytes, trial.ms))

@@ -1,0 +1,53 @@
+"""Which picture a worker dies of: marks made before the work on it, and taken away after it whatever happens.
+
+A codec that crashes, or memory that runs out, leaves no exception. Without this the same batch would kill
+one worker after the other, for ever.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow.fs as pafs
+
+from pipeline.home import filesystem
+from pipeline.staging.parts import Staging
+
+__all__ = ["MOST_DEATHS", "Marks"]
+
+MOST_DEATHS = 2  # by one picture, before it is rejected; one may be chance: somebody's kill, a machine's end
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Files in a folder, given as path or URL, which is there only while something is or was marked."""
+
+    folder: str
+
+    @classmethod
+    def beside(cls, staging: Staging) -> "Marks":
+        """Those of a job whose first encoder is staged here."""
+        return cls(f"{staging.folder}/at-work")
+
+    def clear(self) -> None:
+        """Forget all deaths: nothing is at work any more."""
+        files, folder = filesystem(self.folder)
+        if files.get_file_info(folder).type == pafs.FileType.Directory:
+            files.delete_dir(folder)
+
+    @contextmanager
+    def marked(self, name: str) -> Iterator[int]:
+        """Mark `name` as being worked on; yields how often a worker died of it before."""
+        files, folder = filesystem(self.folder)
+        files.create_dir(folder, recursive=True)
+        found = files.get_file_info(pafs.FileSelector(folder))
+        earlier = [file.path for file in found if file.base_name.partition(".")[0] == name]
+        mark = f"{folder}/{name}.{uuid.uuid4().hex}"
+        files.open_output_stream(mark).close()
+        try:
+            yield len(earlier)
+        finally:
+            files.delete_file(mark)
+        for path in earlier:  # it was not the cause
+            files.delete_file(path)

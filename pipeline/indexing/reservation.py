@@ -1,0 +1,198 @@
+"""What an index job reserves of a Ray cluster, checked before anything waits for it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import SimileError
+from pipeline.store import Store
+
+__all__ = [
+    "Reservation",
+    "check_cluster",
+    "check_this_machine",
+    "peak_memory",
+    "reserve",
+    "share_out",
+    "spread",
+]
+
+READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
+# Beyond about four threads the small matrices of one image stop scaling; Ray takes whole CPUs above one.
+_ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
+_PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """Actors, and what each takes."""
+
+    actors: int
+    actor_cpus: float
+    actor_gpus: float
+    threads: int  # of torch, in each actor
+    read_cpus: float = READ_CPUS / 2
+
+
+def reserve(actors: int | None = None, gpus_per_actor: float | None = None) -> Reservation:
+    """Fit the job into the cluster: one actor a GPU, else one for every four CPUs and at least one a node.
+
+    Args:
+        actors: number of actors wanted; None chooses.
+        gpus_per_actor: GPUs each reserves; None means 1 where the cluster has GPUs, otherwise 0.
+
+    Raises:
+        SimileError: the cluster can never give this, or others hold it now.
+    """
+    import ray
+
+    each_node = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in each_node]
+    reservation = share_out(nodes, actors, gpus_per_actor)
+    _wait_until_free(
+        reservation.actors * reservation.actor_cpus + READ_CPUS, reservation.actors * reservation.actor_gpus
+    )
+    return reservation
+
+
+def share_out(
+    nodes: Sequence[tuple[float, float]], actors: int | None = None, gpus_per_actor: float | None = None
+) -> Reservation:
+    """What `reserve` takes of nodes that have so many (CPUs, GPUs).
+
+    An actor lies within one node. It gets as many CPUs as all actors can have, up to four.
+
+    Raises:
+        SimileError: these nodes can never give this.
+    """
+    cpus, gpus = (sum(node[i] for node in nodes) for i in (0, 1))
+    gpu = gpus_per_actor if gpus_per_actor is not None else (1.0 if gpus else 0.0)
+    if actors is None:
+        fitting = (int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
+        actors = max(1, sum(fitting))
+    if actors < 1:
+        raise SimileError(f"--actors is {actors}; it must be 1 or more.")
+    if actors > (sum(int(g / gpu) for _, g in nodes) if gpu else actors):
+        raise SimileError(
+            f"{actors} actors of {gpu:g} GPU need {actors * gpu:g} GPUs and the cluster has {gpus:g}"
+            f"{', none of which two nodes can share' if actors * gpu <= gpus else ''}; "
+            "lower --actors or --gpus-per-actor."
+        )
+    largest = max(range(len(nodes)), key=lambda i: nodes[i][0])
+    free = [(c - READ_CPUS * (i == largest), g) for i, (c, g) in enumerate(nodes)]
+    for actor_cpus in _ACTOR_CPUS:
+        if sum(int(min(c / actor_cpus, g / gpu if gpu else c / actor_cpus)) for c, g in free) >= actors:
+            threads = max(1, int(min(_ACTOR_CPUS[0], cpus / actors)))
+            return Reservation(actors, actor_cpus, gpu, threads)
+    raise SimileError(
+        f"{actors} actors and the reading of images need {actors * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"
+        f"{' on the nodes that have the GPUs' if gpu else ''} and the cluster has {cpus:g}; "
+        "lower --actors or add CPUs."
+    )
+
+
+def check_this_machine(actors: int | None) -> None:
+    """Without a cluster: CPUs for so many actors, looked at before Ray is started.
+
+    Raises:
+        SimileError: this machine can never give them.
+    """
+    share_out([(float(os.cpu_count() or 1), 0.0)], actors, 0.0)
+
+
+@contextmanager
+def spread(reservation: Reservation) -> Iterator[Any]:
+    """Places for the actors, over as many nodes as can be: a scheduling strategy for Ray Data.
+
+    Raises:
+        SimileError: others hold so much of each node that the actors do not fit.
+    """
+    from ray.util.placement_group import placement_group, remove_placement_group
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    bundle = {"CPU": reservation.actor_cpus} | (
+        {"GPU": reservation.actor_gpus} if reservation.actor_gpus else {}
+    )
+    group = placement_group([bundle] * reservation.actors, strategy="SPREAD")
+    try:
+        if not group.wait(_PATIENCE_SECONDS):
+            raise SimileError(
+                f"No room for {reservation.actors} actors of {reservation.actor_cpus:g} CPUs and "
+                f"{reservation.actor_gpus:g} GPUs, each within one node: others hold parts of every node. "
+                "Wait, or lower --actors."
+            )
+        yield PlacementGroupSchedulingStrategy(group)
+    finally:
+        remove_placement_group(group)
+
+
+def check_cluster(home: str, store: Store) -> None:
+    """Every node must reach the store and the home.
+
+    Raises:
+        SimileError: an embedded store on more than one node, or a home that is a folder of one of them.
+    """
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    if len(nodes) < 2:
+        return
+    if not store.parallel_writes:
+        raise SimileError(
+            f"This Ray cluster has {len(nodes)} nodes and the embedded store is a folder of one machine; "
+            "start a Qdrant server and set QDRANT_URL (and QDRANT_API_KEY)."
+        )
+    if "://" in home:
+        return
+    probe = Path(home) / f".reached-{uuid.uuid4().hex}"
+    probe.touch()
+    try:
+        look = ray.remote(num_cpus=0)(lambda: probe.is_file())
+        seen = ray.get(
+            [
+                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
+                for node in nodes
+            ]
+        )
+    finally:
+        probe.unlink()
+    if not all(seen):
+        raise SimileError(
+            f"{seen.count(False)} of {len(nodes)} nodes do not see the home {home}; use a shared folder or a "
+            "URL such as s3://bucket/simile as --home."
+        )
+
+
+def _wait_until_free(cpus: float, gpus: float) -> None:
+    import ray
+
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        free = ray.available_resources()
+        if free.get("CPU", 0.0) >= cpus and free.get("GPU", 0.0) >= gpus:
+            return
+        if time.monotonic() > deadline:
+            raise SimileError(
+                f"The job needs {cpus:g} CPUs and {gpus:g} GPUs; others on this Ray cluster hold all but "
+                f"{free.get('CPU', 0.0):g} CPUs and {free.get('GPU', 0.0):g} GPUs. Wait, or lower --actors."
+            )
+        time.sleep(0.5)
+
+
+def peak_memory() -> int:
+    """Bytes: the largest resident set of this process so far; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,141 @@
+"""Mean and deviation of every stage of a pretrained CNN: what painters leave in a picture.
+
+Which stroke, grain and palette a picture has is in the statistics of early feature maps over all places
+(Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016); means and
+deviations of channels are enough of them (Huang and Belongie, "Arbitrary style transfer in real-time with
+adaptive instance normalization", ICCV 2017). The last map, which classifiers use alone, says what is shown.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from pipeline.errors import SimileError
+
+__all__ = ["StyleCnn"]
+
+_TINY = 1e-5  # added to variances: a channel that shows nothing has no deviation to divide by
+_PROBE = 64  # pixels, of an image that only tells how many channels there are
+
+
+class StyleCnn(nn.Module):
+    """(N, 3, H, W) -> (N, F): means and deviations over places of the chosen maps, standardised.
+
+    F is twice the number of channels of all chosen maps. Each number is centred, divided by its deviation
+    over the training images, and by √(numbers of its map), so that every map has the same say.
+    """
+
+    centre: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(
+        self, architecture: str = "tf_efficientnet_lite0", maps: Sequence[int] = (2, 3, 4, 5, 6, 7, 8)
+    ) -> None:
+        """Args:
+            architecture: one of timm's EfficientNets.
+            maps: 0 is the stem's, 1 to 7 those of the stages, 8 the head's. Layers after the last one
+                chosen are left out.
+
+        Raises:
+            SimileError: another architecture, or no such map.
+        """
+        super().__init__()
+        self.architecture, self.maps = architecture, tuple(maps)
+        steps = _steps(_random_model(architecture))
+        if not maps or sorted(set(maps)) != list(maps) or maps[0] < 0 or maps[-1] >= len(steps):
+            raise SimileError(f"maps {list(maps)} are not ascending numbers from 0 to {len(steps) - 1}")
+        self.steps = nn.Sequential(*steps[: maps[-1] + 1])
+        with torch.no_grad():  # in evaluation, so that norms take no notice of it
+            found = self.eval().maps_of(torch.zeros(1, 3, _PROBE, _PROBE))
+        self.train()
+        self.widths = [2 * one.shape[1] for one in found]
+        self.features = sum(self.widths)
+        self.register_buffer("centre", torch.zeros(self.features))
+        self.register_buffer("scale", self._shares())
+
+    def load_pretrained(self, model: nn.Module) -> None:
+        """Take the stages of timm's model of the same architecture.
+
+        Raises:
+            AttributeError, RuntimeError: it has no such stages, or they do not fit.
+        """
+        steps = nn.Sequential(*_steps(model)[: len(self.steps)])
+        self.steps.load_state_dict(steps.state_dict())
+
+    @torch.no_grad()
+    def standardise(self, features: torch.Tensor) -> torch.Tensor:
+        """Set `centre` and `scale` from what `forward` made of training images; the features as they are now.
+
+        Args:
+            features: (N, F), N ≥ 2.
+        """
+        raw = features / self.scale + self.centre
+        self.centre.copy_(raw.mean(0))
+        self.scale.copy_(self._shares().to(raw) / raw.std(0).clamp(min=_TINY))
+        return (raw - self.centre) * self.scale
+
+    def _shares(self) -> torch.Tensor:
+        return torch.cat([torch.full((width,), width**-0.5) for width in self.widths])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.of_maps(self.maps_of(images))
+
+    def of_maps(self, maps: list[torch.Tensor]) -> torch.Tensor:
+        """`forward`, from the chosen maps of the images."""
+        statistics = [part.flatten(1) for one in maps for part in _statistics(one.float())]
+        return (torch.cat(statistics, 1) - self.centre) * self.scale
+
+    def spatial(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, h, w, F) on the grid of the last map: each place's share of each number; the mean is `forward`.
+
+        A mean is shared out as the values themselves. A deviation σ is the mean over places of
+        ((x − mean)² + tiny) / σ, so that this is what a place adds to it. Larger maps are averaged over
+        the cells of the grid; where these cannot be of equal size (the last map's sides divide all others
+        for multiples of 32 px), what is missing to the mean is spread evenly.
+        """
+        maps = [one.float() for one in self.maps_of(images)]
+        places, whole = [], []
+        rows, columns = maps[-1].shape[2:]
+        for one in maps:
+            mean, deviation = _statistics(one)
+            shares = ((one - mean).square() + _TINY) / deviation
+            places += [F.adaptive_avg_pool2d(part, (rows, columns)) for part in (one, shares)]
+            whole += [mean, deviation]
+        grid, missing = torch.cat(places, 1), torch.cat(whole, 1)
+        missing = missing - grid.mean((2, 3), keepdim=True)
+        return ((grid + missing).permute(0, 2, 3, 1) - self.centre) * self.scale
+
+    def maps_of(self, images: torch.Tensor) -> list[torch.Tensor]:
+        """The chosen maps, (N, C, h, w) each."""
+        found = []
+        for number, step in enumerate(self.steps):
+            images = step(images)
+            if number in self.maps:
+                found.append(images)
+        return found
+
+
+def _statistics(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(N, C, H, W) -> mean and deviation over places, (N, C, 1, 1) each."""
+    mean = features.mean((2, 3), keepdim=True)
+    variance = (features - mean).square().mean((2, 3), keepdim=True)
+    return mean, (variance + _TINY).sqrt()
+
+
+def _random_model(architecture: str) -> Any:
+    import timm
+
+    known = timm.is_model(architecture)
+    model: Any = timm.create_model(architecture, pretrained=False, num_classes=0) if known else None
+    if not hasattr(model, "blocks") or not hasattr(model, "conv_stem"):
+        raise SimileError(f"'{architecture}' is not one of timm's EfficientNets")
+    return model
+
+
+def _steps(model: Any) -> list[nn.Module]:
+    """What makes one map after the other: stem, stages, head."""
+    stem = nn.Sequential(model.conv_stem, model.bn1)
+    return [stem, *model.blocks, nn.Sequential(model.conv_head, model.bn2)]

@@ -1,0 +1,51 @@
+"""What a point is called and what it says of its row, apart from the picture."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+
+__all__ = ["RESERVED", "Row", "point_id"]
+
+_MARK_LENGTH = 16  # hexadecimal digits
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a point says of its row, apart from the picture.
+
+    Attributes:
+        payload: JSON of the source's columns.
+        places: where the picture stands in the source, as `file:row`, repeats included.
+        credit: who is to be credited, if the configuration or the source says so.
+    """
+
+    payload: str
+    places: tuple[str, ...]
+    credit: str | None
+
+    @property
+    def mark(self) -> str:
+        """Changes when anything here does; stored with the point, so that a later run sees what changed."""
+        text = json.dumps([self.payload, self.places, self.credit], ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:_MARK_LENGTH]
+
+
+# Point ids are UUIDv5 in this namespace; changing it would orphan every point that exists.
+_NAMESPACE = uuid.UUID("5f0c5d0e-6a53-5d3c-9b8e-3f1a2c7d4e6b")
+
+
+def point_id(collection: str, content: str) -> str:
+    """Deterministic id of an image in a collection.
+
+    The collection's name, not the source's address, is hashed with the content, so that a mirror
+    and the Hub dataset it mirrors give the same points.
+
+    Args:
+        collection: its alias.
+        content: sha256 of the image's compressed bytes, hexadecimal.
+    """
+    return str(uuid.uuid5(_NAMESPACE, f"{collection}/{content}"))
+
+
+RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit

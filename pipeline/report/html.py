@@ -1,0 +1,152 @@
+"""A collection -> one self-contained HTML page, kept beside its version."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from pipeline.errors import SimileError
+from pipeline.evaluation.labels import UNLABELLED, Labels
+from pipeline.evaluation.read_pool import kept, read_stored
+from pipeline.evaluation.scores import MEASURES
+from pipeline.report.pictures import load_pictures
+from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
+from pipeline.sources import public_name
+from pipeline.store import Store
+
+__all__ = ["REPORT", "make_report", "render"]
+
+REPORT = "report.html"  # attachment
+_TEMPLATES = Path(__file__).parent / "templates"
+_FIRST = "unseen-database"  # key of the protocol that is the headline
+
+
+def make_report(store: Store, version: str) -> str:
+    """Read the whole version, measure, draw; returns the page.
+
+    Raises:
+        SimileError: the version holds fewer than two pictures.
+    """
+    if (count := store.count(version)) < 2:
+        raise SimileError(f"'{version}' holds {count} pictures; a report compares them and needs two.")
+    facts = store.read_manifest(version).facts
+    sections = []
+    for encoder in facts["encoders"]:
+        pool, vectors, ids = read_stored(store, version, encoder, facts["filters"])
+        labels = {name: each for name, each in pool.labels.items() if _tells_apart(each)}
+        sections.append(encoder_section(encoder, ids, vectors.prepared, vectors.codes, labels))
+    wanted = set().union(*(section.pictures for section in sections))
+    pictures = load_pictures(store, version, wanted, facts["filters"])
+    return render(facts, count, sections, pictures, kept(store, version))
+
+
+def render(
+    facts: Mapping[str, Any],
+    count: int,
+    sections: list[EncoderSection],
+    pictures: Mapping[str, Any],
+    results: list[dict[str, Any]],
+) -> str:
+    """The page, from what was measured."""
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["svg"] = Markup  # charts.py escapes what comes from the data
+    environment.filters["percent"] = _percent
+    environment.filters["public_name"] = public_name
+    environment.filters["number"] = "{:,}".format
+    environment.filters["two"] = "{:.2f}".format
+    environment.filters["three"] = "{:.3f}".format
+    environment.filters["plain"] = _plain
+    environment.filters["moment"] = _moment
+    return environment.get_template("page.html.j2").render(
+        facts=facts,
+        title=facts.get("title") or facts["collection"],
+        count=count,
+        sections=sections,
+        pictures=pictures,
+        results=sorted(results, key=lambda result: (result["key"] != _FIRST, result["key"] == "engine")),
+        by_field=_by_field,
+        measures=list(MEASURES),
+        compared_as=_compared_as,
+        flat=_flat,
+        name_of=lambda point, field: (
+            str(pictures[point].fields.get(field) or "") if point in pictures else ""
+        ),
+        nearest_unusualness=nearest_unusualness,
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def _tells_apart(labels: Labels) -> bool:
+    """Two labels or more, that some pictures share, and not one for every picture."""
+    counts = np.bincount(labels.values[labels.values != UNLABELLED], minlength=1)
+    return (counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2
+
+
+def _percent(value: float) -> str:
+    """Enough digits to tell 99.99 % from 100 %."""
+    if value in (0, 1) or 0.001 <= value <= 0.999:
+        return f"{value:.1%}".replace("%", "\u00a0%")
+    return f"{value:.3%}".replace("%", "\u00a0%")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested facts as (path, value) lines."""
+    lines: list[tuple[str, Any]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            lines += _flat(value, f"{name} · ")
+        elif isinstance(value, int | float | str | bool):
+            lines.append((name, _plain(value)))
+    return lines
+
+
+def _plain(value: Any) -> str:
+    """4 for 4.0, 12,345.5, yes for True."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".")
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _moment(built: str) -> str:
+    """ISO 8601 as people write it; anything else stays."""
+    try:
+        return f"{datetime.fromisoformat(built).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return built
+
+
+def _by_field(scores: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """ "field metric P@k" -> score, as field -> "metric P@k" -> score."""
+    fields: dict[str, dict[str, Any]] = {}
+    for key, score in scores.items():
+        field, metric, measure = key.rsplit(" ", 2)
+        fields.setdefault(field, {})[f"{metric} {measure}"] = score
+    return fields
+
+
+def _compared_as(facts: Mapping[str, Any], measured: Mapping[str, Any], width: int) -> str:
+    """What cosine is computed from in RAM, such as "turbo, 4 bits".
+
+    Args:
+        facts: of the collection.
+        measured: of an encoder; a version that is too small for a graph is scanned as floats.
+        width: components of its vectors.
+    """
+    settings = facts.get("quantization", {})
+    kind, bits = settings.get("kind", "none"), settings.get("bits")
+    if kind == "none" or measured["bytes"]["vector"] >= 4 * width:
+        return "floats"
+    return f"{kind}, {_plain(bits)} bit{'' if bits == 1 else 's'}" if bits else str(kind)

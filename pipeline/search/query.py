@@ -1,0 +1,140 @@
+"""What is searched from: a picture or a part of it, a stored picture, or words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from PIL import Image
+from qdrant_client import models
+
+from pipeline.config import SearchConfig
+from pipeline.errors import SimileError
+from pipeline.store.manifest import Version
+
+__all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Picture", "Settings", "cropped", "search_params"]
+
+Picture = Image.Image | bytes | str | Path
+Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of width and height, 0 to 1
+
+_SMALLEST = 8  # pixels; less than this is a slip of the hand, not a part of a picture
+
+
+@dataclass(frozen=True)
+class Example:
+    """One thing to be like, or unlike. Exactly one of the first three is set.
+
+    Attributes:
+        picture: PIL image, encoded bytes, or a path.
+        id: of a stored picture, which is then left out of its own results.
+        text: words, for encoders with a text tower.
+        box: only this part of `picture`.
+        part_of: id of the stored picture that `picture` is a part of; it is left out of the results, too.
+    """
+
+    picture: Picture | None = None
+    id: str | None = None
+    text: str | None = None
+    box: Box | None = None
+    part_of: str | None = None
+
+    def __post_init__(self) -> None:
+        given = [self.picture is not None, bool(self.id), bool(self.text and self.text.strip())]
+        if sum(given) != 1:
+            raise SimileError("An example is a picture, the id of a stored one, or words; give one of them.")
+        if self.box is not None:
+            if self.picture is None:
+                raise SimileError("Only a part of a picture can be cut out; send the picture with its box.")
+            _check(self.box)
+
+
+def _check(box: Sequence[float]) -> None:
+    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
+        raise SimileError(
+            f"The box {tuple(box)} is not one; expected left < right and top < bottom, each a share of the "
+            "side from 0 to 1."
+        )
+
+
+def cropped(image: Image.Image, box: Box | None) -> Image.Image:
+    """The part of the image inside the box, in whole pixels.
+
+    >>> cropped(Image.new("RGB", (100, 50)), (0.1, 0.0, 0.5, 1.0)).size
+    (40, 50)
+    """
+    if box is None:
+        return image
+    width, height = image.size
+    part = (round(box[0] * width), round(box[1] * height), round(box[2] * width), round(box[3] * height))
+    if part[2] - part[0] < _SMALLEST or part[3] - part[1] < _SMALLEST:
+        raise SimileError(
+            f"The box covers {part[2] - part[0]} × {part[3] - part[1]} pixels; draw one of {_SMALLEST} × "
+            f"{_SMALLEST} or more."
+        )
+    return image.crop(part)
+
+
+MAX_K = 1000
+Metric = Literal["cosine", "hamming"]
+METRICS: tuple[Metric, ...] = ("cosine", "hamming")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One search.
+
+    Attributes:
+        metric: `cosine` over prepared vectors, or `hamming` over their codes.
+        k: hits wanted, 1 to 1,000; `offset`: of the ranking, how many are left out before them.
+        filters: payload field -> value, or list of values of which one must match; fields are ANDed.
+        excluded: payload field -> values that no hit may have ("not the same artist").
+        exact: compare with every point instead of the HNSW graph over quantized vectors.
+        encoder: one of the collection's; the first where none is named.
+        combine: several likes: `any`, a hit is near one of them; `average`, near their mean.
+        diversity: 0 to 1; above 0 hits are chosen by maximal marginal relevance (Carbonell & Goldstein 1998)
+            to the likes' mean, 1 − diversity being the paper's λ.
+        matches_only: hits at or above the score that the collection was calibrated to.
+        min_score: hits at or above this `Hit.score`.
+        fold: one hit for pictures that are nearly the same; the others are named in it.
+        at_most: payload field -> how many hits may share a value of it ("two of each artist").
+    """
+
+    metric: Metric = "cosine"
+    k: int = 10
+    offset: int = 0
+    filters: Mapping[str, Any] | None = None
+    excluded: Mapping[str, Sequence[Any]] | None = None
+    exact: bool = False
+    encoder: str | None = None
+    combine: Literal["any", "average"] = "any"
+    diversity: float = 0.0
+    matches_only: bool = False
+    min_score: float | None = None
+    fold: bool = False
+    at_most: Mapping[str, int] | None = None
+
+    def check(self, version: Version) -> None:
+        """Refuses what is out of bounds, and fields that the version does not know."""
+        if self.metric not in METRICS:
+            raise SimileError(f"Metric '{self.metric}' is not known; choose {' or '.join(METRICS)}.")
+        if not 1 <= self.k <= MAX_K:
+            raise SimileError(f"k is {self.k}; it must be between 1 and {MAX_K}.")
+        if not 0 <= self.offset <= MAX_K:
+            raise SimileError(f"offset is {self.offset}; it must be between 0 and {MAX_K}.")
+        if self.combine not in ("any", "average"):
+            raise SimileError(f"combine is '{self.combine}'; choose any or average.")
+        if not 0 <= self.diversity <= 1:
+            raise SimileError(f"diversity is {self.diversity}; it must be between 0 and 1.")
+        if self.min_score is not None and not -1 <= self.min_score <= 1:
+            raise SimileError(f"min_score is {self.min_score}; scores lie between -1 and 1.")
+        for field, most in (self.at_most or {}).items():
+            if most < 1:
+                raise SimileError(f"at_most is {most} for '{field}'; it must be 1 or more.")
+        version.check_fields([*(self.filters or {}), *(self.excluded or {}), *(self.at_most or {})])
+
+
+def search_params(
+    settings: Mapping[str, Any], k: int, exact: bool, metric: Metric = "cosine", filtered: bool = False
+) -> models.SearchParams:
+    """Exact: every point, in full precision. Otherwise the graph, as the version's settings say."""
+    return SearchConfig.model_validate(settings).to_qdrant(k, exact=exact, metric=metric, filtered=filtered)

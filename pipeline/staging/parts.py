@@ -1,0 +1,144 @@
+"""Staged vectors: parquet parts below the home, one folder an encoder, written whole or not at all.
+
+<home>/staging/<collection>/<encoder fingerprint>/<part>.parquet
+id: string · vector: float16[D] · thumbnail: binary · thumbnail_type: string · width, height: int32
+
+<home>/staging/<collection>/<encoder fingerprint>/rejects/<part>.parquet
+id, stage, reason, first_bytes: string
+"""
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as pads
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from pipeline.home import filesystem
+
+__all__ = ["REJECT_COLUMNS", "Staging", "part_name", "vectors_of"]
+
+REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes")
+
+
+def part_name(ids: Iterable[str]) -> str:
+    """The name of the part that holds these rows: the same batch, embedded again, is the same part."""
+    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The parts of one collection and one encoder; cheap to make and to send to other processes."""
+
+    home: str
+    collection: str
+    fingerprint: str
+
+    @property
+    def folder(self) -> str:
+        """Where the parts are, as path or URL."""
+        return f"{self.home}/staging/{self.collection}/{self.fingerprint}"
+
+    def write(self, name: str, rows: pa.Table) -> int:
+        """Add the part `name`; it appears only when it is complete. Returns its bytes."""
+        return _write(self.folder, name, rows)
+
+    def write_rejects(self, name: str, rows: pa.Table) -> int:
+        """Keep the rows of a batch that this encoder cannot take, with stage and reason."""
+        return _write(f"{self.folder}/rejects", name, rows)
+
+    def parts(self) -> list[str]:
+        """Paths of all complete parts on the staging file system."""
+        return _parts(self.folder)
+
+    def answered(self, name: str) -> dict[str, dict[str, str] | None]:
+        """What the part `name` says of its rows, if it exists: None for a staged one, else its reject."""
+        rows: dict[str, dict[str, str] | None] = {}
+        files, _ = filesystem(self.folder)
+        for folder, columns in ((self.folder, ["id"]), (f"{self.folder}/rejects", list(REJECT_COLUMNS))):
+            path = f"{filesystem(folder)[1]}/{name}.parquet"
+            if files.get_file_info(path).type == pafs.FileType.File:
+                for row in pq.read_table(path, columns=columns, filesystem=files).to_pylist():
+                    rows[row["id"]] = row if "reason" in row else None
+        return rows
+
+    def places(self) -> dict[str, str]:
+        """Id -> path of a part that holds it."""
+        found: dict[str, str] = {}
+        files, _ = filesystem(self.folder)
+        for part in self.parts():
+            ids = pq.read_table(part, columns=["id"], filesystem=files)["id"].to_pylist()
+            found.update(dict.fromkeys(ids, part))
+        return found
+
+    def ids(self) -> set[str]:
+        """Ids of all staged rows."""
+        return set(_read(self.folder, ["id"])["id"].to_pylist())
+
+    def gather(self, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """(F, D) float16 of those of `ids` that are staged, in their order, and (N,) bool which those are."""
+        table = _read(self.folder, ["id", "vector"], pads.field("id").isin(pa.array(ids, pa.string())))
+        # A row can be staged twice: by a batch that was cut differently after a crash.
+        at = {point: row for row, point in enumerate(table["id"].to_pylist())}
+        there = np.array([point in at for point in ids], bool)
+        rows = [at[point] for point in ids if point in at]
+        return vectors_of(table)[rows] if rows else np.empty((0, 0), np.float16), there
+
+    def rejects(self) -> pa.Table:
+        """All rows that this encoder could not take."""
+        return _read(f"{self.folder}/rejects", list(REJECT_COLUMNS))
+
+    def forget_rejects(self) -> int:
+        """Let rejected rows be tried again; returns how many they are."""
+        files, _ = filesystem(self.folder)
+        count = self.rejects().num_rows
+        for part in _parts(f"{self.folder}/rejects"):
+            files.delete_file(part)
+        return count
+
+    def sample(self, size: int, among: set[str]) -> np.ndarray:
+        """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
+        chosen = sorted(among & self.ids())[:size]
+        return self.gather(chosen)[0].astype(np.float32)
+
+
+def _write(folder: str, name: str, rows: pa.Table) -> int:
+    files, path = filesystem(folder)
+    files.create_dir(path, recursive=True)
+    draft = f"{path}/.{uuid.uuid4().hex}.draft"  # readers leave out names that begin with a dot
+    try:
+        # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
+        pq.write_table(rows, draft, filesystem=files, compression="zstd", use_dictionary=False)
+    except OSError:  # a full disk: leave nothing half-written behind
+        if files.get_file_info(draft).type == pafs.FileType.File:
+            files.delete_file(draft)
+        raise
+    size = files.get_file_info(draft).size
+    files.move(draft, f"{path}/{name}.parquet")
+    return size
+
+
+def _parts(folder: str) -> list[str]:
+    files, path = filesystem(folder)
+    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    return sorted(f.path for f in found if f.path.endswith(".parquet") and not f.base_name.startswith("."))
+
+
+def _read(folder: str, columns: list[str], where: pads.Expression | None = None) -> pa.Table:
+    parts = _parts(folder)
+    if not parts:
+        return pa.table({name: pa.array([], pa.string()) for name in columns})
+    files, _ = filesystem(folder)
+    return pads.dataset(parts, filesystem=files, format="parquet").to_table(columns=columns, filter=where)
+
+
+def vectors_of(table: pa.Table) -> np.ndarray:
+    """The `vector` column as (N, D) float16."""
+    column = table["vector"].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)

@@ -1,0 +1,46 @@
+"""Rows that did not become points: told apart from the others, kept in a table, never lost from sight.
+
+<home>/rejects/<collection>.parquet: id, place, stage, reason, first_bytes (hexadecimal), all strings.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from pipeline.home import filesystem
+
+__all__ = ["Reject", "read_rejects", "write_rejects"]
+
+_SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "place", "stage", "reason", "first_bytes")])
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that did not become a point."""
+
+    id: str | None
+    place: str  # file:row in the source
+    stage: str
+    reason: str
+    first_bytes: str = ""  # hexadecimal
+
+
+def write_rejects(home: str, collection: str, rejects: Sequence[Reject]) -> None:
+    """Replace the table of a collection by the rejects of its latest run."""
+    files, folder = filesystem(f"{home}/rejects")
+    files.create_dir(folder, recursive=True)
+    table = pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=_SCHEMA)
+    draft = f"{folder}/.{collection}.draft"
+    pq.write_table(table, draft, filesystem=files)
+    files.move(draft, f"{folder}/{collection}.parquet")
+
+
+def read_rejects(home: str, collection: str) -> list[Reject] | None:
+    """The table, or None where no job of this collection ran with this home."""
+    files, path = filesystem(f"{home}/rejects/{collection}.parquet")
+    if files.get_file_info(path).type != pafs.FileType.File:
+        return None
+    return [Reject(**row) for row in pq.read_table(path, filesystem=files).to_pylist()]

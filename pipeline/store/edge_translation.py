@@ -1,0 +1,203 @@
+"""`qdrant_client.models` -> `qdrant_edge`: the subset that Simile uses; anything else is refused by name."""
+
+from typing import Any, cast
+
+import numpy as np
+import qdrant_edge as edge
+from qdrant_client import models
+
+from pipeline.config import CollectionConfig
+from pipeline.store.protocol import VectorQuery
+
+__all__ = ["filter_", "payload_type", "quantization", "query", "search_params", "shard_config"]
+
+# A segment above this many kilobytes of vectors gets an HNSW graph; smaller ones are scanned exactly.
+INDEXING_THRESHOLD = 1_000
+_MMR_CANDIDATES = 100  # Qdrant's own default is the limit, which would leave nothing to choose from
+_DISTANCES = {models.Distance.COSINE: edge.Distance.Cosine, models.Distance.DOT: edge.Distance.Dot}
+_PAYLOAD_TYPES = {
+    models.PayloadSchemaType.KEYWORD: edge.PayloadSchemaType.Keyword,
+    models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
+    models.PayloadSchemaType.FLOAT: edge.PayloadSchemaType.Float,
+    models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
+}
+
+
+def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConfig) -> edge.EdgeConfig:
+    """A shard without a write-ahead log, so that any number of processes can read it."""
+    hnsw = config.hnsw
+    graph = edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, hnsw.full_scan_kb, payload_m=hnsw.payload_m)
+    none = edge.HnswIndexConfig(0, hnsw.ef_construct, hnsw.full_scan_kb)
+    return edge.EdgeConfig(
+        vectors={
+            name: _vector(params, none if _scanned(params) else graph) for name, params in vectors.items()
+        },
+        hnsw_config=graph,
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
+        wal_enabled=False,
+    )
+
+
+def _scanned(params: models.VectorParams) -> bool:
+    return params.hnsw_config is not None and params.hnsw_config.m == 0
+
+
+def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.EdgeVectorParams:
+    half = params.datatype == models.Datatype.FLOAT16
+    return edge.EdgeVectorParams(
+        params.size,
+        _DISTANCES[params.distance],
+        datatype=edge.VectorStorageDatatype.Float16 if half else edge.VectorStorageDatatype.Float32,
+        quantization_config=quantization(params.quantization_config),
+        hnsw_config=hnsw,
+        memory=edge.Memory.Cold if params.on_disk else edge.Memory.Cached,
+    )
+
+
+def payload_type(schema: models.PayloadSchemaType) -> edge.PayloadSchemaType:
+    """The index kind of a payload field."""
+    return _PAYLOAD_TYPES[schema]
+
+
+def search_params(params: models.SearchParams | None) -> edge.SearchParams | None:
+    """Exactness, HNSW breadth, rescoring and ACORN."""
+    if params is None:
+        return None
+    wanted = params.quantization
+    quantized = wanted and edge.QuantizationSearchParams(
+        ignore=bool(wanted.ignore), rescore=wanted.rescore, oversampling=wanted.oversampling
+    )
+    acorn = params.acorn and edge.AcornSearchParams(
+        enable=bool(params.acorn.enable), max_selectivity=params.acorn.max_selectivity
+    )
+    return edge.SearchParams(
+        hnsw_ef=params.hnsw_ef,
+        exact=bool(params.exact),
+        quantization=quantized or None,
+        acorn=acorn or None,
+    )
+
+
+def query(wanted: VectorQuery, using: str) -> Any:
+    """A vector, nearest by MMR, or recommend by best score; examples are vectors, not ids."""
+    match wanted:
+        case np.ndarray():
+            return edge.Query.Nearest(_floats(wanted), using=using)
+        case models.NearestQuery(nearest=list(vector), mmr=models.Mmr() as mmr):
+            # Qdrant's `diversity` is 1 − λ of the paper, which is what the embedded engine takes
+            candidates = mmr.candidates_limit or _MMR_CANDIDATES
+            return edge.Mmr(vector, 1.0 - (mmr.diversity or 0.0), candidates, using=using)
+        case models.RecommendQuery(recommend=models.RecommendInput() as given):
+            if given.strategy != models.RecommendStrategy.BEST_SCORE:
+                raise NotImplementedError(f"the embedded store does not translate {given.strategy}")
+            examples = edge.RecommendQuery(list(given.positive or []), list(given.negative or []))  # type: ignore[arg-type]
+            return edge.Query.RecommendBestScore(examples, using=using)
+    raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
+
+
+def _floats(vector: np.ndarray) -> list[float]:
+    return vector.astype(np.float32).tolist()
+
+
+def filter_(wanted: models.Filter | None) -> edge.Filter | None:
+    """must, should and must_not of matches, ranges and ids."""
+    if wanted is None:
+        return None
+    return edge.Filter(
+        must=_conditions(wanted.must),
+        should=_conditions(wanted.should),
+        must_not=_conditions(wanted.must_not),
+    )
+
+
+def _conditions(wanted: Any) -> list[Any] | None:
+    if wanted is None:
+        return None
+    return [_condition(item) for item in (wanted if isinstance(wanted, list) else [wanted])]
+
+
+def _condition(wanted: Any) -> Any:
+    if isinstance(wanted, models.Filter):
+        return filter_(wanted)
+    if isinstance(wanted, models.HasIdCondition):
+        return edge.HasIdCondition({str(point) for point in wanted.has_id})
+    if not isinstance(wanted, models.FieldCondition):
+        raise NotImplementedError(f"the embedded store does not translate {type(wanted).__name__}")
+    match wanted.match:
+        case models.MatchValue(value=value):
+            return edge.FieldCondition(wanted.key, match=edge.MatchValue(value))
+        case models.MatchAny(any=values):
+            return edge.FieldCondition(wanted.key, match=edge.MatchAny(values))
+    span = wanted.range
+    if isinstance(span, models.Range):
+        return edge.FieldCondition(
+            wanted.key, range=edge.RangeFloat(gte=span.gte, gt=span.gt, lte=span.lte, lt=span.lt)
+        )
+    raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
+
+
+def scored(hit: edge.ScoredPoint) -> models.ScoredPoint:
+    vector = cast(Any, hit.vector) or None
+    return models.ScoredPoint(
+        id=str(hit.id), version=hit.version, score=hit.score, payload=hit.payload, vector=vector
+    )
+
+
+EdgeQuantization = (
+    edge.BinaryQuantizationConfig
+    | edge.TurboQuantQuantizationConfig
+    | edge.ScalarQuantizationConfig
+    | edge.ProductQuantizationConfig
+)
+_ENCODINGS = {
+    None: None,
+    models.BinaryQuantizationEncoding.ONE_BIT: edge.BinaryQuantizationEncoding.OneBit,
+    models.BinaryQuantizationEncoding.ONE_AND_HALF_BITS: edge.BinaryQuantizationEncoding.OneAndHalfBits,
+    models.BinaryQuantizationEncoding.TWO_BITS: edge.BinaryQuantizationEncoding.TwoBits,
+}
+_QUERY_ENCODINGS = {
+    None: None,
+    models.BinaryQuantizationQueryEncoding.BINARY: edge.BinaryQuantizationQueryEncoding.Binary,
+    models.BinaryQuantizationQueryEncoding.SCALAR4BITS: edge.BinaryQuantizationQueryEncoding.Scalar4Bits,
+    models.BinaryQuantizationQueryEncoding.SCALAR8BITS: edge.BinaryQuantizationQueryEncoding.Scalar8Bits,
+}
+_TURBO_BITS = {
+    models.TurboQuantBitSize.BITS1: edge.TurboQuantBitSize.Bits1,
+    models.TurboQuantBitSize.BITS1_5: edge.TurboQuantBitSize.Bits1_5,
+    models.TurboQuantBitSize.BITS2: edge.TurboQuantBitSize.Bits2,
+    models.TurboQuantBitSize.BITS4: edge.TurboQuantBitSize.Bits4,
+}
+_RATIOS = {
+    models.CompressionRatio.X4: edge.CompressionRatio.X4,
+    models.CompressionRatio.X8: edge.CompressionRatio.X8,
+    models.CompressionRatio.X16: edge.CompressionRatio.X16,
+    models.CompressionRatio.X32: edge.CompressionRatio.X32,
+    models.CompressionRatio.X64: edge.CompressionRatio.X64,
+}
+
+
+def quantization(wanted: models.QuantizationConfig | None) -> EdgeQuantization | None:
+    """Binary, Turbo, scalar or product.
+
+    Raises:
+        NotImplementedError: a kind that Simile's configuration cannot ask for.
+    """
+    pinned = edge.Memory.Pinned
+    match wanted:
+        case None:
+            return None
+        case models.BinaryQuantization(binary=binary):
+            return edge.BinaryQuantizationConfig(
+                encoding=_ENCODINGS[binary.encoding],
+                query_encoding=_QUERY_ENCODINGS[binary.query_encoding],
+                memory=pinned,
+            )
+        case models.TurboQuantization(turbo=models.TurboQuantQuantizationConfig(bits=bits)) if bits:
+            return edge.TurboQuantQuantizationConfig(bits=_TURBO_BITS[bits], memory=pinned)
+        case models.ScalarQuantization(scalar=scalar):
+            return edge.ScalarQuantizationConfig(
+                edge.ScalarType.Int8, quantile=scalar.quantile, memory=pinned
+            )
+        case models.ProductQuantization(product=product):
+            return edge.ProductQuantizationConfig(_RATIOS[product.compression], memory=pinned)
+    raise NotImplementedError(f"the embedded store does not translate {wanted!r}")

@@ -1,0 +1,1 @@
+"""Why a picture is among the hits of another."""

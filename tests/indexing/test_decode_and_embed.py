@@ -1,0 +1,77 @@
+"""A few images from bytes to vectors: a bad one costs its neighbours nothing."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pipeline.indexing.decode_and_embed import embed_group
+
+
+class Mean:
+    """An encoder whose vector is the mean colour; it cannot preprocess pictures one pixel wide."""
+
+    dimension = 3
+
+    def preprocess(self, image: Image.Image) -> torch.Tensor:
+        if image.width == 1:
+            raise ValueError("too narrow")
+        return torch.tensor(np.asarray(image.resize((2, 2)))).permute(2, 0, 1).float()
+
+    def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:
+        vectors = batch.mean((2, 3)).numpy()
+        vectors[vectors[:, 0] == 13] = np.nan
+        vectors[vectors[:, 0] == 14] = 1e-9  # nothing, in the half precision that is staged
+        vectors[vectors[:, 0] == 15] = 1e9
+        return vectors
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (4, 4)) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def group():
+    rows = [
+        ("red", 0b11, png((200, 0, 0))),
+        ("broken", 0b11, b"\x89PNG no"),
+        ("narrow", 0b01, png((9, 9, 9), (1, 5))),
+        ("gone", 0b11, None),
+        ("blue", 0b10, png((0, 0, 100), (6, 3))),
+        ("odd", 0b01, png((13, 0, 0))),
+        ("tiny", 0b01, png((14, 0, 0))),
+        ("vast", 0b01, png((15, 0, 0))),
+    ]
+    return embed_group({"first": Mean(), "second": Mean()}, 256, rows)
+
+
+def test_every_encoder_has_the_rows_it_needs(group) -> None:
+    first, second = group.outputs["first"], group.outputs["second"]
+    assert [row["id"] for row in first.kept] == ["red"]
+    assert [row["id"] for row in second.kept] == ["red", "blue"]
+    np.testing.assert_array_equal(second.vectors, [[200, 0, 0], [0, 0, 100]])
+
+
+def test_every_bad_row_says_what_is_wrong(group) -> None:
+    assert [(reject["id"], reject["stage"]) for reject in group.broken] == [
+        ("broken", "decode"),
+        ("gone", "decode"),
+    ]
+    assert group.broken[0]["first_bytes"] == b"\x89PNG no".hex()
+    failed = {reject["id"]: reject for reject in group.outputs["first"].failed}
+    assert (failed["narrow"]["stage"], failed["narrow"]["reason"]) == ("preprocess", "ValueError: too narrow")
+    assert (failed["odd"]["stage"], failed["odd"]["reason"]) == ("embed", "first gives NaN or infinity")
+    assert failed["tiny"]["reason"] == "first gives only zeros, as 16-bit floats"
+    assert failed["vast"]["reason"].startswith("first gives values beyond 65,504")
+    assert group.outputs["second"].failed == []
+
+
+def test_size_and_thumbnail_are_kept_and_pixels_dropped(group) -> None:
+    blue = group.outputs["second"].kept[1]
+    assert (blue["width"], blue["height"]) == (6, 3)
+    assert Image.open(io.BytesIO(blue["thumbnail"])).size == (6, 3)
+    assert not {"image", "data"} & set(blue)

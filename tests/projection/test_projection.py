@@ -1,0 +1,167 @@
+"""Centre, whiten, rotate: by hand on small numbers, and what it is for on larger ones."""
+
+import numpy as np
+import pytest
+
+from pipeline.errors import SimileError
+from pipeline.projection import Projection, identity, vectors_fingerprint
+from pipeline.projection.itq import _nearest_rotation, fit_projection
+from pipeline.store.manifest import check_fingerprints, stored_projection
+from pipeline.vectors import hamming_distances
+
+
+def positive_vectors(n: int = 400, d: int = 32) -> np.ndarray:
+    """Like pooled CNN features: never negative, so that raw signs say nothing."""
+    rng = np.random.default_rng(0)
+    return np.abs(rng.normal(size=(n, 6)) @ rng.normal(size=(6, d)) + rng.normal(size=(n, d)) * 0.3)
+
+
+def test_prepared_vectors_are_centred() -> None:
+    raw = positive_vectors()
+    assert np.allclose(fit_projection(raw, 16).apply(raw).mean(axis=0), 0, atol=1e-4)
+
+
+def test_half_whitening_keeps_the_total_of_deviations() -> None:
+    """Deviation s divided by sqrt(s) leaves a variance of s, and a rotation keeps the sum."""
+    raw = positive_vectors()
+    deviations = np.sqrt(np.linalg.eigvalsh(np.cov(raw.T, bias=True))[::-1][:16])
+    prepared = fit_projection(raw, 16).apply(raw)
+    assert np.isclose(prepared.var(axis=0).sum(), deviations.sum(), rtol=1e-3)
+
+
+def test_two_points_on_a_line_become_one_bit_that_tells_them_apart() -> None:
+    projection = fit_projection(np.array([[1.0, 5.0], [3.0, 5.0]]), 2)
+    codes = Projection.codes(projection.apply(np.array([[1.0, 5.0], [3.0, 5.0]])))
+    assert projection.dimension == 1  # the second component does not vary
+    assert codes[0, 0] == -codes[1, 0]
+
+
+def test_fewer_rows_than_dimensions() -> None:
+    assert fit_projection(positive_vectors(n=5, d=32), 16).dimension == 4
+
+
+def test_rows_with_nan_are_left_out() -> None:
+    raw = positive_vectors()
+    broken = np.vstack([raw, np.full((1, 32), np.nan)])
+    assert np.allclose(fit_projection(broken, 8).matrix, fit_projection(raw, 8).matrix)
+
+
+def test_equal_rows_are_refused_with_the_reason() -> None:
+    with pytest.raises(ValueError, match="all vectors of the sample are equal"):
+        fit_projection(np.ones((10, 4)), 2)
+
+
+def test_same_input_same_projection() -> None:
+    raw = positive_vectors()
+    assert np.array_equal(fit_projection(raw, 8).matrix, fit_projection(raw, 8).matrix)
+
+
+def test_identity_changes_nothing() -> None:
+    raw = positive_vectors(n=3).astype(np.float32)
+    assert np.array_equal(identity(32).apply(raw), raw)
+
+
+def test_hamming_distance_is_an_integer_count() -> None:
+    codes = np.array([[1, 1, 1], [1, -1, 1], [-1, -1, -1]])
+    assert hamming_distances(np.array([1, 1, 1]), codes).tolist() == [0, 1, 3]
+
+
+def test_prepared_codes_keep_neighbours_better_than_raw_signs() -> None:
+    raw = positive_vectors()
+    prepared = fit_projection(raw, 32).apply(raw)
+
+    def recall(codes: np.ndarray) -> float:
+        unit = prepared / np.linalg.norm(prepared, axis=1, keepdims=True)
+        exact = np.argsort(-(unit @ unit.T), axis=1)[:, 1:11]
+        near = np.argsort(np.stack([hamming_distances(c, codes) for c in codes]), axis=1, kind="stable")
+        return float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, near[:, 1:11], strict=True)]))
+
+    assert recall(Projection.codes(prepared)) > recall(Projection.codes(raw)) + 0.2
+
+
+def test_no_whitening_is_a_rotation_that_keeps_distances() -> None:
+    raw = positive_vectors(d=8)
+    prepared = fit_projection(raw, 8, whitening=0).apply(raw)
+    assert np.isclose(np.linalg.norm(raw[0] - raw[1]), np.linalg.norm(prepared[0] - prepared[1]), rtol=1e-4)
+
+
+def test_constant_components_are_dropped_in_single_precision_too() -> None:
+    raw = np.column_stack([positive_vectors(d=3), np.full(400, 7.0), np.zeros(400)]).astype(np.float32)
+    projection = fit_projection(raw, 5)
+    assert projection.dimension == 3
+    assert np.allclose(projection.matrix[3:], 0, atol=1e-6)  # they add nothing to any prepared component
+
+
+def test_a_short_code_is_made_of_the_strongest_components_alone() -> None:
+    """Two strong axes, six weak ones: a code of two bits must not hear of the weak ones."""
+    rng = np.random.default_rng(0)
+    raw = rng.normal(size=(500, 8)) * np.array([9, 8, 1, 1, 1, 1, 1, 1])
+    projection = fit_projection(raw, 8, code_bits=2)
+    assert (projection.dimension, projection.bits, projection.codes_apart) == (8, 2, True)
+    assert projection.code_matrix is not None
+    assert np.abs(projection.code_matrix[2:]).max() < 0.1 * np.abs(projection.code_matrix[:2]).max()
+    _, codes = projection.split(raw)
+    assert np.array_equal(codes, fit_projection(raw, 2).split(raw)[1])
+
+
+def test_a_code_can_be_longer_than_its_vector() -> None:
+    raw = positive_vectors(d=32)
+    projection = fit_projection(raw, 4, code_bits=16)
+    assert (projection.dimension, projection.bits) == (4, 16)
+    prepared, codes = projection.split(raw)
+    assert np.allclose(prepared, fit_projection(raw, 4).apply(raw), atol=1e-4)
+    assert np.array_equal(codes, fit_projection(raw, 16).split(raw)[1])
+    assert np.allclose(identity(3, code_bits=2).split(np.array([[1.0, -1, 1]]))[1], [[1, -1]])
+
+
+def test_a_hash_head_makes_the_codes_and_leaves_the_vectors_alone() -> None:
+    projection = Projection(np.eye(2, dtype=np.float32), np.array([10, 0], np.float32), hash_bits=3)
+    assert (projection.bits, projection.codes_apart) == (3, True)
+    prepared, codes = projection.split(np.array([[1.0, 2.0, -0.5, 0.0, 4.0]]))
+    assert prepared.tolist() == [[11, 2]]
+    assert codes.tolist() == [[-1, 1, 1]]
+    with pytest.raises(ValueError, match="expected 2 \\+ 3 outputs"):
+        projection.split(np.array([[1.0, 2.0]]))
+
+
+def test_what_a_manifest_keeps_comes_back() -> None:
+    projection = fit_projection(positive_vectors(d=8), 4, code_bits=6)
+    back = stored_projection(projection.tensors("cnn"), {"vector": "cnn"})
+    raw = positive_vectors(n=5, d=8)
+    for one, other in zip(projection.split(raw), back.split(raw), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_the_fingerprint_changes_with_encoder_projection_and_code() -> None:
+    one, other = identity(2), Projection(np.eye(2, dtype=np.float32), np.array([0, 1e-6], np.float32))
+    prints = [
+        vectors_fingerprint("aaaa", one),
+        vectors_fingerprint("bbbb", one),
+        vectors_fingerprint("aaaa", other),
+        vectors_fingerprint("aaaa", identity(2, code_bits=1)),
+    ]
+    assert len(set(prints)) == 4
+    assert vectors_fingerprint("aaaa", identity(2)) == prints[0]
+
+
+def test_another_projection_than_that_of_the_points_is_refused_naming_both() -> None:
+    tensors = {"cnn.matrix": np.eye(2, dtype=np.float32), "cnn.offset": np.zeros(2, np.float32)}
+    entry = {"name": "e:cnn", "vector": "cnn", "fingerprint": "aaaa"}
+    check_fingerprints("v", [entry], tensors)  # as it was before there were fingerprints
+    entry["vectors_fingerprint"] = vectors_fingerprint("aaaa", stored_projection(tensors, entry))
+    check_fingerprints("v", [entry], tensors)
+    changed = tensors | {"cnn.offset": np.ones(2, np.float32)}
+    found = vectors_fingerprint("aaaa", stored_projection(changed, entry))
+    with pytest.raises(SimileError) as refused:
+        check_fingerprints("v", [entry], changed)
+    assert found in str(refused.value)
+    assert entry["vectors_fingerprint"] in str(refused.value)
+
+
+@pytest.mark.parametrize("rank", [12, 5])
+def test_nearest_rotation_is_that_of_the_singular_value_decomposition(rank: int) -> None:
+    random = np.random.default_rng(0)
+    matrix = random.normal(size=(12, rank)) @ random.normal(size=(rank, 12))
+    rotation = _nearest_rotation(matrix)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(12), atol=1e-7)
+    np.testing.assert_allclose(np.trace(rotation.T @ matrix), np.linalg.svd(matrix)[1].sum())
