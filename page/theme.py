@@ -1,4 +1,4 @@
-"""How the page looks: one accent colour, system fonts, nothing fetched from elsewhere; sheets are in static/."""
+"""How the page looks: one accent colour, system fonts, nothing fetched from elsewhere; sheets in static/."""
 
 from functools import cache
 from pathlib import Path
