@@ -14,6 +14,7 @@ from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.indexing.account import Account
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
+from tests.conftest import share_ray
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
 ENCODER = "weights:cifar10-cnn"
@@ -41,8 +42,8 @@ def colours(home: Path) -> dict[str, int]:
     return dict(open_collection("colours", home=str(home)).facets("label"))
 
 
-@pytest.fixture(scope="module")
-def index(ray_here: None) -> Index:
+@pytest.fixture(scope="session")
+def index() -> Index:
     """Run a job in this process: index(home, source, url=…, sync=…, and any key of the configuration)."""
 
     def run(home: Path, source: Path, *, url: str | None = None, **changes: Any) -> Account:
@@ -54,13 +55,14 @@ def index(ray_here: None) -> Index:
             "encoders": [EncoderConfig(name=ENCODER, vector="cnn")],
             "projection": {"dimension": 16},
         } | changes
+        share_ray()
         job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, **options)
         return index_collection(job, preflight(job))
 
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def indexed(index: Index, tmp_path_factory: pytest.TempPathFactory) -> Copied:
     """Home and source after the first job; not to be changed."""
     source = write_pictures(tmp_path_factory.mktemp("indexed") / "pictures")

@@ -116,12 +116,12 @@ def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copi
 
 @contextmanager
 def reading(url: str, query: Path) -> Iterator[list[int]]:
-    """Search without a pause while the block runs: how many hits each time, the picture itself first."""
+    """Search all the while that the block runs: how many hits each time, the picture itself first."""
     seen: list[int] = []
     done = threading.Event()
 
     def read() -> None:
-        while not done.is_set():
+        while not done.wait(0.05):
             hits = open_collection("colours", url=url).search(query, k=100, exact=True)
             assert hits[0].payload["_simile"]["places"] == ["red/3.png:0"]
             seen.append(len(hits))

@@ -24,6 +24,8 @@ from ray_jobs.session import ray_session
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.long
+
 ROWS = 600  # forty batches: every actor gets some
 NODES = 3
 

@@ -30,7 +30,7 @@ def _search(client: Client, image: Path | str, collection: str = "wikiart", **ot
     return client.predict(image=handle_file(image), collection=collection, api_name="/search", **others)
 
 
-def _demo(*arguments: str, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+def _demo(*arguments: str, timeout: float = 600, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "demo.py", *arguments],
         cwd=ROOT,
@@ -132,10 +132,19 @@ def _call(client: Client, named: dict[str, Any]) -> str:
 # --- the command
 
 
-def test_malformed_login_is_refused_before_anything_starts() -> None:
-    for done in (_demo("--auth", "anna"), _demo("--auth", ":x"), _demo(SIMILE_AUTH="anna:")):
-        assert done.returncode == 1
-        assert "user:password" in done.stderr and "Traceback" not in done.stderr
+def test_malformed_login_is_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = _demo("--auth", "anna")
+    assert done.returncode == 1
+    assert "user:password" in done.stderr and "Traceback" not in done.stderr
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr(demo, "ensure_collections", lambda *_: pytest.fail("it went on"))
+    assert demo.main(["--auth", ":x"]) == 1
+    assert "user:password" in capsys.readouterr().err
+    monkeypatch.setenv("SIMILE_AUTH", "anna:")
+    assert demo.main([]) == 1
+    assert "user:password" in capsys.readouterr().err
 
 
 def test_login_is_asked_for(demo_home: Path, picture: Path) -> None:

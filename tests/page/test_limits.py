@@ -39,11 +39,12 @@ def test_one_visitor_too_fast_is_told_to_wait(mcp_url: str) -> None:
     """20 a minute, 10 at once. Another session goes on."""
     eager = Client(mcp_url, verbose=False)
     said = []
-    for _ in range(12):
+    for _ in range(60):  # a slow machine is given more in the meantime
         try:
             eager.predict("wikiart", "style", api_name="/facets")
         except AppError as error:
             said.append(str(error))
+            break
     assert said and "too many searches" in said[0] and "second" in said[0]
     assert Client(mcp_url, verbose=False).predict("wikiart", "style", api_name="/facets")["values"]
 

@@ -158,6 +158,7 @@ def below(weights: Path, prefix: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_the_configuration_for_bigger_machines_runs_and_needs_its_checkpoint_no_more(
     ray_here: None, tmp_path: Path
 ) -> None:
