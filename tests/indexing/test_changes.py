@@ -135,18 +135,16 @@ def reading(url: str, query: Path) -> Iterator[list[int]]:
             reads.result(30)
 
 
-def test_a_server_takes_additions_in_place(index: Index, indexed: Copied, tmp_path: Path) -> None:
-    _, source = indexed
+def test_a_server_takes_additions_in_place(index: Index, copied: Copied) -> None:
+    home, source = copied
     extra = source / "red" / "new.png"
     with QdrantStandIn() as server:
-        first = index(tmp_path, source, url=server.url)
+        first = index(home, source, url=server.url)
         with reading(server.url, source / "red" / "3.png") as seen:
-            try:
-                picture(COLOURS["red"], 99).save(extra)
-                more = index(tmp_path, source, url=server.url)
-            finally:
-                extra.unlink()
-            gone = index(tmp_path, source, url=server.url, sync=True)
+            picture(COLOURS["red"], 99).save(extra)
+            more = index(home, source, url=server.url)
+            extra.unlink()
+            gone = index(home, source, url=server.url, sync=True)
         # No search failed, and none saw more or less than the pictures before or after.
         assert set(seen) == {24, 25}
         assert (more.version, more.written, more.embedded) == (first.version, 1, 1)
@@ -156,6 +154,6 @@ def test_a_server_takes_additions_in_place(index: Index, indexed: Copied, tmp_pa
         store = open_store(url=server.url)
         manifest = store.read_manifest(first.version)
         store.write_manifest(first.version, Manifest(manifest.facts | {"rows": 23}, manifest.tensors))
-        assert index(tmp_path, source, url=server.url).written == 0
+        assert index(home, source, url=server.url).written == 0
         assert store.read_manifest(first.version).facts["rows"] == 24
         assert delete_points(store, "colours", filters={"label": ["red"]})["rows"] == 16

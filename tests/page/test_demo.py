@@ -162,6 +162,7 @@ def test_taken_port_is_named(demo_home: Path) -> None:
     assert done.returncode == 1 and port in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
     nowhere = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), "http://127.0.0.1:9")
     nowhere |= {

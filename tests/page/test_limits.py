@@ -18,9 +18,10 @@ from tests.page.conftest import free_port, status
 
 
 @pytest.mark.browser
+@pytest.mark.long
 def test_a_person_too_fast_is_told_to_wait_and_keeps_the_hits(browser: Any, mcp_url: str) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(mcp_url)
     page.locator("#examples .open").first.click()
     told = page.get_by_text("too many searches at once from your side; search again in")

@@ -72,6 +72,7 @@ def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
 
 
 @browsing
+@pytest.mark.long
 def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
     page = open_page()
     stage = open_map(page)
@@ -98,6 +99,7 @@ def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
 
 
 @browsing
+@pytest.mark.long
 def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
     page = open_page()
     stage = open_map(page)
@@ -124,7 +126,7 @@ def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
 
 
 @browsing
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("width", [1400, pytest.param(390, marks=pytest.mark.long)])
 def test_why_shows_two_heat_maps_and_the_bits(open_page: Any, picture: Any, width: int) -> None:
     page = open_page(width, 900)
     upload(page, picture)
