@@ -87,6 +87,10 @@ class Account:
             elif not first or point in present:
                 self.skipped += 1
 
+    def reasons(self, most: int = 10) -> dict[str, int]:
+        """Why rows were rejected -> how many, the most frequent reasons first."""
+        return dict(Counter(f"{r.stage}: {r.reason}" for r in self.rejects).most_common(most))
+
     def rate(self, stage: str) -> float:
         """Rows a second of a stage; 0 where it had nothing to do."""
         seconds, rows = self.stages.get(stage, 0.0), self.rows.get(stage, 0)
@@ -122,7 +126,7 @@ class Account:
                 "actor": max((actor["peak_memory"] for actor in self.actors.values()), default=0),
             },
             "bytes": {"staged": self.staged_bytes, "loaded": self.loaded_bytes},
-            "rejects": dict(Counter(f"{r.stage}: {r.reason}" for r in self.rejects).most_common(10)),
+            "rejects": self.reasons(),
         }
 
     def table(self) -> str:

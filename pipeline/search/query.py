@@ -134,7 +134,7 @@ class Settings:
 
 
 def search_params(
-    settings: Mapping[str, Any], k: int, exact: bool, metric: Metric = "cosine", filtered: bool = False
+    settings: SearchConfig, k: int, exact: bool, metric: Metric = "cosine", filtered: bool = False
 ) -> models.SearchParams:
     """Exact: every point, in full precision. Otherwise the graph, as the version's settings say."""
-    return SearchConfig.model_validate(settings).to_qdrant(k, exact=exact, metric=metric, filtered=filtered)
+    return settings.to_qdrant(k, exact=exact, metric=metric, filtered=filtered)

@@ -1,6 +1,5 @@
 """The embedded Qdrant engine: a folder, no server. Versions are written without a log and read by many."""
 
-import json
 import os
 import shutil
 import threading
@@ -19,7 +18,7 @@ from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import replace_file
 from pipeline.store import edge_translation as translate
 from pipeline.store.edge_translation import scored
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 
 __all__ = ["EdgeStore"]
@@ -139,16 +138,16 @@ class EdgeStore:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / "projections.safetensors")
         self._journal(version).unlink(missing_ok=True)
-        replace_file(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
+        replace_file(folder / "manifest.json", manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
         folder = self.folder / version
         if not (folder / "manifest.json").is_file():
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
-        facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        text = (folder / "manifest.json").read_text(encoding="utf-8")
         projections = folder / "projections.safetensors"
-        return Manifest(facts, load_file(projections) if projections.is_file() else {})
+        return read_manifest(version, text, load_file(projections) if projections.is_file() else {})
 
     def attach(self, version: str, name: str, data: bytes) -> None:
         """A file beside the manifest."""

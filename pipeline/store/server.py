@@ -1,6 +1,7 @@
 """A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.19 or newer."""
 
 import base64
+import json
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from safetensors.numpy import load, save
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 from pipeline.store.read_points import all_points
 from pipeline.store.server_requests import (
@@ -148,7 +149,7 @@ class ServerStore:
         """A point in a small collection of manifests."""
         payload = {
             "version": version,
-            "facts": manifest.facts,
+            "facts": json.loads(manifest.to_json()),
             "tensors": base64.b64encode(save(dict(manifest.tensors))).decode() if manifest.tensors else "",
         }
         self._keep(_manifest_id(version), payload)
@@ -159,7 +160,7 @@ class ServerStore:
         if payload is None:
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
         tensors = load(base64.b64decode(payload["tensors"])) if payload["tensors"] else {}
-        return Manifest(payload["facts"], tensors)
+        return read_manifest(version, json.dumps(payload["facts"]), tensors)
 
     def attach(self, version: str, name: str, data: bytes) -> None:
         """Another point beside the manifest."""

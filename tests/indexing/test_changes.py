@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ import pytest
 from pipeline import open_collection
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.indexing.alias import delete_points, finished_versions, rollback
 from pipeline.indexing.carried import to_remove
+from pipeline.indexing.delete import delete_points
+from pipeline.indexing.live import Difference, compare
 from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.preflight import IndexJob
-from pipeline.indexing.versions import Difference, compare
+from pipeline.indexing.rollback import rollback
 from pipeline.points import point_id
-from pipeline.store import Manifest, open_store
+from pipeline.store import open_store
+from pipeline.store.versions import finished_versions
 from ray_jobs import delete
 from ray_jobs.index import main as index_job
 from tests.indexing.conftest import COLOURS, ENCODER, Index, picture, write_pictures
@@ -62,7 +65,11 @@ def test_another_source_need_not_have_the_columns_that_the_yaml_names(
 
 def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> None:
     collection = open_collection("colours", home=str(copied[0]))
-    collection.encoder_facts()["fingerprint"] = "0ther"
+    _, version = collection.live
+    other = version.manifest.encoder().model_copy(update={"fingerprint": "0ther"})
+    collection._current = replace(
+        version, manifest=version.manifest.model_copy(update={"encoders": (other,)})
+    )
     with pytest.raises(SimileError, match=r"indexed with weights:cifar10-cnn 0ther and here that is \w{6,};"):
         collection.search(picture(COLOURS["red"], 1))
 
@@ -73,7 +80,7 @@ def test_what_readers_are_told_follows_the_configuration(index: Index, copied: C
     account = index(home, source, **told)
     assert (account.embedded, account.written, account.skipped) == (0, 0, 24)
     found = open_collection("colours", home=str(home))
-    assert (found.manifest["search"]["oversampling"], found.title, found.count) == (8, "Hues", 24)
+    assert (found.manifest.search.oversampling, found.title, found.count) == (8, "Hues", 24)
     assert index(home, source, **told).version == account.version
 
 
@@ -303,9 +310,9 @@ def test_a_server_takes_additions_in_place(index: Index, indexed: Copied, tmp_pa
         # What a job leaves that ends between its writes and the manifest is put right by the next one.
         store = open_store(url=server.url)
         manifest = store.read_manifest(first.version)
-        store.write_manifest(first.version, Manifest(manifest.facts | {"rows": 23}, manifest.tensors))
+        store.write_manifest(first.version, manifest.model_copy(update={"rows": 23}))
         assert index(tmp_path, source, url=server.url).written == 0
-        assert store.read_manifest(first.version).facts["rows"] == 24
+        assert store.read_manifest(first.version).rows == 24
         assert delete_points(store, "colours", filters={"label": ["red"]})["rows"] == 16
 
 
@@ -344,7 +351,7 @@ def test_another_build_takes_over_what_other_jobs_brought(
     rebuilt = index(home, source, projection=other_bits)
     assert (rebuilt.source, rebuilt.written, rebuilt.kept, rebuilt.embedded) == (16, 16, 11, 0)
     assert {hit.id: hit.payload for hit in stored(home)} == before
-    assert open_collection("colours", home=str(home)).manifest["added"]
+    assert open_collection("colours", home=str(home)).manifest.added
     again = index(home, source, projection=other_bits)
     assert (again.written, again.kept) == (0, 11)
     refitted = index(home, other, projection=other_bits, add=True, refit=True)
