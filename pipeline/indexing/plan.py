@@ -150,8 +150,8 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
     """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder."""
     of_picture: dict[str, Reject] = {}
     for staging in stagings.values():
-        for row in staging.rejects().to_pylist():
-            of_picture.setdefault(row["id"], Reject(place="", **row))
+        for reject in staging.rejects():
+            of_picture.setdefault(str(reject.id), reject)
     rows = plan.table.select(["id", "file", "row"]).to_pylist()
     found = [
         replace(of_picture[row["id"]], place=f"{row['file']}:{row['row']}")
@@ -160,6 +160,6 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
     ]
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
     return found + [
-        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
+        Reject(None, "plan", "the file could not be read", place=f"{row['file']}:{row['row']}")
         for row in unreadable
     ]

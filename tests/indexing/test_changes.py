@@ -261,7 +261,7 @@ def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copi
     ]
     account = index(home, source, encoders=two)
     assert (account.embedded, account.written) == (24, 24)
-    assert [actor["rows"] for actor in account.actors.values()] == [24]
+    assert [actor.rows for actor in account.actors.values()] == [24]
     both = open_collection("colours", home=str(home))
     assert (both.embed([picture(COLOURS["red"], 1)]) == before).all()
     for encoder in both.encoders:
@@ -327,7 +327,7 @@ def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied
     assert (again.rejected, again.actors) == (2, {})
     retried = index(home, source, retry_rejects=True, **lenient)
     assert retried.rejected == 2
-    assert [actor["rows"] for actor in retried.actors.values()] == [1]  # this row and no other
+    assert [actor.rows for actor in retried.actors.values()] == [1]  # this row and no other
     from ray_jobs.rejects import main
 
     main(["colours", "--home", str(home), "--json"])
@@ -375,14 +375,12 @@ def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, co
     home, source = copied
     from pipeline.encoders import describe_encoder
     from pipeline.staging.parts import Staging
+    from pipeline.staging.rejects import Reject
 
     description = describe_encoder(ENCODER)
     staging = Staging(str(home), "colours", description.fingerprint)
-    import pyarrow as pa
-
     point = sorted(staging.ids())[0]
-    reject = {"id": point, "stage": "embed", "reason": "gives NaN or infinity", "first_bytes": ""}
-    staging.write_rejects("made-by-hand", pa.Table.from_pylist([reject]))
+    staging.write_rejects("made-by-hand", [Reject(point, "embed", "gives NaN or infinity")])
     account = index(home, source, projection={"dimension": 8})
     assert (account.source, account.written, account.rejected) == (24, 23, 1)
     assert open_collection("colours", home=str(home)).count == 23
