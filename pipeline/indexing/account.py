@@ -55,7 +55,7 @@ class Account:
 
     @property
     def balanced(self) -> bool:
-        """Does it add up?"""
+        """Whether source = written + skipped + rejected."""
         return self.source == self.written + self.skipped + self.rejected
 
     @contextmanager

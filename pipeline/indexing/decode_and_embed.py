@@ -1,4 +1,4 @@
-"""A few images from their bytes to raw vectors and thumbnails: what one thread of the embed stage does."""
+"""What one thread of the embed stage does: a few images from their bytes to raw vectors and thumbnails."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def embed_group(
 ) -> Group:
     """A few images from bytes to vectors, in one thread.
 
-    All of them are made ready before the networks see the first: code that has just run is still in the
-    cache. Of their pixels only what a network takes is kept so long.
+    All of them are prepared before the networks see the first, because that uses the processor's cache
+    better. Only the tensors that the networks take are kept in the meantime.
 
     Args:
         encoders: by name; their order is that of the bits of `needs`.
@@ -93,7 +93,7 @@ def _decode(point: str, data: bytes | None, decode_side: int) -> tuple[Image.Ima
 
 
 def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Reject]) -> Output:
-    """Through the network; a vector that cannot be compared becomes a reject."""
+    """Embed what is ready; a vector that cannot be compared becomes a reject."""
     import torch
 
     if not ready:
@@ -122,7 +122,7 @@ def _fault(vector: np.ndarray) -> str:
 def _attempt(
     failed: list[Reject], point: str, data: bytes | None, stage: str, work: Callable[[], Any]
 ) -> Any:
-    """One bad row never costs its neighbours: whatever a codec throws becomes that row's reject."""
+    """Whatever a codec raises becomes a reject of its own row; the other rows go on."""
     try:
         return work()
     except ImageError as error:

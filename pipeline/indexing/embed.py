@@ -18,10 +18,10 @@ from pipeline.staging.parts import Staging
 
 __all__ = ["ActorReport", "EmbedResult", "embed_missing"]
 
-# Rows at work in an actor, embedded again when it is killed; more would cost a slow encoder minutes.
-# They come in halves: while one is written, the other has the cores.
+# Rows that an actor works on at once. They are embedded again when it is killed, which takes a slow encoder
+# minutes if they are many. They come in two batches: one is embedded while the other is written.
 BATCH = 128
-GPU_BATCH = 512  # a GPU needs more of them to be busy
+GPU_BATCH = 512  # fewer would leave a GPU idle
 _HALVES = 2
 
 
@@ -137,7 +137,7 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
 
 
 def _collect(done: Acknowledgement, result: EmbedResult, began: float) -> None:
-    """Enter the acknowledgement of a batch."""
+    """Add the acknowledgement of a batch to the result."""
     actor = result.actors.setdefault(done.actor, ActorReport(done.host, done.node, done.device))
     actor.rows += done.rows
     actor.start_up = round(done.ready - began, 2)

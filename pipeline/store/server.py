@@ -56,11 +56,12 @@ class ServerStore:
         except UnexpectedResponse as error:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-        # Who has little patience does not wait for one answer much longer than for all of them.
+        # One request must not take much longer than the patience for all of its repetitions.
         timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(self.patience)))
         connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         self.client = connect()
-        # Vectors are what is long to send as JSON; gRPC has a port of its own, which no REST address tells.
+        # Points are written by gRPC where its port is given, because vectors are long as JSON. The port cannot
+        # be told from the REST address.
         port = os.environ.get("QDRANT_GRPC_PORT")
         self.writer = connect(prefer_grpc=True, grpc_port=grpc_port(url, port)) if port else self.client
 
@@ -163,7 +164,7 @@ class ServerStore:
         return read_manifest(version, json.dumps(payload["facts"]), tensors)
 
     def attach(self, version: str, name: str, data: bytes) -> None:
-        """Another point beside the manifest."""
+        """Keep the bytes as a point in the collection of manifests."""
         payload = {"version": version, "name": name, "data": base64.b64encode(data).decode()}
         self._keep(_manifest_id(f"{version}/{name}"), payload)
 
@@ -305,7 +306,7 @@ class ServerStore:
         return [(hit.value, hit.count) for hit in found.hits]
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
-        """Not known: the server reports no memory by vector."""
+        """None: the server does not report memory by vector."""
         return None
 
 
