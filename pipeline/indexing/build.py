@@ -39,7 +39,7 @@ from pipeline.store.protocol import vector_params
 
 __all__ = ["build"]
 
-_GROWN = 2  # the job suggests --refit where a collection has this many times the rows that its projection was fitted on
+_GROWN = 2  # times the rows that the projection was fitted on: from here the job suggests --refit
 
 
 @dataclass(frozen=True)

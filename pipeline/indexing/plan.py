@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "make_plan", "rejects_of", "rows_of"]
 
-# CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From a
-# disk a second task gains less than the two seconds that its worker takes to start.
+# CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From
+# a disk a second task gains less than the two seconds that its worker takes to start.
 _HUB_CPUS, _DISK_CPUS = 0.5, 1.0
 
 

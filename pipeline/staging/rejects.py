@@ -1,4 +1,4 @@
-"""Rows that did not become points: told apart from the others, kept in a table, never lost from sight.
+"""Rows that did not become points, with the reason; kept in one table a collection.
 
 <home>/rejects/<collection>.parquet: id, place, stage, reason, first_bytes (hexadecimal), all strings.
 """

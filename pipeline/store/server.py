@@ -60,8 +60,8 @@ class ServerStore:
         timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(self.patience)))
         connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         self.client = connect()
-        # Points are written by gRPC where its port is given, because vectors are long as JSON. The port cannot
-        # be told from the REST address.
+        # Points are written by gRPC where its port is given, because vectors are long as JSON. The REST
+        # address does not tell the port.
         port = os.environ.get("QDRANT_GRPC_PORT")
         self.writer = connect(prefer_grpc=True, grpc_port=grpc_port(url, port)) if port else self.client
 
