@@ -24,7 +24,7 @@ __all__ = [
     "thumbnail",
 ]
 
-# Formats that people have. Each is decoded by a well-tested library; other plugins of PIL would only add risk.
+# Formats that people have, each decoded by a well-tested library; other plugins of PIL would only add risk.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
 MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB

@@ -256,7 +256,7 @@ def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
 
 
 def at_most(hits: Sequence[Hit], limits: Mapping[str, int]) -> list[Hit]:
-    """Leave out hits whose value of a field has already occurred often enough. Hits without the field stay."""
+    """Leave out hits whose value of a field has occurred often enough. Hits without the field stay."""
     seen: Counter[tuple[str, str]] = Counter()
     kept = []
     for hit in hits:

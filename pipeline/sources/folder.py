@@ -50,8 +50,8 @@ def builder(root: Path, config: str | None, cache: str) -> DatasetBuilder:
         )
     if isinstance(found, ImageFolder) and (_listed(found) >= len(images) or not _split_by_file_name(root)):
         return found
-    # `datasets` would take a picture called train.jpg for the whole split "train", and a folder with more text
-    # files than images for a text dataset. Here every image of a folder counts.
+    # `datasets` would take a picture called train.jpg for the whole split "train", and a folder with more
+    # text files than images for a text dataset. Here every image of a folder counts.
     return load_dataset_builder(
         "imagefolder", data_dir=str(root), data_files={"train": "**"}, cache_dir=cache
     )
