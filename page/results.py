@@ -125,8 +125,8 @@ def figures(shown: Sequence[Card], found: Collection, answer: Found, settings: S
 
 def _how_rare(found: Collection, settings: Settings) -> str:
     """What to say where even the score of a match is common: codes of few classes are often the same."""
-    calibration = found.encoder_facts(settings.encoder).get("calibration") or {}
-    tail = calibration.get(settings.metric, {}).get("threshold_tail", 0.0)
+    calibration = found.encoder_entry(settings.encoder).calibration
+    tail = calibration.of(settings.metric).threshold_tail if calibration else 0.0
     return f" (as near as {tail:.1%} of random pairs)" if tail > 1.5 * MATCH_TAIL else ""
 
 

@@ -29,7 +29,7 @@ def begin(stage: str) -> None:
 
 
 def step() -> Step:
-    """Where this process is."""
+    """The stage that this process is in, and how far it is."""
     if isinstance(_now, Step):
         return _now
     return Step(str(_now.desc).strip(" :"), int(_now.n), int(_now.total or 0))

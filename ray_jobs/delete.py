@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
         filters = parse_filters(options.filter)
         if options.restore == bool(options.id or filters):
             raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
-        from pipeline.indexing.alias import delete_points, restore_points
+        from pipeline.indexing.delete import delete_points, restore_points
         from pipeline.indexing.lock import writer_lock
         from pipeline.store import open_store
 

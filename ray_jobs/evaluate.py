@@ -115,10 +115,14 @@ def _where(
 ) -> tuple[str, str, list[str] | None, ProjectionConfig]:
     """Source, its training split, label fields and projection, from the collection or its YAML."""
     if collection is not None:
-        facts = collection.manifest
+        manifest = collection.manifest
         fields = options.fields or collection.filters
-        projection = ProjectionConfig.model_validate(facts["projection"])
-        return options.source or facts["source"], facts["split"], fields, projection
+        return (
+            options.source or manifest.source,
+            manifest.split,
+            fields,
+            manifest.projection or ProjectionConfig(),
+        )
     path = _CONFIGS / f"{options.collection}.yaml"
     if path.is_file():
         config = load_config(str(path))

@@ -77,8 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
-    from pipeline.indexing.alias import prune, rollback
     from pipeline.indexing.lock import writer_lock
+    from pipeline.indexing.rollback import prune, rollback
     from pipeline.store import open_store
 
     with writer_lock(home, collection):

@@ -40,17 +40,14 @@ def main(arguments: list[str] | None = None) -> None:
     with report_errors():
         from pipeline.map.make_map import make_map
         from pipeline.store import open_store
+        from pipeline.store.versions import live_name
 
         if options.points < 1:
             raise SimileError(f"--points is {options.points}; it must be 1 or more.")
         store = open_store(options.home, options.url)
-        there = store.aliases()
-        for name in options.collection:
-            if name not in there:
-                known = ", ".join(sorted(there)) or "none yet; index one with python -m ray_jobs.index"
-                raise SimileError(f"Collection '{name}' does not exist; there are: {known}.")
-        for name in options.collection:
-            print_result(make_map(store, there[name], options.vector, options.points, options.seed))
+        versions = [live_name(store, name) for name in options.collection]  # all exist, or none is drawn
+        for version in versions:
+            print_result(make_map(store, version, options.vector, options.points, options.seed))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.index_quality.tuning import Trial, frontier, recommend, try_settings
@@ -21,7 +21,7 @@ from pipeline.staging.parts import Staging
 from pipeline.store import Manifest, Store, open_store
 from pipeline.store.edge import EdgeStore
 from pipeline.store.edge_translation import INDEXING_THRESHOLD
-from pipeline.store.manifest import stored_projection
+from pipeline.store.versions import live_version
 from ray_jobs.session import print_result, report_errors
 
 __all__ = ["main"]
@@ -40,17 +40,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def staged_vectors(home: str, manifest: Manifest, encoder: str | None, points: int) -> np.ndarray:
     """(≤ points, D) float32: staged raw outputs, prepared by the projection of the collection."""
-    entries = {entry["name"]: entry for entry in manifest.facts["encoders"]}
-    name = encoder or next(iter(entries))
-    if name not in entries:
-        raise SimileError(f"The collection was not indexed with '{name}'; it has: {', '.join(entries)}.")
-    staging = Staging(home, manifest.facts["collection"], entries[name]["fingerprint"])
+    entry = manifest.encoder(encoder)
+    staging = Staging(home, manifest.collection, entry.fingerprint)
     raw = staging.sample(points, staging.ids())
     if len(raw) < 2:
         raise SimileError(
             f"Fewer than two vectors are staged below {home}; index the collection there first."
         )
-    return stored_projection(manifest.tensors, entries[name]).apply(raw)
+    return manifest.projection_of(entry).apply(raw)
 
 
 @contextmanager
@@ -67,11 +64,7 @@ def tune(options: argparse.Namespace) -> dict[str, Any]:
     """Try everything; the trials, the frontier, and a recommendation."""
     home = resolve_home(options.home)
     store = open_store(home)
-    live = store.aliases().get(options.collection)
-    if live is None:
-        there = ", ".join(sorted(store.aliases())) or "none yet"
-        raise SimileError(f"Collection '{options.collection}' does not exist; there are: {there}.")
-    manifest = store.read_manifest(live)
+    manifest = live_version(store, options.collection).manifest
     vectors = staged_vectors(home, manifest, options.encoder, options.points)
     if vectors.nbytes < 1000 * INDEXING_THRESHOLD:
         raise SimileError(
@@ -82,7 +75,7 @@ def tune(options: argparse.Namespace) -> dict[str, Any]:
         collection=options.collection,
         source="staged",
         encoders=[EncoderConfig(name="staged")],
-        hnsw=HnswConfig.model_validate(manifest.facts.get("hnsw", {})),
+        hnsw=manifest.hnsw,
     )
     trials = []
     with _scratch() as scratch:

@@ -17,6 +17,7 @@ from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.search import Collection
 from pipeline.sources import public_name
+from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
 
 __all__ = ["build"]
 
@@ -78,12 +79,12 @@ def _new(name: str, job: JobRecord) -> str:
 def _part(library: Library, name: str, job: JobRecord | None) -> str:
     try:
         found = library.open(name)
-        facts = found.manifest
+        manifest = found.manifest
         return (
             f'<article class="collection"><h3>{escape(found.title)} <small>{found.count:,} pictures</small>'
             "</h3>"
-            f"{_building(found, job)}{fields(_rows(found, facts))}{_encoders(facts)}{_rejects(facts)}"
-            f"{_report(found)}{credit(found.credit)}</article>"
+            f"{_building(found, job)}{fields(_rows(found, manifest))}{_encoders(manifest)}"
+            f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"
         )
     except Exception as error:
         said = str(error)
@@ -111,29 +112,32 @@ def _job(job: JobRecord) -> str:
     return f'<p class="job" role="status">{said}</p>'
 
 
-def _rows(found: Collection, facts: dict[str, Any]) -> list[tuple[str, Any]]:
-    account = facts.get("account") or {}
-    quantization = facts.get("quantization") or {}
-    codes = str(quantization.get("kind") or "none")
-    if bits := quantization.get("bits"):
-        codes += f", {bits:g} bit{'' if bits == 1 else 's'}"
-    if query_bits := quantization.get("query_bits"):
-        codes += f", {query_bits}-bit queries"
-    if oversampling := (facts.get("search") or {}).get("oversampling"):
-        codes += f", rescored among {oversampling:g} × k"
+def _rows(found: Collection, manifest: Manifest) -> list[tuple[str, Any]]:
+    account = manifest.account
     return [
         ("Name", Verbatim(found.name)),
-        ("Source", Verbatim(_source(found, str(facts.get("source", ""))))),
-        ("Split", Verbatim(str(facts.get("split") or ""))),
-        ("Revision", Verbatim(str(facts.get("revision") or ""))),
-        ("Licence", facts.get("licence")),
-        ("Built", Verbatim(str(facts.get("built", "")).replace("T", " ").replace("+00:00", " UTC"))),
+        ("Source", Verbatim(_source(found, manifest.source))),
+        ("Split", Verbatim(manifest.split)),
+        ("Revision", Verbatim(manifest.revision or "")),
+        ("Licence", manifest.licence),
+        ("Built", Verbatim(manifest.built.replace("T", " ").replace("+00:00", " UTC"))),
         ("Version", Verbatim(found.version)),
         ("Filters", Verbatim(", ".join(found.filters))),
-        ("Quantization", Verbatim(codes)),
-        ("Rows of the source", f"{account['source']:,}" if "source" in account else None),
-        ("Rejected", f"{account['rejected']:,}" if "rejected" in account else None),
+        ("Quantization", Verbatim(_codes(manifest))),
+        ("Rows of the source", f"{account.source:,}" if account else None),
+        ("Rejected", f"{account.rejected:,}" if account else None),
     ]
+
+
+def _codes(manifest: Manifest) -> str:
+    """`binary, 1 bit, 8-bit queries, rescored among 4 × k`."""
+    settings = manifest.quantization
+    codes: str = settings.kind if settings else "none"
+    if settings and settings.bits:
+        codes += f", {settings.bits:g} bit{'' if settings.bits == 1 else 's'}"
+    if settings and settings.query_bits:
+        codes += f", {settings.query_bits}-bit queries"
+    return f"{codes}, rescored among {manifest.search.oversampling:g} × k"
 
 
 def _source(found: Collection, source: str) -> str:
@@ -142,8 +146,8 @@ def _source(found: Collection, source: str) -> str:
     return f"the bundled samples of {found.title}" if bundled else public_name(source)
 
 
-def _encoders(facts: dict[str, Any]) -> str:
-    rows = "".join(_encoder(one) for one in facts["encoders"])
+def _encoders(manifest: Manifest) -> str:
+    rows = "".join(_encoder(entry) for entry in manifest.encoders)
     return (
         '<div class="scroll"><table><caption>Encoders</caption><thead><tr><th>Name</th><th>Dimensions</th>'
         "<th>Prepared</th><th>Bits</th><th>A match is</th><th>Recall@10</th><th>RAM</th></tr>"
@@ -152,16 +156,15 @@ def _encoders(facts: dict[str, Any]) -> str:
     )
 
 
-def _encoder(one: dict[str, Any]) -> str:
-    prepared = one.get("prepared_dimension")
-    calibration = (one.get("calibration") or {}).get("cosine") or {}
-    match = f"cosine ≥ {calibration['threshold']:.3f}" if "threshold" in calibration else "not calibrated"
-    recall, memory = _measured(one.get("measured") or {})
+def _encoder(entry: EncoderEntry) -> str:
+    calibration = entry.calibration
+    match = f"cosine ≥ {calibration.cosine.threshold:.3f}" if calibration else "not calibrated"
+    recall, memory = _measured(entry.measured)
     cells = [
-        one.get("name"),
-        one.get("dimension"),
-        prepared,
-        one.get("code_bits") or prepared,
+        entry.name,
+        entry.dimension,
+        entry.prepared_dimension,
+        entry.code_bits or entry.prepared_dimension,
         match,
         recall,
         memory,
@@ -173,20 +176,19 @@ def _encoder(one: dict[str, Any]) -> str:
     )
 
 
-def _measured(measured: dict[str, Any]) -> tuple[str, str]:
+def _measured(measured: IndexCheck | None) -> tuple[str, str]:
     """Recall against exact search, and RAM, as the job's check found them."""
-    kept = [(name, (measured.get(name.lower()) or {}).get("recall")) for name in ("cosine", "Hamming")]
-    recall = " · ".join(f"{name} {value:.3f}" for name, value in kept if isinstance(value, int | float))
-    size = (measured.get("bytes") or {}).get("total")
-    memory = f"{size:.0f} bytes a picture" if isinstance(size, int | float) else ""
-    return recall or "not measured", memory or "not measured"
+    if measured is None or not (measured.cosine and measured.hamming and measured.bytes):
+        return "not measured", "not measured"
+    recall = f"cosine {measured.cosine.recall:.3f} · Hamming {measured.hamming.recall:.3f}"
+    return recall, f"{measured.bytes.total:.0f} bytes a picture"
 
 
-def _rejects(facts: dict[str, Any]) -> str:
-    reasons = (facts.get("account") or {}).get("rejects") or {}
-    if not reasons:
+def _rejects(manifest: Manifest) -> str:
+    if not manifest.account or not manifest.account.rejects:
         return ""
-    items = "".join(f"<li>{escape(str(reason))}: {count:,}</li>" for reason, count in reasons.items())
+    reasons = manifest.account.rejects.items()
+    items = "".join(f"<li>{escape(reason)}: {count:,}</li>" for reason, count in reasons)
     return f"<details><summary>Rejected rows</summary><ul>{items}</ul></details>"
 
 

@@ -79,16 +79,16 @@ class Handlers:
             found = self._library.open(name)
             boxes, encoders = boxes_of(found, link.filters if link else None), found.encoders
             cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
-            facts = found.manifest["encoders"]
+            entries = found.manifest.encoders
         except Exception as error:
             if not isinstance(error, SimileError):
                 log.exception("collection %r cannot be shown", name)
-            boxes, encoders, cards, facts = [gr.update(visible=False)] * MAX_FILTERS, [], [], []
+            boxes, encoders, cards, entries = [gr.update(visible=False)] * MAX_FILTERS, [], [], ()
         encoder = gr.update(
             choices=encoders, value=encoders[0] if encoders else None, visible=len(encoders) > 1
         )
-        words = gr.update(visible=any(one.get("text") for one in facts))
-        matches = [("All matches", "matches")] if any(one.get("calibration") for one in facts) else []
+        words = gr.update(visible=any(entry.text for entry in entries))
+        matches = [("All matches", "matches")] if any(entry.calibration for entry in entries) else []
         mode = gr.update(
             choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
         )

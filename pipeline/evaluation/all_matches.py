@@ -9,6 +9,7 @@ from pipeline.evaluation.metrics import bootstrap_ratio
 from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.rankings import cosine_blocks, hamming_groups
 from pipeline.index_quality.calibration import calibrate, match_tail, match_threshold
+from pipeline.store.manifest import Calibration
 
 __all__ = ["counts_at", "match_table"]
 
@@ -21,7 +22,7 @@ def match_table(
     codes: np.ndarray,
     protocol: Protocol,
     labels: np.ndarray,
-    calibration: dict[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> list[dict[str, Any]]:
     """Precision and recall of thresholds that are calibrated on the database, without labels or queries.
 
@@ -45,10 +46,13 @@ def match_table(
     database = protocol.database
     calibration = calibration or calibrate(vectors[database], codes[database])
     rows = []
-    for metric, each in (("cosine", vectors), ("hamming", codes)):
-        default = match_tail(calibration[metric]["images"])
+    for metric, each, kept in (
+        ("cosine", vectors, calibration.cosine),
+        ("hamming", codes, calibration.hamming),
+    ):
+        default = match_tail(kept.images)
         tails = sorted({*_TAILS, default})
-        thresholds = [match_threshold(calibration, metric, tail) for tail in tails]
+        thresholds = [match_threshold(kept, tail) for tail in tails]
         found, right, total = counts_at(
             metric, each[queries], each[database], labels[queries], there, thresholds, own
         )

@@ -13,6 +13,7 @@ from pipeline.evaluation.methods import Vectors
 from pipeline.evaluation.pool import Pool
 from pipeline.sources import Source
 from pipeline.store import Store
+from pipeline.store.manifest import EncoderEntry
 from pipeline.store.read_points import read_points
 
 __all__ = ["EVALUATION", "keep", "kept", "read_pool", "read_stored", "resolve_splits"]
@@ -97,20 +98,20 @@ EVALUATION = "evaluation.json"  # attachment: list of results of `pipeline.evalu
 
 
 def read_stored(
-    store: Store, version: str, encoder: Mapping[str, Any], fields: Sequence[str]
+    store: Store, version: str, entry: EncoderEntry, fields: Sequence[str]
 ) -> tuple[Pool, Vectors, list[str]]:
     """Labels, vectors and ids of all points of a version, in the order of their ids.
 
     Args:
-        encoder: what the manifest says of it.
+        entry: the encoder.
         fields: payload fields that are labels.
     """
-    points = read_points(store, version, [encoder["vector"], encoder["code"]], list(fields))
+    points = read_points(store, version, [entry.vector, entry.code], list(fields))
     if not points.ids:
         raise SimileError(f"'{version}' holds no pictures; there is nothing to measure.")
     labels = {field: encode_labels(values) for field, values in points.fields.items()}
-    trained = bool(encoder.get("hash_bits"))
-    vectors = Vectors(None, points.vectors[encoder["vector"]], points.vectors[encoder["code"]], trained)
+    trained = bool(entry.hash_bits)
+    vectors = Vectors(None, points.vectors[entry.vector], points.vectors[entry.code], trained)
     return Pool(labels, (), len(points.ids)), vectors, points.ids
 
 

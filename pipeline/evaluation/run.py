@@ -20,6 +20,7 @@ from pipeline.evaluation.read_pool import read_stored
 from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
 from pipeline.evaluation.scores import TIE_RULE, score
 from pipeline.search import Collection
+from pipeline.store.manifest import Calibration
 
 __all__ = [
     "DRAWN",
@@ -62,8 +63,8 @@ def measure_stored(
     store, version = collection.live
     results = []
     for name in encoders:
-        facts = version.encoder(name)
-        pool, vectors, _ = read_stored(store, version.name, facts, fields)
+        entry = version.manifest.encoder(name)
+        pool, vectors, _ = read_stored(store, version.name, entry, fields)
         labels = labelled({field: each.values for field, each in pool.labels.items()})
         if not labels:
             raise SimileError(
@@ -71,7 +72,7 @@ def measure_stored(
                 f"see python -m ray_jobs.report {collection.name} for what can be said without."
             )
         protocol = sampled(pool.size, limit or _STORED_QUERIES)
-        results.append(measure(name, vectors, protocol, labels, facts.get("calibration")))
+        results.append(measure(name, vectors, protocol, labels, entry.calibration))
     return results
 
 
@@ -193,7 +194,7 @@ def measure(
     vectors: Vectors,
     protocol: Protocol,
     labels: Mapping[str, np.ndarray],
-    calibration: dict[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """Everything that one protocol says of one encoder.
 

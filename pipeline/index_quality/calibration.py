@@ -4,12 +4,15 @@ A list of nearest neighbours always returns something; what tells a match from t
 rarely two pictures drawn at random are that near. Needs no labels.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pipeline.store import Store
+from pipeline.store.manifest import Calibration, Distribution, EncoderEntry
 from pipeline.store.read_points import read_points
+from pipeline.vectors import unit
 
 __all__ = [
     "MATCH_TAIL",
@@ -38,8 +41,8 @@ _SHARES = np.unique(
 )
 
 
-def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Score distribution of all pairs of a sample.
+def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> Calibration:
+    """Score distribution of all pairs of a sample, by cosine and by Hamming distance.
 
     Args:
         vectors: (N, D) float, N ≥ 2, any length.
@@ -47,12 +50,9 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> dict[str
         seed: of the sample of at most 4,000.
 
     Returns:
-        JSON-able, for each metric (`cosine`, `hamming`):
-        `scores`: ascending, cosine or 1 − 2h/B for Hamming distance h (what `Hit.score` is);
-        `further`: share of pairs whose score is lower than each of `scores`;
-        `threshold`: score of "all matches"; `threshold_tail`: share of pairs that reach it, `match_tail` at
-        most unless more are copies of each other as far as this metric can tell;
-        `images`, `pairs`, `seed`.
+        Scores are what `Hit.score` is: cosine, or 1 − 2h/B for Hamming distance h. `threshold` is the score
+        of "all matches"; at most `match_tail` of all pairs reach it, unless more are copies of each other as
+        far as this metric can tell.
 
     Raises:
         ValueError: fewer than two pictures, or not as many codes as vectors.
@@ -60,35 +60,45 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> dict[str
     if len(vectors) < 2 or len(vectors) != len(codes):
         raise ValueError(f"expected as many codes as vectors, 2 or more; got {len(vectors)} and {len(codes)}")
     chosen = np.random.default_rng(seed).permutation(len(vectors))[:SAMPLE]
-    sample = np.asarray(vectors[chosen], np.float32)
-    sample = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), np.float32(1e-12))
+    sample = unit(vectors[chosen])
     signs = np.asarray(codes[chosen], np.float32)
     bits = signs.shape[1]
     cosines = np.sort(_of_pairs(sample @ sample.T))
     differing = np.rint((bits - _of_pairs(signs @ signs.T)) / 2).astype(np.int64)
-    facts = {"images": len(chosen), "pairs": len(cosines), "seed": seed}
     tail = match_tail(len(chosen))
-    found = {
-        "cosine": _quantiles(cosines, np.append(_SHARES, 1 - tail)),
-        "hamming": _counts(np.bincount(differing, minlength=bits + 1)),
-    }
-    return {
-        metric: distribution | _threshold(found, metric, tail) | facts
-        for metric, distribution in found.items()
-    }
+
+    def distribution(scores: np.ndarray, further: np.ndarray) -> Distribution:
+        threshold = _score_reached_by(scores, further, tail)
+        reached = 1 - _share_further(threshold, scores, further)
+        return Distribution(
+            scores=scores.tolist(),
+            further=further.tolist(),
+            threshold=threshold,
+            threshold_tail=reached,
+            images=len(chosen),
+            pairs=len(cosines),
+            seed=seed,
+        )
+
+    return Calibration(
+        cosine=distribution(*_quantiles(cosines, np.append(_SHARES, 1 - tail))),
+        hamming=distribution(*_counts(np.bincount(differing, minlength=bits + 1))),
+    )
 
 
-def unusualness(score: float, calibration: dict[str, dict[str, Any]], metric: str) -> float:
+def unusualness(score: float, kept: Distribution) -> float:
     """Share of random pairs that are further apart than `score`, 0 to 1; 1: no pair was as near.
 
     Args:
         score: a `Hit.score` of that metric.
-        calibration: what `calibrate` returned.
-        metric: `cosine` or `hamming`.
+        kept: the distribution of the metric.
     """
-    kept = calibration[metric]
+    return _share_further(score, kept.scores, kept.further)
+
+
+def _share_further(score: float, scores: Sequence[float] | np.ndarray, further: Any) -> float:
     # A stored score is rounded to 6 digits; one that is equal but for rounding is not beyond it.
-    return float(np.interp(round(score, 6), kept["scores"], kept["further"], right=1.0))
+    return float(np.interp(round(score, 6), scores, further, right=1.0))
 
 
 def match_tail(images: int) -> float:
@@ -100,60 +110,57 @@ def match_tail(images: int) -> float:
     return max(MATCH_TAIL, min(_TAIL_MOST, _MATCHES / max(1, images)))
 
 
-def match_threshold(calibration: dict[str, dict[str, Any]], metric: str, tail: float) -> float:
+def match_threshold(kept: Distribution, tail: float) -> float:
     """The lowest kept score that at most `tail` of all random pairs reach; hits at or above it are matches.
 
     Where even the highest does not, the highest: many pictures are then copies of each other.
     """
-    kept = calibration[metric]
-    reached = 1 - np.asarray(kept["further"])
-    enough = np.flatnonzero(reached <= tail * (1 + 1e-9))
-    return float(kept["scores"][enough[0] if len(enough) else -1])
+    return _score_reached_by(kept.scores, kept.further, tail)
 
 
-def fold_cosine(calibration: dict[str, dict[str, Any]] | None) -> float:
+def _score_reached_by(scores: Sequence[float] | np.ndarray, further: Any, tail: float) -> float:
+    enough = np.flatnonzero(1 - np.asarray(further) <= tail * (1 + 1e-9))
+    return float(scores[enough[0] if len(enough) else -1])
+
+
+def fold_cosine(calibration: Calibration | None) -> float:
     """Cosine from which two pictures count as copies of one, for these vectors."""
-    if not calibration or calibration["cosine"]["pairs"] * _FOLD_TAIL < 10:  # the tail cannot be told
+    if not calibration or calibration.cosine.pairs * _FOLD_TAIL < 10:  # too few pairs to know the tail
         return _FOLD_LEAST
-    return min(_FOLD_MOST, max(_FOLD_LEAST, match_threshold(calibration, "cosine", _FOLD_TAIL)))
+    return min(_FOLD_MOST, max(_FOLD_LEAST, match_threshold(calibration.cosine, _FOLD_TAIL)))
 
 
 def _of_pairs(square: np.ndarray) -> np.ndarray:
-    """What stands above the diagonal, row by row: by indices of 8 million pairs it takes most of the time."""
+    """The values above the diagonal. Row by row, because indexing 8 million pairs at once is much slower."""
     return np.concatenate([row[at + 1 :] for at, row in enumerate(square)])
 
 
-def _threshold(found: dict[str, dict[str, Any]], metric: str, tail: float) -> dict[str, float]:
-    threshold = match_threshold(found, metric, tail)
-    return {"threshold": threshold, "threshold_tail": 1 - unusualness(threshold, found, metric)}
-
-
-def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> dict[str, list[float]]:
-    """Of (P,) ascending scores."""
+def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and shares of further pairs at `shares` of (P,) ascending scores."""
     at = np.unique(np.ceil(shares * len(ordered) - 1e-6).astype(np.int64).clip(0, len(ordered) - 1))
     at = np.append(at, len(ordered) - 1) if at[-1] != len(ordered) - 1 else at
     scores = np.round(ordered[at].astype(np.float64), 6)
     further = np.searchsorted(ordered, ordered[at], side="left") / len(ordered)
     first = np.unique(scores, return_index=True)[1]  # np.interp wants rising scores
-    return {"scores": scores[first].tolist(), "further": further[first].tolist()}
+    return scores[first], further[first]
 
 
-def _counts(by_distance: np.ndarray) -> dict[str, list[float]]:
+def _counts(by_distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of (B + 1,) pair counts by Hamming distance; kept exactly, from the furthest pair to distance 0."""
     bits = len(by_distance) - 1
     furthest = int(np.flatnonzero(by_distance)[-1])
     distances = np.arange(furthest, -1, -1)
     nearer_or_equal = np.cumsum(by_distance)[distances]
     further = 1 - nearer_or_equal / by_distance.sum()
-    return {"scores": np.round(1 - 2 * distances / bits, 6).tolist(), "further": further.tolist()}
+    return np.round(1 - 2 * distances / bits, 6), further
 
 
-def calibrate_version(store: Store, version: str, encoders: list[dict[str, Any]]) -> None:
-    """Enter `calibration` in each of the manifest's `encoders`; nothing where there is no pair of pictures.
+def calibrate_version(store: Store, version: str, entry: EncoderEntry) -> Calibration | None:
+    """The calibration of one encoder's stored vectors; None where there is no pair of pictures.
 
     The sample is the first 4,000 points by id; ids are hashes, so it is a fair one.
     """
-    for facts in encoders:
-        points = read_points(store, version, [facts["vector"], facts["code"]], [], SAMPLE)
-        if len(points.ids) > 1:
-            facts["calibration"] = calibrate(points.vectors[facts["vector"]], points.vectors[facts["code"]])
+    points = read_points(store, version, [entry.vector, entry.code], [], SAMPLE)
+    if len(points.ids) < 2:
+        return None
+    return calibrate(points.vectors[entry.vector], points.vectors[entry.code])

@@ -3,13 +3,14 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig, SearchConfig
+from pipeline.config.graph_and_search import Metric
 from pipeline.progress import say
+from pipeline.store.manifest import EncoderEntry, IndexCheck, MetricCheck, ResidentBytes
 from pipeline.store.protocol import Resident, Store
 from pipeline.store.read_points import read_points
 
@@ -18,16 +19,16 @@ __all__ = [
     "K",
     "Measured",
     "Queries",
+    "check_metric",
     "check_version",
     "count_found",
     "exact_scores",
     "measure",
-    "recall_of",
     "resident_of",
 ]
 
 K = 10
-_ROUNDING = 1e-6  # scores of one pair differ by this much between two ways of adding up
+_ROUNDING = 1e-6  # relative difference between two ways to sum up the same score
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Queries:
     def ask_all(
         self, store: Store, version: str, k: int, params: models.SearchParams
     ) -> list[list[models.ScoredPoint]]:
-        """The same of every query."""
+        """The k best points of every query, other than the query's own."""
         found = store.query_many(version, self.vectors, using=self.using, limit=k + 1, params=params)
         return [self._others(at, hits, k) for at, hits in enumerate(found)]
 
@@ -112,7 +113,7 @@ def measure(
 def _true_scores(
     store: Store, version: str, queries: Queries, at: int, ids: list[str], exact: dict[str, float]
 ) -> np.ndarray:
-    """What the originals say: without rescoring, the scores of an approximate search are estimates."""
+    """Scores by the stored originals; without rescoring, those of an approximate search are estimates."""
     unknown = [point for point in ids if point not in exact]
     scores = dict(exact)
     if unknown:
@@ -132,84 +133,79 @@ PROTOCOL = (
 )
 
 
-def check_version(
-    store: Store, version: str, encoders: list[dict[str, Any]], config: CollectionConfig
-) -> None:
-    """Measure a finished version; enters `measured` in each of the manifest's `encoders`.
+def check_version(store: Store, version: str, entry: EncoderEntry, config: CollectionConfig) -> IndexCheck:
+    """Measure one encoder of a finished version.
 
-    Says one line an encoder on stderr, and warns below `search.min_recall`.
+    Says a line a metric on stderr, and warns below `search.min_recall`.
     """
-    for facts in encoders:
-        points = read_points(store, version, [facts["vector"], facts["code"]], [], QUERIES)
-        if len(points.ids) < 2:
-            facts["measured"] = {"queries": 0, "protocol": PROTOCOL}
-            continue
-        cosine = Queries(facts["vector"], points.vectors[facts["vector"]], points.ids)
-        hamming = Queries(facts["code"], points.vectors[facts["code"]], points.ids)
-        facts["measured"] = {
-            "queries": len(points.ids),
-            "protocol": PROTOCOL,
-            "oversampling": config.search.oversampling,
-            "cosine": recall_of(store, version, cosine, config.search, "cosine"),
-            "hamming": recall_of(store, version, hamming, config.search, "hamming"),
-            "bytes": resident_of(store, version, facts, config),
-        }
-        _say(facts, config.search.min_recall)
+    points = read_points(store, version, [entry.vector, entry.code], [], QUERIES)
+    if len(points.ids) < 2:
+        return IndexCheck(queries=0, protocol=PROTOCOL)
+    cosine = Queries(entry.vector, points.vectors[entry.vector], points.ids)
+    hamming = Queries(entry.code, points.vectors[entry.code], points.ids)
+    checked = IndexCheck(
+        queries=len(points.ids),
+        protocol=PROTOCOL,
+        oversampling=config.search.oversampling,
+        cosine=check_metric(store, version, cosine, config.search, "cosine"),
+        hamming=check_metric(store, version, hamming, config.search, "hamming"),
+        bytes=resident_of(store, version, entry, config),
+    )
+    _say(entry.name, checked, config.search.min_recall)
+    return checked
 
 
-def recall_of(
-    store: Store, version: str, queries: Queries, search: SearchConfig, metric: Any
-) -> dict[str, float]:
-    """`recall` of the configured search, its `ms`, and the `exact_ms` of an exact one."""
+def check_metric(
+    store: Store, version: str, queries: Queries, search: SearchConfig, metric: Metric
+) -> MetricCheck:
+    """Recall and time of the configured search, and the time of an exact one."""
     exact = search.to_qdrant(K + 1, exact=True, metric=metric)
     truth = exact_scores(store, version, queries, exact)
     found = measure(store, version, queries, truth, search.to_qdrant(K + 1, metric=metric))
     timed = measure(store, version, queries, truth[:_EXACT_TIMED], exact)
-    return {"recall": round(found.recall, 4), "ms": round(found.ms, 2), "exact_ms": round(timed.ms, 2)}
+    return MetricCheck(recall=round(found.recall, 4), ms=round(found.ms, 2), exact_ms=round(timed.ms, 2))
 
 
-def resident_of(
-    store: Store, version: str, facts: dict[str, Any], config: CollectionConfig
-) -> dict[str, float | str]:
-    """RAM in bytes a picture: `vector` and `code` (what is compared), `links` (the graphs), `total`.
+def resident_of(store: Store, version: str, entry: EncoderEntry, config: CollectionConfig) -> ResidentBytes:
+    """RAM in bytes a picture, from the engine's files where they can be seen, else computed.
 
-    From the engine's files where they can be seen (`from: files`), else computed (`from: estimate`).
     A version too small for a graph is scanned, and compares the originals.
     """
     rows = store.count(version)
-    dimension, bits = facts["prepared_dimension"], facts["code_bits"]
+    dimension, bits = entry.prepared_dimension or 0, entry.code_bits or 0
     resident = store.resident_bytes(version)
-    source = "files" if resident else "estimate"
     links = round(rows * config.hnsw.link_bytes(rows))
     vector_links = links if config.hnsw.over_vectors(rows, dimension) else 0
     code_links = links if config.hnsw.over_codes(rows) else 0
     vector = (resident or {}).get(
-        facts["vector"], Resident(rows * config.quantization.code_bytes(dimension), vector_links)
+        entry.vector, Resident(rows * config.quantization.code_bytes(dimension), vector_links)
     )
-    code = (resident or {}).get(facts["code"], Resident(rows * 16 * -(-bits // 128), code_links))
+    code = (resident or {}).get(entry.code, Resident(rows * 16 * -(-bits // 128), code_links))
     each = {
         "vector": (vector.codes / rows) or _FLOAT_BYTES * dimension,
         "code": (code.codes / rows) or _CODE_BYTES * bits,
         "links": (vector.links + code.links) / rows,
     }
-    return {name: round(value, 1) for name, value in (each | {"total": sum(each.values())}).items()} | {
-        "from": source
-    }
+    return ResidentBytes(
+        **{name: round(value, 1) for name, value in each.items()},
+        total=round(sum(each.values()), 1),
+        found_in="files" if resident else "estimate",
+    )
 
 
-def _say(facts: dict[str, Any], min_recall: float) -> None:
-    measured = facts["measured"]
-    size = measured["bytes"]
-    for metric in ("cosine", "hamming"):
-        of = measured[metric]
-        kept = size["vector" if metric == "cosine" else "code"]
+def _say(name: str, checked: IndexCheck, min_recall: float) -> None:
+    size = checked.bytes
+    assert size is not None  # there were queries
+    for metric, kept in (("cosine", size.vector), ("hamming", size.code)):
+        of = checked.hamming if metric == "hamming" else checked.cosine
+        assert of is not None
         say(
-            f"check: {facts['name']} {metric}: recall@{K} {of['recall']:.4f} in {of['ms']:.2f} ms "
-            f"(exact {of['exact_ms']:.2f} ms), {kept:.0f} bytes a picture in RAM"
+            f"check: {name} {metric}: recall@{K} {of.recall:.4f} in {of.ms:.2f} ms "
+            f"(exact {of.exact_ms:.2f} ms), {kept:.0f} bytes a picture in RAM"
         )
-        if of["recall"] < min_recall:
+        if of.recall < min_recall:
             say(
-                f"warning: recall@{K} {of['recall']:.4f} is below min_recall {min_recall:g}; raise "
+                f"warning: recall@{K} {of.recall:.4f} is below min_recall {min_recall:g}; raise "
                 f"search.oversampling or search.hnsw_ef, or ask python -m ray_jobs.tune"
             )
-    say(f"check: in all {size['total']:.0f} bytes a picture in RAM, graphs included ({size['from']})")
+    say(f"check: in all {size.total:.0f} bytes a picture in RAM, graphs included ({size.found_in})")

@@ -2,46 +2,44 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+
+import numpy as np
 
 from pipeline.config import CollectionConfig
+from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import check_version
 from pipeline.indexing.account import Account
-from pipeline.indexing.alias import DELETED, deleted_ids, live_manifest
 from pipeline.indexing.carried import to_remove
+from pipeline.indexing.delete import DELETED, deleted_ids
 from pipeline.indexing.fit import fit, hash_bits
+from pipeline.indexing.live import Live, compare, settings_key, source_key, stored_marks, stored_projections
 from pipeline.indexing.load import Target, load_rows
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.versions import (
     build_key,
-    compare,
     drop_unfinished,
     find_unfinished,
     mark_unfinished,
     new_version,
-    settings_key,
-    source_key,
-    stored_marks,
-    stored_projections,
 )
 from pipeline.points import Row
 from pipeline.progress import say
 from pipeline.projection import Projection, vectors_fingerprint
 from pipeline.sources import payload_indexes
 from pipeline.staging.parts import Staging
-from pipeline.store import Manifest
-from pipeline.store.manifest import check_fingerprints
+from pipeline.store import Manifest, Store
+from pipeline.store.manifest import EncoderEntry, RowCounts, Version
 from pipeline.store.protocol import vector_params
 
 __all__ = ["build"]
 
-_GROWN = 2  # from this many times the fitted rows on, fitting again is worth saying
+_GROWN = 2  # times the rows that the projection was fitted on: from here the job suggests --refit
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class _Base:
 def build(
     job: IndexJob,
     checked: Checked,
+    live: Live,
     plan: Plan,
     stagings: Mapping[str, Staging],
     rows: Mapping[str, Row],
@@ -65,6 +64,7 @@ def build(
 
     Args:
         job, checked: what was asked for, and what preflight found.
+        live: the version that answers now.
         plan: every row of the source.
         stagings: encoder name -> its staged vectors, which hold every id of `rows`.
         rows: id -> row, of all points that the source asks for, and of those that are carried over.
@@ -75,10 +75,9 @@ def build(
             then stays where it was.
     """
     store, config = checked.store, job.config
-    settings = settings_key(config, checked.encoders)
-    base = _base(job, checked, settings)
+    base = _base(job, store, live)
     with account.timed("fit"):
-        projections, fitted = _projections(job, checked, stagings, rows, base)
+        projections, fitted = _projections(job, checked, live, stagings, rows, base)
         account.rows["fit"] = sum(fitted.values())
     wanted = {point: row.mark for point, row in rows.items()}
     present = set(base.marks) if base else set()
@@ -88,9 +87,9 @@ def build(
     account.kept += len(difference.gone - gone)
     account.removed += len(gone)
     if base:
-        check_fingerprints(base.version, base.manifest.facts["encoders"], base.manifest.tensors)
-    # Another count than the manifest's: a job ended between its writes to a server and the manifest.
-    whole = base and store.count(base.version) == base.manifest.facts["rows"]
+        Version(base.version, base.manifest).check_fingerprints()
+    # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
+    whole = base and store.count(base.version) == base.manifest.rows
     if base and whole and not to_write and not gone and _says_the_same(base.manifest, config):
         account.version = base.version
         account.enter(plan, set(), present)
@@ -98,7 +97,9 @@ def build(
     expected = len(present | wanted.keys()) - len(gone)
     targets = [_target(job, name, stagings[name], projections[name]) for name in checked.encoders]
     with account.timed("load"):
-        key = build_key(settings, wanted | dict.fromkeys(gone, "gone"), projections)
+        key = build_key(
+            settings_key(config, checked.encoders), wanted | dict.fromkeys(gone, "gone"), projections
+        )
         version, loaded = _open(job, checked, base, targets, key, expected)
         written, account.loaded_bytes = load_rows(
             store, version, targets, {point: rows[point] for point in to_write - loaded}
@@ -116,55 +117,50 @@ def build(
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = _manifest(job, checked, targets, fitted, expected, account)
+    manifest = _manifest(job, checked, live, targets, fitted, expected, account)
     with account.timed("check"):
-        check_version(store, version, manifest.facts["encoders"], config)
-        calibrate_version(store, version, manifest.facts["encoders"])
-        # Of the live version, also when this one was built anew: what was deleted stays away.
-        deleted = deleted_ids(store, store.aliases().get(config.collection))
+        measured = [
+            entry.model_copy(
+                update={
+                    "measured": check_version(store, version, entry, config),
+                    "calibration": calibrate_version(store, version, entry),
+                }
+            )
+            for entry in manifest.encoders
+        ]
+        # The new version takes over what was deleted from the live one, so that it stays deleted.
+        deleted = deleted_ids(store, live.name)
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
-        store.write_manifest(version, manifest)
+        store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
         store.switch(config.collection, version)
 
 
 def _says_the_same(manifest: Manifest, config: CollectionConfig) -> bool:
     """Whether what a version tells its readers without touching a point is what the configuration says."""
-    told = {"search": config.search.model_dump(mode="json"), "title": config.title or config.collection}
-    return all(manifest.facts.get(name) == value for name, value in told.items())
+    return (manifest.search, manifest.title) == (config.search, config.title or config.collection)
 
 
-def _base(job: IndexJob, checked: Checked, settings: str) -> _Base | None:
-    """The live version if this job's points belong into it.
-
-    That is so when it was built with the same settings from the same source, or when --add says so.
-    """
-    live = live_manifest(checked.store, job.config.collection)
-    if live is None:
+def _base(job: IndexJob, store: Store, live: Live) -> _Base | None:
+    """The live version if this job's points belong into it."""
+    if live.version is None or job.refit or not (live.same_settings and live.same_source):
         return None
-    version, manifest = live
-    facts = manifest.facts
-    same_source = job.add or facts.get("source_key") == source_key(checked.source, job.config)
-    if job.refit or facts.get("settings") != settings or not same_source:
-        return None
-    return _Base(version, manifest, stored_marks(checked.store, version))
+    return _Base(live.version.name, live.version.manifest, stored_marks(store, live.version.name))
 
 
 def _projections(
     job: IndexJob,
     checked: Checked,
+    live: Live,
     stagings: Mapping[str, Staging],
     rows: Mapping[str, Row],
     base: _Base | None,
 ) -> tuple[dict[str, Projection], dict[str, int]]:
     """Encoder name -> projection, and the rows it was fitted on (0: taken over as it was)."""
-    live = live_manifest(checked.store, job.config.collection)
-    same_source = live and live[1].facts.get("source_key") == source_key(checked.source, job.config)
-    kept = stored_projections(live[1], job.config, checked.encoders) if live and same_source else {}
-    if job.refit:
-        kept = {}
-    if base:  # also with --add, where the source is another
-        kept = stored_projections(base.manifest, job.config, checked.encoders)
-        fitted_on = base.manifest.facts.get("fitted_rows", 0)
+    kept: dict[str, Projection] = {}
+    if live.version and live.same_source and not job.refit:
+        kept = stored_projections(live.version.manifest, job.config, checked.encoders)
+    if base:
+        fitted_on = base.manifest.fitted_rows
         total = len(base.marks.keys() | rows.keys())
         if fitted_on and fitted_on < job.config.projection.sample and total > _GROWN * fitted_on:
             say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it anew")
@@ -190,7 +186,7 @@ def _open(
     dimensions = {target.vector: target.projection.dimension for target in targets}
     codes = {target.code: target.projection.bits for target in targets}
     params = partial(vector_params, config, dimensions, codes)
-    outgrown = base and params(points) != params(min(points, base.manifest.facts["rows"]))
+    outgrown = base and params(points) != params(min(points, base.manifest.rows))
     if base and store.in_place:
         if outgrown:
             store.set_graphs(base.version, config, params(points))
@@ -214,55 +210,64 @@ def _open(
 def _manifest(
     job: IndexJob,
     checked: Checked,
+    live: Live,
     targets: list[Target],
     fitted: Mapping[str, int],
     rows: int,
     account: Account,
 ) -> Manifest:
-    """What the version says of itself."""
+    """What the version says of itself, before it is checked."""
     config, source = job.config, checked.source
-    facts: dict[str, Any] = {
-        "collection": config.collection,
-        "title": config.title or config.collection,
-        "settings": settings_key(config, checked.encoders),
+    before = live.version.manifest if live.version else None
+    about_source = {
         "source_key": source_key(source, config),
         "source": source.name,
         "split": source.split,
         "revision": source.revision,
         "licence": source.licence,
         "credit": config.credit or source.credit,
-        "filters": list(payload_indexes(source, config.filters)),
-        "encoders": [
-            asdict(description)
-            | {
-                "vector": target.vector,
-                "code": target.code,
-                "fingerprint": description.fingerprint,
-                "prepared_dimension": target.projection.dimension,
-                "code_bits": target.projection.bits,
-                "hash_bits": target.projection.hash_bits,
-                "vectors_fingerprint": vectors_fingerprint(description.fingerprint, target.projection),
-            }
-            for description, target in zip(checked.encoders.values(), targets, strict=True)
-        ],
-        "search": config.search.model_dump(),
-        "projection": config.projection.model_dump(),
-        "quantization": config.quantization.model_dump(),
-        "hnsw": config.hnsw.model_dump(),
-        "rows": rows,
-        "account": {k: getattr(account, k) for k in ("source", "written", "skipped", "rejected")},
-        "built": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    live = live_manifest(checked.store, config.collection)
-    before = live[1].facts if live else {}
-    facts["fitted_rows"] = max(fitted.values()) or before.get("fitted_rows", 0)
+    added = before.added if before and (job.add or account.kept) else ()
     if job.add and before:  # the collection stays that of its first source
-        about_source = ("source_key", "source", "split", "revision", "licence", "credit")
-        facts |= {name: before[name] for name in about_source}
-        facts["added"] = [*before.get("added", []), source.name]
-    else:
-        facts["added"] = before.get("added", []) if account.kept else []
-    tensors: dict[str, Any] = {}
+        about_source = before.model_dump(include=set(about_source))
+        added = (*added, source.name)
+    tensors: dict[str, np.ndarray] = {}
     for target in targets:
         tensors |= target.projection.tensors(target.vector)
-    return Manifest(facts, tensors)
+    return Manifest(
+        collection=config.collection,
+        title=config.title or config.collection,
+        settings=settings_key(config, checked.encoders),
+        **about_source,
+        added=added,
+        filters=tuple(payload_indexes(source, config.filters)),
+        encoders=tuple(map(_entry, checked.encoders.values(), targets)),
+        search=config.search,
+        projection=config.projection,
+        quantization=config.quantization,
+        hnsw=config.hnsw,
+        rows=rows,
+        fitted_rows=max(fitted.values()) or (before.fitted_rows if before else 0),
+        account=RowCounts(
+            source=account.source,
+            written=account.written,
+            skipped=account.skipped,
+            rejected=account.rejected,
+            rejects=account.reasons(),
+        ),
+        built=datetime.now(UTC).isoformat(timespec="seconds"),
+        tensors=tensors,
+    )
+
+
+def _entry(description: EncoderDescription, target: Target) -> EncoderEntry:
+    projection = target.projection
+    return EncoderEntry(
+        **asdict(replace(description, code_bits=projection.bits)),
+        vector=target.vector,
+        code=target.code,
+        fingerprint=description.fingerprint,
+        prepared_dimension=projection.dimension,
+        hash_bits=projection.hash_bits,
+        vectors_fingerprint=vectors_fingerprint(description.fingerprint, projection),
+    )

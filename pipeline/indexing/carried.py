@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping
 
 from pipeline.errors import SimileError
-from pipeline.indexing.alias import live_manifest
+from pipeline.indexing.live import Live
 from pipeline.indexing.plan import Plan
-from pipeline.indexing.preflight import Checked, IndexJob
-from pipeline.indexing.versions import settings_key, source_key
+from pipeline.indexing.preflight import IndexJob
 from pipeline.points import RESERVED, Row
 from pipeline.staging.parts import Staging
 from pipeline.store import Store
@@ -18,32 +17,27 @@ __all__ = ["beside", "carry", "to_remove"]
 _BATCH = 500  # points with thumbnails held at once
 
 
-def beside(job: IndexJob, checked: Checked, plan: Plan) -> set[str]:
+def beside(job: IndexJob, store: Store, live: Live, plan: Plan) -> set[str]:
     """Ids of live points that other jobs brought: by --add, from rows gone since, or beyond a --limit.
 
     Only where this job builds a new version in place of one of the same source. Where it goes on with the
     live version they stay there anyway, and another source without --add is a new collection of that name.
     """
-    live = live_manifest(checked.store, job.config.collection)
-    if live is None:
+    if live.name is None or not live.same_source or (live.same_settings and not job.refit):
         return set()
-    version, manifest = live
-    same_source = job.add or manifest.facts.get("source_key") == source_key(checked.source, job.config)
-    same_settings = manifest.facts.get("settings") == settings_key(job.config, checked.encoders)
-    if not same_source or (same_settings and not job.refit):
-        return set()
-    return {str(p.id) for p in all_points(checked.store, version, fields=[])} - set(
-        plan.table["id"].to_pylist()
-    )
+    there = {str(point.id) for point in all_points(store, live.name, fields=[])}
+    return there - set(plan.table["id"].to_pylist())
 
 
-def carry(job: IndexJob, checked: Checked, ids: set[str], stagings: Mapping[str, Staging]) -> dict[str, Row]:
+def carry(
+    job: IndexJob, store: Store, live: Live, ids: set[str], stagings: Mapping[str, Staging]
+) -> dict[str, Row]:
     """Id -> row of these live points, whose vectors must be staged.
 
     Raises:
         SimileError: an encoder has no vectors of some of them; before anything is embedded.
     """
-    if not ids:
+    if not ids or live.name is None:
         return {}
     for name, staging in stagings.items():
         missing = len(ids - staging.ids())
@@ -54,7 +48,7 @@ def carry(job: IndexJob, checked: Checked, ids: set[str], stagings: Mapping[str,
                 "new version would lose them. Take a source that has them all, or another collection's name; "
                 "--sync, without --limit, builds without them."
             )
-    return _rows(checked.store, checked.store.aliases()[job.config.collection], ids)
+    return _rows(store, live.name, ids)
 
 
 def _rows(store: Store, version: str, ids: set[str]) -> dict[str, Row]:

@@ -4,10 +4,11 @@ import json
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
-from pipeline.indexing.alias import deleted_ids
 from pipeline.indexing.build import build
 from pipeline.indexing.carried import beside, carry, to_remove
+from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.embed import embed_missing
+from pipeline.indexing.live import live_of
 from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
@@ -49,22 +50,23 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         with account.timed("plan"):
             plan = make_plan(config.collection, checked.source, job.limit)
             account.start_up["plan"] = plan.start_up
-            plan = plan.without(deleted_ids(store, store.aliases().get(config.collection)))
-            others = beside(job, checked, plan)
+            live = live_of(store, config, checked.encoders, checked.source, job.add)
+            plan = plan.without(deleted_ids(store, live.name))
+            others = beside(job, store, live, plan)
             gone = to_remove(job, others, plan.unreadable.num_rows)
-            carried = carry(job, checked, others - gone, stagings)
+            carried = carry(job, store, live, others - gone, stagings)
         account.source = account.rows["plan"] = plan.table.num_rows
         account.kept, account.removed = len(carried), len(gone)
         with account.timed("embed"):
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
-            account.start_up["embed"] = min((a["start_up"] for a in result.actors.values()), default=0.0)
+            account.start_up["embed"] = min((a.start_up for a in result.actors.values()), default=0.0)
             _settle(job, account, plan, stagings)
         rejected = {reject.id for reject in account.rejects}
         rows = rows_of(plan, config.credit or checked.source.credit)
         rows = {point: row for point, row in rows.items() if point not in rejected}
-        build(job, checked, plan, stagings, rows | carried, account)
+        build(job, checked, live, plan, stagings, rows | carried, account)
         if account.written or account.removed:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
     return account

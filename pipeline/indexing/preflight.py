@@ -1,4 +1,4 @@
-"""What can fail before work begins: found in seconds, without a network, with the mend in the message."""
+"""Checks before work begins: they take seconds, load no network, and say what to do."""
 
 import os
 import shutil
@@ -16,18 +16,17 @@ from pipeline.config import CollectionConfig
 from pipeline.encoders import EncoderDescription, describe_encoder, load_encoder
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
-from pipeline.indexing.alias import live_manifest
+from pipeline.indexing.live import live_of
 from pipeline.indexing.reservation import reserve
-from pipeline.indexing.versions import settings_key
 from pipeline.sources import Source, image_bytes, read_rows, resolve_source
 from pipeline.staging.parts import Staging
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
-from pipeline.store.read_points import PROBE
+from pipeline.store.versions import PROBE
 
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "dry_run", "preflight"]
 
-_PATIENCE_SECONDS = 3.0  # with a store that fails now; the job itself has more
+_PATIENCE_SECONDS = 3.0  # for a store that fails in preflight; the job itself is more patient
 
 
 @dataclass(frozen=True)
@@ -107,11 +106,10 @@ def preflight(job: IndexJob) -> Checked:
 
 def _refuse_other_fingerprint(job: IndexJob, checked: Checked) -> None:
     """--add puts points beside those of the live version, so they must be comparable."""
-    live = live_manifest(checked.store, job.config.collection)
-    if live is None:
+    live = live_of(checked.store, job.config, checked.encoders, checked.source, add=True)
+    if live.version is None:
         return
-    manifest = live[1]
-    there = {entry["name"]: entry["fingerprint"] for entry in manifest.facts["encoders"]}
+    there = {entry.name: entry.fingerprint for entry in live.version.manifest.encoders}
     here = {name: description.fingerprint for name, description in checked.encoders.items()}
     name = job.config.collection
     if there != here:
@@ -119,7 +117,7 @@ def _refuse_other_fingerprint(job: IndexJob, checked: Checked) -> None:
             f"'{name}' holds vectors of {_named(there)} and this job makes those of {_named(here)}; they "
             "cannot be compared. Use the same encoder, or build the collection anew without --add."
         )
-    if manifest.facts.get("settings") != settings_key(job.config, checked.encoders):
+    if not live.same_settings:
         raise SimileError(
             f"'{name}' was built with other settings of projection or quantization; use the same "
             "configuration, or build the collection anew without --add."
@@ -194,7 +192,7 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     rate = 0.0
     for name in descriptions:
         encoder = load_encoder(name)
-        encoder.encode(pictures[:4])  # the first call pays for allocation
+        encoder.encode(pictures[:4])  # the first call is slower: it allocates memory
         start = time.perf_counter()
         encoder.encode(pictures)
         rate += (time.perf_counter() - start) / max(1, len(pictures))

@@ -18,7 +18,7 @@ from pipeline.map.map_file import MAP, NO_TILE, Labels, Map, sheet_name, write_m
 from pipeline.map.tsne import iterations, lay_out
 from pipeline.points import RESERVED
 from pipeline.progress import progress, say
-from pipeline.store import Store
+from pipeline.store import Manifest, Store
 from pipeline.store.read_points import read_points
 
 __all__ = ["OTHER", "POINTS", "make_map"]
@@ -45,11 +45,11 @@ def make_map(
         SimileError: an empty version, an unknown vector, or one that was never finished.
     """
     started = time.perf_counter()
-    facts = store.read_manifest(version).facts
-    vector = _chosen(facts, vector)
+    manifest = store.read_manifest(version)
+    vector = _chosen(manifest, vector)
     total = store.count(version)
     say(f"{version}: reading {min(total, limit):,} of {total:,} vectors")
-    points = read_points(store, version, [vector], facts["filters"], limit)
+    points = read_points(store, version, [vector], list(manifest.filters), limit)
     if not points.ids:
         raise SimileError(f"'{version}' holds no pictures; index some first.")
     read = time.perf_counter()
@@ -71,7 +71,7 @@ def make_map(
     )
     size = _attach(store, version, made)
     return {
-        "collection": facts["collection"],
+        "collection": manifest.collection,
         "version": version,
         "vector": vector,
         "points": len(made.ids),
@@ -83,12 +83,12 @@ def make_map(
     }
 
 
-def _chosen(facts: dict[str, Any], vector: str | None) -> str:
-    there = [encoder["vector"] for encoder in facts["encoders"]]
+def _chosen(manifest: Manifest, vector: str | None) -> str:
+    there = [entry.vector for entry in manifest.encoders]
     if vector is None:
         return there[0]
     if vector not in there:
-        raise SimileError(f"'{facts['collection']}' has no vector '{vector}'; it has: {', '.join(there)}.")
+        raise SimileError(f"'{manifest.collection}' has no vector '{vector}'; it has: {', '.join(there)}.")
     return vector
 
 

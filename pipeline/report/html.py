@@ -17,6 +17,7 @@ from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
 from pipeline.sources import public_name
 from pipeline.store import Store
+from pipeline.store.manifest import IndexCheck, Manifest
 
 __all__ = ["REPORT", "make_report", "render"]
 
@@ -33,19 +34,19 @@ def make_report(store: Store, version: str) -> str:
     """
     if (count := store.count(version)) < 2:
         raise SimileError(f"'{version}' holds {count} pictures; a report compares them and needs two.")
-    facts = store.read_manifest(version).facts
+    manifest = store.read_manifest(version)
     sections = []
-    for encoder in facts["encoders"]:
-        pool, vectors, ids = read_stored(store, version, encoder, facts["filters"])
+    for entry in manifest.encoders:
+        pool, vectors, ids = read_stored(store, version, entry, manifest.filters)
         labels = {name: each for name, each in pool.labels.items() if _tells_apart(each)}
-        sections.append(encoder_section(encoder, ids, vectors.prepared, vectors.codes, labels))
+        sections.append(encoder_section(entry, ids, vectors.prepared, vectors.codes, labels))
     wanted = set().union(*(section.pictures for section in sections))
-    pictures = load_pictures(store, version, wanted, facts["filters"])
-    return render(facts, count, sections, pictures, kept(store, version))
+    pictures = load_pictures(store, version, wanted, manifest.filters)
+    return render(manifest, count, sections, pictures, kept(store, version))
 
 
 def render(
-    facts: Mapping[str, Any],
+    manifest: Manifest,
     count: int,
     sections: list[EncoderSection],
     pictures: Mapping[str, Any],
@@ -68,8 +69,8 @@ def render(
     environment.filters["plain"] = _plain
     environment.filters["moment"] = _moment
     return environment.get_template("page.html.j2").render(
-        facts=facts,
-        title=facts.get("title") or facts["collection"],
+        manifest=manifest,
+        title=manifest.title or manifest.collection,
         count=count,
         sections=sections,
         pictures=pictures,
@@ -77,7 +78,7 @@ def render(
         by_field=_by_field,
         measures=list(MEASURES),
         compared_as=_compared_as,
-        flat=_flat,
+        settings=_settings,
         name_of=lambda point, field: (
             str(pictures[point].fields.get(field) or "") if point in pictures else ""
         ),
@@ -137,16 +138,24 @@ def _by_field(scores: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return fields
 
 
-def _compared_as(facts: Mapping[str, Any], measured: Mapping[str, Any], width: int) -> str:
+def _compared_as(manifest: Manifest, measured: IndexCheck, width: int) -> str:
     """What cosine is computed from in RAM, such as "turbo, 4 bits".
 
     Args:
-        facts: of the collection.
+        manifest: of the version.
         measured: of an encoder; a version that is too small for a graph is scanned as floats.
         width: components of its vectors.
     """
-    settings = facts.get("quantization", {})
-    kind, bits = settings.get("kind", "none"), settings.get("bits")
-    if kind == "none" or measured["bytes"]["vector"] >= 4 * width:
+    settings = manifest.quantization
+    floats = measured.bytes is None or measured.bytes.vector >= 4 * width
+    if settings is None or settings.kind == "none" or floats:
         return "floats"
-    return f"{kind}, {_plain(bits)} bit{'' if bits == 1 else 's'}" if bits else str(kind)
+    bits = settings.bits
+    return f"{settings.kind}, {_plain(bits)} bit{'' if bits == 1 else 's'}" if bits else settings.kind
+
+
+def _settings(manifest: Manifest) -> list[tuple[str, Any]]:
+    """What the version was built with, as (path, value) lines."""
+    told = {"quantization", "search", "account"}
+    said = manifest.model_dump(include=told, exclude={"account": {"rejects"}})
+    return _flat({name: section for name, section in said.items() if section})

@@ -18,6 +18,7 @@ from pipeline.report.geometry import (
     pair_scores,
     shared_labels,
 )
+from pipeline.store.manifest import Calibration, EncoderEntry
 
 __all__ = ["EncoderSection", "Example", "LabelSection", "encoder_section"]
 
@@ -65,11 +66,11 @@ class LabelSection:
 class EncoderSection:
     """What an encoder's vectors say, with and without labels."""
 
-    facts: Mapping[str, Any]
+    entry: EncoderEntry
     queries: int
     code_bits: int
     labels: list[LabelSection]
-    calibration: dict[str, dict[str, Any]]
+    calibration: Calibration
     random_histogram: str
     hubness: dict[str, Any]
     hubs: list[str]
@@ -81,7 +82,7 @@ class EncoderSection:
 
 
 def encoder_section(
-    facts: Mapping[str, Any],
+    entry: EncoderEntry,
     ids: Sequence[str],
     vectors: np.ndarray,
     codes: np.ndarray,
@@ -90,13 +91,13 @@ def encoder_section(
     """Measure and draw.
 
     Args:
-        facts: of the manifest.
+        entry: the encoder.
         ids: (N,).
         vectors, codes: (N, D) and (N, B), as stored.
         labels: field -> labels of the N pictures.
     """
     near = find_neighbours(vectors, _QUERIES, _K)
-    calibration = facts.get("calibration") or calibrate(vectors, codes)
+    calibration = entry.calibration or calibrate(vectors, codes)
     nearest = near.scores[:, 0] if near.scores.shape[1] else np.empty(0, np.float32)
     everything = pair_scores(vectors, np.zeros(len(vectors), np.int64))[0]
     hubs = hubness(near, len(vectors))
@@ -106,9 +107,9 @@ def encoder_section(
     for section in sections[:1]:
         for example in section.best + section.worst:
             shown |= {example.query, *example.neighbours}
-    threshold = calibration["cosine"]["threshold"]
+    threshold = calibration.cosine.threshold
     return EncoderSection(
-        facts=facts,
+        entry=entry,
         queries=len(near.queries),
         code_bits=codes.shape[1],
         labels=sections,
@@ -209,4 +210,4 @@ def _closest(near: Neighbours, ids: Sequence[str]) -> list[tuple[str, str, float
 
 def nearest_unusualness(section: EncoderSection) -> float:
     """How unusual the mean nearest neighbour is among random pairs."""
-    return unusualness(section.nearest_mean, section.calibration, "cosine")
+    return unusualness(section.nearest_mean, section.calibration.cosine)

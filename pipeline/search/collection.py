@@ -16,13 +16,14 @@ from pipeline.search.query import Example, Metric, Picture, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
 from pipeline.store import Store, open_store
 from pipeline.store.filters import qdrant_filter
-from pipeline.store.manifest import Version
-from pipeline.store.read_points import all_points, builds, is_finished
+from pipeline.store.manifest import EncoderEntry, Manifest, Version
+from pipeline.store.read_points import all_points
+from pipeline.store.versions import builds, is_finished, unknown_collection
 
 __all__ = ["Collection", "list_collections", "open_collection"]
 
 MAX_EXAMPLES = 64  # likes and dislikes of one search
-_PATIENCE_SECONDS = 8.0  # with a server that is away, while somebody waits for the answer
+_PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -37,10 +38,8 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
         SimileError: there is none of this name; the message lists those that exist.
     """
     store = open_store(home, url, patience=_PATIENCE_SECONDS)
-    there = sorted(store.aliases())
-    if name not in there:
-        known = ", ".join(there) if there else "none yet; index one with python -m ray_jobs.index"
-        raise SimileError(f"Collection '{name}' does not exist; there are: {known}.")
+    if name not in (there := store.aliases()):
+        raise unknown_collection(name, there)
     return Collection(name, store)
 
 
@@ -54,7 +53,7 @@ class Collection:
 
     def _read(self, version: str) -> Version:
         found = Version(version, self._store.read_manifest(version))
-        found.check()
+        found.check_fingerprints()
         return found
 
     def _version(self) -> Version:
@@ -68,7 +67,7 @@ class Collection:
             return fresh
         return current
 
-    # --- what it is
+    # --- facts
 
     @property
     def version(self) -> str:
@@ -87,19 +86,19 @@ class Collection:
         newer = [name for name in builds(self._store, self.name) if name > live]
         return next((name for name in reversed(newer) if not is_finished(self._store, name)), None)
 
-    def encoder_facts(self, name: str | None = None) -> dict[str, Any]:
+    def encoder_entry(self, name: str | None = None) -> EncoderEntry:
         """What the manifest says of an encoder; the first one where none is named."""
-        return self._version().encoder(name)
+        return self.manifest.encoder(name)
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """What the live version says of itself."""
-        return self._version().facts
+        return self._version().manifest
 
     @property
     def title(self) -> str:
         """Name for people."""
-        return self.manifest.get("title") or self.name
+        return self.manifest.title or self.name
 
     @property
     def count(self) -> int:
@@ -109,23 +108,23 @@ class Collection:
     @property
     def encoders(self) -> list[str]:
         """Encoder names; the first is the default."""
-        return [facts["name"] for facts in self.manifest["encoders"]]
+        return [entry.name for entry in self.manifest.encoders]
 
     @property
     def filters(self) -> list[str]:
         """Payload fields that can be filtered and counted."""
-        return self._version().filters
+        return list(self.manifest.filters)
 
     @property
     def credit(self) -> str | None:
         """Who is to be credited."""
-        return self.manifest.get("credit")
+        return self.manifest.credit
 
     @cached_property
     def device(self) -> str:
         """Where queries are embedded."""
         version = self._version()
-        return str(encoder_of(version, version.encoder(None)).device)
+        return str(encoder_of(version, version.manifest.encoder(None)).device)
 
     def attachment(self, name: str) -> bytes | None:
         """What is kept beside the live version under a plain name: its map, its evaluation report."""
@@ -135,7 +134,7 @@ class Collection:
         """Load the default encoder and run it once, so that the first visitor does not wait for it."""
         self.search(Image.new("RGB", (64, 64)), k=1)
 
-    # --- what is found
+    # --- search
 
     def find(
         self,
@@ -155,7 +154,7 @@ class Collection:
         """
         settings = settings or Settings()
         version = self._version()
-        facts = version.encoder(settings.encoder)
+        entry = version.manifest.encoder(settings.encoder)
         settings.check(version)
         if not likes:
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
@@ -163,12 +162,12 @@ class Collection:
             given = len(likes) + len(dislikes)
             raise SimileError(f"{given} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
         start = time.perf_counter()
-        examples = embed_examples(self._store, version, facts, [*likes, *dislikes])
+        examples = embed_examples(self._store, version, entry, [*likes, *dislikes])
         embedded = time.perf_counter()
         every = (*likes, *dislikes)
         own = [one for example in every for one in (example.id, example.part_of) if one]
         n = len(likes)
-        search = Search(version, facts, settings, examples[:n], examples[n:], own)
+        search = Search(version, entry, settings, examples[:n], examples[n:], own)
         hits, more = search.run(self._store)
         times = _milliseconds(start, embedded)
         if all(example.id for example in every):
@@ -215,9 +214,9 @@ class Collection:
         Where codes are not the signs of prepared vectors, each row is followed by its code.
         """
         version = self._version()
-        facts = version.encoder(encoder)
-        apart = version.projection(facts).codes_apart
-        rows = [[p.vector, p.code] if apart else [p.vector] for p in prepare(version, facts, images)]
+        entry = version.manifest.encoder(encoder)
+        apart = version.manifest.projection_of(entry).codes_apart
+        rows = [[p.vector, p.code] if apart else [p.vector] for p in prepare(version, entry, images)]
         return np.stack([np.concatenate(row) for row in rows])
 
     def search_vector(
@@ -231,10 +230,10 @@ class Collection:
     ) -> list[Hit]:
         """`search` for a row that `embed` made with the same version."""
         version = self._version()
-        facts = version.encoder(encoder)
+        entry = version.manifest.encoder(encoder)
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         settings.check(version)
-        projection = version.projection(facts)
+        projection = version.manifest.projection_of(entry)
         width = projection.dimension
         expected = width + (projection.bits if projection.codes_apart else 0)
         if len(prepared) != expected:
@@ -243,9 +242,9 @@ class Collection:
                 "with `embed`."
             )
         code = prepared[width:] if projection.codes_apart else projection.codes(prepared[None])[0]
-        return Search(version, facts, settings, [Prepared(prepared[:width], code)]).run(self._store)[0]
+        return Search(version, entry, settings, [Prepared(prepared[:width], code)]).run(self._store)[0]
 
-    # --- what is stored
+    # --- stored pictures
 
     def ids(self) -> Iterator[str]:
         """Ids of all pictures, in order."""
@@ -262,13 +261,15 @@ class Collection:
         """Stored pictures in the order asked for; those that are gone are left out."""
         version = self._version()
         found = {str(r.id): r for r in self._store.retrieve(version.name, list(dict.fromkeys(point_ids)))}
-        return [hit_from(i, found[i].payload or {}, version.filters) for i in point_ids if i in found]
+        return [
+            hit_from(i, found[i].payload or {}, version.manifest.filters) for i in point_ids if i in found
+        ]
 
     def examples(self, n: int = 8) -> list[Hit]:
         """`n` fixed pictures. Ids are hashes, so the first ones by id are a fair sample."""
         version = self._version()
         found = self._store.scroll(version.name, n)
-        return [hit_from(str(r.id), r.payload or {}, version.filters) for r in found]
+        return [hit_from(str(r.id), r.payload or {}, version.manifest.filters) for r in found]
 
     def sample(self, n: int) -> list[Hit]:
         """`n` pictures from a random place in the order of ids, which are hashes."""
@@ -278,7 +279,7 @@ class Collection:
             there = {str(r.id) for r in records}
             first = self._store.scroll(version.name, n)
             records += [r for r in first if str(r.id) not in there][: n - len(records)]
-        return [hit_from(str(r.id), r.payload or {}, version.filters) for r in records]
+        return [hit_from(str(r.id), r.payload or {}, version.manifest.filters) for r in records]
 
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200

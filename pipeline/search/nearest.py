@@ -15,16 +15,16 @@ from pipeline.search.query import Settings, search_params
 from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter
-from pipeline.store.manifest import Version
+from pipeline.store.manifest import EncoderEntry, Version
 from pipeline.store.protocol import VectorQuery
 from pipeline.vectors import similarities, unit
 
 __all__ = ["DIVERSITY_CANDIDATES", "Search", "at_most", "fold", "vector_query"]
 
 DIVERSITY_CANDIDATES = (
-    300  # a ranking by diversity ends here; fixed, so that its second page follows the first
+    300  # candidates of a ranking by diversity; a fixed number, so that all its pages are of one ranking
 )
-_MOST_FETCHED = 3000  # points with thumbnails of about 10 kB: what one search may hold in memory
+_MOST_FETCHED = 3000  # points that one search holds in memory, with thumbnails of about 10 kB each
 _MORE_EACH_TIME = 3
 _ROUNDING = 1e-6  # calibrated scores are kept with six digits
 
@@ -34,12 +34,12 @@ class Search:
     """Everything that one search depends on; `run` answers it.
 
     Attributes:
-        facts: what the manifest says of the encoder.
+        entry: the encoder.
         without_ids: points that are no hits: the examples themselves.
     """
 
     version: Version
-    facts: dict[str, Any]
+    entry: EncoderEntry
     settings: Settings
     likes: Sequence[Prepared]
     dislikes: Sequence[Prepared] = ()
@@ -48,8 +48,8 @@ class Search:
     @property
     def threshold(self) -> float | None:
         """Score of a match; None where the version was not calibrated."""
-        calibration = self.facts.get("calibration")
-        return calibration[self.settings.metric]["threshold"] if calibration else None
+        calibration = self.entry.calibration
+        return calibration.of(self.settings.metric).threshold if calibration else None
 
     def run(self, store: Store) -> tuple[list[Hit], bool]:
         """The hits from `offset` on, and whether there are more."""
@@ -64,7 +64,7 @@ class Search:
                 return page, len(hits) >= wanted
             limit = min(most, limit * _MORE_EACH_TIME)
 
-    # --- what the store is asked
+    # --- the request to the store
 
     @property
     def _hamming(self) -> bool:
@@ -72,7 +72,7 @@ class Search:
 
     @property
     def _using(self) -> str:
-        return self.facts["code" if self._hamming else "vector"]
+        return self.entry.named_vector(self.settings.metric)
 
     @property
     def _several(self) -> bool:
@@ -87,7 +87,7 @@ class Search:
         if not self.settings.matches_only:
             return self.settings.min_score
         if self.threshold is None:
-            name = self.version.facts["collection"]
+            name = self.version.manifest.collection
             raise SimileError(
                 f"'{name}' was indexed before scores were calibrated, so it has no score of a match; "
                 "ask for a number of hits, or index it again."
@@ -98,7 +98,7 @@ class Search:
         likes, dislikes = self._rows(self.likes), self._rows(self.dislikes)
         plain = not self._several and not self.settings.diversity
         vectors = {self._using} if self._several else set()
-        vectors |= {self.facts["vector"]} if self.settings.fold else set()
+        vectors |= {self.entry.vector} if self.settings.fold else set()
         return store.query(
             self.version.name,
             vector_query(
@@ -108,7 +108,7 @@ class Search:
             limit=limit,
             query_filter=qdrant_filter(self.settings.filters, self.settings.excluded, self.without_ids),
             params=search_params(
-                self.version.facts["search"],
+                self.version.manifest.search,
                 limit,
                 self.settings.exact,
                 self.settings.metric,
@@ -133,7 +133,7 @@ class Search:
     def _bits(self) -> int:
         return len(self.likes[0].code)
 
-    # --- what becomes of its answer
+    # --- ranking its answer
 
     def _select(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
         hits = self._scored(points)
@@ -145,8 +145,8 @@ class Search:
         ]
         hits = [hits[i] for i in kept]
         if self.settings.fold and hits:
-            vectors = _vectors([points[i] for i in kept], self.facts["vector"])
-            hits = fold(hits, vectors, fold_cosine(self.facts.get("calibration")))
+            vectors = _vectors([points[i] for i in kept], self.entry.vector)
+            hits = fold(hits, vectors, fold_cosine(self.entry.calibration))
         return at_most(hits, self.settings.at_most) if self.settings.at_most else hits
 
     def _scored(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
@@ -174,14 +174,14 @@ class Search:
 
     def _hit(self, point: models.ScoredPoint, score: float, **scores: Any) -> Hit:
         distance = round(self._bits * (1 - score) / 2) if self._hamming else 1.0 - score
-        calibration, threshold = self.facts.get("calibration"), self.threshold
+        calibration, threshold = self.entry.calibration, self.threshold
         return hit_from(
             str(point.id),
             point.payload or {},
-            self.version.filters,
+            self.version.manifest.filters,
             score,
             distance,
-            unusual=unusualness(score, calibration, self.settings.metric) if calibration else None,
+            unusual=unusualness(score, calibration.of(self.settings.metric)) if calibration else None,
             weak=None if threshold is None else score < threshold - _ROUNDING,
             **scores,
         )
@@ -256,7 +256,7 @@ def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
 
 
 def at_most(hits: Sequence[Hit], limits: Mapping[str, int]) -> list[Hit]:
-    """Without hits whose value of a field was already had often enough. Hits without the field stay."""
+    """Leave out hits whose value of a field has occurred often enough. Hits without the field stay."""
     seen: Counter[tuple[str, str]] = Counter()
     kept = []
     for hit in hits:

@@ -2,13 +2,12 @@
 
 import hashlib
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cached
 from PIL import Image
 
 from pipeline.encoders import LOADING, Encoder, load_encoder
@@ -16,7 +15,7 @@ from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, decode
 from pipeline.search.query import Box, Example, Picture, cropped
 from pipeline.store import Store
-from pipeline.store.manifest import Version
+from pipeline.store.manifest import EncoderEntry, Version
 
 __all__ = ["KEPT_ENCODERS", "Prepared", "embed_examples", "encoder_of", "opened", "prepare"]
 
@@ -38,45 +37,45 @@ class Prepared:
 
 
 def embed_examples(
-    store: Store, version: Version, facts: dict[str, Any], examples: Sequence[Example]
+    store: Store, version: Version, entry: EncoderEntry, examples: Sequence[Example]
 ) -> list[Prepared]:
     """Stored pictures by their stored vectors, everything else through the network.
 
     Raises:
         SimileError: an id that is not there any more, words without a text tower, an unusable picture.
     """
-    stored = _stored(store, version, facts, [e.id for e in examples if e.id])
-    return [stored[e.id] if e.id else _embed(version, facts, e) for e in examples]
+    stored = _stored(store, version, entry, [e.id for e in examples if e.id])
+    return [stored[e.id] if e.id else _embed(version, entry, e) for e in examples]
 
 
-def _stored(store: Store, version: Version, facts: dict[str, Any], ids: list[str]) -> dict[str, Prepared]:
+def _stored(store: Store, version: Version, entry: EncoderEntry, ids: list[str]) -> dict[str, Prepared]:
     if not ids:
         return {}
-    names = [facts["vector"], facts["code"]]
+    names = [entry.vector, entry.code]
     records = store.retrieve(version.name, ids, with_vectors=names)
     found = {
-        str(r.id): Prepared(*(np.asarray(r.vector[name], np.float32) for name in names))  # type: ignore[index]
+        str(r.id): Prepared(*(np.asarray(r.vector[name], np.float32) for name in names))  # type: ignore[index,call-overload]
         for r in records
     }
     for missing in set(ids) - set(found):
         raise SimileError(
-            f"'{version.facts['collection']}' has no picture '{missing}' any more; search again."
+            f"'{version.manifest.collection}' has no picture '{missing}' any more; search again."
         )
     return found
 
 
-def _embed(version: Version, facts: dict[str, Any], example: Example) -> Prepared:
+def _embed(version: Version, entry: EncoderEntry, example: Example) -> Prepared:
     if example.text:
-        return _prepare_text(version, facts, example.text)
+        return _prepare_text(version, entry, example.text)
     if isinstance(example.picture, bytes):
-        return _kept(version, facts, example.picture, example.box)
+        return _kept(version, entry, example.picture, example.box)
     assert example.picture is not None
-    return prepare(version, facts, [example.picture], [example.box])[0]
+    return prepare(version, entry, [example.picture], [example.box])[0]
 
 
 def prepare(
     version: Version,
-    facts: dict[str, Any],
+    entry: EncoderEntry,
     images: Sequence[Picture],
     boxes: Sequence[Box | None] | None = None,
 ) -> list[Prepared]:
@@ -85,12 +84,12 @@ def prepare(
     Raises:
         SimileError: an unusable picture, or one that the network has nothing to say of.
     """
-    network = encoder_of(version, facts)
+    network = encoder_of(version, entry)
     boxes = boxes or [None] * len(images)
     seen = [opened(i, network.decode_side, box) for i, box in zip(images, boxes, strict=True)]
-    projection = version.projection(facts)
+    projection = version.manifest.projection_of(entry)
     vectors, codes = projection.split(_raw(network, seen, projection.hash_bits))
-    return [_checked(Prepared(*each), facts) for each in zip(vectors, codes, strict=True)]
+    return [_checked(Prepared(*each), entry) for each in zip(vectors, codes, strict=True)]
 
 
 def _raw(network: Encoder, images: list[Image.Image], hash_bits: int) -> np.ndarray:
@@ -104,26 +103,26 @@ def _raw(network: Encoder, images: list[Image.Image], hash_bits: int) -> np.ndar
     )
 
 
-def _checked(prepared: Prepared, facts: dict[str, Any]) -> Prepared:
+def _checked(prepared: Prepared, entry: EncoderEntry) -> Prepared:
     if not np.isfinite(prepared.vector).all():
-        raise SimileError(f"{facts['name']} gives NaN or infinity for this picture; try another one.")
+        raise SimileError(f"{entry.name} gives NaN or infinity for this picture; try another one.")
     if not prepared.vector.any():
         raise SimileError(
-            f"{facts['name']} gives only zeros for this picture, which are no nearer to one picture than to "
+            f"{entry.name} gives only zeros for this picture, which are no nearer to one picture than to "
             "another; try another one."
         )
     return prepared
 
 
-def _prepare_text(version: Version, facts: dict[str, Any], text: str) -> Prepared:
-    network = encoder_of(version, facts)
+def _prepare_text(version: Version, entry: EncoderEntry, text: str) -> Prepared:
+    network = encoder_of(version, entry)
     if not getattr(network.description, "text", False):
-        raise SimileError(f"'{facts['name']}' knows pictures and no words; search with a picture.")
-    projection = version.projection(facts)
+        raise SimileError(f"'{entry.name}' knows pictures and no words; search with a picture.")
+    projection = version.manifest.projection_of(entry)
     if projection.hash_bits:
-        raise SimileError(f"The codes of '{facts['name']}' are learnt from pictures; search with a picture.")
+        raise SimileError(f"The codes of '{entry.name}' are learnt from pictures; search with a picture.")
     vectors, codes = projection.split(network.encode_text([text]))
-    return _checked(Prepared(vectors[0], codes[0]), facts)
+    return _checked(Prepared(vectors[0], codes[0]), entry)
 
 
 def opened(image: Picture, side: int, box: Box | None = None) -> Image.Image:
@@ -141,23 +140,23 @@ def opened(image: Picture, side: int, box: Box | None = None) -> Image.Image:
         raise SimileError(f"'{image}' cannot be read: {error.strerror}.") from error
 
 
-def encoder_of(version: Version, facts: dict[str, Any]) -> Encoder:
+def encoder_of(version: Version, entry: EncoderEntry) -> Encoder:
     """The network of a version's encoder.
 
     Raises:
         SimileError: its weights or preprocessing are not those that the version was made with.
     """
-    encoder = _loaded_encoder(facts["name"])
-    if encoder.fingerprint != facts["fingerprint"]:
-        name = version.facts["collection"]
+    encoder = _loaded_encoder(entry.name)
+    if encoder.fingerprint != entry.fingerprint:
+        name = version.manifest.collection
         raise SimileError(
-            f"'{name}' was indexed with {facts['name']} {facts['fingerprint']} and here that is "
+            f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
             f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
         )
     return encoder
 
 
-_encoders: OrderedDict[str, Encoder] = OrderedDict()
+_encoders: LRUCache[str, Encoder] = LRUCache(KEPT_ENCODERS)
 _encoders_lock = threading.Lock()
 
 
@@ -165,40 +164,27 @@ def _loaded_encoder(name: str) -> Encoder:
     """Collections that share an encoder share its network. It is loaded once, whoever asks meanwhile, and
     those that are there already answer in the meantime.
     """
-    if kept := _kept_encoder(name):
+    with _encoders_lock:
+        kept = _encoders.get(name)
+    if kept is not None:
         return kept
     with LOADING:
-        if kept := _kept_encoder(name):
-            return kept
-        loaded = load_encoder(name)
-        with _encoders_lock:
-            _encoders[name] = loaded
-            while len(_encoders) > KEPT_ENCODERS:
-                _encoders.popitem(last=False)
-        return loaded
+        return _load(name)
 
 
-def _kept_encoder(name: str) -> Encoder | None:
-    with _encoders_lock:
-        if name in _encoders:
-            _encoders.move_to_end(name)
-        return _encoders.get(name)
+@cached(_encoders, lock=_encoders_lock)
+def _load(name: str) -> Encoder:
+    return load_encoder(name)
 
 
-_vectors: OrderedDict[tuple[Any, ...], Prepared] = OrderedDict()
-_vectors_lock = threading.Lock()
+_vectors: LRUCache[Hashable, Prepared] = LRUCache(_KEPT)
 
 
-def _kept(version: Version, facts: dict[str, Any], data: bytes, box: Box | None) -> Prepared:
+def _key(version: Version, entry: EncoderEntry, data: bytes, box: Box | None) -> Hashable:
+    return version.name, entry.fingerprint, hashlib.sha256(data).digest(), box
+
+
+@cached(_vectors, key=_key, lock=threading.Lock())
+def _kept(version: Version, entry: EncoderEntry, data: bytes, box: Box | None) -> Prepared:
     """`prepare`, remembered: a visitor who turns a knob does not wait for the network again."""
-    key = (version.name, facts["fingerprint"], hashlib.sha256(data).digest(), box)
-    with _vectors_lock:
-        if key in _vectors:
-            _vectors.move_to_end(key)
-            return _vectors[key]
-    vector = prepare(version, facts, [data], [box])[0]
-    with _vectors_lock:
-        _vectors[key] = vector
-        while len(_vectors) > _KEPT:
-            _vectors.popitem(last=False)
-    return vector
+    return prepare(version, entry, [data], [box])[0]

@@ -1,6 +1,5 @@
 """The embedded Qdrant engine: a folder, no server. Versions are written without a log and read by many."""
 
-import json
 import os
 import shutil
 import threading
@@ -19,13 +18,13 @@ from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import replace_file
 from pipeline.store import edge_translation as translate
 from pipeline.store.edge_translation import scored
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 
 __all__ = ["EdgeStore"]
 
-_FLUSH_EVERY = 8192  # points; what a crash makes the load write again
-_QUERIES = 100  # in a batch, for which other callers in this process wait
+_FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
+_QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
 _UUID_BYTES = 16
 _INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
@@ -81,7 +80,7 @@ class EdgeStore:
         payloads: Sequence[dict[str, Any]],
     ) -> None:
         """Write points; every few thousand are flushed and entered in the version's journal."""
-        # Buffers are taken over whole, arrays of numpy number by number.
+        # The engine copies a buffer in one step, but reads a numpy array number by number.
         buffers: dict[str, list[Any]] = {
             name: [memoryview(row) for row in np.ascontiguousarray(rows, np.float32)]
             for name, rows in vectors.items()
@@ -98,7 +97,7 @@ class EdgeStore:
 
     def copy(self, version: str, copy: str) -> None:
         """Copy the shard's folder, under a draft name until it is whole."""
-        for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # by jobs that were killed
+        for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # left by jobs that were killed
             shutil.rmtree(left, ignore_errors=True)
         draft = self.folder / f"{copy}.draft"
         shutil.copytree(self._shard_folder(version), draft / "shard")
@@ -139,16 +138,16 @@ class EdgeStore:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / "projections.safetensors")
         self._journal(version).unlink(missing_ok=True)
-        replace_file(folder / "manifest.json", json.dumps(manifest.facts, indent=1).encode())
+        replace_file(folder / "manifest.json", manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
         folder = self.folder / version
         if not (folder / "manifest.json").is_file():
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
-        facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        text = (folder / "manifest.json").read_text(encoding="utf-8")
         projections = folder / "projections.safetensors"
-        return Manifest(facts, load_file(projections) if projections.is_file() else {})
+        return read_manifest(version, text, load_file(projections) if projections.is_file() else {})
 
     def attach(self, version: str, name: str, data: bytes) -> None:
         """A file beside the manifest."""

@@ -5,25 +5,22 @@ from typing import Any
 
 from qdrant_client import models
 
-from pipeline.errors import SimileError
-from pipeline.store import Manifest, Store
+from pipeline.store.manifest import Version
+from pipeline.store.protocol import Store
 from pipeline.store.read_points import all_points
 
-__all__ = ["qdrant_filter"]
+__all__ = ["matching", "qdrant_filter"]
 
 
-def matching(
-    store: Store, version: str, manifest: Manifest, filters: Mapping[str, Sequence[Any]]
-) -> set[str]:
-    unknown = sorted(set(filters) - set(manifest.facts["filters"]))
-    if unknown:
-        there = ", ".join(manifest.facts["filters"]) or "none"
-        raise SimileError(f"There is no filter field {', '.join(unknown)}; there are: {there}.")
-    must: list[Any] = [
-        models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
-        for field, values in filters.items()
-    ]
-    return {str(point.id) for point in all_points(store, version, [], models.Filter(must=must))}
+def matching(store: Store, version: Version, filters: Mapping[str, Sequence[Any]]) -> set[str]:
+    """Ids of the points that every one of `filters` (field -> values) admits.
+
+    Raises:
+        SimileError: a field that is no filter of this version.
+    """
+    version.check_fields(filters)
+    must: list[Any] = [_condition(field, list(values)) for field, values in filters.items()]
+    return {str(point.id) for point in all_points(store, version.name, [], models.Filter(must=must))}
 
 
 def qdrant_filter(

@@ -1,105 +1,290 @@
-"""One build of a collection: what its manifest says, and what may be asked of it."""
+"""What a version says of itself: a typed record that travels with its points.
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+Manifests are written as JSON with `schema_version`; those from before it (2026) are read as well.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipeline.config import HnswConfig, ProjectionConfig, QuantizationConfig, SearchConfig
+from pipeline.config.graph_and_search import Metric
 from pipeline.errors import SimileError
 from pipeline.projection import Projection, vectors_fingerprint
 
-__all__ = ["Manifest", "Version", "check_fingerprints", "stored_projection"]
+__all__ = [
+    "Calibration",
+    "Distribution",
+    "EncoderEntry",
+    "IndexCheck",
+    "Manifest",
+    "MetricCheck",
+    "ResidentBytes",
+    "RowCounts",
+    "Version",
+    "read_manifest",
+]
+
+SCHEMA_VERSION = 2  # 1: JSON without the key
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "search": SearchConfig,
+    "projection": ProjectionConfig,
+    "quantization": QuantizationConfig,
+    "hnsw": HnswConfig,
+}
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What a version says of itself; it travels with the points.
+class _Record(BaseModel):
+    """Frozen. Unknown keys are skipped: a newer Simile may have written them."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
+
+
+class Distribution(_Record):
+    """Scores of random pairs by one metric, as `pipeline.index_quality.calibration` keeps them."""
+
+    scores: list[float] = Field(description="ascending; cosine, or 1 − 2h/B for Hamming distance h of B bits")
+    further: list[float] = Field(description="share of pairs whose score is lower than each of `scores`")
+    threshold: float = Field(description="score of a match")
+    threshold_tail: float = Field(description="share of pairs that reach the threshold")
+    images: int = 0
+    pairs: int = 0
+    seed: int = 0
+
+
+class Calibration(_Record):
+    """How unusual a score is in this version, by metric."""
+
+    cosine: Distribution
+    hamming: Distribution
+
+    def of(self, metric: Metric) -> Distribution:
+        """The distribution of one metric."""
+        return self.hamming if metric == "hamming" else self.cosine
+
+
+class MetricCheck(_Record):
+    """Recall@10 in [0, 1], milliseconds of a query, and of an exact one."""
+
+    recall: float
+    ms: float
+    exact_ms: float
+
+
+class ResidentBytes(_Record):
+    """RAM in bytes a picture: what vectors and codes are compared by, the graphs' links, and the sum."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    vector: float
+    code: float
+    links: float
+    total: float
+    found_in: Literal["files", "estimate"] = Field(alias="from")
+
+
+class IndexCheck(_Record):
+    """What the job measured of a version before it went live; nothing where there were no two pictures."""
+
+    queries: int
+    protocol: str
+    oversampling: float | None = None
+    cosine: MetricCheck | None = None
+    hamming: MetricCheck | None = None
+    bytes: ResidentBytes | None = None
+
+    def of(self, metric: Metric) -> MetricCheck | None:
+        """The figures of one metric."""
+        return self.hamming if metric == "hamming" else self.cosine
+
+
+class EncoderEntry(_Record):
+    """One encoder of a version: what made its vectors, and what they are called.
 
     Attributes:
-        facts: JSON-able: collection, encoders with fingerprints, source and revision, counts, recall.
-        tensors: projection matrices and offsets, float32, named `<vector>.matrix`, `<vector>.offset`.
+        name: of the encoder, as the configuration has it.
+        vector, code: names of the cosine vector and of the ±1 code in Qdrant.
+        fingerprint: of network and preprocessing; queries must come from the same.
+        family, revision, preprocessing, embedding, licence, text: see `EncoderDescription`.
+        dimension: of the raw embedding.
+        prepared_dimension, code_bits: components of a stored vector, and bits of a stored code.
+        hash_bits: outputs after the embedding whose signs are the code; 0: the projection makes it.
+        vectors_fingerprint: of network, preprocessing and projection; older manifests have none.
+        measured: by the job's check.
+        calibration: None where a version has fewer than two pictures.
     """
 
-    facts: dict[str, Any]
-    tensors: dict[str, np.ndarray] = field(default_factory=dict)
+    name: str
+    vector: str
+    code: str = ""
+    fingerprint: str = ""
+    family: str = ""
+    dimension: int | None = None
+    revision: str = ""
+    preprocessing: dict[str, Any] = {}
+    embedding: str = ""
+    licence: str | None = None
+    text: bool = False
+    prepared_dimension: int | None = None
+    code_bits: int | None = None
+    hash_bits: int = 0
+    vectors_fingerprint: str | None = None
+    measured: IndexCheck | None = None
+    calibration: Calibration | None = None
+
+    def named_vector(self, metric: Metric) -> str:
+        """The vector in Qdrant that a metric compares."""
+        return self.code if metric == "hamming" else self.vector
+
+
+class RowCounts(_Record):
+    """The account of the job that built the version: source = written + skipped + rejected."""
+
+    source: int
+    written: int
+    skipped: int
+    rejected: int
+    rejects: dict[str, int] = Field({}, description="reason -> rows, the most frequent ones")
+
+
+class Manifest(_Record):
+    """What a version says of itself.
+
+    Attributes:
+        collection, title: the alias, and its name for people.
+        filters: payload fields that can be filtered and counted.
+        source, split, revision, licence, credit: of the first source; `added`: of further ones.
+        settings, source_key: hashes that tell whether another job's points belong into this version.
+        fitted_rows: staged vectors that the projections were fitted on.
+        rows: points.
+        built: ISO 8601, UTC.
+        tensors: projection matrices and offsets, float32, named `<vector>.matrix`, `<vector>.offset`; not
+            part of the JSON.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    collection: str
+    title: str = ""
+    filters: tuple[str, ...] = ()
+    encoders: tuple[EncoderEntry, ...] = ()
+    source: str = ""
+    split: str = ""
+    revision: str | None = None
+    licence: str | None = None
+    credit: str | None = None
+    added: tuple[str, ...] = ()
+    settings: str = ""
+    source_key: str = ""
+    search: SearchConfig = SearchConfig()
+    projection: ProjectionConfig | None = None
+    quantization: QuantizationConfig | None = None
+    hnsw: HnswConfig = HnswConfig()
+    rows: int = 0
+    fitted_rows: int = 0
+    account: RowCounts | None = None
+    built: str = ""
+    tensors: dict[str, np.ndarray] = Field(default_factory=dict, exclude=True, repr=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, given: Any) -> Any:
+        """Settings of other versions of Simile are read as far as this one knows them."""
+        if not isinstance(given, dict):
+            return given
+        if given.get("schema_version", 1) > SCHEMA_VERSION:
+            raise ValueError(
+                f"the manifest was written by a newer Simile (schema {given['schema_version']}, this one "
+                f"reads up to {SCHEMA_VERSION}); update Simile"
+            )
+        known = {
+            name: {key: value for key, value in given[name].items() if key in model.model_fields}
+            for name, model in _SECTIONS.items()
+            if isinstance(given.get(name), dict)
+        }
+        return {**given, **known, "schema_version": SCHEMA_VERSION}
+
+    def to_json(self) -> str:
+        """Everything but the tensors."""
+        return self.model_dump_json(by_alias=True, indent=1)
+
+    def encoder(self, wanted: str | None = None) -> EncoderEntry:
+        """An encoder by its name; the first one where none is named.
+
+        Raises:
+            SimileError: there is none of this name.
+        """
+        for entry in self.encoders:
+            if wanted in (None, "", entry.name):
+                return entry
+        raise SimileError(
+            f"'{self.collection}' was not indexed with '{wanted}'; "
+            f"it has: {', '.join(entry.name for entry in self.encoders)}."
+        )
+
+    def projection_of(self, entry: EncoderEntry) -> Projection:
+        """Raw outputs of an encoder -> prepared vectors and codes; the inverse of `Projection.tensors`."""
+        return Projection(
+            self.tensors[f"{entry.vector}.matrix"],
+            self.tensors[f"{entry.vector}.offset"],
+            self.tensors.get(f"{entry.vector}.code_matrix"),
+            self.tensors.get(f"{entry.vector}.code_offset"),
+            entry.hash_bits,
+        )
+
+
+def read_manifest(version: str, text: str | bytes, tensors: Mapping[str, np.ndarray]) -> Manifest:
+    """The inverse of `Manifest.to_json`, with the tensors that were kept beside it.
+
+    Raises:
+        SimileError: it is damaged, or a newer Simile wrote it.
+    """
+    try:
+        return Manifest.model_validate_json(text).model_copy(update={"tensors": dict(tensors)})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "manifest"
+        raise SimileError(
+            f"The manifest of '{version}' cannot be read: {where}: {first['msg']}; index the collection "
+            "again, or go back to the version before (--rollback)."
+        ) from None
 
 
 @dataclass(frozen=True)
 class Version:
-    """A query uses one from beginning to end."""
+    """One build of a collection, by name and with its manifest. A query uses one from beginning to end."""
 
     name: str
     manifest: Manifest
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The manifest's JSON."""
-        return self.manifest.facts
-
-    @property
-    def filters(self) -> list[str]:
-        """Payload fields that can be filtered and counted."""
-        return list(self.facts["filters"])
-
-    def encoder(self, wanted: str | None) -> dict[str, Any]:
-        """What the manifest says of an encoder; the first one where none is named."""
-        encoders = self.facts["encoders"]
-        for facts in encoders:
-            if wanted in (None, "", facts["name"]):
-                return facts
-        raise SimileError(
-            f"'{self.facts['collection']}' was not indexed with '{wanted}'; "
-            f"it has: {', '.join(e['name'] for e in encoders)}."
-        )
-
-    def projection(self, encoder: Mapping[str, Any]) -> Projection:
-        """Raw outputs of an encoder -> prepared vectors and codes of this version."""
-        return stored_projection(self.manifest.tensors, encoder)
-
-    def check(self) -> None:
-        """Refuses projections that are not those that the points were written with.
+    def check_fingerprints(self) -> None:
+        """Refuse projections that are not those that the points were written with.
 
         Raises:
             SimileError: naming both fingerprints.
         """
-        check_fingerprints(self.name, self.facts["encoders"], self.manifest.tensors)
-
-    def check_fields(self, fields: Iterable[str]) -> None:
-        """Refuses what is not a filter field, by name."""
-        for name in fields:
-            if name not in self.filters:
+        for entry in self.manifest.encoders:
+            written = entry.vectors_fingerprint
+            found = vectors_fingerprint(entry.fingerprint, self.manifest.projection_of(entry))
+            if written and written != found:
                 raise SimileError(
-                    f"'{self.facts['collection']}' has no filter field '{name}'; "
-                    f"it has: {', '.join(self.filters) or 'none'}."
+                    f"Points of '{self.name}' were written with {entry.name} {written}, and the projection "
+                    f"beside them is {found}, which cannot be compared with it; roll back, or index again."
                 )
 
+    def check_fields(self, fields: Iterable[str]) -> None:
+        """Refuse what is not a filter field, by name.
 
-def stored_projection(tensors: Mapping[str, np.ndarray], encoder: Mapping[str, Any]) -> Projection:
-    """The projection of one encoder of a manifest, the inverse of `Projection.tensors`."""
-    vector = encoder["vector"]
-    return Projection(
-        tensors[f"{vector}.matrix"],
-        tensors[f"{vector}.offset"],
-        tensors.get(f"{vector}.code_matrix"),
-        tensors.get(f"{vector}.code_offset"),
-        encoder.get("hash_bits", 0),
-    )
-
-
-def check_fingerprints(
-    version: str, encoders: Sequence[Mapping[str, Any]], tensors: Mapping[str, np.ndarray]
-) -> None:
-    """Refuses projections that are not those that the points of a version were written with.
-
-    Raises:
-        SimileError: naming both fingerprints.
-    """
-    for entry in encoders:
-        written = entry.get("vectors_fingerprint")  # older manifests have none
-        found = vectors_fingerprint(entry["fingerprint"], stored_projection(tensors, entry))
-        if written and written != found:
-            raise SimileError(
-                f"Points of '{version}' were written with {entry['name']} {written}, and the projection "
-                f"beside them is {found}, which cannot be compared with it; roll back, or index again."
-            )
+        Raises:
+            SimileError: naming the fields that there are.
+        """
+        manifest = self.manifest
+        for name in fields:
+            if name not in manifest.filters:
+                raise SimileError(
+                    f"'{manifest.collection}' has no filter field '{name}'; "
+                    f"it has: {', '.join(manifest.filters) or 'none'}."
+                )

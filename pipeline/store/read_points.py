@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from pipeline.errors import NotFinishedError
 from pipeline.store.protocol import Store
 
-__all__ = ["PROBE", "Points", "all_points", "builds", "is_finished", "read_points"]
+__all__ = ["Points", "all_points", "read_points"]
 
 _PAGE = 1000  # 1,000 points of 2 × 512 floats are 4 MB on the wire
 
@@ -59,9 +58,6 @@ def read_points(
     return Points(ids, joined, columns)
 
 
-PROBE = "__preflight-"  # between alias and host, in the name of a version that a job makes to try the store
-
-
 def all_points(
     store: Store,
     version: str,
@@ -79,17 +75,3 @@ def all_points(
         if len(records) <= page:
             return
         offset = str(records[page].id)
-
-
-def is_finished(store: Store, version: str) -> bool:
-    """Whether a version can be searched: its manifest is the last thing that is written."""
-    try:
-        store.read_manifest(version)
-    except NotFinishedError:
-        return False
-    return True
-
-
-def builds(store: Store, alias: str) -> list[str]:
-    """All versions of `alias`, oldest first, without those that a job makes to try the store."""
-    return [version for version in store.versions(alias) if PROBE not in version]

@@ -1,6 +1,7 @@
 """A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.19 or newer."""
 
 import base64
+import json
 import os
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from safetensors.numpy import load, save
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.store.manifest import Manifest
+from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 from pipeline.store.read_points import all_points
 from pipeline.store.server_requests import (
@@ -55,11 +56,12 @@ class ServerStore:
         except UnexpectedResponse as error:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-        # Who has little patience does not wait for one answer much longer than for all of them.
+        # One request must not take much longer than the patience for all of its repetitions.
         timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(self.patience)))
         connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         self.client = connect()
-        # Vectors are what is long to send as JSON; gRPC has a port of its own, which no REST address tells.
+        # Points are written by gRPC where its port is given, because vectors are long as JSON. The REST
+        # address does not tell the port.
         port = os.environ.get("QDRANT_GRPC_PORT")
         self.writer = connect(prefer_grpc=True, grpc_port=grpc_port(url, port)) if port else self.client
 
@@ -148,7 +150,7 @@ class ServerStore:
         """A point in a small collection of manifests."""
         payload = {
             "version": version,
-            "facts": manifest.facts,
+            "facts": json.loads(manifest.to_json()),
             "tensors": base64.b64encode(save(dict(manifest.tensors))).decode() if manifest.tensors else "",
         }
         self._keep(_manifest_id(version), payload)
@@ -159,10 +161,10 @@ class ServerStore:
         if payload is None:
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
         tensors = load(base64.b64decode(payload["tensors"])) if payload["tensors"] else {}
-        return Manifest(payload["facts"], tensors)
+        return read_manifest(version, json.dumps(payload["facts"]), tensors)
 
     def attach(self, version: str, name: str, data: bytes) -> None:
-        """Another point beside the manifest."""
+        """Keep the bytes as a point in the collection of manifests."""
         payload = {"version": version, "name": name, "data": base64.b64encode(data).decode()}
         self._keep(_manifest_id(f"{version}/{name}"), payload)
 
@@ -304,7 +306,7 @@ class ServerStore:
         return [(hit.value, hit.count) for hit in found.hits]
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
-        """Not known: the server reports no memory by vector."""
+        """None: the server does not report memory by vector."""
         return None
 
 

@@ -1,7 +1,6 @@
 """Why a picture is among the hits of another: places, bits, and rank and score under each metric."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -13,7 +12,7 @@ from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Picture,
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, opened, prepare
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter
-from pipeline.store.manifest import Version
+from pipeline.store.manifest import EncoderEntry, Version
 from pipeline.vectors import hamming_distances
 from pipeline.why.heat_map import Explanation, Places, explain
 from pipeline.why.seen_part import Part, seen_part
@@ -81,18 +80,18 @@ def find_reasons(
         SimileError: a point that is gone, an unusable picture, or a network that cannot show its places.
     """
     store, version = collection.live
-    facts = version.encoder(encoder)
-    network, projection = encoder_of(version, facts), version.projection(facts)
+    entry = version.manifest.encoder(encoder)
+    network, projection = encoder_of(version, entry), version.manifest.projection_of(entry)
     pictures = [
         opened(query, network.decode_side, box),
         opened(collection.get(hit_id).thumbnail, network.decode_side),
     ]
     places = _places(network, pictures)
     asked = [hit_id, query_id] if query_id and not box else [hit_id]
-    found, *rest = embed_examples(store, version, facts, [Example(id=point) for point in asked])
-    own = rest[0] if rest else prepare(version, facts, pictures[:1])[0]
+    found, *rest = embed_examples(store, version, entry, [Example(id=point) for point in asked])
+    own = rest[0] if rest else prepare(version, entry, pictures[:1])[0]
     others = [point for point in (hit_id, query_id) if point]
-    standings = [_standing(store, version, facts, m, own, found, others) for m in METRICS]
+    standings = [_standing(store, version, entry, m, own, found, others) for m in METRICS]
     parts = [seen_part(network, picture.size) for picture in pictures]
     explanation = explain(places[0], places[1], projection)
     return Reasons(explanation, parts[0], parts[1], own.code, found.code, standings)
@@ -110,7 +109,7 @@ def _places(encoder: Encoder, pictures: list[Image.Image]) -> list[Places]:
 def _standing(
     store: Store,
     version: Version,
-    facts: dict[str, Any],
+    entry: EncoderEntry,
     metric: Metric,
     query: Prepared,
     hit: Prepared,
@@ -128,14 +127,14 @@ def _standing(
     nearer = store.query(
         version.name,
         query.code if metric == "hamming" else query.vector,
-        using=facts["code" if metric == "hamming" else "vector"],
+        using=entry.named_vector(metric),
         limit=MAX_K,
         query_filter=qdrant_filter(None, without_ids=others),
-        params=search_params(version.facts["search"], MAX_K, exact=True, metric=metric),
+        params=search_params(version.manifest.search, MAX_K, exact=True, metric=metric),
         score_threshold=(score + _ROUNDING) * unit,
         fields=[],
     )
     rank = len(nearer) + 1 if len(nearer) < MAX_K else None
-    calibration = facts.get("calibration")
-    unusual = unusualness(score, calibration, metric) if calibration else None
+    calibration = entry.calibration
+    unusual = unusualness(score, calibration.of(metric)) if calibration else None
     return Standing(metric, score, distance, rank, unusual)

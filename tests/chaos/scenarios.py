@@ -47,7 +47,7 @@ def actor(place: Place) -> Outcome:
     job = place.start()
     if wait_for(lambda: bool(place.staged()), job):
         time.sleep(place.random.uniform(0, 0.5))
-        outcome.killed += kill_worker(job, "Embedder")
+        outcome.killed += kill_worker(job, "EmbedActor")
         outcome.faults += outcome.killed
     return settle(place, outcome, place.finish(job))
 

@@ -56,7 +56,7 @@ def write_collection(home: Path, name: str, labelled: bool = True) -> str:
         ],
     }
     tensors = {"cnn.matrix": np.eye(D, dtype=np.float32), "cnn.offset": np.zeros(D, np.float32)}
-    store.write_manifest(version, Manifest(facts, tensors))
+    store.write_manifest(version, Manifest(**facts, tensors=tensors))
     store.switch(name, version)
     return version
 

@@ -110,10 +110,8 @@ def test_report_without_labels(
 
 def test_a_version_is_calibrated_by_its_own_points(clusters_home: Path) -> None:
     store = open_store(str(clusters_home))
-    facts = store.read_manifest("plain__1").facts
-    calibrate_version(store, "plain__1", facts["encoders"])
-    found = facts["encoders"][0]["calibration"]
-    assert {found[metric]["pairs"] for metric in found} == {60 * 59 // 2}
+    found = calibrate_version(store, "plain__1", store.read_manifest("plain__1").encoder())
+    assert found and {found.cosine.pairs, found.hamming.pairs} == {60 * 59 // 2}
     # a quarter of all pairs less the diagonal is of one cluster, and all of them are nearer than the others
-    assert match_threshold(found, "cosine", 14 / 59) > 0.8
-    assert unusualness(0.8, found, "cosine") == pytest.approx(45 / 59, abs=0.02)
+    assert match_threshold(found.cosine, 14 / 59) > 0.8
+    assert unusualness(0.8, found.cosine) == pytest.approx(45 / 59, abs=0.02)

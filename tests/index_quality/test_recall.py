@@ -9,6 +9,7 @@ import pytest
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
 from pipeline.index_quality.recall import Queries, check_version, count_found, exact_scores, measure
 from pipeline.store.edge import EdgeStore
+from pipeline.store.manifest import EncoderEntry
 from pipeline.store.protocol import vector_params
 
 EXACT = SearchConfig().to_qdrant(11, exact=True)
@@ -78,32 +79,26 @@ def test_exact_search_finds_everything_and_one_bit_without_rescoring_does_not(
     assert blunt.recall < 0.8 < 0.95 < sharp.recall
 
 
-def test_the_check_enters_what_it_measured_and_warns(
+def test_the_check_measures_a_version_and_warns(
     random_points: tuple[EdgeStore, list[str], np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, _, _ = random_points
-    facts = {
-        "name": "e:cnn",
-        "vector": "cnn",
-        "code": "cnn_code",
-        "prepared_dimension": 100,
-        "code_bits": 100,
-    }
+    entry = EncoderEntry(name="e:cnn", vector="cnn", code="cnn_code", prepared_dimension=100, code_bits=100)
     config = CONFIG.model_copy(update={"search": SearchConfig(oversampling=1, min_recall=0.99)})
-    check_version(store, "v", [facts], config)
-    measured = facts["measured"]
-    assert measured["queries"] == 500
-    assert 0.2 < measured["cosine"]["recall"] < 0.99
-    assert measured["hamming"]["recall"] > 0.8
-    assert measured["cosine"]["ms"] > 0
-    size = measured["bytes"]
-    assert (size["vector"], size["code"], size["from"]) == (16, 16, "files")
-    assert size["total"] == pytest.approx(32 + size["links"], abs=0.2)
+    measured = check_version(store, "v", entry, config)
+    assert measured.cosine and measured.hamming and measured.bytes
+    assert measured.queries == 500
+    assert 0.2 < measured.cosine.recall < 0.99
+    assert measured.hamming.recall > 0.8
+    assert measured.cosine.ms > 0
+    size = measured.bytes
+    assert (size.vector, size.code, size.found_in) == (16, 16, "files")
+    assert size.total == pytest.approx(32 + size.links, abs=0.2)
     assert "is below min_recall 0.99" in capsys.readouterr().err
 
 
 def test_a_version_of_one_point_has_nothing_to_measure(tmp_path: Path) -> None:
     store, _ = filled(tmp_path, np.ones((1, 4), np.float32))
-    facts = {"name": "e:cnn", "vector": "cnn", "code": "cnn_code", "prepared_dimension": 4, "code_bits": 4}
-    check_version(store, "v", [facts], CONFIG)
-    assert facts["measured"]["queries"] == 0
+    entry = EncoderEntry(name="e:cnn", vector="cnn", code="cnn_code", prepared_dimension=4, code_bits=4)
+    measured = check_version(store, "v", entry, CONFIG)
+    assert (measured.queries, measured.cosine) == (0, None)

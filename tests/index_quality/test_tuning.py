@@ -69,7 +69,7 @@ def test_the_command_recommends_and_refuses_too_few(
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     store.create("things__1", config, vector_params(config, {"v": 4}, {}), {})
     store.finish("things__1")
-    store.write_manifest("things__1", Manifest({"hnsw": {"m": 8}}, {}))
+    store.write_manifest("things__1", Manifest(collection="things", hnsw={"m": 8}))
     store.switch("things", "things__1")
     vectors = np.random.default_rng(0).normal(size=(2600, 100)).astype(np.float32)
     monkeypatch.setattr("ray_jobs.tune.staged_vectors", lambda *_: vectors)

@@ -55,7 +55,7 @@ def test_another_build_takes_over_what_other_jobs_brought(
     rebuilt = index(home, source, projection=other_bits)
     assert (rebuilt.source, rebuilt.written, rebuilt.kept, rebuilt.embedded) == (16, 16, 11, 0)
     assert {hit.id: hit.payload for hit in stored(home)} == before
-    assert open_collection("colours", home=str(home)).manifest["added"]
+    assert open_collection("colours", home=str(home)).manifest.added
     again = index(home, source, projection=other_bits)
     assert (again.written, again.kept) == (0, 11)
     refitted = index(home, other, projection=other_bits, add=True, refit=True)

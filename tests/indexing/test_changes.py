@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from pipeline import open_collection
 from pipeline.config import EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.indexing.alias import delete_points, finished_versions
-from pipeline.indexing.versions import Difference, compare
-from pipeline.store import Manifest, open_store
+from pipeline.indexing.delete import delete_points
+from pipeline.indexing.live import Difference, compare
+from pipeline.store import open_store
+from pipeline.store.versions import finished_versions
 from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, picture
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -36,7 +38,11 @@ def test_another_source_need_not_have_the_columns_that_the_yaml_names(
 
 def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> None:
     collection = open_collection("colours", home=str(copied[0]))
-    collection.encoder_facts()["fingerprint"] = "0ther"
+    _, version = collection.live
+    other = version.manifest.encoder().model_copy(update={"fingerprint": "0ther"})
+    collection._current = replace(
+        version, manifest=version.manifest.model_copy(update={"encoders": (other,)})
+    )
     with pytest.raises(SimileError, match=r"indexed with weights:cifar10-cnn 0ther and here that is \w{6,};"):
         collection.search(picture(COLOURS["red"], 1))
 
@@ -47,7 +53,7 @@ def test_what_readers_are_told_follows_the_configuration(index: Index, copied: C
     account = index(home, source, **told)
     assert (account.embedded, account.written, account.skipped) == (0, 0, 24)
     found = open_collection("colours", home=str(home))
-    assert (found.manifest["search"]["oversampling"], found.title, found.count) == (8, "Hues", 24)
+    assert (found.manifest.search.oversampling, found.title, found.count) == (8, "Hues", 24)
     assert index(home, source, **told).version == account.version
 
 
@@ -106,7 +112,7 @@ def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copi
     ]
     account = index(home, source, encoders=two)
     assert (account.embedded, account.written) == (24, 24)
-    assert [actor["rows"] for actor in account.actors.values()] == [24]
+    assert [actor.rows for actor in account.actors.values()] == [24]
     both = open_collection("colours", home=str(home))
     assert (both.embed([picture(COLOURS["red"], 1)]) == before).all()
     for encoder in both.encoders:
@@ -153,7 +159,7 @@ def test_a_server_takes_additions_in_place(index: Index, copied: Copied) -> None
         # What a job leaves that ends between its writes and the manifest is put right by the next one.
         store = open_store(url=server.url)
         manifest = store.read_manifest(first.version)
-        store.write_manifest(first.version, Manifest(manifest.facts | {"rows": 23}, manifest.tensors))
+        store.write_manifest(first.version, manifest.model_copy(update={"rows": 23}))
         assert index(home, source, url=server.url).written == 0
-        assert store.read_manifest(first.version).facts["rows"] == 24
+        assert store.read_manifest(first.version).rows == 24
         assert delete_points(store, "colours", filters={"label": ["red"]})["rows"] == 16

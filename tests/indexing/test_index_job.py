@@ -217,7 +217,7 @@ def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
     result = result_of(run)
     assert (result["source"], result["written"]) == (6, 6)
     collection = open_collection("cifar10", home=str(tmp_path / "home"))
-    assert collection.manifest["source"] == "uoft-cs/cifar10"
+    assert collection.manifest.source == "uoft-cs/cifar10"
     assert collection.facets("label") == [("cat", 6)]
 
 

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from pipeline import open_collection
@@ -12,6 +11,7 @@ from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import writer_lock
 from pipeline.staging.parts import Staging
+from pipeline.staging.rejects import Reject
 from pipeline.store import open_store
 from pipeline.store.edge import EdgeStore
 from ray_jobs.rejects import main as list_rejects
@@ -54,7 +54,7 @@ def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied
     assert (again.rejected, again.actors) == (2, {})
     retried = index(home, source, retry_rejects=True, **lenient)
     assert retried.rejected == 2
-    assert [actor["rows"] for actor in retried.actors.values()] == [1]  # this row and no other
+    assert [actor.rows for actor in retried.actors.values()] == [1]  # this row and no other
     list_rejects(["colours", "--home", str(home), "--json"])
     row, other = map(json.loads, capsys.readouterr().out.splitlines())
     assert (row["place"], row["stage"]) == ("blue/broken.png:0", "decode")
@@ -68,8 +68,7 @@ def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, co
     description = describe_encoder(ENCODER)
     staging = Staging(str(home), "colours", description.fingerprint)
     point = sorted(staging.ids())[0]
-    reject = {"id": point, "stage": "embed", "reason": "gives NaN or infinity", "first_bytes": ""}
-    staging.write_rejects("made-by-hand", pa.Table.from_pylist([reject]))
+    staging.write_rejects("made-by-hand", [Reject(point, "embed", "gives NaN or infinity")])
     account = index(home, source, projection={"dimension": 8})
     assert (account.source, account.written, account.rejected) == (24, 23, 1)
     assert open_collection("colours", home=str(home)).count == 23

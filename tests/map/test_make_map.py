@@ -41,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.upsert(VERSION, IDS, {"cnn": vectors, "cnn_code": Projection.codes(vectors)}, payloads)
     store.finish(VERSION)
     facts = {"collection": "things", "filters": ["label"], "encoders": [{"name": "e:cnn", "vector": "cnn"}]}
-    store.write_manifest(VERSION, Manifest(facts))
+    store.write_manifest(VERSION, Manifest(**facts))
     store.switch("things", VERSION)
     return home
 

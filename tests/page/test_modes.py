@@ -58,8 +58,8 @@ def doubled(demo_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     shutil.copytree(demo_home / "store", home / "store")
     store = open_store(str(home))
     version = store.aliases()["wikiart"]
-    facts = store.read_manifest(version).facts["encoders"]
-    names = [one[kind] for one in facts for kind in ("vector", "code") if one.get(kind)]
+    entries = store.read_manifest(version).encoders
+    names = [name for entry in entries for name in (entry.vector, entry.code)]
     records = store.scroll(version, LIMIT, with_vectors=names)
     vectors = {name: np.array([one.vector[name] for one in records], np.float32) for name in names}
     store.upsert(version, [str(uuid.uuid4()) for _ in records], vectors, [one.payload for one in records])

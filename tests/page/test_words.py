@@ -82,7 +82,7 @@ def _fill(home: str, encoder: str, fingerprint: str, vectors: np.ndarray) -> Non
         "search": {"oversampling": 4.0, "hnsw_ef": 128},
     }
     tensors = {"v.matrix": np.eye(size, dtype=np.float32), "v.offset": np.zeros(size, np.float32)}
-    store.write_manifest(version, Manifest(facts, tensors))
+    store.write_manifest(version, Manifest(**facts, tensors=tensors))
     store.switch("squares", version)
 
 

@@ -6,7 +6,7 @@ import pytest
 from pipeline.errors import SimileError
 from pipeline.projection import Projection, identity, vectors_fingerprint
 from pipeline.projection.itq import _nearest_rotation, fit_projection
-from pipeline.store.manifest import check_fingerprints, stored_projection
+from pipeline.store.manifest import EncoderEntry, Manifest, Version
 from pipeline.vectors import hamming_distances
 
 
@@ -126,7 +126,9 @@ def test_a_hash_head_makes_the_codes_and_leaves_the_vectors_alone() -> None:
 
 def test_what_a_manifest_keeps_comes_back() -> None:
     projection = fit_projection(positive_vectors(d=8), 4, code_bits=6)
-    back = stored_projection(projection.tensors("cnn"), {"vector": "cnn"})
+    entry = EncoderEntry(name="e:cnn", vector="cnn")
+    manifest = Manifest(collection="c", encoders=(entry,), tensors=projection.tensors("cnn"))
+    back = manifest.projection_of(entry)
     raw = positive_vectors(n=5, d=8)
     for one, other in zip(projection.split(raw), back.split(raw), strict=True):
         assert np.array_equal(one, other)
@@ -146,16 +148,19 @@ def test_the_fingerprint_changes_with_encoder_projection_and_code() -> None:
 
 def test_another_projection_than_that_of_the_points_is_refused_naming_both() -> None:
     tensors = {"cnn.matrix": np.eye(2, dtype=np.float32), "cnn.offset": np.zeros(2, np.float32)}
-    entry = {"name": "e:cnn", "vector": "cnn", "fingerprint": "aaaa"}
-    check_fingerprints("v", [entry], tensors)  # as it was before there were fingerprints
-    entry["vectors_fingerprint"] = vectors_fingerprint("aaaa", stored_projection(tensors, entry))
-    check_fingerprints("v", [entry], tensors)
-    changed = tensors | {"cnn.offset": np.ones(2, np.float32)}
-    found = vectors_fingerprint("aaaa", stored_projection(changed, entry))
+    entry = EncoderEntry(name="e:cnn", vector="cnn", fingerprint="aaaa")
+    old = Manifest(collection="c", encoders=(entry,), tensors=tensors)
+    Version("v", old).check_fingerprints()  # as it was before there were fingerprints
+    written = vectors_fingerprint("aaaa", old.projection_of(entry))
+    signed = entry.model_copy(update={"vectors_fingerprint": written})
+    new = old.model_copy(update={"encoders": (signed,)})
+    Version("v", new).check_fingerprints()
+    changed = new.model_copy(update={"tensors": tensors | {"cnn.offset": np.ones(2, np.float32)}})
+    found = vectors_fingerprint("aaaa", changed.projection_of(entry))
     with pytest.raises(SimileError) as refused:
-        check_fingerprints("v", [entry], changed)
+        Version("v", changed).check_fingerprints()
     assert found in str(refused.value)
-    assert entry["vectors_fingerprint"] in str(refused.value)
+    assert written in str(refused.value)
 
 
 @pytest.mark.parametrize("rank", [12, 5])

@@ -70,42 +70,45 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     for name, labelled in (("clusters", True), ("plain", False)):
         version = write_collection(Path(home), name, labelled)
         manifest = opened.read_manifest(version)
-        encoders = manifest.facts["encoders"]
-        encoders[0]["code_bits"] = D
-        calibrate_version(opened, version, encoders)
+        entry = manifest.encoder().model_copy(update={"code_bits": D})
         config = CollectionConfig(collection=name, source="x", encoders=[EncoderConfig(name="e:cnn")])
-        check_version(opened, version, encoders, config)
-        manifest.facts["quantization"] = config.quantization.model_dump(mode="json")
-        opened.write_manifest(version, manifest)
+        found = {
+            "calibration": calibrate_version(opened, version, entry),
+            "measured": check_version(opened, version, entry, config),
+        }
+        told = {"encoders": (entry.model_copy(update=found),), "quantization": config.quantization}
+        opened.write_manifest(version, manifest.model_copy(update=told))
     evaluate.main(["clusters", "--home", str(home)])
     return opened
 
 
 def test_recall_and_memory_can_be_read_without_scrolling(store: Store) -> None:
     page = read(store, "clusters")
-    measured = store.read_manifest("clusters__1").facts["encoders"][0]["measured"]
+    measured = store.read_manifest("clusters__1").encoder().measured
+    assert measured and measured.bytes and measured.cosine
     (rows,) = [rows for _, rows in page.tables if rows[0][0] == "by"]
     assert rows[0][2:5] == ["bytes a picture", "as floats", "recall@10"]
     cosine, hamming = rows[1:]
     # 32 components of 2 bits and 8 bytes of Turbo's own, of 4 bytes each; of sixty points nothing is lost
     assert cosine[:5] == ["cosine", "turbo, 2 bits", "16", "128", "1.0000"]
     assert hamming[:2] == ["hamming", "code of 32 bits"] and hamming[4] == "1.0000"
-    assert float(hamming[2]) == measured["bytes"]["code"]
-    assert cosine[5:] == [f"{measured['cosine'][key]:.2f}" for key in ("ms", "exact_ms")]
+    assert float(hamming[2]) == measured.bytes.code
+    assert cosine[5:] == [f"{ms:.2f}" for ms in (measured.cosine.ms, measured.cosine.exact_ms)]
     assert max(len(cell) for row in rows for cell in row) < 30  # a long cell would push numbers out of view
     assert "with 60 queries: recall@10 by distance against exact search" in page.text
-    assert f"that is {measured['bytes']['total']:,.4f}".rstrip("0").rstrip(".") in page.text
+    assert f"that is {measured.bytes.total:,.4f}".rstrip("0").rstrip(".") in page.text
 
 
 def test_matches_are_those_of_the_calibrated_threshold(store: Store) -> None:
     rows = read(store, "clusters").of("matches")
-    facts = store.read_manifest("clusters__1").facts["encoders"][0]["calibration"]
+    calibration = store.read_manifest("clusters__1").encoder().calibration
+    assert calibration
     assert rows[0][:4] == ["label", "metric", "random pairs let through", "threshold"]
     defaults = [row for row in rows[1:] if "(default)" in row[2]]
     assert [row[1] for row in defaults] == ["cosine", "hamming"]
     cosine = defaults[0]
     assert cosine[2] == "1 in 20 (default)"  # of few pictures one pair in 20 may match
-    assert cosine[3] == f"{facts['cosine']['threshold']:.3f}"
+    assert cosine[3] == f"{calibration.cosine.threshold:.3f}"
     # 5 % of the 1,770 pairs are at most 89 matches, all within clusters, of the 4 × 105 pairs there are
     precision, recall = (float(cell.split()[0]) for cell in cosine[4:6])
     assert precision == 1 and recall == pytest.approx(88 / 420, abs=0.005)

@@ -77,7 +77,7 @@ def fill(store: Store, *, calibrated: bool) -> str:
         "search": {"oversampling": 4.0, "hnsw_ef": 128},
     }
     tensors = {"v.matrix": np.eye(BITS, dtype=np.float32), "v.offset": np.zeros(BITS, np.float32)}
-    store.write_manifest(version, Manifest(manifest, tensors))
+    store.write_manifest(version, Manifest(**manifest, tensors=tensors))
     store.switch("greys", version)
     return version
 

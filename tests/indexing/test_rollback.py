@@ -1,6 +1,5 @@
-"""Versions and their alias: back to the one before, failed builds, and pictures deleted by hand."""
+"""Back to the version before; and a build that fails leaves the live version where it was."""
 
-import hashlib
 import io
 import json
 from contextlib import redirect_stdout
@@ -11,10 +10,9 @@ import pytest
 
 from pipeline import open_collection
 from pipeline.errors import SimileError
-from pipeline.indexing.alias import delete_points, rollback
-from pipeline.points import point_id
+from pipeline.indexing.delete import delete_points
+from pipeline.indexing.rollback import rollback
 from pipeline.store import open_store
-from ray_jobs import delete
 from ray_jobs.index import main as index_job
 from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, picture
 
@@ -65,36 +63,3 @@ def test_a_failed_build_leaves_the_alias(index: Index, copied: Copied, monkeypat
     with pytest.raises(SimileError, match="does not add up: source 24, written 0"):
         index(home, source, projection={"dimension": 8})
     assert open_store(str(home)).aliases()["colours"] == live
-
-
-def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied, capsys) -> None:
-    home, source = copied
-    store = open_store(str(home))
-    red = point_id("colours", hashlib.sha256((source / "red" / "0.png").read_bytes()).hexdigest())
-    assert delete_points(store, "colours", [red])["deleted"] == 1
-    delete.main(["colours", "--filter", "label=blue", "--home", str(home)])
-    assert json.loads(capsys.readouterr().out)["deleted"] == 8
-    assert colours(home) == {"red": 7, "green": 8}
-    for nothing, sentence in (
-        (["--id", "nobody"], "'nobody' is no id of a point"),
-        (["--filter", "label"], "must be FIELD=VALUE"),
-        ([], "Name what to delete"),
-    ):
-        with pytest.raises(SystemExit):
-            delete.main(["colours", *nothing, "--home", str(home)])
-        assert sentence in capsys.readouterr().err
-    with pytest.raises(SimileError, match="Nothing in 'colours' matches"):
-        delete_points(store, "colours", [red])
-    with pytest.raises(SimileError, match="no filter field artist; there are: label"):
-        delete_points(store, "colours", filters={"artist": ["x"]})
-    left_out = index(home, source)
-    assert (left_out.written, left_out.skipped) == (0, 24)
-    assert colours(home) == {"red": 7, "green": 8}
-    rebuilt = index(home, source, projection={"dimension": 8})
-    assert (rebuilt.written, rebuilt.skipped) == (15, 9)
-    assert index(home, source, projection={"dimension": 8}).written == 0  # a rebuild does not forget them
-    delete.main(["colours", "--restore", "--home", str(home)])
-    assert json.loads(capsys.readouterr().out)["restored"] == 9
-    back = index(home, source, projection={"dimension": 8})
-    assert (back.written, back.embedded) == (9, 0)
-    assert colours(home) == {"red": 8, "green": 8, "blue": 8}

@@ -1,0 +1,122 @@
+"""The live version as a job sees it: is it of the same source and settings, and what does it lack."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipeline.config import CollectionConfig
+from pipeline.encoders import EncoderDescription
+from pipeline.points import RESERVED
+from pipeline.projection import Projection
+from pipeline.sources import Source
+from pipeline.store import Manifest, Store
+from pipeline.store.manifest import Version
+from pipeline.store.read_points import all_points
+from pipeline.store.versions import find_live
+
+__all__ = [
+    "Difference",
+    "Live",
+    "compare",
+    "live_of",
+    "settings_key",
+    "source_key",
+    "stored_marks",
+    "stored_projections",
+]
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a job has to know of the live version of its collection. Resolved once a job.
+
+    Attributes:
+        version: None where the collection is new.
+        same_source: its points are of this job's source, or the job adds to it.
+        same_settings: it was built with this job's encoders, projection and quantization.
+    """
+
+    version: Version | None
+    same_source: bool
+    same_settings: bool
+
+    @property
+    def name(self) -> str | None:
+        """Of the version."""
+        return self.version.name if self.version else None
+
+
+def live_of(
+    store: Store,
+    config: CollectionConfig,
+    encoders: Mapping[str, EncoderDescription],
+    source: Source,
+    add: bool = False,
+) -> Live:
+    """The live version of the collection that `config` describes.
+
+    Args:
+        store, config, encoders, source: of the job.
+        add: the job adds to whatever source the version is of.
+    """
+    version = find_live(store, config.collection)
+    if version is None:
+        return Live(None, same_source=False, same_settings=False)
+    manifest = version.manifest
+    return Live(
+        version,
+        same_source=add or manifest.source_key == source_key(source, config),
+        same_settings=manifest.settings == settings_key(config, encoders),
+    )
+
+
+def settings_key(config: CollectionConfig, encoders: Mapping[str, EncoderDescription]) -> str:
+    """Hash of all that makes points of two builds belong into one version."""
+    about_rows = {"source", "sample", "split", "config", "title", "credit", "max_reject_fraction", "search"}
+    settings = config.model_dump(exclude=about_rows)
+    fingerprints = [description.fingerprint for description in encoders.values()]
+    return hashlib.sha256(json.dumps([settings, fingerprints], sort_keys=True).encode()).hexdigest()
+
+
+def source_key(source: Source, config: CollectionConfig) -> str:
+    """The address of the rows: another revision of the same source is the same address."""
+    return json.dumps([source.name, config.config, source.split])
+
+
+def stored_projections(
+    manifest: Manifest, config: CollectionConfig, encoders: Mapping[str, EncoderDescription]
+) -> dict[str, Projection]:
+    """Encoder name -> the projection of a version, for encoders that are still the same."""
+    if manifest.projection != config.projection:
+        return {}
+    return {
+        entry.name: manifest.projection_of(entry)
+        for entry in manifest.encoders
+        if entry.name in encoders and entry.fingerprint == encoders[entry.name].fingerprint
+    }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What separates a version from what it should hold; sets of ids."""
+
+    new: set[str]
+    changed: set[str]
+    gone: set[str]
+
+
+def compare(present: Mapping[str, str], wanted: Mapping[str, str]) -> Difference:
+    """Compare id -> mark of a version with id -> mark of the source.
+
+    >>> compare({"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"})
+    Difference(new={'d'}, changed={'b'}, gone={'a'})
+    """
+    changed = {point for point, mark in wanted.items() if point in present and present[point] != mark}
+    return Difference(wanted.keys() - present.keys(), changed, present.keys() - wanted.keys())
+
+
+def stored_marks(store: Store, version: str) -> dict[str, str]:
+    """Id -> mark of every point of a version."""
+    points = all_points(store, version, fields=[f"{RESERVED}.mark"])
+    return {str(point.id): ((point.payload or {}).get(RESERVED) or {}).get("mark", "") for point in points}

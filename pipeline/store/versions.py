@@ -1,0 +1,76 @@
+"""Which versions of a collection there are, and which one is live."""
+
+from collections.abc import Iterable
+
+from pipeline.errors import NotFinishedError, SimileError
+from pipeline.store.manifest import Version
+from pipeline.store.protocol import Store
+
+__all__ = [
+    "PROBE",
+    "builds",
+    "find_live",
+    "finished_versions",
+    "is_finished",
+    "live_name",
+    "live_version",
+    "unknown_collection",
+]
+
+PROBE = "__preflight-"  # between alias and host, in the name of a version that a job makes to try the store
+
+
+def unknown_collection(name: str, there: Iterable[str]) -> SimileError:
+    """The error for a collection that does not exist, with the names of those that do."""
+    known = ", ".join(sorted(there)) or "none yet; index one with python -m ray_jobs.index"
+    return SimileError(f"Collection '{name}' does not exist; there are: {known}.")
+
+
+def live_name(store: Store, alias: str) -> str:
+    """Name of the live version of a collection.
+
+    Raises:
+        SimileError: there is no such collection; the message names those that there are.
+    """
+    aliases = store.aliases()
+    if alias not in aliases:
+        raise unknown_collection(alias, aliases)
+    return aliases[alias]
+
+
+def live_version(store: Store, alias: str) -> Version:
+    """The live version of a collection.
+
+    Raises:
+        SimileError: as `live_name`; NotFinishedError: it has no manifest.
+    """
+    name = live_name(store, alias)
+    return Version(name, store.read_manifest(name))
+
+
+def find_live(store: Store, alias: str) -> Version | None:
+    """The live version of a collection; None where there is none, or one without a manifest."""
+    try:
+        name = store.aliases().get(alias)
+        return Version(name, store.read_manifest(name)) if name else None
+    except NotFinishedError:
+        return None
+
+
+def is_finished(store: Store, version: str) -> bool:
+    """Whether a version can be searched: its manifest is the last thing that is written."""
+    try:
+        store.read_manifest(version)
+    except NotFinishedError:
+        return False
+    return True
+
+
+def builds(store: Store, alias: str) -> list[str]:
+    """All versions of `alias`, oldest first, without those that a job makes to try the store."""
+    return [version for version in store.versions(alias) if PROBE not in version]
+
+
+def finished_versions(store: Store, alias: str) -> list[str]:
+    """Versions that can be searched, oldest first."""
+    return [version for version in store.versions(alias) if is_finished(store, version)]
