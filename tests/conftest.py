@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "30000"  # noqa: SIM112 (Ray reads it so)
+os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "600000"  # noqa: SIM112 (Ray reads it so)
 
 
 os.environ["SIMILE_HOME"] = tempfile.mkdtemp(prefix="simile-tests-")

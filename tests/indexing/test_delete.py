@@ -31,7 +31,7 @@ def test_delete_by_id_and_filter_until_restored(index: Index, copied: Copied, ca
         assert sentence in capsys.readouterr().err
     with pytest.raises(SimileError, match="Nothing in 'colours' matches"):
         delete_points(store, "colours", [red])
-    with pytest.raises(SimileError, match="no filter field artist; there are: label"):
+    with pytest.raises(SimileError, match="no filter field 'artist'; it has: label"):
         delete_points(store, "colours", filters={"artist": ["x"]})
     left_out = index(home, source)
     assert (left_out.written, left_out.skipped) == (0, 24)

@@ -53,6 +53,7 @@ def test_pictures_without_any_label_some_of_them_broken(index: Index, tmp_path: 
     assert collection.count == 5
 
 
+@pytest.mark.long
 def test_prometheus_can_scrape_the_counters(index: Index, tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()

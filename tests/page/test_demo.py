@@ -104,7 +104,7 @@ def test_addresses_and_paths_are_not_opened(client: Client, demo_home: Path, as_
     """Neither an address that the server would fetch nor a file of the server, however it is put."""
     asked: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(2)
+        listener.settimeout(0.5)  # whoever is answered has been served
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/x.png"
         local = next(path for path in demo_home.rglob("*") if path.is_file())
         for path in (address, str(local)):
