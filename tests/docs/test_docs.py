@@ -52,7 +52,7 @@ def test_the_readme_is_short() -> None:
 def wikiart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A home with a small collection called `wikiart`, and `cat.jpg` in the working folder."""
     original = greys._payload
-    styles = ("Cubism", "Realism")
+    styles = ("Cubism", "Impressionism")
     monkeypatch.setattr(greys, "_payload", lambda i: original(i) | {"style": styles[i % 2]})
     monkeypatch.setattr(query_embedding, "load_encoder", lambda name: greys.GreyEncoder())
     query_embedding._encoders.clear()
