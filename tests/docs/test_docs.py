@@ -31,6 +31,8 @@ from pipeline.training.config import TrainingConfig
 from tests.docs.pages import ALL, DOCS, GUIDES, ROOT, Block, anchors, blocks, commands, links, tables
 from tests.search import conftest as greys
 
+# runpy warns of modules that another one has imported; for --help alone that changes nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
 OURS = ("ray_jobs", "benchmarks", "tests", "docs", "samples", "demo")
 PYTHON = [page for page in GUIDES if blocks(page, "python")]
 YAML = [block for page in GUIDES for block in blocks(page, "yaml")]
