@@ -11,6 +11,7 @@ from page.library import Library
 from page.tabs.collections import _measured, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.sources import public_name
+from pipeline.store.manifest import IndexCheck
 
 
 class _Fields:
@@ -64,13 +65,18 @@ def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
 
 
 def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
+    took = {"ms": 1.0, "exact_ms": 1.0}
     found = {
-        "cosine": {"recall": 0.9904},
-        "hamming": {"recall": 1.0},
-        "bytes": {"total": 211.6, "from": "files"},
+        "queries": 500,
+        "protocol": "held out",
+        "cosine": {"recall": 0.9904, **took},
+        "hamming": {"recall": 1.0, **took},
+        "bytes": {"vector": 64, "code": 64, "links": 83.6, "total": 211.6, "from": "files"},
     }
-    assert _measured(found) == ("cosine 0.990 · Hamming 1.000", "212 bytes a picture")
-    assert _measured({}) == _measured({"queries": 0}) == ("not measured", "not measured")
+    measured = IndexCheck.model_validate(found)
+    assert _measured(measured) == ("cosine 0.990 · Hamming 1.000", "212 bytes a picture")
+    too_few = IndexCheck(queries=0, protocol="held out")
+    assert _measured(None) == _measured(too_few) == ("not measured", "not measured")
 
 
 @pytest.mark.parametrize(
