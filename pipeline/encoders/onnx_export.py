@@ -57,7 +57,7 @@ class OnnxNetwork:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         (vectors,) = self._session.run(None, {self._input: images})
-        return vectors
+        return np.asarray(vectors)
 
 
 def find(fingerprint: str) -> OnnxNetwork | None:

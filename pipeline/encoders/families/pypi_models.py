@@ -22,6 +22,7 @@ from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import nn
 
 INPUT_SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}  # pixels
@@ -48,7 +49,7 @@ def describe(name: EncoderName) -> EncoderDescription:
     )
 
 
-def load(name: EncoderName) -> tuple[nn.Module, Callable[..., torch.Tensor]]:
+def load(name: EncoderName) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
     """The pooled network and its transform."""
     import timm
     import torch

@@ -54,13 +54,13 @@ def _nearest(asked: str, known: list[str]) -> str:
 
 
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
-    """Read from a copy of the network without memory (torch's meta device)."""
+    """Read from the network on torch's meta device, where tensors have shapes but take no memory."""
     with torch.device("meta"):
         network = embedding_of(_create(name, checkpoint, folder=None))
         options = preprocessing(name, network)
         try:
             dimension = network.eval()(torch.empty(1, *options["input_size"])).shape[1]
-        except (RuntimeError, NotImplementedError, AssertionError):  # a size it refuses: loading says so
+        except (RuntimeError, NotImplementedError, AssertionError):  # a size it refuses; `load` reports it
             dimension = None
     return EncoderDescription(
         name=name.text,
@@ -88,8 +88,8 @@ def load(
 def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> nn.Module:
     """The model with the weights in `folder`, or without weights.
 
-    `local-dir:` reads model.safetensors there, which is known to exist, and checks that every tensor fits. It
-    is used for the Hub too, because by Hub id timm would fall back on pickled weights.
+    `local-dir:` makes timm read the folder's model.safetensors, which is known to exist, and check that every
+    tensor fits. Files of the Hub are read in the same way, because timm would take pickled weights by Hub id.
     """
     import timm
 
@@ -119,8 +119,8 @@ def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> n
 
 
 def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
-    """The model's own, as JSON holds it; with `@<N>px` the whole image is resized to N × N."""
-    from timm.data import resolve_model_data_config
+    """The model's own, as JSON can hold it; with `@<N>px` images are resized to N × N as a whole."""
+    from timm.data.config import resolve_model_data_config
 
     found = resolve_model_data_config(network.model)
     if name.pixels:
@@ -133,6 +133,9 @@ def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
     """PIL RGB image -> (3, H, W) float32: timm's evaluation transform, or its faster equal."""
     if fast := fast_transform(options):
         return fast
-    from timm.data import create_transform
+    from timm.data.transforms_factory import create_transform
 
-    return create_transform(is_training=False, **options | {"input_size": tuple(options["input_size"])})
+    made: Callable[[Image.Image], torch.Tensor] = create_transform(
+        is_training=False, **options | {"input_size": tuple(options["input_size"])}
+    )
+    return made

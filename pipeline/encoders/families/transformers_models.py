@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 PROJECTED = "projected image embedding (get_image_features)"
 POOLER = "the model's own pooling"
 TOKENS_OR_MAP = "CLS token after the final norm, or mean over the last feature map or over all tokens"
-
-
 # The image half of a model that has two: the text half would take memory and time for nothing.
 IMAGE_HALF = {"clip": "CLIPVisionModelWithProjection", "siglip": "SiglipVisionModel"}
 
@@ -69,7 +67,7 @@ def load(
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
         kind = "CLIPVisionModelWithProjection"
     options: dict[str, Any] = {"add_pooling_layer": False} if config.model_type in ("vit", "deit") else {}
-    if config.model_type == "clip":  # the width of the projection is said once, and not where its half looks
+    if config.model_type == "clip":  # the file states the width of the projection outside the image half's part
         config.vision_config.projection_dim = config.projection_dim
         options["config"] = config.vision_config
     try:
@@ -101,8 +99,8 @@ def load_text(name: EncoderName, checkpoint: Checkpoint) -> TextTower:
     return load_text_tower(name, checkpoint)
 
 
-def _check_complete(name: EncoderName, network: TransformersEmbedding, missing: Any) -> None:
-    """transformers fills what a checkpoint lacks with random numbers, and goes on."""
+def _check_complete(name: EncoderName, network: TransformersEmbedding, missing: Iterable[str]) -> None:
+    """Refuse a checkpoint that lacks weights in use: transformers fills them with random numbers."""
     used = sorted(
         key
         for key in missing
@@ -128,7 +126,7 @@ def _config(name: EncoderName, checkpoint: Checkpoint) -> Any:
 
 
 def _is_projected(config: Any) -> bool:
-    """A model of images and texts, or its image half with the projection into their common space."""
+    """Whether its embedding is projected: a model of images and texts, or its image half with the projection."""
     from transformers import MODEL_MAPPING
 
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
@@ -137,10 +135,14 @@ def _is_projected(config: Any) -> bool:
 
 
 def _dimension(config: Any, projected: bool) -> int | None:
+    found: int | None
     if projected and hasattr(config, "projection_dim"):
-        return config.projection_dim
+        found = config.projection_dim
+        return found
     config = getattr(config, "vision_config", config)
-    sizes = getattr(config, "hidden_sizes", None)
-    if sizes:
-        return sizes[-1]
-    return getattr(config, "hidden_dim" if config.model_type == "efficientnet" else "hidden_size", None)
+    if sizes := getattr(config, "hidden_sizes", None):
+        found = sizes[-1]
+    else:
+        key = "hidden_dim" if config.model_type == "efficientnet" else "hidden_size"
+        found = getattr(config, key, None)
+    return found
