@@ -16,8 +16,8 @@ from pipeline.errors import SimileError
 
 __all__ = [
     "PREPROCESSING",
+    "PROVENANCE",
     "SIMILE",
-    "TRAINED_ON",
     "VOLATILE",
     "WEIGHTS",
     "Checkpoint",
@@ -29,7 +29,7 @@ WEIGHTS = "model.safetensors"
 SIMILE = "simile"  # `model_type` of networks that ray_jobs/train.py wrote
 INDEX = "model.safetensors.index.json"  # of weights in several files
 PICKLED = ("*.bin", "*.pth", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz")
-TRAINED_ON = "trained_on"  # key of SIMILE's config.json; see pipeline/training/ancestry.py
+PROVENANCE = "provenance"  # key of networks of ray_jobs/train.py; see pipeline/training/provenance.py
 # Keys of a configuration that do not change the vectors, and are left out of the fingerprint.
 VOLATILE = {
     "_commit_hash",
@@ -38,7 +38,7 @@ VOLATILE = {
     "dtype",
     "torch_dtype",
     "transformers_version",
-    TRAINED_ON,
+    PROVENANCE,
 }
 PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # one of them, of transformers
 

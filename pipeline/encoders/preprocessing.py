@@ -26,9 +26,9 @@ _FILTERS = ("bilinear", "bicubic")
 def fast_transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor] | None:
     """timm's evaluation transform, PIL RGB image -> (3, H, W) float32; None where timm's own has to be used.
 
-    Images are resized by torch's `interpolate` on 8-bit values, with PIL's filters but coefficients of 16 bits
-    instead of 32: on noise one value in thirty differs, by one or two levels of 255. Images that already have
-    the right size come out the same.
+    Images are resized by torch's `interpolate` on 8-bit values, with PIL's filters but coefficients of 16
+    bits instead of 32: on noise one value in thirty differs, by one or two levels of 255. Images that already
+    have the right size come out the same.
 
     Args:
         options: `input_size`, `crop_pct`, `crop_mode`, `interpolation`, `mean` and `std`, as timm has them.
@@ -112,7 +112,7 @@ def find_processor(name: EncoderName, checkpoint: Checkpoint) -> Any:
 
 
 def describe_processor(name: EncoderName, processor: Any) -> dict[str, Any]:
-    """The processor's settings as JSON can hold them; with `@<N>px` images are resized to N × N as a whole."""
+    """The processor's settings for JSON; with `@<N>px` images are resized to N × N as a whole."""
     found = {
         key: value
         for key, value in processor.to_dict().items()

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.rankings import UNLABELLED
+from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.scores import summary
 from pipeline.vectors import unit
 

@@ -25,13 +25,12 @@ class Gem(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         # float32, because powers of small bfloat16 numbers keep almost no digits
         powers = features.float().clamp(min=self.floor).pow(self.power)
-        pooled: torch.Tensor = powers.mean((2, 3)).pow(1 / self.power)
-        return pooled
+        return torch.pow(powers.mean((2, 3)), 1 / self.power)
 
     def spatial(self, features: torch.Tensor) -> torch.Tensor:
         """(N, H, W, C): the share of each place in each generalised mean; their mean is `forward`."""
         powers = features.float().clamp(min=self.floor).pow(self.power)
-        shares = powers / powers.mean((2, 3), keepdim=True) * self(features)[:, :, None, None]
+        shares: torch.Tensor = powers / powers.mean((2, 3), keepdim=True) * self(features)[:, :, None, None]
         return shares.permute(0, 2, 3, 1)
 
 

@@ -1,7 +1,7 @@
 """A vision transformer on the maps of a frozen CNN's first stages, beside the style statistics of those maps.
 
-The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021), for a few thousand images, which
-are too few to learn patches from. The style statistics of the frozen stages need no training (see
+The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021), for a few thousand images:
+these are too few to learn patches from. The style statistics of the frozen stages need no training (see
 style_cnn.py); the tokens add how the places of a picture are arranged, which such statistics leave out.
 """
 

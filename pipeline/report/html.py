@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from pipeline.errors import SimileError
 from pipeline.evaluation.labels import UNLABELLED, Labels
-from pipeline.evaluation.read_pool import kept, read_stored
+from pipeline.evaluation.pool import read_stored
+from pipeline.evaluation.results import kept
 from pipeline.evaluation.scores import MEASURES
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness

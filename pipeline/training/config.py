@@ -41,7 +41,7 @@ class DataConfig(Frozen):
     classes: list[int] | None = Field(None, description="train on these classes of the first label only")
     protocol: Literal["none", "art", "a", "b"] = Field(
         "none",
-        description="art: leave out what evaluation.protocols.art_split keeps for queries; a, b: the "
+        description="art: leave out what evaluation.art_split keeps for queries; a, b: the "
         "training images of protocols A and B alone, which are the same; cut from all rows, whatever `limit` "
         "says",
     )

@@ -58,7 +58,7 @@ def read_training_data(config: DataConfig) -> TrainingData:
     Raises:
         SimileError: no such source, or a label column that holds no classes.
     """
-    from pipeline.evaluation.read_pool import resolve_splits
+    from pipeline.evaluation.pool import resolve_splits
     from pipeline.sources import read_rows, resolve_source
 
     source = resolve_source(
@@ -105,7 +105,7 @@ def _decode(
     """
     import pyarrow as pa
 
-    from pipeline.evaluation.protocols import validation_part
+    from pipeline.evaluation.art_split import validation_part
     from pipeline.sources import image_bytes
 
     pictures = [data or b"" for data in image_bytes(table)]
@@ -202,9 +202,10 @@ def allowed_of(protocol: Protocol, classes: Sequence[str | None], digests: Seque
     Raises:
         SimileError: the protocol cannot be cut from these images.
     """
+    from pipeline.evaluation.art_split import art_split
     from pipeline.evaluation.labels import encode_labels
-    from pipeline.evaluation.pool import Pool, protocols_of
-    from pipeline.evaluation.protocols import art_split
+    from pipeline.evaluation.pool import Pool
+    from pipeline.evaluation.protocols import protocols_of
 
     if protocol == "art":
         split = art_split([name or "" for name in classes], digests)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.evaluation.protocols import validation_part
+from pipeline.evaluation.art_split import validation_part
 from pipeline.training.card import check_protocol, kept_apart, licence_to_show, overlap, write_card
 from pipeline.training.config import TrainingConfig, load_training_config
 

@@ -102,7 +102,7 @@ def _preprocessing(name: EncoderName, checkpoint: Checkpoint) -> dict[str, Any]:
     if name.pixels:
         if _fixed_size(checkpoint.config["network"]) and name.pixels != found["input_size"][1]:
             raise SimileError(
-                f"'{name.text}' takes {found['input_size'][1]} px only: its position embeddings are of this size"
+                f"'{name.text}' takes {found['input_size'][1]} px only: its position embeddings fit no other"
             )
         found["input_size"] = [3, name.pixels, name.pixels]
     return found

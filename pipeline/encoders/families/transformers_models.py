@@ -67,7 +67,9 @@ def load(
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
         kind = "CLIPVisionModelWithProjection"
     options: dict[str, Any] = {"add_pooling_layer": False} if config.model_type in ("vit", "deit") else {}
-    if config.model_type == "clip":  # the file states the width of the projection outside the image half's part
+    if (
+        config.model_type == "clip"
+    ):  # the file states the width of the projection outside the image half's part
         config.vision_config.projection_dim = config.projection_dim
         options["config"] = config.vision_config
     try:
@@ -126,7 +128,7 @@ def _config(name: EncoderName, checkpoint: Checkpoint) -> Any:
 
 
 def _is_projected(config: Any) -> bool:
-    """Whether its embedding is projected: a model of images and texts, or its image half with the projection."""
+    """Whether it is a model of images and texts, or the image half of one with its projection."""
     from transformers import MODEL_MAPPING
 
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
