@@ -170,7 +170,7 @@ class Embedder:
             self.counters["bytes_staged"].inc(size)
 
 
-def _part(rows: list, vectors: np.ndarray) -> pa.Table:
+def _part(rows: list[dict[str, Any]], vectors: np.ndarray) -> pa.Table:
     half = vectors.astype(np.float16)
     return pa.table(
         {

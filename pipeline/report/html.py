@@ -88,9 +88,9 @@ def render(
 
 
 def _tells_apart(labels: Labels) -> bool:
-    """Two labels or more, that some pictures share, and not one for every picture."""
+    """Whether there are two labels or more, and on average at least two pictures of each."""
     counts = np.bincount(labels.values[labels.values != UNLABELLED], minlength=1)
-    return (counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2
+    return bool((counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2)
 
 
 def _percent(value: float) -> str:

@@ -95,7 +95,7 @@ class Staging:
     def forget_rejects(self) -> int:
         """Let rejected rows be tried again; returns how many they are."""
         files, _ = filesystem(self.folder)
-        count = self.rejects().num_rows
+        count = int(self.rejects().num_rows)
         for part in _parts(f"{self.folder}/rejects"):
             files.delete_file(part)
         return count
@@ -117,7 +117,7 @@ def _write(folder: str, name: str, rows: pa.Table) -> int:
         if files.get_file_info(draft).type == pafs.FileType.File:
             files.delete_file(draft)
         raise
-    size = files.get_file_info(draft).size
+    size = int(files.get_file_info(draft).size)
     files.move(draft, f"{path}/{name}.parquet")
     return size
 
@@ -141,4 +141,5 @@ def vectors_of(table: pa.Table) -> np.ndarray:
     column = table["vector"].combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+    vectors = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(vectors).reshape(len(column), column.type.list_size)

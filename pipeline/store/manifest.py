@@ -44,7 +44,7 @@ class Version:
 
     def encoder(self, wanted: str | None) -> dict[str, Any]:
         """What the manifest says of an encoder; the first one where none is named."""
-        encoders = self.facts["encoders"]
+        encoders: list[dict[str, Any]] = self.facts["encoders"]
         for facts in encoders:
             if wanted in (None, "", facts["name"]):
                 return facts

@@ -38,7 +38,6 @@ class TrainingData:
     validation: ray.data.Dataset
     class_names: dict[str, list[str]]  # of each label column
     licence: str | None
-    revision: str | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def read_training_data(config: DataConfig) -> TrainingData:
         )
         for validation in (False, True)
     ]
-    return TrainingData(parts[0], parts[1], names, source.licence, source.revision)
+    return TrainingData(parts[0], parts[1], names, source.licence)
 
 
 def _class_names(features: Features, column: str) -> list[str]:

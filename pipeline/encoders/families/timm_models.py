@@ -120,7 +120,7 @@ def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> n
 
 def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
     """The model's own, as JSON can hold it; with `@<N>px` images are resized to N × N as a whole."""
-    from timm.data.config import resolve_model_data_config
+    from timm.data import resolve_model_data_config
 
     found = resolve_model_data_config(network.model)
     if name.pixels:
@@ -133,7 +133,7 @@ def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
     """PIL RGB image -> (3, H, W) float32: timm's evaluation transform, or its faster equal."""
     if fast := fast_transform(options):
         return fast
-    from timm.data.transforms_factory import create_transform
+    from timm.data import create_transform
 
     made: Callable[[Image.Image], torch.Tensor] = create_transform(
         is_training=False, **options | {"input_size": tuple(options["input_size"])}
