@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.encoders import onnx_export
+from pipeline.encoders.input_size import first_line, input_size_error
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["LOADING", "Encoder", "EncoderDescription", "check_patches", "input_size_error"]
+__all__ = ["LOADING", "Encoder", "EncoderDescription", "Runtime"]
 
 LOADING = threading.RLock()  # for loading networks: two threads cannot import transformers at once
 Runtime = Literal["torch", "onnxruntime"]
@@ -98,7 +99,7 @@ class Encoder:
             self._network.to(memory_format=torch.channels_last)
             self._forward = torch.compile(self._network) if self._compiles() else self._network
         except (RuntimeError, AssertionError) as error:
-            raise SimileError(f"device '{self.device}' cannot be used: {_first_line(error)}") from None
+            raise SimileError(f"device '{self.device}' cannot be used: {first_line(error)}") from None
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size = max(probe.shape[1:])  # pixels
         try:
@@ -240,7 +241,7 @@ class Encoder:
                 return places.float().cpu().numpy()
         except (SimileError, RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
             raise SimileError(
-                f"'{self.name}' cannot show which places of a picture matter: {_first_line(error)}; "
+                f"'{self.name}' cannot show which places of a picture matter: {first_line(error)}; "
                 "choose another encoder"
             ) from None
 
@@ -267,35 +268,6 @@ class Encoder:
             raise ImageError(f"'{image}' cannot be read: {error.strerror}") from None
         except ImageError as error:
             raise ImageError(f"'{image}': {error}") from None
-
-
-def input_size_error(name: str, pixels: int, error: Exception | str) -> SimileError:
-    """The error to raise when the network of `name` refuses images of this size."""
-    return SimileError(
-        f"'{name}' does not take images of {pixels} × {pixels} px: {_first_line(error)}; "
-        "choose another '@<N>px', or leave it out"
-    )
-
-
-def check_patches(name: str, pixels: int | None, patch: int | Sequence[int] | None) -> None:
-    """Refuse an input size that is no multiple of the patch size.
-
-    Most networks of patches would ignore the pixels that remain at the right and bottom edge.
-
-    Args:
-        pixels: input size that was asked for; None: the network's own.
-        patch: side of a patch in pixels, or (height, width); None: the network has none.
-
-    Raises:
-        SimileError: `pixels` is not a multiple of the patch.
-    """
-    side = patch[0] if isinstance(patch, Sequence) else patch
-    if pixels and side and pixels % side:
-        raise input_size_error(name, pixels, f"it needs a multiple of {side} px, the size of its patches")
-
-
-def _first_line(error: Exception | str) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _middle(image: Image.Image) -> Image.Image:

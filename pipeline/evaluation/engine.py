@@ -38,7 +38,8 @@ def measure_engine(
         raise SimileError(
             f"'{collection.name}' has no labels to measure with; name payload columns by --fields."
         )
-    chosen: Any = stored_queries(collection, limit) if queries is None else queries
+    chosen: Iterable[tuple[str | np.ndarray, dict[str, Any]]]
+    chosen = stored_queries(collection, limit) if queries is None else queries
     shown = tqdm(chosen, desc=f"queries of {encoder}", file=sys.stderr, mininterval=2)
     count, scores = engine_scores(collection, shown, list(fields), exact, encoder)
     kind = "exact" if exact else "approximate"

@@ -20,13 +20,14 @@ from pipeline.evaluation.pool import Pool, Vectors, read_stored
 from pipeline.evaluation.protocols import Protocol, protocols_of, sampled
 from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
 from pipeline.evaluation.scores import TIE_RULE, score
+from pipeline.projection import Projection
 from pipeline.search import Collection
 
 __all__ = ["DRAWN", "SEED", "TRAINED_ON", "labelled", "measure", "measure_pool", "measure_stored"]
 
 TRAINED_ON = ("elsewhere", "train", "a", "b", "unseen-classes")
 DRAWN = ("a", "b")  # whose training pictures are a draw from all of the source
-# What a network saw of the source -> protocols of which it saw no query, nor anything they want unseen.
+# What a network was trained on -> protocols whose queries, and other unseen pictures, it was not trained on.
 _UNSPOILT = {
     "train": {"c", "unseen-database", "art"},
     "a": {"a", "b"},
@@ -80,8 +81,8 @@ def measure_pool(
     Args:
         pool: with the raw outputs of `encoders`.
         wanted: keys of protocols.
-        trained_on: what the encoders saw of this source, one of `TRAINED_ON`; by default its training
-            pictures for networks that ray_jobs/train.py made, and nothing for all others.
+        trained_on: which pictures of this source the encoders were trained on, one of `TRAINED_ON`; by
+            default its training pictures for networks of ray_jobs/train.py, and none for all others.
         projection: how prepared vectors are made; the collection's.
         baseline: one of the encoders, which saw nothing of this source whatever `trained_on` says.
 
@@ -102,7 +103,7 @@ def measure_pool(
         own = "train" if description.family.startswith("simile:") else "elsewhere"
         seen = "elsewhere" if name == baseline else trained_on or own
         raw = np.asarray(pool.raw[name], np.float32)
-        projections: dict[bytes, Any] = {}  # by training set: A and B have the same, as have C and others
+        projections: dict[bytes, Projection] = {}  # by training pictures, which some protocols share
         for protocol in tqdm(_unspoilt(protocols, seen, name), desc=name, file=sys.stderr, leave=False):
             key = protocol.training.tobytes() or protocol.database.tobytes()
             if key not in projections:
@@ -138,7 +139,7 @@ def measure(
     labels: Mapping[str, np.ndarray],
     calibration: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Everything that one protocol says of one encoder.
+    """All measures of one encoder under one protocol.
 
     Args:
         encoder: its name, for the record.
@@ -181,7 +182,10 @@ def measure(
 def _recommendations(
     prepared: np.ndarray, protocol: Protocol, labels: Mapping[str, np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    """Liked works come from the database; the one held out is a query, so never trained on."""
+    """Rows for each field and number of liked works.
+
+    Liked works come from the database; the work held out is a query, so that it was never trained on.
+    """
     for field in (f for f in _RECOMMENDED if f in labels):
         for liked in LIKED:
             trials = draw_trials(labels[field], liked, protocol.database, protocol.queries, SEED)
@@ -191,7 +195,7 @@ def _recommendations(
 
 
 def labelled(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The fields with two different labels or more; with fewer there is nothing to tell apart."""
+    """The fields with two different labels or more."""
     return {
         field: values for field, values in labels.items() if len(np.unique(values[values != UNLABELLED])) > 1
     }

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from pipeline.encoders.checkpoint import Checkpoint
-from pipeline.encoders.encoder import EncoderDescription, check_patches
+from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.input_size import check_patches
 from pipeline.encoders.names import EncoderName
 from pipeline.encoders.preprocessing import apply_processor, describe_processor, find_processor, quiet
 from pipeline.encoders.text_tower import TextTower, has_text_tower, load_text_tower
