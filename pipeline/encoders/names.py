@@ -9,6 +9,8 @@ from typing import Literal
 
 from pipeline.errors import SimileError
 
+__all__ = ["SIZE_RANGE", "SOURCES", "WEIGHTS_ROOT", "EncoderName", "parse_name"]
+
 WEIGHTS_ROOT = Path(__file__).parents[2] / "weights"  # small networks that come with the repository
 SOURCES = ("pypi", "timm", "hf", "weights")
 SIZE_RANGE = (16, 2048)  # pixels; other sizes are taken for typing errors

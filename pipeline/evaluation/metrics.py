@@ -131,11 +131,7 @@ def average_precision(groups: TieGroups, k: Rank = None, order: TieOrder = "expe
         others = (r - 1) / np.maximum(n - 1, 1) * (n > 1)
         added = r / np.maximum(n, 1) * ((found + 1) * h + others * (m - (start + 1) * h))
     else:
-        if order == "best":
-            taken = np.minimum(m, r)
-        else:
-            taken = np.maximum(0, m - (n - r))
-            start = start + n - r
+        start, taken = _ordered(groups, m, order)
         added = taken + (found - start) * (harmonic[start + taken] - harmonic[start])
     total = groups.total
     return _divide(added.sum(axis=1), total if k is None else np.minimum(total, k))
@@ -160,8 +156,7 @@ def ndcg_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.ndarr
     if order == "expected":
         gained = r / np.maximum(n, 1) * (discounts[start + m] - discounts[start])
     else:
-        taken = np.minimum(m, r) if order == "best" else np.maximum(0, m - (n - r))
-        start = start if order == "best" else start + n - r
+        start, taken = _ordered(groups, m, order)
         gained = discounts[start + taken] - discounts[start]
     total = groups.total
     ideal = discounts[np.minimum(total, k)]
@@ -200,8 +195,20 @@ def _found(groups: TieGroups, k: int, order: TieOrder) -> np.ndarray:
     m = _places(n, groups.before()[0], k)
     if order == "expected":
         return np.asarray((m * (r / np.maximum(n, 1))).sum(axis=1))
-    each = np.minimum(m, r) if order == "best" else np.maximum(0, m - (n - r))
-    return np.asarray(each.sum(axis=1), np.float64)
+    return np.asarray(_ordered(groups, m, order)[1].sum(axis=1), np.float64)
+
+
+def _ordered(groups: TieGroups, m: np.ndarray, order: TieOrder) -> tuple[np.ndarray, np.ndarray]:
+    """(Q, G) each: for the best order N₀ and b, for the worst order N₁ and w.
+
+    Relevant hits of a group are its first b places in the best order, and the w last of the m places that
+    lie within rank k in the worst.
+    """
+    n, r = groups.sizes, groups.relevant
+    start, _ = groups.before()
+    if order == "best":
+        return start, np.minimum(m, r)
+    return start + n - r, np.maximum(0, m - (n - r))
 
 
 def _divide(values: np.ndarray, by: np.ndarray) -> np.ndarray:

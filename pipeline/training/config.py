@@ -70,7 +70,7 @@ class NetworkConfig(Frozen):
     start_heads: bool = Field(False, description="begin with the hash head and classifiers of `start` too")
     start_embedding: Literal["whitened", "discriminant", "teacher"] = Field(
         "whitened",
-        description="what the embedding of a pretrained CNN begins as; see pipeline/training/start.py",
+        description="first weights of a pretrained CNN's embedding; see pipeline/training/first_embedding.py",
     )
     frozen: bool = Field(False, description="train the heads only; the backbone stays as it is at the start")
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)

@@ -16,7 +16,7 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """An optimizer with three groups: backbone, norm biases, and heads with proxies of losses.
 
-    The effect of SGD's weight decay grows with the rate, so norm biases have no decay if their rate is scaled.
+    The effect of SGD's weight decay grows with the rate, so norm biases whose rate is scaled have none.
     """
     norms = {
         id(module.bias)

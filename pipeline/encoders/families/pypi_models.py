@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
+__all__ = ["INPUT_SIZES", "LICENCE", "describe", "load", "renamed"]
+
 INPUT_SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}  # pixels
 # TensorFlow's (x − 127) / 128 on 0 … 255
 MEAN, STD = 0.498, 0.502

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pipeline.networks import Embedder
 
+__all__ = ["describe", "load", "load_embedder"]
+
 EMBEDDING = "the trained embedding"
 MIRRORED = "the trained embedding, mean over the image and its mirror image"
 

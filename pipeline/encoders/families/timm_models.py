@@ -21,6 +21,8 @@ from pipeline.networks.pooling import POOLED, PooledFeatures, embedding_of
 if TYPE_CHECKING:
     from PIL import Image
 
+__all__ = ["describe", "hub_id", "load", "preprocessing", "transform"]
+
 PROJECTED = "projected image embedding"
 
 

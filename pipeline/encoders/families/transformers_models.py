@@ -21,6 +21,8 @@ from pipeline.networks.pooling import OWN_POOLING, TransformersEmbedding
 if TYPE_CHECKING:
     from PIL import Image
 
+__all__ = ["describe", "load", "load_text"]
+
 PROJECTED = "projected image embedding (get_image_features)"
 POOLER = "the model's own pooling"
 TOKENS_OR_MAP = "CLS token after the final norm, or mean over the last feature map or over all tokens"
