@@ -22,7 +22,7 @@ from benchmarks.query_index import VERSION, WAYS, build, queries_of
 from benchmarks.query_timing import SEARCHES, Asker, recall
 from benchmarks.report import machine, show, show_growth, write_result
 from benchmarks.resources import resident_mb, shortage
-from benchmarks.synthetic import FIELDS
+from benchmarks.synthetic_vectors import FIELDS
 from pipeline.config import CollectionConfig
 from pipeline.store.edge import EdgeStore
 

@@ -9,7 +9,7 @@ import numpy as np
 from qdrant_client import models
 
 from benchmarks.resources import peak_gb
-from benchmarks.synthetic import FIELDS, payloads, prepared_vectors
+from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
 from pipeline.config import CollectionConfig, EncoderConfig, ProjectionConfig, QuantizationConfig
 from pipeline.projection import Projection
 from pipeline.store.edge import EdgeStore

@@ -9,10 +9,10 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
+from page.collection_library import CollectionLibrary
 from page.components.cards import picture_url
-from page.library import Library
-from page.state import Shared
-from page.text import Verbatim, credit, fields, note
+from page.shared_state import Shared
+from page.wording import Verbatim, credit, fields, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.search import Collection
@@ -49,13 +49,13 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     timer.tick(look, seen, [overview, seen], queue=False, **_QUIET)
 
 
-def _state(library: Library) -> str:
+def _state(library: CollectionLibrary) -> str:
     """Changes when a version goes live or is begun, and as the job that makes it goes on."""
     jobs = {name: _job(record) for name, record in library.jobs().items()}
     return repr((jobs, [(name, _live(library, name)) for name in library.names()]))
 
 
-def _live(library: Library, name: str) -> tuple[str | None, ...]:
+def _live(library: CollectionLibrary, name: str) -> tuple[str | None, ...]:
     try:
         found = library.open(name)
         return found.version, found.unfinished
@@ -63,7 +63,7 @@ def _live(library: Library, name: str) -> tuple[str | None, ...]:
         return "unreadable", str(error)
 
 
-def overview_html(library: Library) -> str:
+def overview_html(library: CollectionLibrary) -> str:
     """All collections, those first that a job makes for the first time."""
     jobs, names = library.jobs(), library.names()
     parts = [_new(name, job) for name, job in jobs.items() if name not in names]
@@ -76,7 +76,7 @@ def _new(name: str, job: JobRecord) -> str:
     return f'<article class="collection">{title}{_job(job)}</article>'
 
 
-def _part(library: Library, name: str, job: JobRecord | None) -> str:
+def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
     try:
         found = library.open(name)
         manifest = found.manifest
