@@ -7,7 +7,7 @@ from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
-from page.wording import milliseconds, told_apart
+from page.wording import milliseconds, numbered_names
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import MATCH_TAIL
 from pipeline.search import MAX_K, METRICS, Collection, Example, Found, Hit, Settings
@@ -124,7 +124,7 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
 
 
 def _names(pictures: Sequence[QueryPicture]) -> list[str]:
-    names = told_apart([picture.label.split(" · ")[0] or "a picture" for picture in pictures])
+    names = numbered_names([picture.label.split(" · ")[0] or "a picture" for picture in pictures])
     return [("part of " if picture.box else "") + name for picture, name in zip(pictures, names, strict=True)]
 
 

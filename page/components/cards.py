@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 
 from page.shared_state import Query, QueryPicture
 from page.theme import script
-from page.wording import closeness, rarity, spoken, unusual_words
+from page.wording import closeness, rarity, readable, unusual_words
 from pipeline.points import RESERVED
 from pipeline.search import Hit
 
@@ -90,7 +90,7 @@ def card(
     picture = save_bytes_to_cache(hit.thumbnail, f"picture.{ending}", get_upload_folder())
     about = hit.payload.get(RESERVED) or {}
     width, height = about.get("width") or 1, about.get("height") or 1
-    label = " · ".join(spoken(part) for part in hit.label.split(" · ")) if hit.label else ""
+    label = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else ""
     return Card(
         id=hit.id,
         collection=collection,

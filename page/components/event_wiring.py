@@ -11,11 +11,13 @@ from typing import Any, TypeVar
 
 import gradio as gr
 
-__all__ = ["UNCHANGED", "named_inputs", "named_outputs", "no_update"]
+__all__ = ["QUIET", "UNCHANGED", "named_inputs", "named_outputs", "no_update"]
+
+# Of an event that is no endpoint and shows no spinner.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+UNCHANGED: Any = object()  # of a field in a dataclass of updates: its component stays as it is
 
 T = TypeVar("T")
-
-UNCHANGED: Any = object()  # of a field in a dataclass of updates: its component stays as it is
 
 
 def no_update(updates: type[T]) -> T:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from page.components.cards import url_of
 from page.shared_state import Pair
-from page.wording import rarity, told_apart
+from page.wording import numbered_names, rarity
 from pipeline.images import data_url, thumbnail
 from pipeline.search import Collection
 from pipeline.vectors import agreeing_bits
@@ -30,7 +30,7 @@ def choice(pair: Pair) -> str:
     """Buttons to choose one of the pictures of a query; empty if it has only one."""
     if len(pair.among) < 2:
         return ""
-    labels = told_apart([one.label or "picture" for one in pair.among])
+    labels = numbered_names([one.label or "picture" for one in pair.among])
     chips = "".join(
         f'<button type="button" data-index="{i}" aria-pressed="{str(one == pair.query).lower()}" '
         f'aria-label="Compare with {escape(label, quote=True)}">'

@@ -10,10 +10,10 @@ import gradio as gr
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, grid, picture_url, query_picture
-from page.components.event_wiring import UNCHANGED, named_outputs
+from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
 from page.shared_state import SEARCH, WHY, Pair, Query, Shared
 from page.theme import script
-from page.wording import Verbatim, credit, fields, sentence, unusual_words
+from page.wording import Verbatim, credit, field_list, sentence, unusual_words
 from pipeline.errors import SimileError
 from pipeline.points import RESERVED
 
@@ -26,7 +26,6 @@ _BUTTONS = {
     "dislike": ("✕ Less like this", ""),
     "why": ("Why?", ""),
 }
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 log = logging.getLogger("simile")
 
 
@@ -89,11 +88,9 @@ class HitsView:
             return _Update(viewer="", pair=pair, tabs=gr.Tabs(selected=WHY))
 
         changed: dict[str, Any] = {"viewer": self.viewer, "selected": self.selected, "query": query}
-        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **_QUIET)
+        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **QUIET)
         changed |= {"request": shared.request, "pair": shared.pair, "tabs": shared.tabs}
-        self.viewer.click(
-            **named_outputs(acted, changed), inputs=[self.cards, self.selected, query], **_QUIET
-        )
+        self.viewer.click(**named_outputs(acted, changed), inputs=[self.cards, self.selected, query], **QUIET)
 
 
 def hits_view(name: str, classes: str = "") -> HitsView:
@@ -159,7 +156,7 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     title = escape(shown.label or found.title, quote=True)
     return (
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}">'
-        f'<div class="facts"><h3>{title}</h3>{reason}{fields(rows)}'
+        f'<div class="facts"><h3>{title}</h3>{reason}{field_list(rows)}'
         f"{credit(about.get('credit') or found.credit)}"
         f'<div class="buttons">{"".join(_button(action) for action in actions)}</div></div>'
         + _step("previous", "Previous picture", "‹", index == 0)

@@ -14,7 +14,7 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from page.components.cards import picture_url
-from page.wording import field_name, spoken
+from page.wording import field_name, readable
 from pipeline.map import Map, sheet_name
 from pipeline.map.map_file import MAP, read_map
 from pipeline.search import Collection
@@ -87,7 +87,7 @@ def _prepared(found: Collection, key: str, made: Map) -> OpenMap:
             {
                 "name": name,
                 "title": field_name(name),
-                "names": [spoken(name) for name in of.names],
+                "names": [readable(name) for name in of.names],
                 "counts": np.bincount(of.values, minlength=len(of.names)).tolist(),
             }
             for name, of in made.labels.items()

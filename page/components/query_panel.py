@@ -9,16 +9,15 @@ from typing import Any
 import gradio as gr
 
 from page.components.cards import url_of
+from page.components.event_wiring import QUIET
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.uploads import read_upload, uploaded_path
-from page.wording import note, told_apart
+from page.wording import note, numbered_names
 from pipeline.errors import SimileError
 from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
 
 __all__ = ["QueryPanel", "query_html", "query_panel"]
-
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ class QueryPanel:
             [self.query, status, self.drop],
             preprocess=False,
             trigger_mode="always_last",
-            **_QUIET,
+            **QUIET,
         )
-        self.view.click(act, self.query, [self.query, self.adding, self.drop], **_QUIET)
-        self.query.change(shown, self.query, [self.view, self.drop, self.adding], **_QUIET)
+        self.view.click(act, self.query, [self.query, self.adding, self.drop], **QUIET)
+        self.query.change(shown, self.query, [self.view, self.drop, self.adding], **QUIET)
 
 
 def query_panel(query: gr.State, name: str, label: str = "Your picture") -> QueryPanel:
@@ -142,7 +141,7 @@ def query_html(query: Query | None, *, fixed: bool = False) -> str:
 
 def _labelled(pictures: Sequence[QueryPicture]) -> list[tuple[QueryPicture, str]]:
     """Pictures with their names, escaped; pictures of one name are numbered."""
-    labels = told_apart([picture.label or "picture" for picture in pictures])
+    labels = numbered_names([picture.label or "picture" for picture in pictures])
     return [(picture, escape(label, quote=True)) for picture, label in zip(pictures, labels, strict=True)]
 
 

@@ -9,13 +9,13 @@ import gradio as gr
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, columns_html
-from page.components.event_wiring import named_inputs, named_outputs
+from page.components.event_wiring import QUIET, named_inputs, named_outputs
 from page.components.hits import hits_view
 from page.components.query_panel import query_html
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, run_search, shared_share
 from page.shared_state import Query, Searched, Shared
-from page.wording import field_name, milliseconds, note, spoken
+from page.wording import field_name, milliseconds, note, readable
 from pipeline.errors import SimileError
 from pipeline.search import Metric, Settings
 
@@ -24,7 +24,6 @@ __all__ = ["HINT", "CompareHandlers", "CompareUpdate", "Way", "build"]
 HINT = "Search for something first; the same query is then shown here in two ways."
 _HITS = 24
 _METRICS = [("Cosine", "cosine"), ("Hamming", "hamming")]
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 log = logging.getLogger("simile")
 
 
@@ -69,7 +68,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
         **named_outputs(do.compare, shown),
         "inputs": [shared.query, shared.searched, shared.collection, *controls],
         "trigger_mode": "always_last",
-        **_QUIET,
+        **QUIET,
     }
     tab.select(**compare)
     gr.on([control.input for control in controls], **compare)
@@ -77,7 +76,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
         "fn": do.encoders,
         "inputs": shared.collection,
         "outputs": [side["encoder"] for side in sides],
-        **_QUIET,
+        **QUIET,
     }
     shared.page.load(**encoders)
     shared.collection.change(**encoders).then(**compare)
@@ -163,7 +162,7 @@ def _common(settings: Settings) -> Settings:
 def _as_in_search(common: Settings) -> list[str]:
     """What narrows both columns: `Style: Cubism, Realism`."""
     words = [
-        f"{field_name(field)}: {', '.join(map(spoken, values))}"
+        f"{field_name(field)}: {', '.join(map(readable, values))}"
         for field, values in (common.filters or {}).items()
     ]
     if common.diversity:

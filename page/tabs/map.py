@@ -11,14 +11,14 @@ import numpy as np
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html, query_picture
-from page.components.event_wiring import UNCHANGED, named_outputs
+from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
 from page.components.hits import hits_view
 from page.components.map_files import MapFiles, OpenMap
 from page.rate_limit import counts_as_search
 from page.run_search import examples_of
 from page.shared_state import SEARCH, Query, Shared
 from page.theme import script
-from page.wording import note, spoken
+from page.wording import note, readable
 from pipeline.errors import SimileError
 from pipeline.map import place
 from pipeline.search import Collection, Example, Settings
@@ -56,7 +56,6 @@ _HTML = f"""
   <p class="hint">{HINT}</p>
 </div>
 """
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 log = logging.getLogger("simile")
 
 
@@ -85,15 +84,15 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     visited = gr.State(False)
     shown = [shared.collection, shared.query]
     chosen = {"row": row, "status": status, "grid": hits.grid, "cards": hits.cards, "search": search}
-    tab.select(lambda: True, None, visited, **_QUIET).then(do.show, shown, chart, **_QUIET)
+    tab.select(lambda: True, None, visited, **QUIET).then(do.show, shown, chart, **QUIET)
     changes = [shared.collection.change, shared.query.change]
-    gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **_QUIET)
-    shared.collection.change(**named_outputs(do.forget, chosen), **_QUIET)
-    chart.lasso(**named_outputs(do.lasso, chosen), **_QUIET)
-    chart.group(**named_outputs(do.group, chosen), **_QUIET)
+    gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **QUIET)
+    shared.collection.change(**named_outputs(do.forget, chosen), **QUIET)
+    chart.lasso(**named_outputs(do.lasso, chosen), **QUIET)
+    chart.group(**named_outputs(do.group, chosen), **QUIET)
     go = [shared.request, shared.tabs]
-    chart.pick(do.pick, None, go, **_QUIET)
-    search.click(do.from_cards, hits.cards, go, **_QUIET)
+    chart.pick(do.pick, None, go, **QUIET)
+    search.click(do.from_cards, hits.cards, go, **QUIET)
 
 
 def map_chart(facts: str | None = None) -> gr.HTML:
@@ -189,7 +188,7 @@ class MapHandlers:
         ):
             return self.forget()
         at = np.flatnonzero(labels.values == value).tolist()
-        return self._chosen(opened, at, len(at), f"with {spoken(labels.names[value])}")
+        return self._chosen(opened, at, len(at), f"with {readable(labels.names[value])}")
 
     def forget(self) -> ChosenUpdate:
         """Nothing is chosen any more."""

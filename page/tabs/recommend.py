@@ -9,7 +9,7 @@ import gradio as gr
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html
-from page.components.event_wiring import UNCHANGED, named_inputs, named_outputs
+from page.components.event_wiring import QUIET, UNCHANGED, named_inputs, named_outputs
 from page.components.hits import HitsView, hits_view
 from page.components.query_panel import query_panel
 from page.components.search_controls import combine_radio, diversity_slider
@@ -24,7 +24,6 @@ __all__ = ["HINT", "RecommendHandlers", "RecommendUpdate", "Wishes", "WorksUpdat
 
 HINT = "Mark works that you like, or upload one of your own; what you dislike counts too."
 _WORKS, _RECOMMENDED = 24, 24
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 log = logging.getLogger("simile")
 
 
@@ -88,7 +87,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
         **named_outputs(do.recommend, shown),
         "inputs": [liked, shared.collection, *named_inputs(Wishes, wishes)],
         "trigger_mode": "always_last",
-        **_QUIET,
+        **QUIET,
     }
     panel.connect(status)
     liked.change(**search)
@@ -139,12 +138,12 @@ def _connect_works(
     enter: dict[str, Any] = {
         **named_outputs(do.enter, changed),
         "inputs": [shown_for, shared.collection],
-        **_QUIET,
+        **QUIET,
     }
     tab.select(**enter)
     shared.collection.change(**enter)
-    shuffle.click(do.works, [shared.collection, liked], [works.grid, works.cards], **_QUIET)
-    liked.change(lambda cards, query: grid_html(cards, query), [works.cards, liked], works.grid, **_QUIET)
+    shuffle.click(do.works, [shared.collection, liked], [works.grid, works.cards], **QUIET)
+    liked.change(lambda cards, query: grid_html(cards, query), [works.cards, liked], works.grid, **QUIET)
 
 
 class RecommendHandlers:

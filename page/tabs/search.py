@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from page.components.cards import grid
-from page.components.event_wiring import named_outputs
+from page.components.event_wiring import QUIET, named_outputs
 from page.components.filter_boxes import recount
 from page.components.hits import HitsView, hits_view
 from page.components.query_panel import QueryPanel, query_panel
@@ -17,8 +17,6 @@ from page.tabs.search_handlers import HINT, SearchHandlers
 from page.wording import note
 
 __all__ = ["build"]
-
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
 
 @dataclass(frozen=True)
@@ -104,13 +102,13 @@ def _connect(
     }
     panel.connect(results.status)
     shared.query.change(trigger_mode="always_last", **search)
-    shared.query.change(lambda query: query.text if query else "", shared.query, controls.text, **_QUIET)
+    shared.query.change(lambda query: query.text if query else "", shared.query, controls.text, **QUIET)
     shared.request.change(
         # The request is cleared, so that the same picture can be asked for again.
         lambda asked: (asked, None) if asked else (gr.skip(), gr.skip()),
         shared.request,
         [shared.query, shared.request],
-        **_QUIET,
+        **QUIET,
     )
     _connect_controls(shared, controls, search)
     _connect_collection(shared, do, controls, results, again)
@@ -131,7 +129,7 @@ def _connect_controls(shared: Shared, controls: SearchControls, search: dict[str
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
     for place, box in enumerate(controls.filters):
         box.input(
-            recount(shared.library, place), [shared.collection, *controls.filters], controls.filters, **_QUIET
+            recount(shared.library, place), [shared.collection, *controls.filters], controls.filters, **QUIET
         )
         box.input(trigger_mode="always_last", **search)
 
@@ -157,12 +155,12 @@ def _connect_collection(
     show: dict[str, Any] = {
         **named_outputs(do.show_collection, shown),
         "inputs": [shared.collection, link],
-        **_QUIET,
+        **QUIET,
     }
-    shared.page.load(do.restore, None, [shared.collection, link], **_QUIET).then(**show)
+    shared.page.load(do.restore, None, [shared.collection, link], **QUIET).then(**show)
     shared.collection.change(**show).then(**again)
-    results.examples.click(do.take_example, results.example_cards, shared.query, **_QUIET)
-    controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **_QUIET)
+    results.examples.click(do.take_example, results.example_cards, shared.query, **QUIET)
+    controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **QUIET)
 
 
 def _connect_results(
@@ -171,8 +169,8 @@ def _connect_results(
     hits = results.hits
     hits.connect(shared, shared.query)
     asked = [shared.query, shared.collection, controls.metric, *controls.filters]
-    results.copy.click(do.link, asked, results.address, **_QUIET).success(
-        None, results.address, None, js=COPY, **_QUIET
+    results.copy.click(do.link, asked, results.address, **QUIET).success(
+        None, results.address, None, js=COPY, **QUIET
     )
     longer = {"status": results.status, "grid": hits.grid, "cards": hits.cards, "more": results.more}
     results.more.click(
@@ -182,4 +180,4 @@ def _connect_results(
         show_progress="minimal",
         show_progress_on=results.more,
     )
-    results.export.click(do.export, [hits.cards, shared.query], [results.files, results.status], **_QUIET)
+    results.export.click(do.export, [hits.cards, shared.query], [results.files, results.status], **QUIET)

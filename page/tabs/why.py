@@ -14,7 +14,7 @@ from page.run_search import run_search
 from page.shared_state import Pair, Query, Searched, Shared
 from page.theme import script
 from page.uploads import read_upload
-from page.wording import note, sentence, spoken
+from page.wording import note, readable, sentence
 from pipeline.errors import SimileError
 from pipeline.images import decode
 from pipeline.search import Settings
@@ -113,7 +113,7 @@ class WhyHandlers:
         hit = found.get(pair.hit.point_id)
         named = f"Part of {asked.label}" if asked.box else sentence(asked.label or "your picture")
         figures = figure("query", named, cropped(decode(data), asked.box), reasons.query_part)
-        title = " · ".join(spoken(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
+        title = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
         figures += figure("hit", title, decode(hit.thumbnail), reasons.hit_part)
         above = choice(pair) + (seen_by(pair.encoder or found.encoders[0]) if found.encoders[1:] else "")
         return explanation_html(reasons, figures, found, above)

@@ -29,7 +29,7 @@ from page.tabs.recommend import _unknown
 from page.tabs.search_handlers import SearchHandlers
 from page.tabs.why import WhyHandlers
 from page.uploads import UploadsOnly
-from page.wording import rarity, spoken
+from page.wording import rarity, readable
 from pipeline.search import Hit, Settings
 from tests.page.conftest import run_apart
 
@@ -78,7 +78,7 @@ def test_rarity_never_rounds_up(unusual: float | None, text: str) -> None:
 
 
 def test_names_of_classes_are_spoken() -> None:
-    assert [spoken(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "Ukiyo_e", "cat", 7)] == [
+    assert [readable(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "Ukiyo_e", "cat", 7)] == [
         "Claude Monet",
         "Still life",
         "Art Nouveau",
@@ -86,7 +86,7 @@ def test_names_of_classes_are_spoken() -> None:
         "Cat",
         "7",
     ]
-    assert spoken("jan-van-der-heyden") == "Jan van der Heyden" and spoken("van-gogh") == "Van Gogh"
+    assert readable("jan-van-der-heyden") == "Jan van der Heyden" and readable("van-gogh") == "Van Gogh"
 
 
 def test_weak_matches_begin_at_a_line_or_carry_a_tag() -> None:
