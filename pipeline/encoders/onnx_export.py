@@ -17,7 +17,6 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import logging
-import os
 import time
 import uuid
 from collections.abc import Callable
@@ -25,9 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import platformdirs
 
 from pipeline.errors import SimileError
+from pipeline.home import cache_folder
 
 if TYPE_CHECKING:
     import torch
@@ -166,9 +165,8 @@ def _timed(run: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
 def _file(fingerprint: str) -> Path:
     import torch
 
-    root = os.environ.get("SIMILE_CACHE") or platformdirs.user_cache_dir("simile", appauthor=False)
     versions = f"torch{torch.__version__.split('+')[0]}-ort{importlib.metadata.version('onnxruntime')}"
-    return Path(root) / "onnx" / f"{fingerprint}-{versions}.onnx"
+    return cache_folder() / "onnx" / f"{fingerprint}-{versions}.onnx"
 
 
 def _record(fingerprint: str) -> dict[str, Any] | None:

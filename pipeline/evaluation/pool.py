@@ -142,7 +142,7 @@ def read_stored(
     """Labels, vectors and ids of all points of a version, in the order of their ids.
 
     Args:
-        encoder: the manifest's entry for it.
+        entry: the encoder.
         fields: payload fields that are labels.
     """
     points = read_points(store, version, [entry.vector, entry.code], list(fields))
