@@ -72,7 +72,7 @@ def test_the_command_recommends_and_refuses_too_few(
     store.write_manifest("things__1", Manifest(collection="things", hnsw={"m": 8}))
     store.switch("things", "things__1")
     vectors = np.random.default_rng(0).normal(size=(2600, 100)).astype(np.float32)
-    monkeypatch.setattr("ray_jobs.tune.staged_vectors", lambda *_: vectors)
+    monkeypatch.setattr("pipeline.index_quality.tuning.staged_vectors", lambda *_: vectors)
     tried: list[CollectionConfig] = []
 
     def few(scratch: Store, rows: np.ndarray, config: CollectionConfig) -> Iterator[Trial]:
@@ -81,13 +81,13 @@ def test_the_command_recommends_and_refuses_too_few(
             scratch, rows, config, [{"kind": "binary"}, {"kind": "none"}], [{"oversampling": 1}]
         )
 
-    monkeypatch.setattr("ray_jobs.tune.try_settings", few)
+    monkeypatch.setattr("pipeline.index_quality.tuning.try_settings", few)
     main(["things", "--recall", "0.9", "--home", str(tmp_path)])
     said = capsys.readouterr()
     result = json.loads(said.out)
     assert result["recommended"]["quantization"] == {"kind": "none"} and result["reached"]
     assert "recommended" in said.err and tried[0].hnsw.m == 8
-    monkeypatch.setattr("ray_jobs.tune.staged_vectors", lambda *_: vectors[:100])
+    monkeypatch.setattr("pipeline.index_quality.tuning.staged_vectors", lambda *_: vectors[:100])
     with pytest.raises(SystemExit):
         main(["things", "--home", str(tmp_path)])
     assert "there is nothing to tune" in capsys.readouterr().err
