@@ -12,22 +12,26 @@ from typing import Any
 from pipeline.errors import SimileError
 from pipeline.version import simile_version
 
-__all__ = ["job_parser", "print_result", "ray_session", "report_errors"]
+__all__ = ["HOME_HELP", "job_parser", "print_result", "ray_session", "report_errors"]
+
+HOME_HELP = (
+    "absolute folder or URL of staged vectors, weights and the embedded store (default: $SIMILE_HOME or the "
+    "user's data directory)"
+)
 
 
-def job_parser(job: str, description: str | None, **settings: Any) -> argparse.ArgumentParser:
-    """The parser of `python -m ray_jobs.<job>`, with `--version` and `--home`.
+def job_parser(
+    job: str, description: str | None, *, home: bool = True, **settings: Any
+) -> argparse.ArgumentParser:
+    """The parser of `python -m ray_jobs.<job>`, with `--version` and, unless `home` is false, `--home`.
 
     Args:
         settings: further arguments of `argparse.ArgumentParser`.
     """
     parser = argparse.ArgumentParser(prog=f"python -m ray_jobs.{job}", description=description, **settings)
     parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
-    parser.add_argument(
-        "--home",
-        help="absolute folder or URL of staged vectors, weights and the embedded store (default: $SIMILE_HOME "
-        "or the user's data directory)",
-    )
+    if home:
+        parser.add_argument("--home", help=HOME_HELP)
     return parser
 
 
