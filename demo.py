@@ -20,13 +20,14 @@ from pipeline import list_collections
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home, unfinished_samples
 from pipeline.search.query_embedding import KEPT_ENCODERS
+from pipeline.version import simile_version
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from page.collection_library import CollectionLibrary
 
-LINK_LASTS = timedelta(weeks=1)  # in Gradio's own words "up to 1 week (best effort)"
+LINK_LASTS = timedelta(weeks=1)  # Gradio promises "up to 1 week (best effort)"
 HERE = Path(__file__).resolve().parent
 
 
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     """Builds the page, serves it until Ctrl-C; the exit code says whether it could."""
     options = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    # A service manager's stop is a normal end: temporary files go, the port is closed.
+    # A stop by a service manager ends like Ctrl-C: temporary files are deleted, the port is closed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         auth = parse_auth(options.auth)
@@ -56,6 +57,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="demo.py", description="Search images by image, in the browser.")
+    parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
     parser.add_argument("--share", action="store_true", help="make a public link, through Gradio's tunnel")
     parser.add_argument(
         "--auth",
@@ -75,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=120,
         metavar="N",
-        help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: any)",
+        help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
     )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
@@ -93,7 +95,7 @@ def parse_auth(text: str | None) -> tuple[str, str] | None:
 
 
 def ensure_collections(home: str | None, url: str | None) -> None:
-    """Indexes the bundled samples if the home holds nothing to search yet, or only a part of them."""
+    """Indexes the bundled samples if the home holds no collection yet, or if their indexing was cut short."""
     if url or os.environ.get("QDRANT_URL"):
         return
     if list_collections(home=home) and not unfinished_samples(resolve_home(home)).exists():
@@ -108,9 +110,9 @@ def ensure_collections(home: str | None, url: str | None) -> None:
 
 
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
-    os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures: this run's own folder, gone with it
+    os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures; this run deletes the folder at its end
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    # Gradio takes seconds to load: not before the arguments are known to be good.
+    # Gradio takes seconds to load, so wrong arguments are refused before.
     from page.app import build
     from page.collection_library import CollectionLibrary
     from page.rate_limit import RateLimit
@@ -181,8 +183,9 @@ def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
 
 
 def _warm_up(library: "CollectionLibrary") -> None:
-    """The first visitors need not wait for networks to load: each collection's default one, one after the
-    other, while the page is served. What fails says so when it is searched.
+    """Loads the default network of each collection, so that the first visitors need not wait for it.
+
+    The page is served meanwhile. A collection that fails here shows the error when it is searched.
     """
     warmed: set[str] = set()
     for name in library.names():

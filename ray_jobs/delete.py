@@ -3,18 +3,16 @@
 They stay out, also when the source is indexed again, until `--restore` is followed by an index job.
 """
 
-import argparse
-
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from ray_jobs.session import print_result, report_errors
+from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """One JSON line."""
-    parser = argparse.ArgumentParser(prog="python -m ray_jobs.delete", description=__doc__)
+    parser = job_parser("delete", __doc__)
     parser.add_argument("collection")
     parser.add_argument("--id", action="append", default=[], help="a point; may be repeated")
     parser.add_argument(
@@ -25,7 +23,6 @@ def main(arguments: list[str] | None = None) -> None:
         help="may be repeated: fields are ANDed",
     )
     parser.add_argument("--restore", action="store_true", help="let deleted pictures come back")
-    parser.add_argument("--home")
     options = parser.parse_args(arguments)
     with report_errors():
         filters = parse_filters(options.filter)

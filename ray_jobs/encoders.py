@@ -1,10 +1,9 @@
 """List the encoders that are known: python -m ray_jobs.encoders. Nothing is downloaded."""
 
-import argparse
 import textwrap
 
 from pipeline.encoders.catalogue import Known, known_encoders
-from ray_jobs.session import print_result, report_errors
+from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
@@ -18,7 +17,7 @@ _FOOT = (
 
 def main(arguments: list[str] | None = None) -> None:
     """A table, or with --json one JSON line an encoder."""
-    parser = argparse.ArgumentParser(prog="python -m ray_jobs.encoders", description=__doc__)
+    parser = job_parser("encoders", __doc__, home=False)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(arguments)
     with report_errors():

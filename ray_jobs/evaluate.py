@@ -17,7 +17,7 @@ from pipeline.evaluation.run import DRAWN, TRAINED_ON
 from pipeline.home import resolve_home
 from pipeline.search import Collection, open_collection
 from pipeline.store import open_store
-from ray_jobs.session import print_result, ray_session, report_errors
+from ray_jobs.session import job_parser, print_result, ray_session, report_errors
 
 __all__ = ["main"]
 
@@ -27,11 +27,7 @@ _CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m ray_jobs.evaluate",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = job_parser("evaluate", __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection", help="an indexed collection, or with --encoder the name of a YAML")
     parser.add_argument(
         "--protocol", nargs="+", choices=[*PROTOCOLS, "all"], help="named protocols on the source"
@@ -54,7 +50,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--fields", nargs="+", help="labels; default: the collection's filters")
     parser.add_argument("--limit", type=int, help="only the first N queries, or pictures of each split")
     parser.add_argument("--engine", choices=["exact", "approximate"], help="measure the engine's own answers")
-    parser.add_argument("--home")
     return parser.parse_args(arguments)
 
 

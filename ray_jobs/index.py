@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from ray_jobs.session import print_result, ray_session, report_errors
+from ray_jobs.session import job_parser, print_result, ray_session, report_errors
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m ray_jobs.index", description=__doc__)
+    parser = job_parser("index", __doc__)
     parser.add_argument("config", help="the collection's YAML")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--source", help="a Hub id, a mirror in Hub layout, or a folder of images")
@@ -27,7 +27,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--split", help="split of the source")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
-    parser.add_argument("--home", help="absolute folder or URL for staged vectors and the embedded store")
     parser.add_argument("--actors", type=int, metavar="N", help="embedding actors (default: one a GPU)")
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
     parser.add_argument(

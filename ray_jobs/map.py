@@ -9,7 +9,7 @@ import argparse
 import os
 
 from pipeline.errors import SimileError
-from ray_jobs.session import print_result, report_errors
+from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
@@ -18,16 +18,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     from pipeline.map.make_map import POINTS
 
-    parser = argparse.ArgumentParser(
-        prog="python -m ray_jobs.map", description=(__doc__ or "").splitlines()[0]
-    )
+    parser = job_parser("map", (__doc__ or "").splitlines()[0])
     parser.add_argument("collection", nargs="+", help="names of collections")
     parser.add_argument("--vector", help="of which encoder (default: the first of the collection)")
     parser.add_argument(
         "--points", type=int, default=POINTS, help="at most so many, a fair sample (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
     return parser.parse_args(arguments)
 

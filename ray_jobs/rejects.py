@@ -1,13 +1,12 @@
 """Rows that did not become points: python -m ray_jobs.rejects COLLECTION [--json]"""
 
-import argparse
 import sys
 from collections import Counter
 from dataclasses import asdict
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from ray_jobs.session import print_result, report_errors
+from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
@@ -16,9 +15,8 @@ _WIDTHS = (38, 40, 12, 34)
 
 def main(arguments: list[str] | None = None) -> None:
     """The table of the latest run on stdout; what it sums up to on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m ray_jobs.rejects", description=__doc__)
+    parser = job_parser("rejects", __doc__)
     parser.add_argument("collection")
-    parser.add_argument("--home", help="the home that the index job ran with")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     options = parser.parse_args(arguments)
     with report_errors():

@@ -1,21 +1,19 @@
 """One HTML page about a collection: python -m ray_jobs.report COLLECTION [--output FILE.html]"""
 
-import argparse
 from pathlib import Path
 
 from pipeline.errors import SimileError
 from pipeline.search import open_collection
-from ray_jobs.session import print_result, report_errors
+from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Make the page, keep it with the collection, and write it to a file if one is named."""
-    parser = argparse.ArgumentParser(prog="python -m ray_jobs.report", description=__doc__)
+    parser = job_parser("report", __doc__)
     parser.add_argument("collection")
     parser.add_argument("--output", type=Path, metavar="FILE.html", help="also write the page here")
-    parser.add_argument("--home")
     options = parser.parse_args(arguments)
     with report_errors():
         from pipeline.report import REPORT, make_report

@@ -1,11 +1,10 @@
 """Index the bundled samples of every collection, and lay them out as maps: python -m ray_jobs.samples"""
 
-import argparse
 from pathlib import Path
 
 from pipeline.home import resolve_home, unfinished_samples
 from ray_jobs.index import parse_arguments, resolve_config
-from ray_jobs.session import print_result, ray_session, report_errors
+from ray_jobs.session import job_parser, print_result, ray_session, report_errors
 
 __all__ = ["main"]
 
@@ -14,8 +13,7 @@ _CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
 
 def main(arguments: list[str] | None = None) -> None:
     """One JSON line a collection and one a map."""
-    parser = argparse.ArgumentParser(prog="python -m ray_jobs.samples", description=__doc__)
-    parser.add_argument("--home")
+    parser = job_parser("samples", __doc__)
     parser.add_argument("--limit", type=int, help="rows of each sample")
     options = parser.parse_args(arguments)
     results = []

@@ -1,5 +1,6 @@
-"""Connect to Ray, turn expected errors into one line, and end with one JSON line on stdout."""
+"""What all jobs share: their command line, Ray, errors of one line, and the JSON line at the end."""
 
+import argparse
 import json
 import logging
 import os
@@ -9,22 +10,44 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import SimileError
+from pipeline.version import simile_version
 
-__all__ = ["print_result", "ray_session", "report_errors"]
+__all__ = ["HOME_HELP", "job_parser", "print_result", "ray_session", "report_errors"]
+
+HOME_HELP = (
+    "absolute folder or URL of staged vectors, weights and the embedded store (default: $SIMILE_HOME or the "
+    "user's data directory)"
+)
+
+
+def job_parser(
+    job: str, description: str | None, *, home: bool = True, **settings: Any
+) -> argparse.ArgumentParser:
+    """The parser of `python -m ray_jobs.<job>`, with `--version` and, unless `home` is false, `--home`.
+
+    Args:
+        settings: further arguments of `argparse.ArgumentParser`.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m ray_jobs.{job}", description=description, **settings)
+    parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
+    if home:
+        parser.add_argument("--home", help=HOME_HELP)
+    return parser
 
 
 @contextmanager
 def ray_session() -> Iterator[None]:
     """The cluster at RAY_ADDRESS (as `ray job submit` sets it), else a Ray of this process alone.
 
-    Never "whatever runs here": a cluster that was killed leaves its address behind. `SIMILE_DASHBOARD=0`
-    starts a Ray of this process without its dashboard, which saves some seconds of processor time.
+    It never joins a cluster just because one runs on this machine: a cluster that was killed leaves its
+    address behind. With `SIMILE_DASHBOARD=0` a Ray of this process starts without its dashboard, which saves
+    some seconds of processor time.
     """
     import ray
 
     address = os.environ.get("RAY_ADDRESS") or "local"
-    # Idle workers beyond one a CPU would be ended after a second, and the next stage would have to start them
-    # again: two seconds of processor time each.
+    # By default Ray ends idle workers, beyond one for each CPU, after a second. The next stage would start
+    # them again, at two seconds of processor time each.
     os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "30000")
     dashboard = os.environ.get("SIMILE_DASHBOARD") != "0" if address == "local" else None
     joined: Any = ray.init(address=address, logging_level=logging.ERROR, include_dashboard=dashboard)

@@ -1,18 +1,37 @@
 """Settings of quantization and search, tried on a collection's own vectors: recall, RAM, milliseconds."""
 
+import os
+import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.config import CollectionConfig, QuantizationConfig, SearchConfig
+from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
+from pipeline.errors import SimileError
 from pipeline.index_quality.recall import K, Queries, exact_scores, measure
-from pipeline.store import Store
+from pipeline.staging.parts import Staging
+from pipeline.store import Manifest, Store, open_store
+from pipeline.store.embedded import EmbeddedStore
+from pipeline.store.embedded_translation import INDEXING_THRESHOLD
 from pipeline.store.protocol import Resident, vector_params
+from pipeline.store.versions import live_version
 
-__all__ = ["QUANTIZATIONS", "SEARCHES", "Trial", "frontier", "recommend", "try_settings"]
+__all__ = [
+    "QUANTIZATIONS",
+    "SEARCHES",
+    "Trial",
+    "Tuning",
+    "frontier",
+    "recommend",
+    "staged_vectors",
+    "try_settings",
+    "tune_collection",
+]
 
 _VECTOR = "v"
 _BATCH = 1000
@@ -61,6 +80,110 @@ class Trial:
     def bytes(self) -> float:
         """RAM a picture in all."""
         return self.code_bytes + self.link_bytes
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The trials on a collection, and which of them is recommended.
+
+    Attributes:
+        points, dimension: of the vectors that were tried.
+        recall_wanted: what the recommendation has to reach.
+    """
+
+    collection: str
+    points: int
+    dimension: int
+    recall_wanted: float
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The recommended trial."""
+        return recommend(self.trials, self.recall_wanted)
+
+    @property
+    def recommended(self) -> dict[str, Any]:
+        """The recommended settings, as the YAML says them."""
+        return {"quantization": self.best.quantization, "search": self.best.search}
+
+    def summary(self) -> dict[str, Any]:
+        """All of it as JSON."""
+        return {
+            "collection": self.collection,
+            "points": self.points,
+            "dimension": self.dimension,
+            "recall_wanted": self.recall_wanted,
+            "reached": self.best.recall >= self.recall_wanted,
+            "recommended": self.recommended,
+            "trials": [asdict(trial) for trial in self.trials],
+            "frontier": [asdict(trial) for trial in frontier(self.trials)],
+        }
+
+
+def tune_collection(
+    home: str,
+    collection: str,
+    encoder: str | None = None,
+    *,
+    points: int = 50_000,
+    recall: float = 0.99,
+    after_each: Callable[[Trial], None] = lambda trial: None,
+) -> Tuning:
+    """Tries all of `QUANTIZATIONS` and `SEARCHES` on the staged vectors of a collection.
+
+    Args:
+        home: where the collection was staged.
+        encoder: one of the collection's; None for the first.
+        points: at most so many vectors.
+        recall: recall@10 that the recommendation has to reach.
+        after_each: called with each trial, to show progress.
+
+    Raises:
+        SimileError: no such collection or encoder, or so few vectors that Qdrant uses neither codes nor a
+            graph for them.
+    """
+    manifest = live_version(open_store(home), collection).manifest
+    vectors = staged_vectors(home, manifest, encoder, points)
+    if vectors.nbytes < 1000 * INDEXING_THRESHOLD:
+        raise SimileError(
+            f"{len(vectors):,} vectors of {vectors.shape[1]} components are less than {INDEXING_THRESHOLD:,} "
+            "kB: Qdrant compares so few without codes and without a graph, and there is nothing to tune."
+        )
+    config = CollectionConfig(
+        collection=collection,
+        source="staged",
+        encoders=[EncoderConfig(name="staged")],
+        hnsw=manifest.hnsw,
+    )
+    trials = []
+    with _scratch_store() as scratch:
+        for trial in try_settings(scratch, vectors, config):
+            after_each(trial)
+            trials.append(trial)
+    return Tuning(collection, len(vectors), vectors.shape[1], recall, tuple(trials))
+
+
+def staged_vectors(home: str, manifest: Manifest, encoder: str | None, points: int) -> np.ndarray:
+    """(≤ points, D) float32: staged raw outputs, prepared by the projection of the collection."""
+    entry = manifest.encoder(encoder)
+    staging = Staging(home, manifest.collection, entry.fingerprint)
+    raw = staging.sample(points, staging.ids())
+    if len(raw) < 2:
+        raise SimileError(
+            f"Fewer than two vectors are staged below {home}; index the collection there first."
+        )
+    return manifest.projection_of(entry).apply(raw)
+
+
+@contextmanager
+def _scratch_store() -> Iterator[Store]:
+    """The server at QDRANT_URL, where scratch versions have no alias; else a temporary folder."""
+    if os.environ.get("QDRANT_URL"):
+        yield open_store()
+        return
+    with tempfile.TemporaryDirectory(prefix="simile-tune-") as folder:
+        yield EmbeddedStore(Path(folder))
 
 
 def try_settings(
