@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import qdrant_edge as edge
@@ -26,7 +26,6 @@ __all__ = ["EmbeddedStore"]
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
 _QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
 _UUID_BYTES = 16
-_INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
 
 class EmbeddedStore:
@@ -238,9 +237,7 @@ class EmbeddedStore:
         found = self._shard(version).retrieve(
             point_ids=list(ids), with_payload=payload_selector(fields), with_vector=with_vectors or False
         )
-        return [
-            models.Record(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None) for r in found
-        ]
+        return [translate.record(each) for each in found]
 
     def scroll(
         self,
@@ -260,10 +257,7 @@ class EmbeddedStore:
             filter=translate.filter_(query_filter),
         )
         found, _ = self._shard(version).scroll(request)
-        return [
-            models.Record.model_construct(id=str(r.id), payload=r.payload, vector=cast(Any, r.vector) or None)
-            for r in found
-        ]
+        return [translate.record(each) for each in found]
 
     def facet(
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
@@ -286,15 +280,7 @@ class EmbeddedStore:
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """From the sizes of the engine's own files."""
-        found: dict[str, Resident] = {}
-        for index in self._shard_folder(version).glob(f"segments/*/{_INDEX}*"):
-            name = index.name.removeprefix(_INDEX)
-            quantized = index.parent / f"vector_storage-{name}" / "quantized.data"
-            codes = quantized.stat().st_size if quantized.is_file() else 0
-            links = sum(file.stat().st_size for file in index.glob("*.bin"))
-            before = found.get(name, Resident(0, 0))
-            found[name] = Resident(before.codes + codes, before.links + links)
-        return found
+        return translate.resident_bytes(self._shard_folder(version))
 
     def _shard_folder(self, version: str) -> Path:
         return self.folder / version / "shard"

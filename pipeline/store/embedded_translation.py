@@ -1,5 +1,6 @@
 """`qdrant_client.models` -> `qdrant_edge`: the subset that Simile uses; anything else is refused by name."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -7,12 +8,21 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig
-from pipeline.store.protocol import VectorQuery
+from pipeline.store.protocol import Resident, VectorQuery
 
-__all__ = ["filter_", "payload_type", "quantization", "query", "search_params", "shard_config"]
+__all__ = [
+    "filter_",
+    "payload_type",
+    "quantization",
+    "query",
+    "resident_bytes",
+    "search_params",
+    "shard_config",
+]
 
 # A segment above this many kilobytes of vectors gets an HNSW graph; smaller ones are scanned exactly.
 INDEXING_THRESHOLD = 1_000
+_INDEX = "vector_index-"  # how the engine names the folder of a named vector's graph
 _MMR_CANDIDATES = 100  # Qdrant's own default is the limit, which would leave nothing to choose from
 _DISTANCES = {models.Distance.COSINE: edge.Distance.Cosine, models.Distance.DOT: edge.Distance.Dot}
 _PAYLOAD_TYPES = {
@@ -137,6 +147,12 @@ def _condition(wanted: Any) -> Any:
     raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
 
 
+def record(found: edge.Record) -> models.Record:
+    """A stored point; its fields are the engine's own, so they are not validated again."""
+    vector = cast(Any, found.vector) or None
+    return models.Record.model_construct(id=str(found.id), payload=found.payload, vector=vector)
+
+
 def scored(hit: edge.ScoredPoint) -> models.ScoredPoint:
     vector = cast(Any, hit.vector) or None
     return models.ScoredPoint(
@@ -202,3 +218,16 @@ def quantization(wanted: models.QuantizationConfig | None) -> EdgeQuantization |
         case models.ProductQuantization(product=product):
             return edge.ProductQuantizationConfig(_RATIOS[product.compression], memory=pinned)
     raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
+
+
+def resident_bytes(shard_folder: Path) -> dict[str, Resident]:
+    """Named vector -> RAM that its codes and its graph take, from the sizes of a shard's files."""
+    found: dict[str, Resident] = {}
+    for index in shard_folder.glob(f"segments/*/{_INDEX}*"):
+        name = index.name.removeprefix(_INDEX)
+        quantized = index.parent / f"vector_storage-{name}" / "quantized.data"
+        codes = quantized.stat().st_size if quantized.is_file() else 0
+        links = sum(file.stat().st_size for file in index.glob("*.bin"))
+        before = found.get(name, Resident(0, 0))
+        found[name] = Resident(before.codes + codes, before.links + links)
+    return found

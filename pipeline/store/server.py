@@ -2,15 +2,13 @@
 
 import base64
 import json
-import os
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+from qdrant_client import models
 from safetensors.numpy import load, save
 
 from pipeline.config import CollectionConfig
@@ -18,10 +16,9 @@ from pipeline.errors import NotFinishedError, SimileError
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 from pipeline.store.read_points import all_points
+from pipeline.store.server_connection import connect, patience_seconds
 from pipeline.store.server_requests import (
     THRESHOLD_KB,
-    grpc_port,
-    patience_seconds,
     payload_bytes,
     request_slices,
     retried,
@@ -31,9 +28,6 @@ from pipeline.store.server_requests import (
 __all__ = ["MANIFESTS", "ServerStore"]
 
 MANIFESTS = "simile_manifests"  # one point a version; its vector is never searched
-_TIMEOUT_SECONDS = 60
-_CONNECT_SECONDS = 8  # preflight answers within ten
-_SHORTEST_TIMEOUT_SECONDS = 4  # preflight may wait for two answers
 _FLOAT_BYTES = 12  # of one float as JSON
 
 
@@ -46,24 +40,7 @@ class ServerStore:
     def __init__(self, url: str, api_key: str | None = None, patience: float | None = None) -> None:
         self.address = url
         self.patience = patience_seconds(patience)
-        try:
-            probe = QdrantClient(
-                url=url, api_key=api_key, timeout=_CONNECT_SECONDS, check_compatibility=False
-            )
-            probe.get_collections()
-        except ResponseHandlingException as error:
-            raise SimileError(f"No Qdrant server answers at {url}; start it, or unset QDRANT_URL.") from error
-        except UnexpectedResponse as error:
-            mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
-            raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-        # One request must not take much longer than the patience for all of its repetitions.
-        timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(self.patience)))
-        connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
-        self.client = connect()
-        # Points are written by gRPC where its port is given, because vectors are long as JSON. The REST
-        # address does not tell the port.
-        port = os.environ.get("QDRANT_GRPC_PORT")
-        self.writer = connect(prefer_grpc=True, grpc_port=grpc_port(url, port)) if port else self.client
+        self.client, self.writer = connect(url, api_key, self.patience)
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version."""

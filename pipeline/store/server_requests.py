@@ -1,12 +1,10 @@
 """Requests to a server: of bounded size, and repeated while it is busy or away."""
 
 import logging
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import grpc
 import tenacity
@@ -18,9 +16,7 @@ from pipeline.errors import SimileError
 
 __all__ = [
     "THRESHOLD_KB",
-    "grpc_port",
     "index_state",
-    "patience_seconds",
     "payload_bytes",
     "request_slices",
     "retried",
@@ -29,47 +25,12 @@ __all__ = [
 
 REQUEST_BYTES = 8 * 2**20  # a quarter of the server's default limit
 REQUEST_POINTS = 256
-_PATIENCE_SECONDS = 120.0
-_CONNECT_SECONDS = 8.0  # preflight answers within ten
 _FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 0.2, 15.0
 _PASSING_CODES = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 )
-
-
-def patience_seconds(at_most: float | None = None) -> float:
-    """How long a request is repeated before the store counts as gone: `SIMILE_STORE_PATIENCE`, else 120 s."""
-    set_by_user = float(os.environ.get("SIMILE_STORE_PATIENCE") or _PATIENCE_SECONDS)
-    return set_by_user if at_most is None else min(set_by_user, at_most)
-
-
-def grpc_port(url: str, port: str) -> int:
-    """`port` as a number, when a server of gRPC accepts connections there.
-
-    Raises:
-        SimileError: no number, or nobody answers.
-    """
-    host = urlsplit(url).hostname or "localhost"
-    secure = urlsplit(url).scheme == "https"
-    target = f"{host}:{port}"
-    channel = (
-        grpc.secure_channel(target, grpc.ssl_channel_credentials())
-        if secure
-        else grpc.insecure_channel(target)
-    )
-    try:
-        if not port.isdigit():
-            raise SimileError(f"QDRANT_GRPC_PORT is '{port}'; it must be a number, such as 6334.")
-        grpc.channel_ready_future(channel).result(timeout=_CONNECT_SECONDS)
-    except grpc.FutureTimeoutError:
-        raise SimileError(
-            f"Nobody answers gRPC at {target}; set QDRANT_GRPC_PORT to the server's port for it, or unset it."
-        ) from None
-    finally:
-        channel.close()
-    return int(port)
 
 
 def retried(send: Callable[[], Any], patience: float, address: str) -> Any:

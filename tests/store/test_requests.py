@@ -159,6 +159,6 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
 )
 def test_a_wrong_grpc_port_is_one_sentence(port: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT_GRPC_PORT", port)
-    monkeypatch.setattr("pipeline.store.server_requests._CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("pipeline.store.server_connection.CONNECT_SECONDS", 1.0)
     with QdrantStandIn() as server, pytest.raises(SimileError, match=sentence):
         open_store(url=server.url)
