@@ -24,7 +24,7 @@ from pipeline.search.query_embedding import KEPT_ENCODERS
 if TYPE_CHECKING:
     import gradio as gr
 
-    from page.library import Library
+    from page.collection_library import CollectionLibrary
 
 LINK_LASTS = timedelta(weeks=1)  # in Gradio's own words "up to 1 week (best effort)"
 HERE = Path(__file__).resolve().parent
@@ -112,11 +112,11 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     # Gradio takes seconds to load: not before the arguments are known to be good.
     from page.app import build
-    from page.library import Library
-    from page.visitors import Visitors
+    from page.collection_library import CollectionLibrary
+    from page.rate_limit import RateLimit
 
-    library = Library(options.home, options.url)
-    page = build(library, Visitors(options.limit))
+    library = CollectionLibrary(options.home, options.url)
+    page = build(library, RateLimit(options.limit))
     try:
         _launch(page, library, options, auth)
         if options.share and not page.share_url:
@@ -133,10 +133,10 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
 
 
 def _launch(
-    page: "gr.Blocks", library: "Library", options: argparse.Namespace, auth: tuple[str, str] | None
+    page: "gr.Blocks", library: "CollectionLibrary", options: argparse.Namespace, auth: tuple[str, str] | None
 ) -> None:
-    from page.api.endpoints import health_route
-    from page.api.search import UPLOAD_TOOL
+    from page.api.health import health_route
+    from page.api.search_upload import UPLOAD_ENDPOINT
     from page.theme import CSS, theme
 
     try:
@@ -166,7 +166,7 @@ def _launch(
             raise SimileError(
                 "models cannot be answered (--mcp): " + (page.mcp_error or "no reason is known")
             )
-        page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_TOOL, None)
+        page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_ENDPOINT, None)
 
 
 def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
@@ -180,7 +180,7 @@ def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
         )
 
 
-def _warm_up(library: "Library") -> None:
+def _warm_up(library: "CollectionLibrary") -> None:
     """The first visitors need not wait for networks to load: each collection's default one, one after the
     other, while the page is served. What fails says so when it is searched.
     """

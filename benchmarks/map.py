@@ -20,17 +20,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.demo_in_chromium import WEBGL_FLAGS, find_chromium
 from benchmarks.report import machine, print_table, write_result
-from benchmarks.resources import find_chromium
 from pipeline.map import Map
-from pipeline.map.map_file import MAP, Labels, write_map
+from pipeline.map.map_file import MAP, MapField, write_map
 
 __all__ = ["frames", "main", "opened", "synthetic_map"]
 
 _CLUSTERS = 40
-_SIDE, _COLUMNS = 32, 30  # of the one sheet of thumbnails: 900 pictures, as many as are drawn at once
+_SIDE, _COLUMNS = 32, 30  # pixels of a thumbnail; thumbnails in a row of the one sheet, which holds 900
 _SIZE = {"width": 1400, "height": 900}
-_WEBGL = ("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 _STEP_SECONDS = 0.03  # between two moves of the mouse
 # Times of all frames from now on, in milliseconds.
 _WATCH = """() => {
@@ -59,7 +58,7 @@ def main() -> int:
 
 
 def synthetic_map(points: int, seed: int = 0) -> Map:
-    """Clusters of points with one label each; as many points as there is room for have a thumbnail."""
+    """Clusters of points with one label each; 900 of the points have a thumbnail, which fill a sheet."""
     random = np.random.default_rng(seed)
     cluster = np.sort(random.integers(0, _CLUSTERS, points))
     places = random.uniform(-0.9, 0.9, (_CLUSTERS, 2))[cluster] + random.normal(0, 0.05, (points, 2))
@@ -68,7 +67,7 @@ def synthetic_map(points: int, seed: int = 0) -> Map:
     return Map(
         [str(uuid.UUID(int=i)) for i in range(points)],
         places.clip(-1, 1).astype(np.float32),
-        {"cluster": Labels([f"cluster {i}" for i in range(_CLUSTERS)], cluster.astype(np.uint16))},
+        {"cluster": MapField([f"cluster {i}" for i in range(_CLUSTERS)], cluster.astype(np.uint16))},
         np.full(points, -1, np.int32),
         np.linspace(0, points - 1, shown).astype(np.int32),
         facts,
@@ -77,7 +76,7 @@ def synthetic_map(points: int, seed: int = 0) -> Map:
 
 @dataclass(frozen=True)
 class _Attached:
-    """Stands in for a collection that has this map."""
+    """Takes the place of a collection that has this map."""
 
     map: Map
     name: str = "synthetic"
@@ -93,7 +92,7 @@ class _Attached:
 
 
 def frames(made: Map, seconds: float) -> dict[str, Any]:
-    """Seconds until the map is drawn; frames a second and 95th percentile of a frame's time, by moving."""
+    """Seconds until the map is drawn; frames a second and the p95 of a frame's time by kind of moving."""
     with opened(made) as (page, drawn):
         return {"drawn_s": drawn} | {name: _moved(page, move, seconds) for name, move in _MOVES.items()}
 
@@ -116,7 +115,7 @@ def opened(made: Map) -> Iterator[tuple[Any, float]]:
     chromium = find_chromium()
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=list(_WEBGL))
+            browser = playwright.chromium.launch(executable_path=chromium, args=WEBGL_FLAGS)
             page = browser.new_page(viewport=_SIZE)  # type: ignore[arg-type]
             start = time.perf_counter()
             page.goto(url)
@@ -150,12 +149,12 @@ def _drag(page: Any, step: int, box: dict[str, float]) -> None:
 
 
 def _wheel(page: Any, step: int, box: dict[str, float]) -> None:
-    """Closer for thirty turns, then back: dots turn into pictures on the way."""
+    """Zooms in for thirty turns, then out again; on the way dots turn into pictures."""
     page.mouse.wheel(0, -40 if step % 60 < 30 else 40)
 
 
 def _rest(page: Any, step: int, box: dict[str, float]) -> None:
-    """Nothing moves: what this machine gives at best."""
+    """Nothing moves: the most frames that this machine draws."""
 
 
 _MOVES = {"rest": _rest, "drag": _drag, "wheel": _wheel}

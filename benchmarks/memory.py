@@ -16,11 +16,11 @@ _EVERY_SECONDS = 0.5
 
 
 def peak_of(command: list[str]) -> tuple[Counter[str], float, float]:
-    """Run a command and weigh all its processes together, pages that several share counted once.
+    """Runs a command and measures the memory of all its processes together; shared pages count once.
 
     Returns:
-        Bytes of each kind of process when their sum was largest, when that was, and how long all took (both
-        in seconds).
+        Bytes of each kind of process when their sum was largest, the seconds until then, and those until the
+        end of the command.
 
     Raises:
         subprocess.CalledProcessError: it failed.

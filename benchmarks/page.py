@@ -1,22 +1,18 @@
 """The page under load: python -m benchmarks.page [--callers 32] [--seconds 60 | --searches N] [--home DIR]
 
-Starts demo.py on loopback, with no limit for a visitor: first paint in Chromium, searches of one session,
-then of so many without a pause. The memory of the server is weighed after a tenth of the way, half and all.
+Starts demo.py on loopback, without a limit for visitors. Measures the first paint in Chromium, searches of
+one session, then of CALLERS sessions at once without a pause; and the memory of the server after a tenth,
+half and all of the searches.
 """
 
 import argparse
 import base64
-import contextlib
 import io
-import socket
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,16 +20,15 @@ import psutil
 from gradio_client import Client
 from PIL import Image
 
+from benchmarks.demo_in_chromium import FLAGS, find_chromium, running_demo
 from benchmarks.report import machine, print_table, write_result
-from benchmarks.resources import find_chromium
 
 __all__ = ["first_paint", "load", "main"]
 
-_START_SECONDS = 300
-_PICTURES = 16  # different ones, so that not every search finds its picture embedded already
+_PICTURES = 16  # different ones, because the page keeps the vectors of pictures that it embedded last
 _WARMED = 2  # searches before the clock starts
 _ALONE = 40  # searches of a session that has the page to itself
-_WEIGHED = (0.1, 0.5)  # of the way, and at the end
+_WEIGHED = (0.1, 0.5)  # shares of the load after which memory is read, besides its end
 _COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "mb", "growth"]
 
 
@@ -48,8 +43,8 @@ def load(
     """Searches from `callers` sessions for `seconds`, or until there were so many.
 
     Returns:
-        Count, errors, queries a second, p50 and p95 in ms; resident megabytes on the way and at the end, and
-        how many times the first of these the last is (growth).
+        Count, errors, queries a second, p50 and p95 in ms; resident megabytes during the load and at its end,
+        and the ratio of the last of these to the first (growth).
     """
     pictures = [_picture(seed) for seed in range(_PICTURES)]
     with ThreadPoolExecutor(callers) as pool:
@@ -60,7 +55,7 @@ def load(
         start = time.perf_counter()
 
         def done() -> float:
-            """How far, 1 at the end."""
+            """The share of the load that is done, 1 at its end."""
             return len(rows) / searches if searches else (time.perf_counter() - start) / (seconds or 1.0)
 
         asking = [pool.submit(_ask, clients[i], i, pictures, collection, done, rows) for i in range(callers)]
@@ -89,14 +84,14 @@ def load(
 
 
 def first_paint(url: str) -> dict[str, float] | None:
-    """Seconds in Chromium until something is painted and until the examples are there; None without one."""
+    """Seconds until Chromium has painted something and until the examples are there; None without one."""
     found = find_chromium()
     if found is None:
         return None
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         start = time.perf_counter()
         page.goto(url, wait_until="commit")
@@ -117,11 +112,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--home", help="folder of the collections")
     options = parser.parse_args(argv)
     before = machine()
-    with _page(options.home) as (url, process):
+    with running_demo(options.home, "--limit", "0") as (url, process):
         there = Client(url, verbose=False).predict(api_name="/collections")["collections"]
         collection = options.collection or there[0]["name"]
         weigh = partial(_megabytes, process)
-        first_paint(url)  # the browser starts from a cold disk, which is not the page's
+        first_paint(url)  # not counted: the first start of the browser reads it from the disk
         painted = first_paint(url)
         alone = load(url, collection, 1, searches=_ALONE, weigh=weigh)
         many = load(url, collection, options.callers, options.seconds, options.searches, weigh)
@@ -170,37 +165,6 @@ def _picture(seed: int) -> str:
     into = io.BytesIO()
     Image.fromarray(patches).resize((320, 320), Image.Resampling.BICUBIC).save(into, "JPEG")
     return base64.b64encode(into.getvalue()).decode()
-
-
-@contextlib.contextmanager
-def _page(home: str | None) -> Iterator[tuple[str, psutil.Process]]:
-    """Address and process of a page of our own, from its first line to its end."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "demo.py", "--port", str(port), "--limit", "0"]
-    command += ["--home", str(Path(home).resolve())] if home else []
-    root = Path(__file__).resolve().parent.parent
-    process = psutil.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True)
-    ready = threading.Event()
-
-    def read() -> None:
-        for line in process.stdout or ():
-            if line.startswith("Simile is at "):
-                ready.set()
-
-    threading.Thread(target=read, daemon=True).start()
-    try:
-        end = time.monotonic() + _START_SECONDS
-        while not ready.wait(0.5):
-            if process.poll() is not None or time.monotonic() > end:
-                raise SystemExit("the page did not start; the lines above say why")
-        yield f"http://127.0.0.1:{port}", process
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Query latency, throughput, recall and RAM of the embedded engine: python -m benchmarks.query [--full]
 
-Two ways to keep 64 bytes of a vector in RAM: Simile's default (224 components in 2-bit Turbo codes) and 512
-components in 1-bit binary codes asked with 8 bits. Every size and way is built by one process and asked by
-another, so that the memory measured is that of answering from this version alone.
+Compares two ways to keep a vector in 64 bytes of RAM: Simile's default (224 components in 2-bit Turbo codes)
+and 512 components in 1-bit binary codes with 8-bit queries. For every size and way one process builds the
+version and another one searches it, so that the measured memory is that of searching alone.
 """
 
 import argparse
@@ -16,27 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qdrant_client import models
 
 from benchmarks.query_index import VERSION, WAYS, build, queries_of
-from benchmarks.query_timing import SEARCHES, Asker, recall
-from benchmarks.report import machine, show, show_growth, write_result
+from benchmarks.query_timing import SEARCHES, RepeatedSearch, recall
+from benchmarks.report import machine, print_growth, print_query_result, write_result
 from benchmarks.resources import resident_mb, shortage
-from benchmarks.synthetic import FIELDS
+from benchmarks.synthetic_vectors import FIELDS
 from pipeline.config import CollectionConfig
 from pipeline.store.edge import EdgeStore
+from pipeline.store.filters import qdrant_filter
 
 __all__ = ["main"]
 
-_SIZES, _MORE = [5_000, 50_000], [500_000, 1_000_000]
+_SIZES, _FULL_SIZES = [5_000, 50_000], [500_000, 1_000_000]
 _CALLERS = (1, 8, 32)
-_QUERIES, _EXACT = 200, 50  # of each measurement of latency; comparing with everything takes longer
-_TRUTHS = 100  # queries that are also asked exactly
-_TOLD = {"projection", "quantization", "search", "hnsw"}  # of a configuration
+_QUERIES, _EXACT_QUERIES = 200, 50  # of each measurement of latency; exact searches take longer
+_TRUTHS = 100  # queries that are also searched exactly, to measure recall
+_RECORDED = {"projection", "quantization", "search", "hnsw"}  # keys of a configuration
 
 
-def ask(folder: Path, points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
-    """Everything about a version that `build` made."""
+def search_version(folder: Path, points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
+    """Memory, latency, throughput and recall of a version that `build` made."""
     before, store, config = resident_mb(), EdgeStore(folder), WAYS[way]
     asked = (store, *queries_of(points, _QUERIES, way), config)
     if only_filtered:
@@ -61,13 +61,13 @@ def searches(
     before: dict[str, float],
 ) -> dict[str, Any]:
     """Latency, throughput and recall@10 of every kind of search; RAM in MB on top of `before`."""
-    askers = {kind: Asker(store, kind, vectors, codes, config.search) for kind in SEARCHES}
+    askers = {kind: RepeatedSearch(store, kind, vectors, codes, config.search) for kind in SEARCHES}
     found: dict[str, dict[str, Any]] = {}
     ram: dict[str, float] = {}
     for kind, asker in sorted(askers.items(), key=lambda item: SEARCHES[item[0]][1]):
         if SEARCHES[kind][1] and not ram:  # exact search reads all originals into memory, so it comes last
             ram = {name: round(now - before[name], 1) for name, now in resident_mb().items()}
-        found[kind] = asker.latency(_EXACT if SEARCHES[kind][1] else len(vectors))
+        found[kind] = asker.latency(_EXACT_QUERIES if SEARCHES[kind][1] else len(vectors))
         found[kind]["queries_per_second"] = {str(n): asker.throughput(n) for n in _CALLERS}
     for truth, kind in (("exact", "hnsw"), ("hamming exact", "hamming")):
         found[kind]["recall"] = recall(askers[truth].scores(_TRUTHS), askers[kind].scores(_TRUTHS))
@@ -78,9 +78,7 @@ def filtered(
     store: EdgeStore, vectors: np.ndarray, codes: np.ndarray, config: CollectionConfig
 ) -> dict[str, Any]:
     """Two ANDed fields that leave about 4 %: recall@10 and time, cosine with ACORN and without, Hamming."""
-    only = models.Filter(
-        must=[models.FieldCondition(key=n, match=models.MatchValue(value=f"{n} 1")) for n in FIELDS]
-    )
+    only = qdrant_filter({name: f"{name} 1" for name in FIELDS})
     found: dict[str, Any] = {"share": round(store.count(VERSION, only) / store.count(VERSION), 4)}
     plain = config.search.model_copy(update={"acorn": False})
     for name, kind, truth, search in (
@@ -88,23 +86,23 @@ def filtered(
         ("cosine, no ACORN", "hnsw", "exact", plain),
         ("hamming", "hamming", "hamming exact", config.search),
     ):
-        exact = Asker(store, truth, vectors, codes, search, only).scores(_TRUTHS)
-        asker = Asker(store, kind, vectors, codes, search, only)
+        exact = RepeatedSearch(store, truth, vectors, codes, search, only).scores(_TRUTHS)
+        asker = RepeatedSearch(store, kind, vectors, codes, search, only)
         found[name] = asker.latency(_TRUTHS) | {"recall": recall(exact, asker.scores(_TRUTHS))}
     return found
 
 
 def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In a process of its own, which has held nothing else."""
+    """The result of `work`, called in a new process that holds nothing else."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
         return process.submit(work, *arguments).result()
 
 
 def measure(points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
-    """Build and ask, in two processes.
+    """Builds a version and searches it, in two processes.
 
     Raises:
-        SystemExit: too little disk or memory, said in a sentence.
+        SystemExit: there is too little disk or memory; the message says so in a sentence.
     """
     shape = WAYS[way].projection
     with tempfile.TemporaryDirectory(prefix="simile-bench-") as folder:
@@ -112,7 +110,7 @@ def measure(points: int, way: str, only_filtered: bool = False) -> dict[str, Any
             raise SystemExit(f"error: {why}")
         try:
             built = _apart(build, Path(folder), points, way)
-            asked = _apart(ask, Path(folder), points, way, only_filtered)
+            asked = _apart(search_version, Path(folder), points, way, only_filtered)
         except BrokenProcessPool as error:
             why = f"the process that held {points:,} points was ended, most likely for want of memory"
             raise SystemExit(f"error: {why}.") from error
@@ -129,19 +127,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only-filtered", action="store_true", help="filtered searches and nothing else")
     parser.add_argument("--way", choices=list(WAYS), nargs="+", default=list(WAYS))
     options = parser.parse_args(arguments)
-    cases = [(n, way) for n in options.points or _SIZES + options.full * _MORE for way in options.way]
+    cases = [(n, way) for n in options.points or _SIZES + options.full * _FULL_SIZES for way in options.way]
     name = "query" + ("-full" if options.full else "") + ("-filtered" if options.only_filtered else "")
     before, results = machine(), list[dict[str, Any]]()
     for points, way in cases:
         at = f"{len(results) + 1} of {len(cases)}"
         print(f"{at}: {points:,} points, {way} …", file=sys.stderr, flush=True)
         results.append(measure(points, way, options.only_filtered))
-        show(results[-1])
-        # After each, so that a run cut short keeps what it measured.
-        ways = {each: config.model_dump(include=_TOLD) for each, config in WAYS.items()}
+        print_query_result(results[-1])
+        # Written after each case, so that a run which is cut short keeps what it measured.
+        ways = {each: config.model_dump(include=_RECORDED) for each, config in WAYS.items()}
         figures = {"complete": len(results) == len(cases), "ways": ways, "results": results}
         path = write_result(name, figures, before)
-    show_growth(results)
+    print_growth(results)
     print(f"\n{path}")
 
 

@@ -1,4 +1,4 @@
-"""A version of synthetic points, kept in one of the ways that are compared."""
+"""Builds a version of synthetic points in one of the ways that are compared."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ import numpy as np
 from qdrant_client import models
 
 from benchmarks.resources import peak_gb
-from benchmarks.synthetic import FIELDS, payloads, prepared_vectors
+from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
 from pipeline.config import CollectionConfig, EncoderConfig, ProjectionConfig, QuantizationConfig
 from pipeline.projection import Projection
 from pipeline.store.edge import EdgeStore
@@ -35,7 +35,7 @@ _TELL_EVERY = 100_000  # points
 
 
 def build(folder: Path, points: int, way: str) -> dict[str, float]:
-    """Vectors `v`, codes `v_code` and two filter fields; seconds it took, GB of RAM at most."""
+    """Builds a version with vectors `v`, codes `v_code` and two filter fields; seconds and peak GB."""
     store, config = EdgeStore(folder), WAYS[way]
     width, bits = config.projection.dimension, config.projection.code_bits
     indexes = dict.fromkeys(FIELDS, models.PayloadSchemaType.KEYWORD)
@@ -69,6 +69,6 @@ def queries_of(points: int, count: int, way: str) -> tuple[np.ndarray, np.ndarra
 
 
 def _codes(vectors: np.ndarray, bits: int) -> np.ndarray:
-    """By random planes: as good as fitted ones where only speed is asked, and recall of the same codes."""
+    """Codes by random planes. Fitted ones would give other codes, but the same speed and recall of codes."""
     planes = np.random.default_rng(3).normal(size=(vectors.shape[1], bits)).astype(np.float32)
     return Projection.codes(vectors @ planes)

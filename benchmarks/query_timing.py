@@ -1,4 +1,4 @@
-"""One kind of search, asked over and over: latency, throughput, scores."""
+"""One kind of search, repeated: latency, throughput, scores."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ from pipeline.config import SearchConfig
 from pipeline.index_quality.recall import count_found
 from pipeline.store.edge import EdgeStore
 
-__all__ = ["SEARCHES", "Asker", "recall"]
+__all__ = ["SEARCHES", "RepeatedSearch", "recall"]
 
 _K = 10
 _SECONDS = 2.0  # of each throughput measurement
@@ -24,8 +24,8 @@ SEARCHES: dict[str, tuple[Literal["cosine", "hamming"], bool]] = {  # name -> me
 }
 
 
-class Asker:
-    """One kind of search over one version."""
+class RepeatedSearch:
+    """One kind of search over one version, called with the number of a query."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class Asker:
         )
 
     def scores(self, count: int) -> list[np.ndarray]:
-        """Scores of the first `count` queries; with rescoring they are those of the originals."""
+        """Scores of the hits of the first `count` queries; with rescoring they are exact."""
         return [np.array([hit.score for hit in self(at)]) for at in range(count)]
 
     def latency(self, count: int) -> dict[str, float]:
-        """p50 and p95 in milliseconds, one query after the other."""
+        """p50 and p95 in milliseconds of queries one after the other."""
         self(0)
         times = []
         for at in range(count):
@@ -65,7 +65,7 @@ class Asker:
         }
 
     def throughput(self, callers: int, seconds: float = _SECONDS) -> float:
-        """Queries a second of so many threads, of which each asks at least once."""
+        """Queries a second of so many threads at once, each of which searches at least once."""
         start = time.perf_counter()
 
         def call(first: int) -> int:
@@ -81,7 +81,7 @@ class Asker:
 
 
 def recall(exact: list[np.ndarray], found: list[np.ndarray]) -> float:
-    """Mean recall@10 by distance."""
+    """Mean recall@10: a hit counts if it is at least as near as the last of the exact ones."""
     return round(
         float(np.mean([count_found(f, e[-1]) / len(e) for e, f in zip(exact, found, strict=True)])), 4
     )

@@ -1,4 +1,4 @@
-"""Figures with the machine, versions and commit that they belong to; tables for people."""
+"""Results of benchmarks: JSON files with the machine, versions and commit, and tables on the screen."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "machine", "print_table", "show", "show_growth", "write_result"]
+__all__ = ["RESULTS", "machine", "print_growth", "print_query_result", "print_table", "write_result"]
 
 RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("numpy", "torch", "onnxruntime", "timm", "ray", "qdrant-client", "qdrant-edge-py")
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory in GB, load when asked, versions of what was measured, and commit."""
+    """Processor, cores, memory in GB, present load, versions of the packages, and commit."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -40,7 +40,7 @@ def write_result(name: str, figures: dict[str, Any], load_before: dict[str, Any]
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Columns as wide as what they hold."""
+    """Prints a table, each column as wide as its widest cell."""
     cells = [list(columns)] + [[str(value) for value in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     print(f"\n{title}")
@@ -73,8 +73,8 @@ def _commit() -> str:
     return run.stdout.strip() or "unknown"
 
 
-def show(result: dict[str, Any]) -> None:
-    """One size and way."""
+def print_query_result(result: dict[str, Any]) -> None:
+    """Prints the tables of one size and way of benchmarks.query."""
     title = f"{result['points']:,} points, {result['way']}"
     if "searches" in result:
         callers = next(iter(result["searches"].values()))["queries_per_second"]
@@ -98,8 +98,8 @@ def show(result: dict[str, Any]) -> None:
     print_table(f"{title}: two fields ANDed, {narrowed['share']:.1%} of the points", columns, rows)
 
 
-def show_growth(results: Sequence[dict[str, Any]]) -> None:
-    """What more points cost, one way after the other."""
+def print_growth(results: Sequence[dict[str, Any]]) -> None:
+    """Prints how time and RAM of benchmarks.query grow with the number of points, by way."""
     rows = []
     for result in sorted(results, key=lambda each: (each["way"], each["points"])):
         row = [result["way"], f"{result['points']:,}", result["write_s"], result["index_s"]]
@@ -121,5 +121,5 @@ def show_growth(results: Sequence[dict[str, Any]]) -> None:
 
 
 def _bytes(result: dict[str, Any]) -> float:
-    """Of RAM a point: codes and links of all its vectors."""
+    """Bytes of RAM a point: codes and links of all its vectors."""
     return sum(value for of in result["bytes_a_point"].values() for value in of.values())

@@ -1,18 +1,18 @@
-"""What a process holds in RAM, and whether a machine has room for so many points."""
+"""The memory of a process, and whether this machine has room for so many points."""
 
 import shutil
 from pathlib import Path
 
 import psutil
 
-__all__ = ["find_chromium", "peak_gb", "resident_mb", "shortage"]
+__all__ = ["peak_gb", "resident_mb", "shortage"]
 
 _OTHER_BYTES = 600  # of a point: payload, ids, codes and links
-_COPIES = 2  # of everything on disk while segments are merged
+_COPIES = 2  # of everything on disk, while segments are merged
 
 
 def resident_mb() -> dict[str, float]:
-    """RSS of this process in MB: `heap` is its own, `files` are mapped, and can be dropped."""
+    """RSS of this process in MB: `heap` is its own; `files` are mapped, and the system may drop them."""
     info = psutil.Process().memory_info()
     files = getattr(info, "shared", 0)  # Linux
     return {"heap": round((info.rss - files) / 1e6, 1), "files": round(files / 1e6, 1)}
@@ -21,7 +21,7 @@ def resident_mb() -> dict[str, float]:
 def peak_gb() -> float:
     """The largest RSS that this process ever had, in GB, mapped files included; 0 where there is no /proc.
 
-    Not `ru_maxrss`, in which a new program begins with what the one that started it had.
+    It is not `ru_maxrss`, which a new program inherits from the one that started it.
     """
     status = Path("/proc/self/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
@@ -42,8 +42,3 @@ def shortage(points: int, dimension: int, code_bits: int, folder: Path) -> str |
                 "free; ask for fewer with --points."
             )
     return None
-
-
-def find_chromium() -> str | None:
-    """Path of Chromium or Chrome on this machine; None where there is none."""
-    return next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)

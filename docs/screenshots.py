@@ -6,11 +6,7 @@ on a narrow screen. Needs requirements-dev.txt and a Chromium.
 
 import argparse
 import io
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,67 +14,38 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.resources import find_chromium
+from benchmarks.demo_in_chromium import WEBGL_FLAGS, find_chromium, running_demo
 
 HERE = Path(__file__).resolve().parent
 MAX_BYTES = 1_500_000
-STEPS_OF_COLOUR = (1, 2, 4, 8)  # of 256
+STEPS_OF_COLOUR = (1, 2, 4, 8)  # of 256 values a channel
 WIDE, NARROW = {"width": 1400, "height": 900}, {"width": 390, "height": 844}
+SETTLED_MS = 1500  # after the last picture was asked for
+EXAMPLE = 0  # an Impressionist landscape of the WikiArt sample
+# Whether all pictures in the window have arrived.
 _LOADED = """() => [...document.images].every(one => {
   const frame = one.getBoundingClientRect();
   const below = frame.top > innerHeight || frame.bottom < 0;
   const beside = frame.left > innerWidth || frame.right < 0;
   return !frame.width || below || beside || one.complete;
 })"""
-SETTLED_MS = 1500  # after the last picture was asked for
-EXAMPLE = 0  # an Impressionist landscape of the WikiArt sample
 
 
 def main() -> int:
-    """Takes them all."""
+    """Takes all pictures."""
     parser = argparse.ArgumentParser(prog="docs.screenshots", description=__doc__)
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--collection", default="WikiArt", help="title of the one that is shown")
     options = parser.parse_args()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "demo.py",
-        "--port",
-        str(port),
-        *(["--home", options.home] if options.home else []),
-    ]
-    demo = subprocess.Popen(command, cwd=HERE.parent)
-    try:
-        url = f"http://127.0.0.1:{port}/"
-        _wait(url, demo)
+    with running_demo(options.home) as (url, _):
         _all(url, options.collection)
-    finally:
-        demo.terminate()
-        demo.wait(120)
     return 0
-
-
-def _wait(url: str, demo: subprocess.Popen[bytes]) -> None:
-    for _ in range(600):
-        if demo.poll() is not None:
-            raise SystemExit("demo.py ended by itself; the lines above say why")
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(1)
-    raise SystemExit(f"{url} does not answer")
 
 
 def _all(url: str, collection: str) -> None:
     chromium = find_chromium()
     with sync_playwright() as playwright:
-        # the map needs WebGL; without a GPU Chromium draws it by SwiftShader, when asked to
-        flags = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        browser = playwright.chromium.launch(executable_path=chromium, args=WEBGL_FLAGS)
 
         def opened(size: Any, scheme: Any) -> Page:
             page = browser.new_context(viewport=size, color_scheme=scheme).new_page()
@@ -145,8 +112,7 @@ STEPS: dict[str, Callable[[Page], None]] = {
 
 
 def _save(page: Page, name: str) -> None:
-    """A PNG below `MAX_BYTES`: in full colour where that is small enough, else with steps between colours
-    that are too small to be seen."""
+    """A PNG of at most `MAX_BYTES`; where full colour needs more, channels are rounded in small steps."""
     page.mouse.move(0, 0)
     page.evaluate("window.scrollTo(0, 0)")
     page.wait_for_function(_LOADED)

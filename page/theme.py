@@ -1,4 +1,7 @@
-"""How the page looks: one accent colour, system fonts, nothing fetched from elsewhere; sheets in static/."""
+"""How the page looks: accent colour, system fonts, and the style sheets and scripts of static/.
+
+Nothing is fetched from other sites.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -6,7 +9,7 @@ from pathlib import Path
 import gradio as gr
 from gradio.themes import Color
 
-__all__ = ["script", "styles"]
+__all__ = ["ACCENT", "CSS", "script", "styles", "theme"]
 
 ACCENT = Color(
     name="simile",
@@ -46,10 +49,10 @@ def theme() -> gr.themes.Base:
         button_primary_background_fill_hover_dark="*primary_500",
         button_primary_text_color="white",
         button_primary_text_color_dark="white",
-        link_text_color_dark="*primary_300",  # of files to download, on a row that is grey
+        link_text_color_dark="*primary_300",  # links to downloads lie on a grey row
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_400",
-        # circles and squares to press stand out at 3:1, as WCAG 2 asks of them
+        # radio buttons and checkboxes have a contrast of 3:1, as WCAG 2 asks
         checkbox_border_color="*neutral_500",
         checkbox_border_color_dark="*neutral_400",
         slider_color="*primary_600",
@@ -59,13 +62,13 @@ def theme() -> gr.themes.Base:
 
 @cache
 def styles() -> str:
-    """All style sheets, in the order of their names."""
+    """All style sheets of static/ as one, in the order of their names."""
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted(_STATIC.glob("*.css")))
 
 
 @cache
 def script(name: str) -> str:
-    """A script as `gr.HTML(js_on_load=...)` takes it: `element`, `trigger`, `props` and `watch` are there."""
+    """A script for `gr.HTML(js_on_load=...)`, which gives it `element`, `trigger`, `props` and `watch`."""
     return (_STATIC / name).read_text(encoding="utf-8")
 
 

@@ -9,20 +9,21 @@ from gradio.utils import get_upload_folder
 
 from pipeline.errors import ImageError
 
-__all__ = ["MAX_BYTES"]
+__all__ = ["MAX_BYTES", "ONLY_UPLOADS", "UploadsOnly", "is_uploaded", "read_upload", "uploaded_path"]
 
+MAX_BYTES = 20_000_000  # of one picture
 ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file"
 
 
 class UploadsOnly(gr.Blocks):
-    """Blocks whose inputs may hold uploaded files and nothing that Gradio would fetch.
+    """Blocks that refuse every input file which is not an upload.
 
-    Gradio downloads any http(s) address that stands where a file's path should, in the input of any
-    component, before the app's code runs. Here such an input is refused first.
+    Where the input of a component holds an http(s) address in place of a file's path, Gradio downloads that
+    address before the app's code runs. Here such an input is refused first.
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Refuses inputs that name a file by anything but its place in the upload folder."""
+        """Refuses inputs that name a file outside of the upload folder."""
         for path in _paths(inputs):
             if not is_uploaded(path):
                 raise gr.Error(ONLY_UPLOADS, print_exception=False)
@@ -35,12 +36,16 @@ def is_uploaded(path: Any) -> bool:
         return False
     try:
         return Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve())
-    except (OSError, ValueError):  # a name with a NUL, too long, or of a drive that is not there
+    except (OSError, ValueError):  # a name with a NUL, too long, or on a drive that does not exist
         return False
 
 
 def uploaded_path(value: Any) -> str:
-    """The path in what Gradio passes for an upload: `{"path": ..., "meta": ...}`."""
+    """The path in what Gradio passes for an upload: `{"path": ..., "meta": ...}`.
+
+    Raises:
+        ImageError: it is no path of an uploaded file.
+    """
     path = value.get("path") if isinstance(value, dict) else getattr(value, "path", None)
     if not is_uploaded(path):
         raise ImageError(ONLY_UPLOADS)
@@ -48,7 +53,11 @@ def uploaded_path(value: Any) -> str:
 
 
 def read_upload(path: str) -> bytes:
-    """The bytes of an uploaded file; uploads are deleted after a day."""
+    """The bytes of an uploaded file.
+
+    Raises:
+        ImageError: it is gone; uploads are deleted after a day.
+    """
     try:
         return Path(path).read_bytes()
     except OSError:
@@ -56,7 +65,7 @@ def read_upload(path: str) -> bytes:
 
 
 def _paths(value: Any) -> Iterator[Any]:
-    """Every `path` of a thing that looks like a file description, at any depth."""
+    """The `path` of every file description, however deep it is nested."""
     if isinstance(value, dict):
         meta = value.get("meta")
         if isinstance(meta, dict) and meta.get("_type") == "gradio.FileData":
@@ -65,6 +74,3 @@ def _paths(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from _paths(item)
-
-
-MAX_BYTES = 20_000_000  # of one picture

@@ -8,7 +8,14 @@ import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
 
-__all__ = ["filesystem", "resolve_home", "store_folder", "unfinished_samples"]
+__all__ = [
+    "cache_folder",
+    "filesystem",
+    "replace_file",
+    "resolve_home",
+    "store_folder",
+    "unfinished_samples",
+]
 
 
 def resolve_home(home: str | None = None) -> str:
@@ -45,6 +52,11 @@ def store_folder(home: str) -> Path:
 def unfinished_samples(home: str) -> Path:
     """A file that is there while the bundled samples are being indexed, and after that was cut short."""
     return Path(home) / "samples.unfinished"
+
+
+def cache_folder() -> Path:
+    """Where exported networks are kept: `SIMILE_CACHE`, else the user's cache directory."""
+    return Path(os.environ.get("SIMILE_CACHE") or platformdirs.user_cache_dir("simile", appauthor=False))
 
 
 def filesystem(location: str) -> tuple[pafs.FileSystem, str]:

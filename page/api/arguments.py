@@ -1,4 +1,4 @@
-"""Values that programs and models send -> what a search takes.
+"""Arguments of the endpoints: what they mean, and how they become a search.
 
 They are strings, numbers and lists of strings only. A nested object could describe a file, and what calls for
 a model over MCP would open a file of that description on this machine.
@@ -6,16 +6,58 @@ a model over MCP would open a file of that description on this machine.
 
 import base64
 import binascii
+import inspect
 import json
+import re
 import uuid
+from collections.abc import Callable
 from typing import Any
 
-from page.results import check
+from page.run_search import check_bounds
 from page.uploads import MAX_BYTES
 from pipeline.errors import ImageError, SimileError
-from pipeline.search import Box, Example, Hit, Settings
+from pipeline.search import Box, Example, Settings
 
-__all__ = ["box_of", "example", "limits", "parsed_filters", "picture_bytes", "plain", "settings_of", "stored"]
+__all__ = [
+    "ARGUMENTS",
+    "described",
+    "parsed_box",
+    "parsed_example",
+    "parsed_filters",
+    "parsed_id",
+    "parsed_limits",
+    "picture_bytes",
+    "settings_of",
+]
+
+# What an argument means in every endpoint that does not say otherwise.
+ARGUMENTS = {
+    "collection": "name of a collection, from the tool `collections`.",
+    "metric": "cosine (finer) or hamming (faster).",
+    "k": "how many pictures, 1 to 100.",
+    "filters": 'JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.',
+    "exact": "compare with every picture instead of the index.",
+    "encoder": "one of the collection's encoders; empty for its default.",
+    "thumbnails": "also return each hit's picture as a data URL, about 10 kB each.",
+    "matches_only": "only pictures as near as the collection's calibrated score of a match.",
+    "fold": "one hit for pictures that are nearly the same.",
+    "diversity": "0 (nearest) to 1 (as unlike each other as can be).",
+    "offset": "how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.",
+    "query": "the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.",
+}
+
+
+def described(function: Callable[..., Any]) -> str:
+    """The docstring of an endpoint, with `ARGUMENTS` for the arguments that it does not describe itself."""
+    text = inspect.getdoc(function) or ""
+    above, returns, below = text.partition("\n\nReturns:")
+    own = set(re.findall(r"^    (\w+): ", above.partition("\nArgs:")[2], re.MULTILINE))
+    missing = [name for name in inspect.signature(function).parameters if name in ARGUMENTS.keys() - own]
+    if not missing:
+        return text
+    start = "" if "\nArgs:" in above else "\n\nArgs:"
+    lines = [f"    {name}: {ARGUMENTS[name]}" for name in missing]
+    return "\n".join([above.rstrip() + start, *lines]) + returns + below
 
 
 def picture_bytes(text: str) -> bytes:
@@ -38,7 +80,7 @@ def picture_bytes(text: str) -> bytes:
         ) from None
 
 
-def stored(point_id: str) -> Example:
+def parsed_id(point_id: str) -> Example:
     """A stored picture by its id."""
     try:
         return Example(id=str(uuid.UUID(point_id)))
@@ -46,16 +88,16 @@ def stored(point_id: str) -> Example:
         raise SimileError(f"{str(point_id)[:60]!r} is no id; take the `id` of an earlier hit") from None
 
 
-def example(text: str) -> Example:
+def parsed_example(text: str) -> Example:
     """A stored picture by its id, or a picture in base64."""
     try:
-        return stored(text)
+        return parsed_id(text)
     except SimileError:
         return Example(picture=picture_bytes(str(text)))
 
 
-def box_of(text: str) -> Box | None:
-    """From a JSON list; None of an empty text."""
+def parsed_box(text: str) -> Box | None:
+    """The box in a JSON list; None of an empty text."""
     try:
         sides = json.loads(text) if text else None
         if sides is None:
@@ -66,8 +108,8 @@ def box_of(text: str) -> Box | None:
     return left, top, right, bottom
 
 
-def limits(text: str) -> dict[str, int] | None:
-    """Field -> how many hits may share a value, from a JSON object."""
+def parsed_limits(text: str) -> dict[str, int] | None:
+    """Field -> how many hits may share a value of it, from a JSON object."""
     parsed = parsed_filters(text)
     if parsed and not all(isinstance(most, int) and not isinstance(most, bool) for most in parsed.values()):
         raise SimileError('at_most must name whole numbers, such as {"artist": 2}')
@@ -83,27 +125,18 @@ def settings_of(
     offset: int = 0,
     **others: Any,
 ) -> Settings:
-    """The search that was asked for; refuses what a program may send and a visitor cannot."""
-    check(metric, k, offset)
+    """The search that was asked for.
+
+    Raises:
+        SimileError: filters that are no JSON, or a value out of bounds.
+    """
+    check_bounds(metric, k, offset)
     wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder or None, **others}
     return Settings(metric, int(k), int(offset), **wanted)  # type: ignore[arg-type]
 
 
-def plain(hit: Hit) -> dict[str, Any]:
-    """A hit as JSON."""
-    return {
-        "id": hit.id,
-        "score": hit.score,
-        "distance": hit.distance,
-        "unusual": hit.unusual,
-        "weak": hit.weak,
-        "payload": hit.payload,
-        "thumbnail": hit.data_url,
-    }
-
-
 def parsed_filters(filters: str | None) -> dict[str, Any] | None:
-    """Filters from their JSON."""
+    """Field -> value or values, from a JSON object; None of an empty one."""
     try:
         parsed = json.loads(filters or "{}")
     except ValueError as error:

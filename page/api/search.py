@@ -1,40 +1,32 @@
-"""What other programs and models call: every action by name, with plain values in and out (see values.py)."""
+"""Searches that programs and models call, with plain values in and out (see arguments.py)."""
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
-from gradio.data_classes import FileData
-
 from page.api.arguments import (
-    box_of,
-    example,
-    limits,
+    parsed_box,
+    parsed_example,
     parsed_filters,
+    parsed_id,
+    parsed_limits,
     picture_bytes,
-    plain,
     settings_of,
-    stored,
 )
-from page.library import Library
-from page.results import FAILED, check
-from page.uploads import read_upload, uploaded_path
-from page.visitors import is_search
+from page.collection_library import CollectionLibrary
+from page.export import as_csv, as_json, ranks
+from page.rate_limit import counts_as_search
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Example, Settings
+from pipeline.search import Collection, Example, Hit, Settings
 
-__all__ = ["UPLOAD_TOOL", "Programs", "search_endpoint"]
+__all__ = ["SearchEndpoints", "hit_as_json"]
 
-UPLOAD_TOOL = "search"  # takes an upload, which a model cannot make: no MCP tool
-_MOST_VALUES = 200
-log = logging.getLogger("simile")
+_MOST_VALUES = 200  # of a field, in one answer
 
 
-class Programs:
-    """Over the collections of one library."""
+class SearchEndpoints:
+    """Over the collections of one library; `arguments.described` completes the docstrings."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
 
     def collections(self) -> dict[str, Any]:
@@ -46,14 +38,13 @@ class Programs:
         """
         return {"collections": [_described(self._library.open(name)) for name in self._library.names()]}
 
-    @is_search
+    @counts_as_search
     def facets(self, collection: str, field: str, filters: str = "{}") -> dict[str, Any]:
         """Count how many pictures of a collection have each value of a field, most frequent first.
 
         Use it to learn which values a filter may have.
 
         Args:
-            collection: name of a collection, from the tool `collections`.
             field: one of the collection's filter fields.
             filters: JSON object that narrows what is counted, such as {"style": ["Impressionism"]}.
         """
@@ -61,7 +52,7 @@ class Programs:
         counts = found.facets(field, parsed_filters(filters), limit=_MOST_VALUES)
         return {"field": field, "values": [{"value": value, "count": count} for value, count in counts]}
 
-    @is_search
+    @counts_as_search
     def search_image(
         self,
         image: str,
@@ -83,26 +74,15 @@ class Programs:
         Args:
             image: the picture's bytes (JPEG, PNG, WebP) as base64, or as a data URL such as
                 data:image/png;base64,... Addresses and paths are refused.
-            collection: name of a collection, from the tool `collections`.
-            metric: cosine (finer) or hamming (faster).
-            k: how many pictures, 1 to 100.
-            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
-            exact: compare with every picture instead of the index.
-            encoder: one of the collection's encoders; empty for its default.
-            thumbnails: also return each hit's picture as a data URL, about 10 kB each.
             box: search with a part of the picture: JSON list of left, top, right and bottom, each a share of
                 the side from 0 to 1, such as [0, 0, 0.5, 1]; empty for the whole.
-            matches_only: only pictures as near as the collection's calibrated score of a match.
-            fold: one hit for pictures that are nearly the same.
-            diversity: 0 (nearest) to 1 (as unlike each other as can be).
-            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
-        picture = Example(picture=picture_bytes(image), box=box_of(box))
+        picture = Example(picture=picture_bytes(image), box=parsed_box(box))
         narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [picture], [], settings, thumbnails)
 
-    @is_search
+    @counts_as_search
     def search_text(
         self,
         text: str,
@@ -117,17 +97,11 @@ class Programs:
 
         Args:
             text: what the pictures show.
-            collection: name of a collection, from the tool `collections`.
-            k: how many pictures, 1 to 100.
-            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
-            encoder: one of the collection's encoders; empty for its default.
-            thumbnails: also return each hit's picture as a data URL, about 10 kB each.
-            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
         settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset)
         return self._found(collection, [Example(text=text)], [], settings, thumbnails)
 
-    @is_search
+    @counts_as_search
     def search_by_id(
         self,
         id: str,
@@ -147,23 +121,12 @@ class Programs:
 
         Args:
             id: the `id` of an earlier hit in the same collection.
-            collection: name of a collection, from the tool `collections`.
-            metric: cosine (finer) or hamming (faster).
-            k: how many pictures, 1 to 100.
-            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
-            exact: compare with every picture instead of the index.
-            encoder: one of the collection's encoders; empty for its default.
-            thumbnails: also return each hit's picture as a data URL, about 10 kB each.
-            matches_only: only pictures as near as the collection's calibrated score of a match.
-            fold: one hit for pictures that are nearly the same.
-            diversity: 0 (nearest) to 1 (as unlike each other as can be).
-            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
         narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
-        return self._found(collection, [stored(id)], [], settings, thumbnails)
+        return self._found(collection, [parsed_id(id)], [], settings, thumbnails)
 
-    @is_search
+    @counts_as_search
     def recommend(
         self,
         likes: list[str],
@@ -183,17 +146,10 @@ class Programs:
 
         Args:
             likes: ids of earlier hits in the same collection, or pictures in base64 or as data URLs.
-            collection: name of a collection, from the tool `collections`.
             dislikes: ids or pictures to stay away from.
-            k: how many pictures, 1 to 100.
-            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
             combine: any (near one of the likes) or average (near all of them).
-            diversity: 0 (nearest) to 1 (as unlike each other as can be).
-            thumbnails: also return each hit's picture as a data URL, about 10 kB each.
             excluded: JSON object of what no hit may have, such as {"artist": ["Claude Monet"]}.
             at_most: JSON object of how many hits may share a value of a field, such as {"artist": 2}.
-            encoder: one of the collection's encoders; empty for its default.
-            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
         """
         settings = settings_of(
             "cosine",
@@ -203,11 +159,42 @@ class Programs:
             combine=combine,
             diversity=float(diversity),
             excluded=parsed_filters(excluded),
-            at_most=limits(at_most),
+            at_most=parsed_limits(at_most),
             offset=offset,
         )
-        liked, disliked = ([example(one) for one in given or []] for given in (likes, dislikes))
+        liked, disliked = ([parsed_example(one) for one in given or []] for given in (likes, dislikes))
         return self._found(collection, liked, disliked, settings, thumbnails)
+
+    @counts_as_search
+    def export(
+        self,
+        query: str,
+        collection: str,
+        format: str = "csv",
+        metric: str = "cosine",
+        k: int = 100,
+        offset: int = 0,
+        filters: str = "{}",
+        encoder: str = "",
+    ) -> dict[str, Any]:
+        """Search with one picture, and return the hits as the text of a CSV table or of JSON, to be saved.
+
+        Args:
+            format: csv or json.
+
+        Returns:
+            `text`, one row a hit with rank, score, distance, id and what is known of the picture; `more`,
+            whether there are hits after these.
+        """
+        if format not in ("csv", "json"):
+            raise SimileError(f"format {str(format)[:40]!r} does not exist; there are: csv, json")
+        settings = settings_of(metric, k, filters, encoder=encoder, offset=offset)
+        found = self._library.open(collection)
+        answer = found.find([parsed_example(query)], settings=settings)
+        rows = ranks(answer.hits, settings.offset + 1)
+        about = {"collection": found.name, "version": found.version, "metric": metric}
+        text = as_csv(answer.hits, rows) if format == "csv" else as_json(answer.hits, rows, about)
+        return {"text": text, "hits": len(rows), "more": answer.more}
 
     def _found(
         self,
@@ -219,11 +206,24 @@ class Programs:
     ) -> dict[str, Any]:
         found = self._library.open(name)
         answer = found.find(likes, dislikes, settings)
-        hits = [plain(hit) for hit in answer.hits]
+        hits = [hit_as_json(hit) for hit in answer.hits]
         if not thumbnails:
             for hit in hits:
                 del hit["thumbnail"]
         return {"hits": hits, "more": answer.more, **answer.times, "collection": found.name}
+
+
+def hit_as_json(hit: Hit) -> dict[str, Any]:
+    """A hit as an endpoint returns it."""
+    return {
+        "id": hit.id,
+        "score": hit.score,
+        "distance": hit.distance,
+        "unusual": hit.unusual,
+        "weak": hit.weak,
+        "payload": hit.payload,
+        "thumbnail": hit.data_url,
+    }
 
 
 def _described(found: Collection) -> dict[str, Any]:
@@ -236,44 +236,3 @@ def _described(found: Collection) -> dict[str, Any]:
         "filters": found.filters,
         "credit": found.credit,
     }
-
-
-def search_endpoint(library: Library) -> Callable[..., dict[str, Any]]:
-    """The function behind `/search`."""
-
-    @is_search
-    def search(
-        image: FileData,
-        collection: str,
-        encoder: str | None = None,
-        metric: str = "cosine",
-        k: int = 10,
-        filters: str = "{}",
-        exact: bool = False,
-        offset: int = 0,
-    ) -> dict[str, Any]:
-        """The pictures of a collection that look like `image` (an upload: `handle_file(path)`).
-
-        `metric` is cosine or hamming, `filters` a JSON object such as {"artist": ["Claude Monet"]}; `offset`
-        of the nearest are left out, to go on after earlier hits.
-        """
-        try:
-            check(metric, k, offset)
-            found = library.open(collection)
-            wanted = {"filters": parsed_filters(filters), "exact": bool(exact), "encoder": encoder}
-            settings = Settings(metric, int(k), int(offset), **wanted)  # type: ignore[arg-type]
-            answer = found.find([Example(picture=read_upload(uploaded_path(image)))], settings=settings)
-        except SimileError as error:
-            raise gr.Error(str(error), print_exception=False) from None
-        except Exception:
-            log.exception("/search failed")
-            raise gr.Error(FAILED, print_exception=False) from None
-        return {
-            "hits": [plain(hit) for hit in answer.hits],
-            **answer.times,
-            "collection": found.name,
-            "encoder": encoder or found.encoders[0],
-            "metric": metric,
-        }
-
-    return search

@@ -11,38 +11,55 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
-from page.state import Query, Source
-from page.text import closeness, rarity, spoken, unusual_words
+from page.shared_state import Query, QueryPicture
 from page.theme import script
+from page.wording import closeness, rarity, readable, unusual_words
+from pipeline.points import RESERVED
 from pipeline.search import Hit
 
 __all__ = [
+    "ACTIONS",
     "Card",
     "action_of",
-    "address_of",
     "card",
+    "card_html",
     "columns_html",
     "grid",
     "grid_html",
     "picture_url",
-    "source_of",
+    "query_picture",
+    "url_of",
 ]
 
+ACTIONS = ("open", "like", "dislike")
+# Takes the rest of a row, so that the cards in it keep their size.
+_FILLER = '<li class="filler" aria-hidden="true"></li>'
+_WEAK = "Weak matches from here on: too many random pairs of this collection are as near"
 _ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
-_TINY = 64  # pixels; smaller pictures are not blown up as far
+_TINY = 64  # pixels; pictures up to this size are enlarged less
 
 
 @dataclass(frozen=True)
 class Card:
-    """Small, because a visitor keeps hundreds: the picture is a file in Gradio's cache, and the payload stays
-    in the collection.
+    """A hit in few bytes, because a visitor keeps hundreds of them.
+
+    Attributes:
+        picture: path of its file in Gradio's cache.
+        label: its classes as people write them.
+        shape: width / height, bounded so that it fits the grid.
+        tiny: so few pixels that it is shown smaller.
+        metric: the one of the search; None for a picture that was not searched for.
+        encoder: the one that found it; None for the collection's default.
+        nearest: number of the query's picture that it is most like.
+
+    The payload stays in the collection; the other fields are those of `pipeline.search.Hit`.
     """
 
     id: str
     collection: str
     picture: str
     label: str
-    shape: float = 1.0  # width / height
+    shape: float = 1.0
     tiny: bool = False
     metric: str | None = None
     score: float = 1.0
@@ -51,12 +68,12 @@ class Card:
     weak: bool = False
     copies: int = 0
     reason: str = ""
-    encoder: str | None = None  # that found it; None: the collection's default
-    nearest: int = 0  # number of the query's picture that it is most like
+    encoder: str | None = None
+    nearest: int = 0
 
     @property
     def closeness(self) -> str:
-        """Score or bits; nothing for a picture that was not searched for."""
+        """Score or bits; empty for a picture that was not searched for."""
         return closeness(self.metric, self.score, self.distance) if self.metric else ""
 
 
@@ -68,39 +85,39 @@ def card(
     encoder: str | None = None,
     nearest: int = 0,
 ) -> Card:
-    """A hit with its picture written where the page may serve it."""
+    """The card of a hit; its picture is written where the page may serve it."""
     ending = _ENDINGS.get(hit.thumbnail_type, "jpg")
     picture = save_bytes_to_cache(hit.thumbnail, f"picture.{ending}", get_upload_folder())
-    about = hit.payload.get("_simile") or {}
+    about = hit.payload.get(RESERVED) or {}
     width, height = about.get("width") or 1, about.get("height") or 1
-    label = " · ".join(spoken(part) for part in hit.label.split(" · ")) if hit.label else ""
+    label = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else ""
     return Card(
-        hit.id,
-        collection,
-        str(picture),
-        label,
-        min(2.4, max(0.5, width / height)),
-        1 < max(width, height) <= _TINY,
-        metric,
-        hit.score,
-        hit.distance,
-        hit.unusual,
-        bool(hit.weak),
-        len(hit.copies),
-        reason,
-        encoder,
-        nearest,
+        id=hit.id,
+        collection=collection,
+        picture=str(picture),
+        label=label,
+        shape=min(2.4, max(0.5, width / height)),
+        tiny=1 < max(width, height) <= _TINY,
+        metric=metric,
+        score=hit.score,
+        distance=hit.distance,
+        unusual=hit.unusual,
+        weak=bool(hit.weak),
+        copies=len(hit.copies),
+        reason=reason,
+        encoder=encoder,
+        nearest=nearest,
     )
 
 
-def source_of(shown: Card) -> Source:
-    """A card as something to search from."""
-    return Source(shown.picture, shown.id, shown.collection, label=shown.label)
+def query_picture(shown: Card) -> QueryPicture:
+    """A card as a picture to search from."""
+    return QueryPicture(shown.picture, shown.id, shown.collection, label=shown.label)
 
 
-def address_of(source: Source) -> str:
-    """What a browser shows of a query's picture."""
-    return source.preview or picture_url(source.picture)
+def url_of(picture: QueryPicture) -> str:
+    """Where a browser finds a picture of the query."""
+    return picture.preview or picture_url(picture.file)
 
 
 def picture_url(path: str) -> str:
@@ -120,22 +137,22 @@ def card_html(
     """One `<li>` of a grid; its buttons say what they do and to which card."""
     spoken_words = [shown.label or "Picture", shown.closeness, unusual_words(shown.unusual), shown.reason]
     words = escape(", ".join(part for part in spoken_words if part), quote=True)
-    source = source_of(shown)
     classes = "card" + (" weak" if shown.weak else "") + (" tiny" if shown.tiny else "")
     opener = (
         f'<button type="button" class="open" data-action="open" data-index="{index}" aria-label="{words}">'
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="" loading="lazy" '
         'decoding="async"></button>'
     )
-    acts = _votes(shown, index, query, source) if votes else ""
+    acts = _votes(shown, index, query) if votes else ""
     below = _caption(shown, tag) if caption else ""
     frame = f'<div class="frame">{opener}{acts}</div>'
     return f'<li class="{classes}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
 
 
-def _votes(shown: Card, index: int, query: Query | None, source: Source) -> str:
-    liked = any(s.same_as(source) for s in query.sources) if query else False
-    disliked = any(s.same_as(source) for s in query.dislikes) if query else False
+def _votes(shown: Card, index: int, query: Query | None) -> str:
+    picture = query_picture(shown)
+    liked = any(one.same_as(picture) for one in query.likes) if query else False
+    disliked = any(one.same_as(picture) for one in query.dislikes) if query else False
     name = escape(shown.label or "this picture", quote=True)
     return (
         '<div class="votes">'
@@ -172,18 +189,12 @@ def _caption(shown: Card, tag: bool) -> str:
 
 
 def _closer_than(unusual: float) -> str:
-    """Short, for the line below a picture; its title is `unusual_words`."""
+    """The short form of `unusual_words`, for the line below a picture."""
     return "closer than any" if unusual >= 1 else f"closer than {rarity(unusual)}"
 
 
-ACTIONS = ("open", "like", "dislike")
-# Takes the rest of a row, so that the cards in it keep their size.
-_FILLER = '<li class="filler" aria-hidden="true"></li>'
-_WEAK = "Weak matches from here on: too many random pairs of this collection are as near"
-
-
 def grid(elem_id: str, *, classes: str = "") -> gr.HTML:
-    """The component; `click` tells what was done to which card: see `action_of`."""
+    """The component; `action_of` reads from its `click` event what was done to which card."""
     return gr.HTML(
         "",
         elem_id=elem_id,
@@ -211,7 +222,13 @@ def grid_html(
     start: int = 0,
     ordered: bool = True,
 ) -> str:
-    """The cards as a list; `ordered`: by score, so that weak ones can be told apart by a line."""
+    """The cards as a list.
+
+    Args:
+        start: index of the first card, where one event handler serves several grids.
+        ordered: the cards are sorted by score, so one line can separate the weak ones from the others;
+            otherwise each weak card carries a tag.
+    """
     if not cards:
         return ""
     items = []

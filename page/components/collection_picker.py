@@ -1,4 +1,4 @@
-"""The one choice that all tabs share: which collection is open. New ones appear while the page is open."""
+"""The choice of the collection, which all tabs share. New collections appear while the page is open."""
 
 import logging
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from page.library import Library
+from page.collection_library import CollectionLibrary
 from pipeline.errors import SimileError
 
 __all__ = ["NOTHING_YET", "connect", "picker"]
@@ -17,13 +17,13 @@ NOTHING_YET = """<section class="empty"><h2>There is no collection yet</h2>
 <p>and this your own pictures, with <code>source:</code> and <code>collection:</code> in the YAML:</p>
 <pre><code>python -m ray_jobs.index my.yaml</code></pre>
 <p>Run it with the same <code>SIMILE_HOME</code> or <code>QDRANT_URL</code> as this page. The page opens by
-itself when a collection is there.</p></section>"""
+itself once there is a collection.</p></section>"""
 
 _REFRESH_SECONDS = 5
 log = logging.getLogger("simile")
 
 
-def picker(library: Library) -> gr.Dropdown:
+def picker(library: CollectionLibrary) -> gr.Dropdown:
     """Titles of the collections that exist now."""
     titles = library.titles()
     return gr.Dropdown(
@@ -38,15 +38,14 @@ def picker(library: Library) -> gr.Dropdown:
 
 
 def _shown(collections: Sequence[object]) -> Any:
-    """Hidden where there is nothing to choose, but on the page, so that others hear of the first one."""
+    """Hidden while there is no collection, but part of the page, so that its `change` event can fire."""
     return True if collections else "hidden"
 
 
 def connect(
-    page: gr.Blocks, library: Library, collection: gr.Dropdown, nothing_yet: gr.HTML, tabs: gr.Tabs
+    page: gr.Blocks, library: CollectionLibrary, collection: gr.Dropdown, nothing_yet: gr.HTML, tabs: gr.Tabs
 ) -> None:
-    """Looks every few seconds which collections there are; `nothing_yet` stands in for `tabs`
-    while there is none."""
+    """Lists the collections every few seconds; while there is none, `nothing_yet` replaces `tabs`."""
     known = gr.State(library.names())
     outputs = [collection, known, nothing_yet, tabs]
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import gradio as gr
 
-from page.library import Library
-from page.text import field_name, spoken
+from page.collection_library import CollectionLibrary
+from page.wording import field_name, readable
 from pipeline.errors import SimileError
 from pipeline.search import Collection
 
 __all__ = [
+    "FIRST_FILTERS",
     "MAX_FILTERS",
     "MOST_VALUES",
     "boxes_of",
@@ -21,15 +22,15 @@ __all__ = [
     "recount",
 ]
 
-MAX_FILTERS = 12  # boxes: each is counted anew when another one changes
-FIRST_FILTERS = 4  # boxes that are seen at once; the others are behind "More filters"
-MOST_VALUES = 1000  # in a box: some 50 kB, sent each time that it is counted
-_MOST_COUNTED = 50_000  # values; a field with more is an identifier and no filter
+MAX_FILTERS = 12  # boxes; each of them is counted anew when another one changes
+FIRST_FILTERS = 4  # boxes that are always visible; the others are behind "More filters"
+MOST_VALUES = 1000  # of a box; some 50 kB, which are sent each time that it is counted
+_MOST_COUNTED = 50_000  # values; a field that has more is an identifier and no filter
 log = logging.getLogger("simile")
 
 
 def filter_boxes() -> tuple[list[gr.Dropdown], gr.Accordion]:
-    """As many as there can be, and what folds all but the first; `boxes_of` fills those that are needed."""
+    """As many boxes as there can be, and the accordion around all but the first; `boxes_of` fills them."""
     boxes = [_box() for _ in range(FIRST_FILTERS)]
     with gr.Accordion("More filters", open=False, visible=False, elem_id="more-filters") as more:
         boxes += [_box() for _ in range(MAX_FILTERS - FIRST_FILTERS)]
@@ -41,14 +42,14 @@ def _box() -> gr.Dropdown:
 
 
 def more_filters(found: Collection | None) -> Any:
-    """An update for what folds the rest; it says where even these are not all fields."""
+    """An update of the accordion; its label says when the collection has more fields than boxes."""
     fields = found.filters if found else []
     rest = f" (the first {MAX_FILTERS} of {len(fields)} fields)" if len(fields) > MAX_FILTERS else ""
     return gr.update(visible=len(fields) > FIRST_FILTERS, label=f"More filters{rest}")
 
 
 def boxes_of(found: Collection, chosen: Mapping[str, list[Any]] | None = None) -> list[Any]:
-    """Updates for `filter_boxes`: fields, values and counts of a collection, and what is chosen in them."""
+    """Updates of the boxes: fields, values and counts of a collection, and the chosen values."""
     boxes = []
     for field in found.filters[:MAX_FILTERS]:
         value = (chosen or {}).get(field, [])
@@ -68,14 +69,16 @@ def chosen_filters(found: Collection, chosen: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def recount(library: Library, changed: int) -> Callable[..., list[Any]]:
-    """A handler for box number `changed`: the counts in the other boxes follow it."""
+def recount(library: CollectionLibrary, changed: int) -> Callable[..., list[Any]]:
+    """A handler for box number `changed`, which counts the values of the other boxes anew."""
 
     def handler(name: str, *chosen: list[str]) -> list[Any]:
         try:
             found = library.open(name)
             return [_recounted(found, place, chosen, changed) for place in range(MAX_FILTERS)]
-        except Exception as error:  # the counts stay as they were; the search beside this one says why
+        except (
+            Exception
+        ) as error:  # the counts stay as they were; the search that runs at the same time shows the error
             if not isinstance(error, SimileError):
                 log.exception("counts failed")
             return [gr.skip()] * MAX_FILTERS
@@ -86,12 +89,12 @@ def recount(library: Library, changed: int) -> Callable[..., list[Any]]:
 def _choices(
     found: Collection, field: str, filters: dict[str, Any], keep: Sequence[str] = ()
 ) -> tuple[list[tuple[str, str]], str | None]:
-    """Values with their counts, those of `keep` always, and a word where there are more than are listed."""
+    """Values with their counts, always those of `keep`; and a remark if there are too many to list."""
     others = {name: values for name, values in filters.items() if name != field}
     counts = dict(found.facets(field, filters=others or None, limit=_MOST_COUNTED))
     listed = dict(list(counts.items())[:MOST_VALUES])
     listed |= {value: counts.get(value, 0) for value in keep}
-    choices = [(f"{spoken(value)} ({count:,})", value) for value, count in listed.items()]
+    choices = [(f"{readable(value)} ({count:,})", value) for value, count in listed.items()]
     cut = f"{MOST_VALUES:,} of {len(counts):,} values, most frequent first"
     return choices, cut if len(counts) > MOST_VALUES else None
 

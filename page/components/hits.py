@@ -8,27 +8,47 @@ from typing import Any
 
 import gradio as gr
 
-from page.components.cards import Card, action_of, grid, picture_url, source_of
-from page.library import Library
-from page.state import SEARCH, WHY, Pair, Query, Shared
-from page.text import Verbatim, credit, fields, sentence, unusual_words
+from page.collection_library import CollectionLibrary
+from page.components.cards import Card, action_of, grid, picture_url, query_picture
+from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
+from page.shared_state import SEARCH, WHY, Pair, Query, Shared
 from page.theme import script
+from page.wording import Verbatim, credit, field_list, sentence, unusual_words
 from pipeline.errors import SimileError
+from pipeline.points import RESERVED
 
-__all__ = ["HitsView", "hits_view", "step_of", "viewer", "viewer_action", "viewer_html", "voted"]
+__all__ = ["HitsView", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+ACTIONS = ("from", "like", "dislike", "why", "next", "previous")
+_BUTTONS = {
+    "from": ("Search from this", "primary"),
+    "like": ("♥ More like this", ""),
+    "dislike": ("✕ Less like this", ""),
+    "why": ("Why?", ""),
+}
 log = logging.getLogger("simile")
 
 
-def viewer(elem_id: str) -> gr.HTML:
-    """The component; its value is the inside of a dialog, empty when that is closed."""
-    return gr.HTML("", elem_id=elem_id, html_template="<i hidden></i>", js_on_load=script("viewer.js"))
+@dataclass(frozen=True)
+class _Update:
+    """What a click on a card or on a button of the dialog changes."""
+
+    viewer: Any = UNCHANGED
+    selected: Any = UNCHANGED
+    query: Any = UNCHANGED
+    request: Any = UNCHANGED
+    pair: Any = UNCHANGED
+    tabs: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
 class HitsView:
-    """A grid, the cards behind it, and the larger view of one of them."""
+    """A grid, the cards behind it, and the larger view of one of them.
+
+    Attributes:
+        viewer: its value is the inside of a dialog; empty when that is closed.
+        selected: number of the card in the dialog.
+    """
 
     grid: gr.HTML
     cards: gr.State
@@ -36,68 +56,74 @@ class HitsView:
     selected: gr.State
 
     def connect(self, shared: Shared, query: gr.State, *, votes: bool = True) -> None:
-        """`query` takes likes and dislikes."""
+        """Connects the buttons; likes and dislikes change `query`."""
         actions = ["from", *(["like", "dislike"] if votes else []), "why"]
 
-        def clicked(cards: list[Card], asked: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
+        def clicked(cards: list[Card], asked: Query | None, event: gr.EventData) -> _Update:
             done = action_of(event, cards)
             if done is None:
-                return gr.skip(), gr.skip(), gr.skip()
+                return _Update()
             what, index = done
             if what != "open":
-                return gr.skip(), gr.skip(), voted(asked, cards[index], what) if votes else gr.skip()
-            return _inside(shared, cards, index, _possible(actions, asked)), index, gr.skip()
+                return _Update(query=voted(asked, cards[index], what)) if votes else _Update()
+            return _Update(viewer=_inside(shared, cards, index, _possible(actions, asked)), selected=index)
 
-        def acted(
-            cards: list[Card],
-            index: int | None,
-            asked: Query | None,
-            event: gr.EventData,
-        ) -> tuple[Any, ...]:
-            nothing = (gr.skip(),) * 6
+        def acted(cards: list[Card], index: int | None, asked: Query | None, event: gr.EventData) -> _Update:
             action = viewer_action(event)
             if action is None or index is None or not 0 <= index < len(cards):
-                return nothing
+                return _Update()
             shown = cards[index]
             if action in ("next", "previous"):
                 step = step_of(action, index, len(cards))
-                return _inside(shared, cards, step, _possible(actions, asked)), step, *nothing[2:]
+                return _Update(viewer=_inside(shared, cards, step, _possible(actions, asked)), selected=step)
             if action in ("like", "dislike"):
-                return "", gr.skip(), voted(asked, shown, action), *nothing[3:]
+                return _Update(viewer="", query=voted(asked, shown, action))
             if action == "from":
-                request = Query((source_of(shown),))
-                return "", gr.skip(), gr.skip(), request, gr.skip(), gr.Tabs(selected=SEARCH)
-            if not asked or not asked.sources:
-                return nothing
-            nearest = asked.sources[min(shown.nearest, len(asked.sources) - 1)]
-            pair = Pair(nearest, source_of(shown), shown.encoder, asked.sources)
-            return "", gr.skip(), gr.skip(), gr.skip(), pair, gr.Tabs(selected=WHY)
+                request = Query((query_picture(shown),))
+                return _Update(viewer="", request=request, tabs=gr.Tabs(selected=SEARCH))
+            if not asked or not asked.likes:
+                return _Update()
+            nearest = asked.likes[min(shown.nearest, len(asked.likes) - 1)]
+            pair = Pair(nearest, query_picture(shown), shown.encoder, asked.likes)
+            return _Update(viewer="", pair=pair, tabs=gr.Tabs(selected=WHY))
 
-        self.grid.click(clicked, [self.cards, query], [self.viewer, self.selected, query], **_QUIET)
-        self.viewer.click(
-            acted,
-            [self.cards, self.selected, query],
-            [self.viewer, self.selected, query, shared.request, shared.pair, shared.tabs],
-            **_QUIET,
-        )
+        changed: dict[str, Any] = {"viewer": self.viewer, "selected": self.selected, "query": query}
+        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **QUIET)
+        changed |= {"request": shared.request, "pair": shared.pair, "tabs": shared.tabs}
+        self.viewer.click(**named_outputs(acted, changed), inputs=[self.cards, self.selected, query], **QUIET)
 
 
 def hits_view(name: str, classes: str = "") -> HitsView:
     """The components, with ids that begin with `name`."""
-    return HitsView(grid(f"{name}-hits", classes=classes), gr.State([]), viewer(f"{name}-viewer"), gr.State())
+    viewer = gr.HTML(
+        "", elem_id=f"{name}-viewer", html_template="<i hidden></i>", js_on_load=script("viewer.js")
+    )
+    return HitsView(grid(f"{name}-hits", classes=classes), gr.State([]), viewer, gr.State())
 
 
 def voted(query: Query | None, shown: Card, what: str) -> Query:
     """The query after a like or dislike; the same vote again takes it back."""
-    query, source = query or Query(), source_of(shown)
-    held = query.sources if what == "like" else query.dislikes
-    if any(other.same_as(source) for other in held):
-        return query.without(source)
-    return query.liking(source) if what == "like" else query.disliking(source)
+    query, picture = query or Query(), query_picture(shown)
+    held = query.likes if what == "like" else query.dislikes
+    if any(other.same_as(picture) for other in held):
+        return query.without(picture)
+    return query.liking(picture) if what == "like" else query.disliking(picture)
+
+
+def viewer_action(event: gr.EventData) -> str | None:
+    """The button of the dialog that was pressed; None for anything that the dialog does not send."""
+    data = event._data if isinstance(event._data, dict) else {}
+    return data.get("action") if data.get("action") in ACTIONS else None
+
+
+def step_of(action: str, index: int, count: int) -> int:
+    """The index after `next` or `previous`; the ends stay where they are."""
+    return max(0, min(count - 1, index + {"next": 1, "previous": -1}.get(action, 0)))
 
 
 def _possible(actions: list[str], asked: Query | None) -> list[str]:
-    return [action for action in actions if action != "why" or (asked and asked.sources)]
+    """Without a picture in the query there is nothing to compare a hit with."""
+    return [action for action in actions if action != "why" or (asked and asked.likes)]
 
 
 def _inside(shared: Shared, cards: list[Card], index: int, actions: list[str]) -> Any:
@@ -108,35 +134,15 @@ def _inside(shared: Shared, cards: list[Card], index: int, actions: list[str]) -
     except Exception:
         log.exception("a hit cannot be shown")
         gr.Warning("This picture cannot be shown now.")
-    return gr.skip()
+    return UNCHANGED
 
 
-ACTIONS = ("from", "like", "dislike", "why", "next", "previous")
-_BUTTONS = {
-    "from": ("Search from this", "primary"),
-    "like": ("♥ More like this", ""),
-    "dislike": ("✕ Less like this", ""),
-    "why": ("Why?", ""),
-}
-
-
-def viewer_action(event: gr.EventData) -> str | None:
-    """What was asked for in the dialog."""
-    data = event._data if isinstance(event._data, dict) else {}
-    return data.get("action") if data.get("action") in ACTIONS else None
-
-
-def step_of(action: str, index: int, count: int) -> int:
-    """The index after `next` or `previous`; the ends stay where they are."""
-    return max(0, min(count - 1, index + {"next": 1, "previous": -1}.get(action, 0)))
-
-
-def viewer_html(library: Library, cards: Sequence[Card], index: int, actions: Sequence[str]) -> str:
-    """The dialog for card number `index`."""
+def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, actions: Sequence[str]) -> str:
+    """The inside of the dialog for card number `index`."""
     shown = cards[index]
     found = library.open(shown.collection)
     hit = found.get(shown.id)
-    about = hit.payload.get("_simile") or {}
+    about = hit.payload.get(RESERVED) or {}
     rows = [("Closeness", shown.closeness)] if shown.closeness else []
     if shown.unusual is not None:
         rows.append(("How rare", sentence(unusual_words(shown.unusual))))
@@ -150,7 +156,7 @@ def viewer_html(library: Library, cards: Sequence[Card], index: int, actions: Se
     title = escape(shown.label or found.title, quote=True)
     return (
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}">'
-        f'<div class="facts"><h3>{title}</h3>{reason}{fields(rows)}'
+        f'<div class="facts"><h3>{title}</h3>{reason}{field_list(rows)}'
         f"{credit(about.get('credit') or found.credit)}"
         f'<div class="buttons">{"".join(_button(action) for action in actions)}</div></div>'
         + _step("previous", "Previous picture", "‹", index == 0)

@@ -1,25 +1,25 @@
-"""The map of a collection as files that a browser fetches: binary, and from the server's own data only."""
+"""The map of a collection as the binary files that a browser fetches."""
 
 import hashlib
 import struct
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from page.components.cards import picture_url
-from page.text import field_name, spoken
+from page.wording import field_name, readable
 from pipeline.map import Map, sheet_name
 from pipeline.map.map_file import MAP, read_map
 from pipeline.search import Collection
 
-__all__ = ["MapFiles", "OpenMap"]
+__all__ = ["MapFiles", "OpenMap", "pack"]
 
 _LIBRARY = Path(__file__).parents[1] / "static" / "vendor" / "regl-scatterplot.min.js"
 _KEPT = 8  # maps in memory; one of 50,000 points takes 10 MB
@@ -30,7 +30,7 @@ class OpenMap:
     """A map that visitors look at.
 
     Attributes:
-        key: hash of the map; what the browser says belongs to it only where it names the same.
+        key: hash of the map. The browser sends it back, because another map may have been made since.
         collection: its name.
         map: places, ids and labels.
         facts: JSON for the browser, with the addresses of the files.
@@ -48,10 +48,10 @@ class OpenMap:
 
 
 class MapFiles:
-    """Maps that were opened, by key. Reading one again costs a hash of its file."""
+    """The maps that were opened last, by key. Asking for an open one costs a hash of its file."""
 
     def __init__(self) -> None:
-        self._open: OrderedDict[str, OpenMap] = OrderedDict()
+        self._open: LRUCache[str, OpenMap] = LRUCache(_KEPT)
         self._lock = threading.Lock()
 
     def of(self, found: Collection) -> OpenMap | None:
@@ -63,9 +63,6 @@ class MapFiles:
         with self._lock:
             if key not in self._open:
                 self._open[key] = _prepared(found, key, read_map(data))
-                while len(self._open) > _KEPT:
-                    self._open.popitem(last=False)
-            self._open.move_to_end(key)
             return self._open[key]
 
     def get(self, key: Any) -> OpenMap | None:
@@ -90,7 +87,7 @@ def _prepared(found: Collection, key: str, made: Map) -> OpenMap:
             {
                 "name": name,
                 "title": field_name(name),
-                "names": [spoken(name) for name in of.names],
+                "names": [readable(name) for name in of.names],
                 "counts": np.bincount(of.values, minlength=len(of.names)).tolist(),
             }
             for name, of in made.labels.items()
@@ -100,13 +97,16 @@ def _prepared(found: Collection, key: str, made: Map) -> OpenMap:
 
 
 def _kept(data: bytes, name: str) -> str:
-    """Written where the page may serve it; its address."""
+    """Writes a file where the page may serve it; returns its address."""
     return picture_url(str(save_bytes_to_cache(data, name, get_upload_folder())))
 
 
 def pack(made: Map) -> bytes:
-    """Little-endian: uint32 N, S, F; int32 tile of N points, int32 point of S samples; uint16 x and y of N
-    points, 0 to 65,535 for −1 to 1; uint16 label of N points, F times."""
+    """The map as one little-endian file, which map.js reads.
+
+    uint32 N, S, F (points, samples, fields); int32 tile of N points; int32 point of S samples; uint16 x and y
+    of N points, where 0 to 65,535 stand for −1 to 1; and for each of the F fields uint16 label of N points.
+    """
     head = struct.pack("<3I", len(made.ids), len(made.sample), len(made.labels))
     places = np.round((made.positions.T + 1) / 2 * 65535).clip(0, 65535).astype("<u2")
     labels = b"".join(of.values.astype("<u2").tobytes() for of in made.labels.values())

@@ -1,4 +1,4 @@
-"""What is searched from: a place to drop pictures, the pictures gathered so far, and a box over the first."""
+"""The query of a visitor: a place to drop pictures, those gathered so far, and a box over the first one."""
 
 import math
 from collections.abc import Sequence
@@ -8,22 +8,21 @@ from typing import Any
 
 import gradio as gr
 
-from page.components.cards import address_of
-from page.state import Query, Source
-from page.text import note, told_apart
+from page.components.cards import url_of
+from page.components.event_wiring import QUIET
+from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.uploads import read_upload, uploaded_path
+from page.wording import note, numbered_names
 from pipeline.errors import SimileError
 from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
 
 __all__ = ["QueryPanel", "query_html", "query_panel"]
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-
 
 @dataclass(frozen=True)
 class QueryPanel:
-    """The components; `query` is the state that they show and change."""
+    """The components; they show the state `query` and change it."""
 
     query: gr.State
     adding: gr.State
@@ -31,18 +30,18 @@ class QueryPanel:
     view: gr.HTML
 
     def connect(self, status: gr.HTML) -> None:
-        """Uploads and buttons change `query`; whatever changes it shows here. Problems go to `status`."""
-        # preprocess=False: Gradio would open the file itself, and not say what is wrong with a broken one
+        """Uploads and buttons change `query`, and each change of it is shown. Problems go to `status`."""
+        # preprocess=False, because Gradio would open the file itself and not say what is wrong with it.
         self.drop.input(
             take_upload,
             [self.drop, self.query, self.adding],
             [self.query, status, self.drop],
             preprocess=False,
             trigger_mode="always_last",
-            **_QUIET,
+            **QUIET,
         )
-        self.view.click(act, self.query, [self.query, self.adding, self.drop], **_QUIET)
-        self.query.change(shown, self.query, [self.view, self.drop, self.adding], **_QUIET)
+        self.view.click(act, self.query, [self.query, self.adding, self.drop], **QUIET)
+        self.query.change(shown, self.query, [self.view, self.drop, self.adding], **QUIET)
 
 
 def query_panel(query: gr.State, name: str, label: str = "Your picture") -> QueryPanel:
@@ -68,7 +67,10 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
 
 
 def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any, Any]:
-    """An upload becomes the query or joins it; a file that is no picture becomes one sentence."""
+    """(query, status, dropped file) after an upload: it becomes the query, or is added to it if `adding`.
+
+    A file that is no picture changes only the status line, to one sentence.
+    """
     if sent is None:
         return gr.skip(), gr.skip(), gr.skip()
     try:
@@ -78,12 +80,12 @@ def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any,
         preview = None if shown_by_browsers(data) else data_url(*thumbnail(image))
     except SimileError as error:
         return gr.skip(), note(str(error), problem=True), None
-    source = Source(path, label="your picture", preview=preview)
-    return (query or Query()).liking(source) if adding else Query((source,)), gr.skip(), None
+    own = QueryPicture(path, label="your picture", preview=preview)
+    return (query or Query()).liking(own) if adding else Query((own,)), gr.skip(), None
 
 
 def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
-    """A button of the panel, or a box: the query, whether the next upload is added, and the place for it."""
+    """(query, whether the next upload is added, place for uploads) after a button or a drawn box."""
     data = event._data if isinstance(event._data, dict) else {}
     action, query = data.get("action"), query or Query()
     if action == "add":
@@ -92,23 +94,23 @@ def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
         return Query(), False, gr.skip()
     if action == "wordless":
         return replace(query, text=""), False, gr.skip()
-    every = [*query.sources, *query.dislikes]
+    every = [*query.likes, *query.dislikes]
     index = data.get("index")
     if action in ("remove", "front") and isinstance(index, int) and 0 <= index < len(every):
         chosen = every[index]
         rest = query.without(chosen)
-        changed = rest if action == "remove" else replace(rest, sources=(chosen, *rest.sources))
+        changed = rest if action == "remove" else replace(rest, likes=(chosen, *rest.likes))
         return changed, False, gr.skip()
-    if action in ("box", "whole") and query.sources:
+    if action in ("box", "whole") and query.likes:
         box = _box(data.get("box")) if action == "box" else None
         if action == "whole" or box:
-            first = replace(query.sources[0], box=box)
-            return replace(query, sources=(first, *query.sources[1:])), False, gr.skip()
+            first = replace(query.likes[0], box=box)
+            return replace(query, likes=(first, *query.likes[1:])), False, gr.skip()
     return gr.skip(), gr.skip(), gr.skip()
 
 
 def _box(given: Any) -> tuple[float, float, float, float] | None:
-    """Four shares as the browser sent them, or None for anything else."""
+    """The box that the browser sent, cut to the picture; None for anything that is no box."""
     if not isinstance(given, list) or len(given) != 4:
         return None
     if any(isinstance(v, bool) or not isinstance(v, int | float) or not math.isfinite(v) for v in given):
@@ -118,15 +120,18 @@ def _box(given: Any) -> tuple[float, float, float, float] | None:
 
 
 def shown(query: Query | None) -> tuple[str, Any, bool]:
-    """The panel for a query, and the place to drop pictures, which hides once there is one."""
+    """(panel, place for uploads, whether the next upload is added) for a query.
+
+    The place for uploads is hidden once there is a picture.
+    """
     return query_html(query), gr.update(visible=not query, value=None), False
 
 
 def query_html(query: Query | None, *, fixed: bool = False) -> str:
-    """The pictures and words of a query; `fixed`: to look at only."""
+    """The pictures and words of a query; with `fixed` they cannot be changed."""
     if not query:
         return ""
-    likes, dislikes = _labelled(query.sources), _labelled(query.dislikes)
+    likes, dislikes = _labelled(query.likes), _labelled(query.dislikes)
     first = _first(*likes[0], fixed) if likes else ""
     liked = _chips(likes[1:], 1, "Also like", "like", fixed)
     disliked = _chips(dislikes, len(likes), "Not like", "dislike", fixed)
@@ -134,10 +139,10 @@ def query_html(query: Query | None, *, fixed: bool = False) -> str:
     return f'<div class="query">{first}{_words(query.text, fixed)}{liked}{disliked}{buttons}</div>'
 
 
-def _labelled(sources: Sequence[Source]) -> list[tuple[Source, str]]:
-    """Pictures with what they are called, escaped; no two of them alike."""
-    labels = told_apart([source.label or "picture" for source in sources])
-    return [(source, escape(label, quote=True)) for source, label in zip(sources, labels, strict=True)]
+def _labelled(pictures: Sequence[QueryPicture]) -> list[tuple[QueryPicture, str]]:
+    """Pictures with their names, escaped; pictures of one name are numbered."""
+    labels = numbered_names([picture.label or "picture" for picture in pictures])
+    return [(picture, escape(label, quote=True)) for picture, label in zip(pictures, labels, strict=True)]
 
 
 def _words(text: str, fixed: bool) -> str:
@@ -154,10 +159,10 @@ def _away(action: str, index: int, what: str) -> str:
     )
 
 
-def _first(source: Source, label: str, fixed: bool) -> str:
-    address = escape(address_of(source), quote=True)
+def _first(picture: QueryPicture, label: str, fixed: bool) -> str:
+    address = escape(url_of(picture), quote=True)
     image = f'<img src="{address}" alt="Searched from: {label}" draggable="false">'
-    box = source.box
+    box = picture.box
     style = (
         f"left:{box[0]:.2%};top:{box[1]:.2%};width:{box[2] - box[0]:.2%};height:{box[3] - box[1]:.2%}"
         if box
@@ -181,15 +186,15 @@ def _first(source: Source, label: str, fixed: bool) -> str:
     return f'<div class="crop-frame">{area}{away}</div><div class="below">{below}</div>'
 
 
-def _chips(labelled: list[tuple[Source, str]], start: int, title: str, kind: str, fixed: bool) -> str:
+def _chips(labelled: list[tuple[QueryPicture, str]], start: int, title: str, kind: str, fixed: bool) -> str:
     if not labelled:
         return ""
-    items = "".join(_chip(source, label, start + i, fixed) for i, (source, label) in enumerate(labelled))
+    items = "".join(_chip(picture, label, start + i, fixed) for i, (picture, label) in enumerate(labelled))
     return f'<div class="chips {kind}"><h4>{title}</h4><ul>{items}</ul></div>'
 
 
-def _chip(source: Source, label: str, index: int, fixed: bool) -> str:
-    image = f'<img src="{escape(address_of(source), quote=True)}" alt="{label}" title="{label}">'
+def _chip(picture: QueryPicture, label: str, index: int, fixed: bool) -> str:
+    image = f'<img src="{escape(url_of(picture), quote=True)}" alt="{label}" title="{label}">'
     if fixed:
         return f"<li>{image}</li>"
     return f"<li>{image}{_away('remove', index, label)}</li>"

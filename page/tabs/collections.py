@@ -1,4 +1,4 @@
-"""Collections: what can be searched, where it came from, how it was made and how well it does."""
+"""Collections: what can be searched, where it came from, how it was made and how good its index is."""
 
 import logging
 from html import escape
@@ -9,10 +9,11 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
+from page.collection_library import CollectionLibrary
 from page.components.cards import picture_url
-from page.library import Library
-from page.state import Shared
-from page.text import Verbatim, credit, fields, note
+from page.components.event_wiring import QUIET
+from page.shared_state import Shared
+from page.wording import Verbatim, credit, field_list, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.search import Collection
@@ -21,7 +22,6 @@ from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
 
 __all__ = ["build"]
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 _LOOK_EVERY = 3  # seconds, while the tab is open
 _REPORT = "report.html"
 _SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -29,7 +29,7 @@ log = logging.getLogger("simile")
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
-    """One part a collection; looks again every few seconds while the tab is open."""
+    """One article for each collection; it is refreshed every few seconds while the tab is open."""
     overview = gr.HTML("", elem_id="collections", apply_default_css=False)
     seen = gr.State()
     timer = gr.Timer(_LOOK_EVERY, active=False)
@@ -44,27 +44,27 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             log.exception("collections cannot be shown")
             return note("The collections cannot be shown now.", problem=True), None
 
-    tab.select(lambda: gr.Timer(active=True), None, timer, **_QUIET)
-    tab.select(look, seen, [overview, seen], **_QUIET)
-    timer.tick(look, seen, [overview, seen], queue=False, **_QUIET)
+    tab.select(lambda: gr.Timer(active=True), None, timer, **QUIET)
+    tab.select(look, seen, [overview, seen], **QUIET)
+    timer.tick(look, seen, [overview, seen], queue=False, **QUIET)
 
 
-def _state(library: Library) -> str:
-    """Changes when a version goes live or is begun, and as the job that makes it goes on."""
+def _state(library: CollectionLibrary) -> str:
+    """A text that changes when a version is begun or goes live, and with the progress of its job."""
     jobs = {name: _job(record) for name, record in library.jobs().items()}
     return repr((jobs, [(name, _live(library, name)) for name in library.names()]))
 
 
-def _live(library: Library, name: str) -> tuple[str | None, ...]:
+def _live(library: CollectionLibrary, name: str) -> tuple[str | None, ...]:
     try:
         found = library.open(name)
         return found.version, found.unfinished
-    except Exception as error:  # its card says so, and the others are as usual
+    except Exception as error:  # its article says so; the others are shown as usual
         return "unreadable", str(error)
 
 
-def overview_html(library: Library) -> str:
-    """All collections, those first that a job makes for the first time."""
+def overview_html(library: CollectionLibrary) -> str:
+    """All collections; first those whose first version is still being made."""
     jobs, names = library.jobs(), library.names()
     parts = [_new(name, job) for name, job in jobs.items() if name not in names]
     parts += [_part(library, name, jobs.get(name)) for name in names]
@@ -76,14 +76,14 @@ def _new(name: str, job: JobRecord) -> str:
     return f'<article class="collection">{title}{_job(job)}</article>'
 
 
-def _part(library: Library, name: str, job: JobRecord | None) -> str:
+def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
     try:
         found = library.open(name)
         manifest = found.manifest
         return (
             f'<article class="collection"><h3>{escape(found.title)} <small>{found.count:,} pictures</small>'
             "</h3>"
-            f"{_building(found, job)}{fields(_rows(found, manifest))}{_encoders(manifest)}"
+            f"{_building(found, job)}{field_list(_rows(found, manifest))}{_encoders(manifest)}"
             f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"
         )
     except Exception as error:
@@ -95,7 +95,7 @@ def _part(library: Library, name: str, job: JobRecord | None) -> str:
 
 
 def _building(found: Collection, job: JobRecord | None) -> str:
-    """The job if its home is ours, else that a version newer than the live one exists."""
+    """The job, if it runs in this home; else a note where there is a version newer than the live one."""
     if job:
         return _job(job)
     begun = found.unfinished
@@ -103,7 +103,7 @@ def _building(found: Collection, job: JobRecord | None) -> str:
 
 
 def _job(job: JobRecord) -> str:
-    """Stage and how far, with a bar; or that it stopped there and what to do."""
+    """The stage of a job with a progress bar; of a job that has stopped, where and how to go on."""
     so_far = f"{job.stage}, {job.done:,} of {job.total:,}" if job.total else job.stage
     if not job.alive:
         return note(f"An index job stopped ({so_far}). The same command, given again, goes on from there.")
@@ -141,7 +141,7 @@ def _codes(manifest: Manifest) -> str:
 
 
 def _source(found: Collection, source: str) -> str:
-    """A Hub id or the name of a folder; the samples that come with Simile in words."""
+    """A Hub id or the name of a folder; bundled samples are named as such."""
     bundled = source and Path(source).resolve().parent == _SAMPLES
     return f"the bundled samples of {found.title}" if bundled else public_name(source)
 
@@ -177,7 +177,7 @@ def _encoder(entry: EncoderEntry) -> str:
 
 
 def _measured(measured: IndexCheck | None) -> tuple[str, str]:
-    """Recall against exact search, and RAM, as the job's check found them."""
+    """Recall against exact search, and RAM, as the index job measured them."""
     if measured is None or not (measured.cosine and measured.hamming and measured.bytes):
         return "not measured", "not measured"
     recall = f"cosine {measured.cosine.recall:.3f} · Hamming {measured.hamming.recall:.3f}"
@@ -193,7 +193,7 @@ def _rejects(manifest: Manifest) -> str:
 
 
 def _report(found: Collection) -> str:
-    """The evaluation report, in a frame that may run nothing and fetch nothing, and to be downloaded."""
+    """The evaluation report: a link to download it, and a frame that may neither run nor fetch anything."""
     data = found.attachment(_REPORT)
     if data is None:
         command = f"<code>python -m ray_jobs.report {escape(found.name)}</code>"

@@ -2,40 +2,54 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
 
+from page.collection_library import CollectionLibrary
 from page.components.cards import Card, columns_html
+from page.components.event_wiring import QUIET, named_inputs, named_outputs
 from page.components.hits import hits_view
 from page.components.query_panel import query_html
-from page.library import Library
-from page.results import FAILED, find, shared_share
-from page.state import Query, Searched, Shared
-from page.text import field_name, milliseconds, note, spoken
-from page.visitors import is_search
+from page.rate_limit import counts_as_search
+from page.run_search import FAILED, run_search, shared_share
+from page.shared_state import Query, Searched, Shared
+from page.wording import field_name, milliseconds, note, readable
 from pipeline.errors import SimileError
-from pipeline.search import Settings
+from pipeline.search import Metric, Settings
 
-__all__ = ["build"]
+__all__ = ["HINT", "CompareHandlers", "CompareUpdate", "Way", "build"]
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_HITS = 24
 HINT = "Search for something first; the same query is then shown here in two ways."
+_HITS = 24
 _METRICS = [("Cosine", "cosine"), ("Hamming", "hamming")]
 log = logging.getLogger("simile")
 
 
 @dataclass(frozen=True)
-class _Side:
-    encoder: gr.Dropdown
-    metric: gr.Radio
-    exact: gr.Checkbox
+class Way:
+    """One of the two ways to search. Each field is the value of the control of that name."""
 
-    @property
-    def parts(self) -> list[Any]:
-        return [self.encoder, self.metric, self.exact]
+    encoder: str | None = None
+    metric: Metric = "cosine"
+    exact: bool = False
+
+    @classmethod
+    def two_of(cls, values: Sequence[Any]) -> list["Way"]:
+        """Left and right, from the values of the controls of both."""
+        half = len(values) // 2
+        return [cls(*values[:half]), cls(*values[half:])]
+
+
+@dataclass(frozen=True)
+class CompareUpdate:
+    """What a comparison changes."""
+
+    status: Any
+    grid: str = ""
+    cards: list[Card] = field(default_factory=list)
+    query: str = ""
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
@@ -43,44 +57,47 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             query = gr.HTML("", elem_id="compare-query", elem_classes=["query-host"], apply_default_css=False)
-            sides = [_side("Left", "cosine"), _side("Right", "hamming")]
+            sides = [_controls("Left", "cosine"), _controls("Right", "hamming")]
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             status = gr.HTML(note(HINT), elem_id="compare-status")
             hits = hits_view("compare")
-    do = _Handlers(shared.library)
-    parts = [part for side in sides for part in side.parts]
+    do = CompareHandlers(shared.library)
+    controls = [control for side in sides for control in named_inputs(Way, side)]
+    shown = {"status": status, "grid": hits.grid, "cards": hits.cards, "query": query}
     compare: dict[str, Any] = {
-        "fn": do.compare,
-        "inputs": [shared.query, shared.searched, shared.collection, *parts],
-        "outputs": [status, hits.grid, hits.cards, query],
+        **named_outputs(do.compare, shown),
+        "inputs": [shared.query, shared.searched, shared.collection, *controls],
         "trigger_mode": "always_last",
-        **_QUIET,
+        **QUIET,
     }
     tab.select(**compare)
-    gr.on([part.input for part in parts], **compare)
+    gr.on([control.input for control in controls], **compare)
     encoders: dict[str, Any] = {
         "fn": do.encoders,
         "inputs": shared.collection,
-        "outputs": [side.encoder for side in sides],
-        **_QUIET,
+        "outputs": [side["encoder"] for side in sides],
+        **QUIET,
     }
     shared.page.load(**encoders)
     shared.collection.change(**encoders).then(**compare)
     hits.connect(shared, shared.query, votes=False)
 
 
-def _side(name: str, metric: str) -> _Side:
+def _controls(name: str, metric: Metric) -> dict[str, Any]:
+    """The controls of one way, by the fields of `Way`."""
+    side = name.lower()
     with gr.Group():
-        encoder = gr.Dropdown([], label=f"{name}: encoder", visible=False, elem_id=f"{name.lower()}-encoder")
-        distance = gr.Radio(
-            _METRICS, value=metric, label=f"{name}: distance", elem_id=f"{name.lower()}-metric"
-        )
-        exact = gr.Checkbox(False, label="Exact", elem_id=f"{name.lower()}-exact")
-    return _Side(encoder, distance, exact)
+        return {
+            "encoder": gr.Dropdown([], label=f"{name}: encoder", visible=False, elem_id=f"{side}-encoder"),
+            "metric": gr.Radio(_METRICS, value=metric, label=f"{name}: distance", elem_id=f"{side}-metric"),
+            "exact": gr.Checkbox(False, label="Exact", elem_id=f"{side}-exact"),
+        }
 
 
-class _Handlers:
-    def __init__(self, library: Library) -> None:
+class CompareHandlers:
+    """Over the collections of one library."""
+
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
 
     def encoders(self, name: str) -> tuple[Any, Any]:
@@ -89,58 +106,63 @@ class _Handlers:
             names = self._library.open(name).encoders
         except SimileError:
             names = []
-        return tuple(  # type: ignore[return-value]
+        left, right = (
             gr.update(
                 choices=names, value=names[min(at, len(names) - 1)] if names else None, visible=len(names) > 1
             )
             for at in (0, 1)
         )
+        return left, right
 
-    @is_search
+    @counts_as_search
     def compare(
-        self, query: Query | None, searched: Searched | None, name: str, *parts: Any
-    ) -> tuple[Any, ...]:
-        """Status, columns, the cards of both, and the query. Filters and diversity are those of Search."""
+        self, query: Query | None, searched: Searched | None, name: str, *values: Any
+    ) -> CompareUpdate:
+        """Searches in both ways, which `values` hold; filters and diversity are those of the Search tab."""
         if not query:
-            return note(HINT), "", [], ""
+            return CompareUpdate(note(HINT))
+        shown_query = query_html(query, fixed=True)
         try:
             common = _common(Searched.within(searched, name))
-            columns = [self._column(query, name, common, side) for side in (parts[:3], parts[3:])]
+            left, right = (self._column(query, name, common, way) for way in Way.two_of(values))
         except SimileError as error:
-            return note(str(error), problem=True), "", [], query_html(query, fixed=True)
+            return CompareUpdate(note(str(error), problem=True), query=shown_query)
         except Exception:
             log.exception("a comparison failed")
-            return note(FAILED, problem=True), "", [], query_html(query, fixed=True)
-        left, right = (cards for _, _, cards in columns)
-        line = note(
-            " · ".join([f"{shared_share(left, right)} pictures are in both columns", *_as_in_search(common)])
+            return CompareUpdate(note(FAILED, problem=True), query=shown_query)
+        shared = f"{shared_share(left.cards, right.cards)} pictures are in both columns"
+        columns = [_marked(left, right), _marked(right, left)]
+        return CompareUpdate(
+            status=note(" · ".join([shared, *_as_in_search(common)])),
+            grid=columns_html([(one.title, one.times, one.cards) for one in columns], votes=False),
+            cards=[*left.cards, *right.cards],
+            query=shown_query,
         )
-        marked = [
-            (columns[0][0], columns[0][1], _marked(left, right)),
-            (columns[1][0], columns[1][1], _marked(right, left)),
-        ]
-        return line, columns_html(marked, votes=False), [*left, *right], query_html(query, fixed=True)
 
-    def _column(
-        self, query: Query, name: str, common: Settings, parts: Sequence[Any]
-    ) -> tuple[str, str, list[Card]]:
-        encoder, metric, exact = parts
-        settings = replace(common, metric=metric, encoder=encoder or None, exact=bool(exact))
-        found, answer, cards = find(self._library, name, query, settings)
-        words = [encoder] if len(found.encoders) > 1 and encoder else []
-        words += ["Hamming" if metric == "hamming" else "Cosine", *(["exact"] if exact else [])]
-        return " · ".join(words), " · ".join(milliseconds(answer.times)), cards
+    def _column(self, query: Query, name: str, common: Settings, way: Way) -> "_Column":
+        settings = replace(common, metric=way.metric, encoder=way.encoder or None, exact=bool(way.exact))
+        result = run_search(self._library, name, query, settings)
+        words = [way.encoder] if len(result.collection.encoders) > 1 and way.encoder else []
+        words += ["Hamming" if way.metric == "hamming" else "Cosine", *(["exact"] if way.exact else [])]
+        return _Column(" · ".join(words), " · ".join(milliseconds(result.found.times)), result.cards)
+
+
+@dataclass(frozen=True)
+class _Column:
+    title: str
+    times: str
+    cards: list[Card]
 
 
 def _common(settings: Settings) -> Settings:
-    """What both columns take over from Search; all matches would be columns of two lengths."""
+    """What both columns take over from Search; not "All matches", by which they would differ in length."""
     return replace(settings, k=_HITS, offset=0, matches_only=False)
 
 
 def _as_in_search(common: Settings) -> list[str]:
     """What narrows both columns: `Style: Cubism, Realism`."""
     words = [
-        f"{field_name(field)}: {', '.join(map(spoken, values))}"
+        f"{field_name(field)}: {', '.join(map(readable, values))}"
         for field, values in (common.filters or {}).items()
     ]
     if common.diversity:
@@ -150,7 +172,8 @@ def _as_in_search(common: Settings) -> list[str]:
     return [f"as in Search: {'; '.join(words)}"] if words else []
 
 
-def _marked(cards: Sequence[Card], others: Sequence[Card]) -> list[Card]:
-    """Cards that the other column lacks say so."""
-    there = {other.id for other in others}
-    return [shown if shown.id in there else replace(shown, reason="only here") for shown in cards]
+def _marked(column: _Column, other: _Column) -> _Column:
+    """The column, with a remark on each card that the other one lacks."""
+    there = {shown.id for shown in other.cards}
+    cards = [shown if shown.id in there else replace(shown, reason="only here") for shown in column.cards]
+    return replace(column, cards=cards)

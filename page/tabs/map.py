@@ -3,25 +3,27 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
-from page.components.cards import Card, card, grid_html, source_of
+from page.collection_library import CollectionLibrary
+from page.components.cards import Card, card, grid_html, query_picture
+from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
 from page.components.hits import hits_view
 from page.components.map_files import MapFiles, OpenMap
-from page.library import Library
-from page.results import examples_of
-from page.state import SEARCH, Query, Shared
-from page.text import note, spoken
+from page.rate_limit import counts_as_search
+from page.run_search import examples_of
+from page.shared_state import SEARCH, Query, Shared
 from page.theme import script
-from page.visitors import is_search
+from page.wording import note, readable
 from pipeline.errors import SimileError
 from pipeline.map import place
 from pipeline.search import Collection, Example, Settings
 
-__all__ = ["build", "map_chart"]
+__all__ = ["ChosenUpdate", "MapHandlers", "build", "map_chart"]
 
 MOST_SHOWN = 36  # pictures below the map
 MOST_SEARCHED = 8  # of them that become one query
@@ -54,13 +56,23 @@ _HTML = f"""
   <p class="hint">{HINT}</p>
 </div>
 """
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 log = logging.getLogger("simile")
+
+
+@dataclass(frozen=True)
+class ChosenUpdate:
+    """What a choice of pictures on the map changes. The default is that nothing is chosen."""
+
+    row: Any = field(default_factory=lambda: gr.update(visible=False))
+    status: str = ""
+    grid: str = ""
+    cards: list[Card] = field(default_factory=list)
+    search: Any = UNCHANGED
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
     """The map above, and the pictures that were chosen on it below."""
-    do = Handlers(shared.library)
+    do = MapHandlers(shared.library)
     chart = map_chart()
     with gr.Row(visible=False, elem_id="map-chosen") as row:
         status = gr.HTML(elem_id="map-status")
@@ -71,20 +83,20 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     hits.connect(shared, shared.query)
     visited = gr.State(False)
     shown = [shared.collection, shared.query]
-    chosen = [row, status, hits.grid, hits.cards, search]
-    tab.select(lambda: True, None, visited, **_QUIET).then(do.show, shown, chart, **_QUIET)
+    chosen = {"row": row, "status": status, "grid": hits.grid, "cards": hits.cards, "search": search}
+    tab.select(lambda: True, None, visited, **QUIET).then(do.show, shown, chart, **QUIET)
     changes = [shared.collection.change, shared.query.change]
-    gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **_QUIET)
-    shared.collection.change(do.forget, None, chosen, **_QUIET)
+    gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **QUIET)
+    shared.collection.change(**named_outputs(do.forget, chosen), **QUIET)
+    chart.lasso(**named_outputs(do.lasso, chosen), **QUIET)
+    chart.group(**named_outputs(do.group, chosen), **QUIET)
     go = [shared.request, shared.tabs]
-    chart.pick(do.pick, None, go, **_QUIET)
-    chart.lasso(do.lasso, None, chosen, **_QUIET)
-    chart.group(do.group, None, chosen, **_QUIET)
-    search.click(do.from_cards, hits.cards, go, **_QUIET)
+    chart.pick(do.pick, None, go, **QUIET)
+    search.click(do.from_cards, hits.cards, go, **QUIET)
 
 
 def map_chart(facts: str | None = None) -> gr.HTML:
-    """What the browser draws: its value is JSON, see `Handlers.show`."""
+    """What the browser draws: its value is JSON, see `MapHandlers.show`."""
     return gr.HTML(
         facts,
         html_template=_HTML,
@@ -94,17 +106,17 @@ def map_chart(facts: str | None = None) -> gr.HTML:
     )
 
 
-class Handlers:
-    """What follows a look at the map, a click, a lasso and a label."""
+class MapHandlers:
+    """Answers a look at the map, a click on a picture, a lasso and a label."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
         self._maps = MapFiles()
 
     # --- what the browser draws
 
     def show(self, name: str | None, query: Query | None) -> str:
-        """The map of a collection as JSON, with the place of the query; or how to make one."""
+        """The map of a collection as JSON, with the place of the query; or a notice how to make one."""
         try:
             found = self._library.open(name)
             opened = self._maps.of(found)
@@ -121,12 +133,12 @@ class Handlers:
             return _facts(notice=FAILED)
 
     def show_again(self, visited: bool, name: str | None, query: Query | None) -> Any:
-        """`show`, for those who have looked at the map: it costs a search."""
+        """`show`, but only for visitors who have looked at the map, because it costs a search."""
         return self.show(name, query) if visited else gr.skip()
 
     @staticmethod
     def _marker(found: Collection, opened: OpenMap, query: Query | None) -> list[float] | None:
-        examples = examples_of(query.sources, found) if query else []
+        examples = examples_of(query.likes, found) if query else []
         if query and query.text.strip():
             examples.append(Example(text=query.text))
         if query is None or not examples:
@@ -144,16 +156,16 @@ class Handlers:
     # --- what a visitor does on it
 
     def pick(self, event: gr.EventData) -> tuple[Any, Any]:
-        """The picture that was clicked becomes the query."""
+        """The picture that was clicked becomes the query; the Search tab opens."""
         opened, said = self._said(event)
         at = _whole(said.get("index"), opened)
         if opened is None or at is None:
             return gr.skip(), gr.skip()
         return self._go(self._cards(opened, [at]))
 
-    @is_search
-    def lasso(self, event: gr.EventData) -> tuple[Any, ...]:
-        """The pictures inside the lasso; of many, an even choice."""
+    @counts_as_search
+    def lasso(self, event: gr.EventData) -> ChosenUpdate:
+        """The pictures inside the lasso; of many, some at even steps."""
         opened, said = self._said(event)
         indexes = said.get("indexes")
         if opened is None or not isinstance(indexes, list):
@@ -162,9 +174,9 @@ class Handlers:
         count = said.get("count") if isinstance(said.get("count"), int) else len(at)
         return self._chosen(opened, at, count, "in the lasso")
 
-    @is_search
-    def group(self, event: gr.EventData) -> tuple[Any, ...]:
-        """The pictures of a label; an even choice over the map."""
+    @counts_as_search
+    def group(self, event: gr.EventData) -> ChosenUpdate:
+        """The pictures of a label; of many, some at even steps."""
         opened, said = self._said(event)
         labels = opened.map.labels.get(str(said.get("field"))) if opened else None
         value = said.get("value")
@@ -176,29 +188,34 @@ class Handlers:
         ):
             return self.forget()
         at = np.flatnonzero(labels.values == value).tolist()
-        return self._chosen(opened, at, len(at), f"with {spoken(labels.names[value])}")
+        return self._chosen(opened, at, len(at), f"with {readable(labels.names[value])}")
 
-    def forget(self) -> tuple[Any, ...]:
-        """Nothing is chosen."""
-        return gr.update(visible=False), "", "", [], gr.skip()
+    def forget(self) -> ChosenUpdate:
+        """Nothing is chosen any more."""
+        return ChosenUpdate()
 
     def from_cards(self, cards: list[Card]) -> tuple[Any, Any]:
-        """Those below the map become one query; of many, an even choice."""
+        """The pictures below the map become one query; of many, some at even steps."""
         return self._go(_even(cards, MOST_SEARCHED))
 
     def _said(self, event: gr.EventData) -> tuple[OpenMap | None, dict[str, Any]]:
         said = event._data if isinstance(event._data, dict) else {}
         return self._maps.get(said.get("key")), said
 
-    def _chosen(self, opened: OpenMap, at: list[int], count: int | None, where: str) -> tuple[Any, ...]:
+    def _chosen(self, opened: OpenMap, at: list[int], count: int | None, where: str) -> ChosenUpdate:
         cards = self._cards(opened, _even(at, MOST_SHOWN))
         if not cards:
             return self.forget()
         counted = f"{count:,} picture{'' if count == 1 else 's'} {where}"
         line = counted if count == len(cards) else f"{len(cards)} of {counted}, spread evenly"
         few = "these" if len(cards) <= MOST_SEARCHED else f"{MOST_SEARCHED} of these"
-        html = grid_html(cards, ordered=False)
-        return gr.update(visible=True), note(line), html, cards, gr.update(value=f"Search from {few}")
+        return ChosenUpdate(
+            row=gr.update(visible=True),
+            status=note(line),
+            grid=grid_html(cards, ordered=False),
+            cards=cards,
+            search=gr.update(value=f"Search from {few}"),
+        )
 
     def _cards(self, opened: OpenMap, at: Sequence[int]) -> list[Card]:
         try:
@@ -215,8 +232,7 @@ class Handlers:
     def _go(cards: Sequence[Card]) -> tuple[Any, Any]:
         if not cards:
             return gr.skip(), gr.skip()
-        sources = tuple(source_of(shown) for shown in cards)
-        return Query(sources), gr.Tabs(selected=SEARCH)
+        return Query(tuple(query_picture(shown) for shown in cards)), gr.Tabs(selected=SEARCH)
 
 
 def _facts(**facts: Any) -> str:
@@ -224,7 +240,7 @@ def _facts(**facts: Any) -> str:
 
 
 def _age(found: Collection, opened: OpenMap) -> dict[str, str]:
-    """What to say where the collection has grown, or only a sample of it was laid out."""
+    """A notice where the map is older than the collection, or shows only a sample of it."""
     count, there = found.count, len(opened.map.ids)
     if opened.map.facts["points"] != count:
         return {
@@ -237,13 +253,13 @@ def _age(found: Collection, opened: OpenMap) -> dict[str, str]:
 
 
 def _even(items: Sequence[Any], most: int) -> list[Any]:
-    """At most so many of the items, at even steps from the first to the last."""
+    """At most so many of the items, at even steps from the first to the last one."""
     steps = np.unique(np.linspace(0, len(items) - 1, min(most, len(items))).round().astype(int))
     return [items[i] for i in steps] if items else []
 
 
 def _whole(value: Any, opened: OpenMap | None) -> int | None:
-    """A number of a point on the map, or None: browsers may send anything."""
+    """The number of a point on the map; None for anything else that a browser may send."""
     if opened is None or isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value < len(opened.map.ids) else None

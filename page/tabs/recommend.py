@@ -1,28 +1,69 @@
 """Recommend: say what you like and what you do not, and get works by others, each with its reason."""
 
+import dataclasses
 import logging
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import gradio as gr
 
+from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html
+from page.components.event_wiring import QUIET, UNCHANGED, named_inputs, named_outputs
 from page.components.hits import HitsView, hits_view
 from page.components.query_panel import query_panel
-from page.library import Library
-from page.results import FAILED, find
-from page.state import Query, Shared
-from page.tabs.search import combine_radio, diversity_slider
-from page.text import credit, field_name, milliseconds, note
-from page.visitors import is_search
+from page.components.search_controls import combine_radio, diversity_slider
+from page.rate_limit import counts_as_search
+from page.run_search import FAILED, run_search
+from page.shared_state import Query, Shared
+from page.wording import credit, field_name, milliseconds, note
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Settings
 
-__all__ = ["build"]
+__all__ = ["HINT", "RecommendHandlers", "RecommendUpdate", "Wishes", "WorksUpdate", "build"]
 
-_QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-_WORKS, _RECOMMENDED = 24, 24
 HINT = "Mark works that you like, or upload one of your own; what you dislike counts too."
+_WORKS, _RECOMMENDED = 24, 24
 log = logging.getLogger("simile")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What recommended works shall be like. Each field is the value of the control of that name.
+
+    Attributes:
+        others: fields that a work must not share with the liked ones, such as `artist`.
+        most, of_each: at most so many works of each value of a field; 0 for any number.
+    """
+
+    others: list[str] | None = None
+    most: float = 0
+    of_each: str | None = None
+    combine: Literal["any", "average"] = "any"
+    diversity: float = 0
+
+
+@dataclass(frozen=True)
+class WorksUpdate:
+    """What another collection changes: the works to choose from, the wishes, and the likes."""
+
+    shown_for: Any = UNCHANGED
+    grid: Any = UNCHANGED
+    cards: Any = UNCHANGED
+    others: Any = UNCHANGED
+    of_each: Any = UNCHANGED
+    most: Any = UNCHANGED
+    liked: Any = UNCHANGED
+
+
+@dataclass(frozen=True)
+class RecommendUpdate:
+    """What a recommendation changes."""
+
+    status: str
+    grid: str = ""
+    cards: list[Card] = dataclasses.field(default_factory=list)
+    credit: str = ""
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
@@ -31,11 +72,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             panel = query_panel(liked, "recommend", "A picture that you like")
-            others = gr.CheckboxGroup([], label="Not the same", elem_id="others")
-            with gr.Group(elem_classes=["at-most"]):
-                most = gr.Slider(0, 10, value=0, step=1, label="At most (0: any)", elem_id="at-most")
-                of_each = gr.Dropdown([], label="of each", elem_id="of-each")
-            combine, diversity = _options()
+            wishes = _wishes()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             with gr.Row(elem_classes=["line"]):
                 gr.HTML("<h3>Works to choose from</h3>")
@@ -44,79 +81,102 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             status = gr.HTML(note(HINT), elem_id="recommend-status")
             hits = hits_view("recommend")
             about = gr.HTML()
-    do = _Handlers(shared.library)
-    wishes = [others, most, of_each, combine, diversity]
+    do = RecommendHandlers(shared.library)
+    shown = {"status": status, "grid": hits.grid, "cards": hits.cards, "credit": about}
     search: dict[str, Any] = {
-        "fn": do.recommend,
-        "inputs": [liked, shared.collection, *wishes],
-        "outputs": [status, hits.grid, hits.cards, about],
+        **named_outputs(do.recommend, shown),
+        "inputs": [liked, shared.collection, *named_inputs(Wishes, wishes)],
         "trigger_mode": "always_last",
-        **_QUIET,
+        **QUIET,
     }
     panel.connect(status)
     liked.change(**search)
-    gr.on([others.input, most.release, of_each.input, combine.input, diversity.release], **search)
-    _connect_works(shared, tab, do, works, shuffle, liked, [others, of_each, most])
+    changes = [wishes[name].input for name in ("others", "of_each", "combine")]
+    gr.on([*changes, wishes["most"].release, wishes["diversity"].release], **search)
+    _connect_works(shared, tab, do, works, shuffle, liked, wishes)
     for view in (hits, works):
         view.connect(shared, liked)
 
 
-def _options() -> tuple[gr.Radio, gr.Slider]:
-    """What few will change: folded away, or a phone shows no work without much scrolling."""
+def _wishes() -> dict[str, Any]:
+    """The controls by the fields of `Wishes`."""
+    others = gr.CheckboxGroup([], label="Not the same", elem_id="others")
+    with gr.Group(elem_classes=["at-most"]):
+        most = gr.Slider(0, 10, value=0, step=1, label="At most (0: any)", elem_id="at-most")
+        of_each = gr.Dropdown([], label="of each", elem_id="of-each")
+    # Few visitors change these; on a phone they would push the works off the screen.
     with gr.Accordion("More options", open=False, elem_id="recommend-options"):
         combine = combine_radio("Several likes", "recommend-combine")
         diversity = diversity_slider("More: works less like one another", "recommend-diversity")
-    return combine, diversity
+    return {
+        "others": others,
+        "most": most,
+        "of_each": of_each,
+        "combine": combine,
+        "diversity": diversity,
+    }
 
 
 def _connect_works(
     shared: Shared,
     tab: gr.Tab,
-    do: "_Handlers",
+    do: "RecommendHandlers",
     works: HitsView,
     shuffle: gr.Button,
     liked: gr.State,
-    wishes: list[Any],
+    wishes: dict[str, Any],
 ) -> None:
     """Works appear when the tab is opened, and others with another collection or on request."""
     shown_for = gr.State()
-    entered = [shown_for, shared.collection]
-    outputs = [shown_for, works.grid, works.cards, *wishes, liked]
-    tab.select(do.enter, entered, outputs, **_QUIET)
-    shared.collection.change(do.enter, entered, outputs, **_QUIET)
-    shuffle.click(do.works, [shared.collection, liked], [works.grid, works.cards], **_QUIET)
-    liked.change(lambda cards, query: grid_html(cards, query), [works.cards, liked], works.grid, **_QUIET)
+    changed = {
+        "shown_for": shown_for,
+        "grid": works.grid,
+        "cards": works.cards,
+        **{name: wishes[name] for name in ("others", "of_each", "most")},
+        "liked": liked,
+    }
+    enter: dict[str, Any] = {
+        **named_outputs(do.enter, changed),
+        "inputs": [shown_for, shared.collection],
+        **QUIET,
+    }
+    tab.select(**enter)
+    shared.collection.change(**enter)
+    shuffle.click(do.works, [shared.collection, liked], [works.grid, works.cards], **QUIET)
+    liked.change(lambda cards, query: grid_html(cards, query), [works.cards, liked], works.grid, **QUIET)
 
 
-class _Handlers:
-    def __init__(self, library: Library) -> None:
+class RecommendHandlers:
+    """Over the collections of one library."""
+
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
 
-    def enter(self, shown_for: str | None, name: str) -> tuple[Any, ...]:
-        """Works and wishes of a collection that was not shown yet; likes of another one are put away."""
+    def enter(self, shown_for: str | None, name: str) -> WorksUpdate:
+        """Works and wishes of a collection that was not shown yet; likes of another one are dropped."""
         if shown_for == name or not name:
-            return (gr.skip(),) * 7
+            return WorksUpdate()
         try:
             found = self._library.open(name)
             fields = [(field_name(field), field) for field in found.filters]
             cards = self._sample(found)
         except SimileError:
-            return (gr.skip(),) * 7
+            return WorksUpdate()
         first = found.filters[0] if found.filters else None
-        # where there is one label only, others of that label is no wish to start with
+        # With one label only, "not the same label" would be a strange wish to start with.
         many = len(found.filters) > 1
-        return (
-            name,
-            grid_html(cards),
-            cards,
-            gr.update(choices=fields, value=[first] if first and many else [], visible=bool(fields)),
-            gr.update(choices=fields, value=first, visible=bool(fields)),
-            gr.update(value=2 if many else 0, visible=bool(fields)),
-            Query(),
+        return WorksUpdate(
+            shown_for=name,
+            grid=grid_html(cards),
+            cards=cards,
+            others=gr.update(choices=fields, value=[first] if first and many else [], visible=bool(fields)),
+            of_each=gr.update(choices=fields, value=first, visible=bool(fields)),
+            most=gr.update(value=2 if many else 0, visible=bool(fields)),
+            liked=Query(),
         )
 
     def works(self, name: str, liked: Query | None) -> tuple[Any, Any]:
-        """Other works to choose from."""
+        """Other works to choose from, as a grid and as cards."""
         try:
             cards = self._sample(self._library.open(name))
         except SimileError:
@@ -126,52 +186,43 @@ class _Handlers:
     def _sample(self, found: Collection) -> list[Card]:
         return [card(hit, found.name) for hit in found.sample(_WORKS)]
 
-    @is_search
-    def recommend(
-        self,
-        liked: Query | None,
-        name: str,
-        others: list[str],
-        most: float,
-        of_each: str | None,
-        combine: Any,
-        diversity: float,
-    ) -> tuple[Any, ...]:
-        """Status, works with reasons, the cards behind them, credit."""
+    @counts_as_search
+    def recommend(self, liked: Query | None, name: str, *values: Any) -> RecommendUpdate:
+        """Works near the liked ones, each with its reason; `values` are those of `Wishes`."""
         if not liked:
-            return note(HINT), "", [], ""
+            return RecommendUpdate(note(HINT))
+        wishes = Wishes(*values)
+        others = wishes.others or []
         try:
-            found = self._library.open(name)
             settings = Settings(
                 k=_RECOMMENDED,
-                combine=combine,
-                diversity=float(diversity or 0),
-                excluded=_values_of(found, liked, others or []),
-                at_most={of_each: int(most)} if most and of_each else None,
+                combine=wishes.combine,
+                diversity=float(wishes.diversity or 0),
+                excluded=_values_of(self._library.open(name), liked, others),
+                at_most={wishes.of_each: int(wishes.most)} if wishes.most and wishes.of_each else None,
                 fold=True,
             )
-            _, answer, cards = find(self._library, name, liked, settings, explained=True)
+            result = run_search(self._library, name, liked, settings, explained=True)
         except SimileError as error:
-            return note(str(error), problem=True), "", [], ""
+            return RecommendUpdate(note(str(error), problem=True))
         except Exception:
             log.exception("works cannot be recommended")
-            return note(FAILED, problem=True), "", [], ""
-        line = " · ".join(
-            [
-                f"{len(cards)} works",
-                *_wished(settings),
-                *_unknown(liked, name, others or []),
-                *milliseconds(answer.times),
-            ]
-        )
-        if not cards:
+            return RecommendUpdate(note(FAILED, problem=True))
+        parts = [f"{len(result.cards)} works", *_wished(settings), *_unknown(liked, name, others)]
+        line = " · ".join([*parts, *milliseconds(result.found.times)])
+        if not result.cards:
             line = "No work is left with these wishes; take one away."
-        return note(line), grid_html(cards, liked, ordered=not diversity), cards, credit(found.credit)
+        return RecommendUpdate(
+            status=note(line),
+            grid=grid_html(result.cards, liked, ordered=not wishes.diversity),
+            cards=result.cards,
+            credit=credit(result.collection.credit),
+        )
 
 
 def _values_of(found: Collection, liked: Query, fields: list[str]) -> dict[str, list[Any]] | None:
-    """{field: values} of the liked works of this collection: what recommended ones must not share."""
-    ids = [s.point_id for s in liked.sources if s.point_id and s.collection == found.name]
+    """{field: values} of the liked works of this collection, which recommended works must not share."""
+    ids = [one.point_id for one in liked.likes if one.point_id and one.collection == found.name]
     payloads = [hit.payload for hit in found.get_many(ids)] if ids and fields else []
     excluded: dict[str, list[Any]] = {}
     for field in fields:
@@ -182,11 +233,11 @@ def _values_of(found: Collection, liked: Query, fields: list[str]) -> dict[str, 
 
 
 def _unknown(liked: Query, name: str, fields: list[str]) -> list[str]:
-    """What cannot be heeded: nothing is known of a picture that the collection does not hold."""
-    strangers = sum(not (s.point_id and s.collection == name) for s in liked.sources)
+    """A remark on wishes that cannot be kept: of a picture outside of the collection nothing is known."""
+    strangers = sum(not (one.point_id and one.collection == name) for one in liked.likes)
     if not strangers or not fields:
         return []
-    of = "your picture" if len(liked.sources) == 1 else f"{strangers} of your pictures"
+    of = "your picture" if len(liked.likes) == 1 else f"{strangers} of your pictures"
     return [f"the {' and '.join(field_name(field).lower() for field in fields)} of {of} is not known here"]
 
 

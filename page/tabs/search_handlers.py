@@ -2,41 +2,90 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
-from page.components.cards import Card, action_of, card, columns_html, grid_html, source_of
+from page.collection_library import CollectionLibrary
+from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
+from page.components.event_wiring import UNCHANGED, no_update
 from page.components.filter_boxes import MAX_FILTERS, boxes_of, chosen_filters, more_filters
-from page.library import Library
-from page.links import Link, link_to, read_link
-from page.results import FAILED, as_csv, as_json, check, contact_sheet, figures, find, shared_share
-from page.state import Query, Searched
-from page.text import credit, milliseconds, note
-from page.visitors import is_search
+from page.components.search_controls import SearchOptions
+from page.deep_links import Link, link_to, read_link
+from page.export import export_files
+from page.rate_limit import counts_as_search
+from page.run_search import FAILED, figures, run_search, shared_share
+from page.shared_state import Query, Searched
+from page.wording import credit, milliseconds, note
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Settings
+from pipeline.search import Settings
 
-__all__ = ["HINT", "MAX_SHOWN", "Handlers"]
+__all__ = ["HINT", "MAX_SHOWN", "CollectionUpdate", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
 HINT = "Drop in a picture, or start from one of the examples."
 NOTHING = "Nothing here passes these filters; take one away."
 NO_MATCH = "No picture here is near enough to count as a match; show the nearest instead."
-_EXAMPLES = 30
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
+_EXAMPLES = 30
 
 log = logging.getLogger("simile")
 
 
-class Handlers:
+def _hidden() -> Any:
+    return gr.update(visible=False)
+
+
+@dataclass(frozen=True)
+class SearchUpdate:
+    """What a search changes. The default shows nothing and offers nothing."""
+
+    status: Any = UNCHANGED
+    grid: Any = ""
+    cards: Any = field(default_factory=list)
+    credit: Any = ""
+    more: Any = field(default_factory=_hidden)
+    export: Any = field(default_factory=_hidden)
+    files: Any = field(default_factory=_hidden)
+    examples: Any = field(default_factory=_hidden)
+    searched: Searched | None = None
+
+
+@dataclass(frozen=True)
+class MoreUpdate:
+    """What a longer list of hits changes."""
+
+    status: Any = UNCHANGED
+    grid: Any = UNCHANGED
+    cards: Any = UNCHANGED
+    more: Any = UNCHANGED
+
+
+@dataclass(frozen=True)
+class CollectionUpdate:
+    """What another collection changes: the controls and examples, and what a link into it asks for."""
+
+    encoder: Any
+    text: Any
+    mode: Any
+    filters: Sequence[Any]
+    filter_group: Any
+    more_filters: Any
+    examples: str
+    example_cards: list[Card]
+    metric: Any
+    query: Any
+    link: Link | None
+
+
+class SearchHandlers:
     """Over the collections of one library."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
+
+    # --- collections and links
 
     def restore(self, request: gr.Request) -> tuple[Any, Any]:
         """The collection that the page's address asks for, and the rest of the link for `show_collection`."""
@@ -52,7 +101,7 @@ class Handlers:
         return link.collection or gr.skip(), link
 
     def link(self, query: Query | None, name: str, metric: str, *chosen: Any) -> str:
-        """An address that brings this search back, and a word on what it leaves out."""
+        """An address that brings this search back; a notice says what it leaves out."""
         try:
             link = link_to(query, name, metric, chosen_filters(self._library.open(name), chosen))
         except SimileError as error:
@@ -63,17 +112,13 @@ class Handlers:
         gr.Info(f"The page's address is now a link to this search, and copied.{own}")
         return link
 
-    def show_collection(self, name: str, link: Link | None = None) -> tuple[Any, ...]:
-        """Encoders, words, modes, filters and examples, in the order of `search_tab._connect_collection`;
-        then what a link into this collection asks for. Going to another collection ends the link.
+    def show_collection(self, name: str, link: Link | None = None) -> CollectionUpdate:
+        """Controls and examples of a collection, then what a link into it asks for.
+
+        A link into another collection is forgotten: the visitor has left it.
         """
         if link and link.collection not in (name, None):
             link = None
-        asked = (
-            link.metric if link and link.metric else gr.skip(),
-            link.query if link and link.query else gr.skip(),
-            link,
-        )
         found = None
         try:
             found = self._library.open(name)
@@ -83,161 +128,148 @@ class Handlers:
         except Exception as error:
             if not isinstance(error, SimileError):
                 log.exception("collection %r cannot be shown", name)
-            boxes, encoders, cards, entries = [gr.update(visible=False)] * MAX_FILTERS, [], [], ()
-        encoder = gr.update(
-            choices=encoders, value=encoders[0] if encoders else None, visible=len(encoders) > 1
-        )
-        words = gr.update(visible=any(entry.text for entry in entries))
+            boxes, encoders, cards, entries = [_hidden()] * MAX_FILTERS, [], [], ()
         matches = [("All matches", "matches")] if any(entry.calibration for entry in entries) else []
-        mode = gr.update(
-            choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
+        return CollectionUpdate(
+            encoder=gr.update(
+                choices=encoders, value=encoders[0] if encoders else None, visible=len(encoders) > 1
+            ),
+            text=gr.update(visible=any(entry.text for entry in entries)),
+            mode=gr.update(
+                choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
+            ),
+            filters=boxes,
+            filter_group=gr.update(visible=any(box.get("visible") for box in boxes)),
+            more_filters=more_filters(found),
+            examples=grid_html(cards, votes=False, caption=False),
+            example_cards=cards,
+            metric=link.metric if link and link.metric else UNCHANGED,
+            query=link.query if link and link.query else UNCHANGED,
+            link=link,
         )
-        group = gr.update(visible=any(box.get("visible") for box in boxes))
-        return (
-            encoder,
-            words,
-            mode,
-            *boxes,
-            group,
-            more_filters(found),
-            grid_html(cards, votes=False, caption=False),
-            cards,
-            *asked,
-        )
+
+    # --- the query
 
     def take_example(self, cards: list[Card], event: gr.EventData) -> Any:
         """The example that was clicked becomes the query."""
         done = action_of(event, cards)
-        return Query((source_of(cards[done[1]]),)) if done else gr.skip()
+        return Query((query_picture(cards[done[1]]),)) if done else gr.skip()
 
     def take_text(self, text: str, query: Query | None) -> Query:
-        """Words join the pictures of the query."""
+        """Words are added to the pictures of the query."""
         return replace(query or Query(), text=(text or "").strip()[:300])
 
-    @is_search
-    def find(self, query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
-        """Status, grid, cards, credit; whether more, an export, files and examples are offered; and how it
-        was searched."""
-        off = gr.update(visible=False)
+    # --- searches
+
+    @counts_as_search
+    def find(self, query: Query | None, name: str, *values: Any) -> SearchUpdate:
+        """Searches; `values` are those of `SearchControls.inputs`."""
         if not query:
-            return note(HINT), "", [], "", off, off, off, gr.update(visible=True), None
+            return SearchUpdate(status=note(HINT), examples=gr.update(visible=True))
+        options = SearchOptions.of(values)
         try:
-            found = self._library.open(name)
-            settings, beside = _settings(found, knobs)
-            how = Searched(found.name, settings, query, beside)
-            if beside:
-                shown = self._side_by_side(query, name, settings)
-                return *shown, credit(found.credit), off, off, off, off, how
-            found, answer, cards = find(self._library, name, query, settings)
-            line = note(figures(cards, found, answer, settings))
-            if not cards:
-                line = note(NO_MATCH if settings.matches_only else NOTHING)
-            on = gr.update(visible=bool(cards))
-            html = grid_html(cards, query, ordered=not settings.diversity)
-            return line, html, cards, credit(found.credit), gr.update(visible=answer.more), on, off, off, how
+            settings = options.settings(self._library.open(name))
+            searched = Searched(name, settings, query, bool(options.side_by_side))
+            if options.side_by_side:
+                return self._side_by_side(searched)
+            return self._nearest(searched)
         except SimileError as error:
-            line = note(str(error), problem=True)
+            return SearchUpdate(status=note(str(error), problem=True))
         except Exception:
             log.exception("a search failed")
-            line = note(FAILED, problem=True)
-        return line, "", [], "", off, off, off, off, None
+            return SearchUpdate(status=note(FAILED, problem=True))
 
-    @is_search
+    @counts_as_search
     def find_again(
-        self, searched: Searched | None, query: Query | None, name: str, *knobs: Any
-    ) -> tuple[Any, ...]:
-        """`find`, after a change of collection. It may come after the visitor's own search there, of which it
-        takes nothing away: neither the hits nor those that were added to them.
+        self, searched: Searched | None, query: Query | None, name: str, *values: Any
+    ) -> SearchUpdate:
+        """Searches anew after a change of collection, unless that search was answered already.
+
+        This event may come after the visitor's own search in the new collection. Then nothing changes, so
+        that its hits stay, and those that were added to them by "Show more".
         """
-        nothing = (gr.skip(),) * 9
         if not query:
-            return nothing
-        answer = self.find(query, name, *knobs)
-        return nothing if searched and answer[-1] == searched else answer
+            return no_update(SearchUpdate)
+        update = self.find(query, name, *values)
+        return no_update(SearchUpdate) if searched and update.searched == searched else update
 
-    def _side_by_side(self, query: Query, name: str, settings: Settings) -> tuple[str, str, list[Card]]:
-        """Cosine and Hamming through the index, each against its exact ranking's first hits."""
-        columns, every = [], []
-        ways = [("Cosine", "cosine", False), ("Hamming", "hamming", False), ("Exact cosine", "cosine", True)]
-        for title, metric, exact in ways:
-            way = replace(settings, metric=metric, exact=exact)  # type: ignore[arg-type]
-            found, answer, cards = find(self._library, name, query, way)
-            columns.append((title, " · ".join(milliseconds({"search_ms": answer.search_ms})), cards))
-            every += cards
-        exact_cards = columns[2][2]
-        columns[:2] = [
-            (title, f"{line} · {shared_share(cards, exact_cards)} as exact cosine", cards)
-            for title, line, cards in columns[:2]
-        ]
-        agreed = shared_share(columns[0][2], columns[1][2])
-        line = note(f"{found.count:,} pictures three ways · cosine and Hamming share {agreed}")
-        return line, columns_html(columns, query), every
-
-    @is_search
-    def more(self, cards: list[Card], query: Query | None, name: str, *knobs: Any) -> tuple[Any, ...]:
+    @counts_as_search
+    def more(self, cards: list[Card], query: Query | None, name: str, *values: Any) -> MoreUpdate:
         """The next hits after those that are shown."""
         if not query:
-            return (gr.skip(),) * 4
+            return MoreUpdate()
         try:
-            settings, _ = _settings(self._library.open(name), knobs)
+            settings = SearchOptions.of(values).settings(self._library.open(name))
             following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
-            found, answer, fresh = find(self._library, name, query, following)
-            cards = [*cards, *fresh]
-            go_on = gr.update(visible=answer.more and len(cards) < MAX_SHOWN)
-            html = grid_html(cards, query, ordered=not settings.diversity)
-            return note(figures(cards, found, answer, settings)), html, cards, go_on
+            result = run_search(self._library, name, query, following)
+            cards = [*cards, *result.cards]
+            return MoreUpdate(
+                status=note(figures(cards, result, settings)),
+                grid=grid_html(cards, query, ordered=not settings.diversity),
+                cards=cards,
+                more=gr.update(visible=result.found.more and len(cards) < MAX_SHOWN),
+            )
         except SimileError as error:
-            return note(str(error), problem=True), gr.skip(), gr.skip(), gr.skip()
+            return MoreUpdate(status=note(str(error), problem=True))
         except Exception:
             log.exception("more hits cannot be shown")
-            return note(FAILED, problem=True), gr.skip(), gr.skip(), gr.skip()
+            return MoreUpdate(status=note(FAILED, problem=True))
 
-    @is_search
+    @counts_as_search
     def export(self, cards: list[Card], query: Query | None) -> tuple[Any, Any]:
-        """A table, JSON and a contact sheet of what is shown, to be downloaded."""
+        """A table, JSON and a contact sheet of what is shown, to be downloaded; and the status line."""
         try:
-            return gr.update(value=_files(self._library, cards), visible=True), gr.skip()
+            return gr.update(value=export_files(self._library, cards), visible=True), gr.skip()
         except SimileError as error:
             return gr.skip(), note(str(error), problem=True)
         except Exception:
             log.exception("results cannot be exported")
             return gr.skip(), note("The results could not be exported.", problem=True)
 
+    def _nearest(self, searched: Searched) -> SearchUpdate:
+        settings = searched.settings
+        result = run_search(self._library, searched.collection, searched.query, settings)
+        line = figures(result.cards, result, settings)
+        if not result.cards:
+            line = NO_MATCH if settings.matches_only else NOTHING
+        return SearchUpdate(
+            status=note(line),
+            grid=grid_html(result.cards, searched.query, ordered=not settings.diversity),
+            cards=result.cards,
+            credit=credit(result.collection.credit),
+            more=gr.update(visible=result.found.more),
+            export=gr.update(visible=bool(result.cards)),
+            searched=searched,
+        )
 
-def _settings(found: Collection, knobs: Sequence[Any]) -> tuple[Settings, bool]:
-    """Settings from the knobs of `search_controls.Controls`, and whether columns were asked for."""
-    metric, encoder, mode, k, exact, fold, diversity, combine, beside, *chosen = knobs
-    check(metric, k)
-    settings = Settings(
-        metric,
-        int(k),
-        filters=chosen_filters(found, chosen) or None,
-        exact=bool(exact),
-        encoder=encoder or None,
-        combine=combine,
-        diversity=float(diversity or 0),
-        matches_only=mode == "matches",
-        fold=bool(fold),
-    )
-    return settings, bool(beside)
+    def _side_by_side(self, searched: Searched) -> SearchUpdate:
+        """Cosine and Hamming through the index, and exact cosine with which both are compared."""
+        columns: dict[str, list[Card]] = {}
+        times: dict[str, str] = {}
+        for title, way in _ways(searched.settings).items():
+            result = run_search(self._library, searched.collection, searched.query, way)
+            columns[title] = result.cards
+            times[title] = " · ".join(milliseconds({"search_ms": result.found.search_ms}))
+        exact = columns["Exact cosine"]
+        for title in ("Cosine", "Hamming"):
+            times[title] += f" · {shared_share(columns[title], exact)} as exact cosine"
+        agreed = shared_share(columns["Cosine"], columns["Hamming"])
+        line = f"{result.collection.count:,} pictures three ways · cosine and Hamming share {agreed}"
+        return SearchUpdate(
+            status=note(line),
+            grid=columns_html(
+                [(title, times[title], cards) for title, cards in columns.items()], searched.query
+            ),
+            cards=[shown for cards in columns.values() for shown in cards],
+            credit=credit(result.collection.credit),
+            searched=searched,
+        )
 
 
-def _files(library: Library, cards: Sequence[Card]) -> list[str]:
-    if not cards:
-        raise SimileError("there is nothing to export yet; search for something first")
-    found = library.open(cards[0].collection)
-    hits = {hit.id: hit for hit in found.get_many([shown.id for shown in cards])}
-    kept = [shown for shown in cards if shown.id in hits]
-    rows = [hits[shown.id] for shown in kept]
-    ranks = [
-        {"rank": i, "score": round(c.score, 6), "distance": c.distance, "unusual": c.unusual, "weak": c.weak}
-        for i, c in enumerate(kept, 1)
-    ]
-    about = {"collection": found.name, "version": found.version, "metric": kept[0].metric if kept else None}
-    captions = [f"{shown.closeness}  {shown.label}" for shown in kept]
-    made = {
-        f"{found.name}.csv": as_csv(rows, ranks).encode("utf-8-sig"),  # so that Excel sees UTF-8
-        f"{found.name}.json": as_json(rows, ranks, about).encode(),
-        f"{found.name}.jpg": contact_sheet(rows, captions),
+def _ways(settings: Settings) -> dict[str, Settings]:
+    """Title of a column -> the search in it."""
+    return {
+        "Cosine": replace(settings, metric="cosine", exact=False),
+        "Hamming": replace(settings, metric="hamming", exact=False),
+        "Exact cosine": replace(settings, metric="cosine", exact=True),
     }
-    return [save_bytes_to_cache(data, name, get_upload_folder()) for name, data in made.items()]

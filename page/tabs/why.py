@@ -6,33 +6,33 @@ from typing import Any
 
 import gradio as gr
 
-from page.components.cards import source_of
-from page.components.heat_map_html import choice, figure, page, seen_by
-from page.library import Library
-from page.results import find
-from page.state import Pair, Query, Searched, Shared
-from page.text import note, sentence, spoken
+from page.collection_library import CollectionLibrary
+from page.components.cards import query_picture
+from page.components.explanation_html import choice, explanation_html, figure, seen_by
+from page.rate_limit import counts_as_search
+from page.run_search import run_search
+from page.shared_state import Pair, Query, Searched, Shared
 from page.theme import script
 from page.uploads import read_upload
-from page.visitors import is_search
+from page.wording import note, readable, sentence
 from pipeline.errors import SimileError
 from pipeline.images import decode
 from pipeline.search import Settings
 from pipeline.search.query import cropped
 from pipeline.why.reasons import find_reasons
 
-__all__ = ["build"]
+__all__ = ["WhyHandlers", "build"]
 
 HINT = "Search first, open one of the hits, and choose Why: it is then compared here with your picture."
-WORDS = "Words have no places in a picture; search with a picture to see why a hit was found."
+WORDS = "Words cannot be compared place by place; search with a picture to see why a hit was found."
 FAILED = "The pictures could not be compared; whoever runs this page finds the reason in its log."
 _QUIET: dict[str, Any] = {"api_visibility": "private"}
 log = logging.getLogger("simile")
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
-    """One HTML component: it follows the pair that another tab sets, or takes the first hit of the query."""
-    do = Handlers(shared.library)
+    """One HTML component. It shows the pair that another tab has set, else the first hit of the query."""
+    do = WhyHandlers(shared.library)
     shown = gr.HTML(
         note(HINT),
         js_on_load=script("why.js"),
@@ -46,13 +46,13 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     shown.click(do.choose, now, shared.pair, show_progress="hidden", **_QUIET)
 
 
-class Handlers:
-    """Finds out which two pictures are meant, compares them, and says so in HTML."""
+class WhyHandlers:
+    """Determines which two pictures are meant, compares them, and shows the comparison as HTML."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
 
-    @is_search
+    @counts_as_search
     def show(
         self,
         pair: Pair | None,
@@ -61,7 +61,10 @@ class Handlers:
         name: str | None,
         searched: Searched | None = None,
     ) -> tuple[Any, Any, Any]:
-        """HTML, what it follows, and the pair; one older than the query gives way to the first hit."""
+        """(HTML, what it was made from, the pair that it shows).
+
+        A pair that was already shown before the query changed is replaced by the query's first hit.
+        """
         wanted = (pair, query, name, searched)
         if wanted == before:
             return gr.skip(), gr.skip(), gr.skip()
@@ -79,7 +82,7 @@ class Handlers:
 
     @staticmethod
     def choose(now: Pair | None, event: gr.EventData) -> Any:
-        """Another picture of the query is compared with the same hit."""
+        """The pair with another picture of the query and the same hit."""
         said = event._data if isinstance(event._data, dict) else {}
         at = said.get("index")
         if now is None or not isinstance(at, int) or not 0 <= at < len(now.among):
@@ -87,14 +90,15 @@ class Handlers:
         return replace(now, query=now.among[at])
 
     def _first_hit(self, query: Query | None, name: str | None, settings: Settings) -> Pair | None:
-        if query is None or not (query.sources or query.text):
+        if query is None or not (query.likes or query.text):
             return None
-        if not query.sources:
+        if not query.likes:
             raise SimileError(WORDS)
-        _, _, cards = find(self._library, name or "", query, replace(settings, k=1, offset=0))
+        first = replace(settings, k=1, offset=0)
+        cards = run_search(self._library, name or "", query, first).cards
         if not cards:
             return None
-        return Pair(query.sources[cards[0].nearest], source_of(cards[0]), settings.encoder, query.sources)
+        return Pair(query.likes[cards[0].nearest], query_picture(cards[0]), settings.encoder, query.likes)
 
     def _explained(self, pair: Pair) -> str:
         found = self._library.open(pair.hit.collection)
@@ -102,15 +106,14 @@ class Handlers:
             raise SimileError(
                 "Only a picture of the collection can be explained as a hit; choose one of them."
             )
-        source = pair.query
-        own = source.point_id if source.collection == found.name else None
-        data = read_upload(source.picture)
-        reasons = find_reasons(found, data, pair.hit.point_id, pair.encoder, own, source.box)
+        asked = pair.query
+        own = asked.point_id if asked.collection == found.name else None
+        data = read_upload(asked.file)
+        reasons = find_reasons(found, data, pair.hit.point_id, pair.encoder, own, asked.box)
         hit = found.get(pair.hit.point_id)
-        part = "Part of " if source.box else ""
-        named = part + source.label if part else sentence(source.label or "your picture")
-        figures = figure("query", named, cropped(decode(data), source.box), reasons.query_part)
-        title = " · ".join(spoken(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
+        named = f"Part of {asked.label}" if asked.box else sentence(asked.label or "your picture")
+        figures = figure("query", named, cropped(decode(data), asked.box), reasons.query_part)
+        title = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
         figures += figure("hit", title, decode(hit.thumbnail), reasons.hit_part)
         above = choice(pair) + (seen_by(pair.encoder or found.encoders[0]) if found.encoders[1:] else "")
-        return page(reasons, figures, found, above)
+        return explanation_html(reasons, figures, found, above)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor
 from pipeline.indexing.plan import Plan
-from pipeline.indexing.reservation import Reservation, spread
+from pipeline.indexing.reservation import Reservation, reserve, spread
 from pipeline.progress import progress
 from pipeline.sources import Source, read_rows
 from pipeline.staging.parts import Staging
@@ -50,8 +50,8 @@ def embed_missing(
     plan: Plan,
     source: Source,
     stagings: dict[str, Staging],
-    reservation: Reservation,
-    limit: int | None,
+    reservation: Reservation | None = None,
+    limit: int | None = None,
 ) -> EmbedResult:
     """Embed every unique row that some encoder has neither staged nor rejected.
 
@@ -59,7 +59,7 @@ def embed_missing(
         plan: from stage 1.
         source: what the plan was made of.
         stagings: encoder name -> where its vectors are staged.
-        reservation: actors and what each reserves.
+        reservation: actors and what each reserves; by default as many as the cluster has room for.
         limit: the same limit as the plan's.
 
     Raises:
@@ -72,6 +72,7 @@ def embed_missing(
     missing = _missing(plan, stagings)
     if not missing.num_rows:
         return result
+    reservation = reservation or reserve()
     rows: Any = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
     wanted = rows.map_batches(
         _keep_missing,

@@ -89,7 +89,8 @@ class Load:
         }
         if row.credit:
             own["credit"] = row.credit
-        return json.loads(row.payload) | {RESERVED: own}
+        payload: dict[str, Any] = json.loads(row.payload)
+        return payload | {RESERVED: own}
 
 
 def _looked_up(staging: Staging, parts: Mapping[str, str], ids: Sequence[str]) -> np.ndarray:

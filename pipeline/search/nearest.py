@@ -225,7 +225,7 @@ def vector_query(
             strategy=models.RecommendStrategy.BEST_SCORE,
         )
         return models.RecommendQuery(recommend=given)
-    vector = likes[0]
+    vector: np.ndarray = likes[0]
     if len(likes) > 1 or len(dislikes):
         vector = unit(likes).mean(axis=0)
     if len(dislikes):

@@ -63,7 +63,8 @@ def card(root: Path) -> dict[str, Any]:
     from yaml import YAMLError
 
     try:
-        return DatasetCard.load(root / "README.md").data.to_dict()
+        fields: dict[str, Any] = DatasetCard.load(root / "README.md").data.to_dict()
+        return fields
     except (OSError, ValueError, YAMLError):
         return {}  # none, or a README that is no card
 

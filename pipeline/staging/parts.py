@@ -146,7 +146,7 @@ def _write(folder: str, name: str, rows: pa.Table) -> int:
         if files.get_file_info(draft).type == pafs.FileType.File:
             files.delete_file(draft)
         raise
-    size = files.get_file_info(draft).size
+    size = int(files.get_file_info(draft).size)
     files.move(draft, f"{path}/{name}.parquet")
     return size
 
@@ -170,4 +170,5 @@ def vectors_of(table: pa.Table) -> np.ndarray:
     column = table["vector"].combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+    vectors = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(vectors).reshape(len(column), column.type.list_size)

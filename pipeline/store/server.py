@@ -210,7 +210,7 @@ class ServerStore:
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
-        return self._send(self.client.count, version, count_filter=query_filter, exact=True).count
+        return int(self._send(self.client.count, version, count_filter=query_filter, exact=True).count)
 
     def query(
         self,
@@ -226,7 +226,7 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
-        found = self._send(
+        found: models.QueryResponse = self._send(
             self.client.query_points,
             version,
             query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
@@ -267,13 +267,14 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        return self._send(
+        found: list[models.Record] = self._send(
             self.client.retrieve,
             version,
             list(ids),
             with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
         )
+        return found
 
     def scroll(
         self,
@@ -285,6 +286,7 @@ class ServerStore:
         query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points by id order."""
+        found: list[models.Record]
         found, _ = self._send(
             self.client.scroll,
             version,

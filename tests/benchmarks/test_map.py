@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
+from benchmarks.demo_in_chromium import find_chromium
 from benchmarks.map import frames, opened, synthetic_map
-from benchmarks.resources import find_chromium
 from pipeline.map.map_file import read_map, write_map
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import query, query_index, report
 from benchmarks.query_index import WAYS, build, queries_of
-from benchmarks.query_timing import SEARCHES, Asker, recall
+from benchmarks.query_timing import SEARCHES, RepeatedSearch, recall
 from benchmarks.resources import peak_gb, resident_mb, shortage
 from pipeline.store.edge import EdgeStore
 
@@ -34,8 +34,8 @@ def test_both_ways_keep_64_bytes_of_a_vector() -> None:
 
 def test_every_kind_of_search_is_measured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(query, "_CALLERS", (1, 2))
-    monkeypatch.setattr(Asker.throughput, "__defaults__", (0.05,))
-    found = query.ask(folder, POINTS, WAY)
+    monkeypatch.setattr(RepeatedSearch.throughput, "__defaults__", (0.05,))
+    found = query.search_version(folder, POINTS, WAY)
     assert list(found["searches"]) == list(SEARCHES)
     for kind, figures in found["searches"].items():
         assert 0 < figures["p50_ms"] <= figures["p95_ms"]
@@ -99,10 +99,10 @@ def test_recall_counts_distances_and_not_ids() -> None:
 def test_queries_are_of_the_same_clusters_and_not_in_the_version(folder: Path) -> None:
     store = EdgeStore(folder)
     rows, codes = queries_of(POINTS, 20, WAY)
-    asker = Asker(store, "exact", rows, codes, WAYS[WAY].search)
+    asker = RepeatedSearch(store, "exact", rows, codes, WAYS[WAY].search)
     best = np.array([scores[0] for scores in asker.scores(20)])
     strangers = np.random.default_rng(0).normal(size=rows.shape).astype(np.float32)
-    far = Asker(store, "exact", strangers, codes, WAYS[WAY].search)
+    far = RepeatedSearch(store, "exact", strangers, codes, WAYS[WAY].search)
     assert best.max() < 0.999
     assert np.median(best) > np.median([scores[0] for scores in far.scores(20)]) + 0.1
     assert store.count(query_index.VERSION) == POINTS

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pipeline.config import ProjectionConfig
-from pipeline.evaluation.methods import Method, Vectors, fit_on, methods_of, prepare
+from pipeline.evaluation.methods import Method, fit_on, methods_of, prepare
+from pipeline.evaluation.pool import Vectors
 from pipeline.evaluation.protocols import Protocol, official_test
 from pipeline.evaluation.scores import score
 from ray_jobs import evaluate

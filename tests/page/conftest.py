@@ -19,7 +19,7 @@ from filelock import FileLock
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from benchmarks.resources import find_chromium
+from benchmarks.demo_in_chromium import find_chromium
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT = 60

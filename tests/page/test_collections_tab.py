@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from page.collection_library import CollectionLibrary
 from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters
-from page.library import Library
 from page.tabs.collections import _measured, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.sources import public_name
@@ -39,7 +39,7 @@ def test_filters_say_what_they_leave_out() -> None:
 
 def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home: Path) -> None:
     for error in (SimileError("things is damaged"), RuntimeError("/home/anna/secret")):
-        library = Library(str(demo_home))
+        library = CollectionLibrary(str(demo_home))
         there, opened = library.names(), library.open
         library.names = lambda there=there: ["things", *there]  # type: ignore[method-assign, misc]
 
@@ -57,7 +57,7 @@ def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home
 
 
 def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
-    html = overview_html(Library(str(demo_home)))
+    html = overview_html(CollectionLibrary(str(demo_home)))
     assert "the bundled samples of CIFAR-10" in html and "the bundled samples of WikiArt" in html
     found = SimpleNamespace(title="Birds")
     assert _source(found, "/data/birds") == "birds"  # type: ignore[arg-type]

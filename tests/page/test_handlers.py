@@ -1,75 +1,89 @@
 """What tabs keep of a search, and take over from it: their handlers, over the small index of the samples."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
-import gradio as gr
 import pytest
 
-from page.components.cards import card, source_of
-from page.library import Library
-from page.state import Query, Searched
-from page.tabs import compare, why
-from page.tabs.search_handlers import Handlers
+from page.collection_library import CollectionLibrary
+from page.components.cards import card, query_picture
+from page.components.event_wiring import UNCHANGED, no_update
+from page.components.search_controls import SearchOptions
+from page.shared_state import Query, Searched
+from page.tabs.compare import CompareHandlers, Way
+from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.why import WhyHandlers
 from pipeline.search import Settings
 from tests.page.conftest import LIMIT
 
-PARTS = ("weights:art-cnn", "cosine", False, "weights:art-vit", "hamming", True)
+WAYS = (Way("weights:art-cnn"), Way("weights:art-vit", "hamming", exact=True))
+PARTS = [value for way in WAYS for value in astuple(way)]
 
 
 @pytest.fixture
-def library(demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Library:
+def library(demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CollectionLibrary:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    return Library(str(demo_home))
+    return CollectionLibrary(str(demo_home))
 
 
-def query_of(library: Library, *places: int) -> Query:
+def query_of(library: CollectionLibrary, *places: int) -> Query:
     """Stored pictures of the sample, which need no network to be searched from."""
     found = library.open("wikiart")
     hits = found.examples(max(places) + 1)
-    return Query(tuple(source_of(card(hits[i], found.name)) for i in places))
+    return Query(tuple(query_picture(card(hits[i], found.name)) for i in places))
 
 
-def test_a_search_that_was_answered_already_takes_no_hits_away(library: Library) -> None:
-    query, knobs = query_of(library, 0), ("cosine", None, "nearest", 5, False, False, 0, "average", False)
-    handlers, nothing = Handlers(library), (gr.skip(),) * 9
-    *_, cards, _, _, _, _, _, searched = handlers.find(query, "wikiart", *knobs)
-    assert len(cards) == 5
-    again = handlers.find_again
-    assert again(searched, query, "wikiart", *knobs) == nothing == again(None, None, "wikiart", *knobs)
-    for other in [("hamming", *knobs[1:]), (*knobs[:-1], True)]:
-        assert again(searched, query, "wikiart", *other)[-1] not in (searched, gr.skip())
-    for before in (None, Searched("cifar10", searched.settings, query)):
-        assert again(before, query, "wikiart", *knobs)[-1] == searched
-    line, *_ = again(None, query, "wikiart", "euclid", *knobs[1:])
-    assert "does not exist" in line, "what fails is said"
+def inputs(options: SearchOptions) -> list[object]:
+    """As the page sends them, without filters."""
+    return list(astuple(options)[:-1])
 
 
-def test_compare_heeds_the_filters_of_search_and_says_so(library: Library) -> None:
+def test_a_search_that_was_answered_already_takes_no_hits_away(library: CollectionLibrary) -> None:
+    query, options = query_of(library, 0), SearchOptions(k=5, combine="average")
+    handlers, nothing = SearchHandlers(library), no_update(SearchUpdate)
+    first = handlers.find(query, "wikiart", *inputs(options))
+    assert len(first.cards) == 5 and first.searched
+
+    def again(searched: Searched | None, query: Query | None, asked: SearchOptions) -> SearchUpdate:
+        return handlers.find_again(searched, query, "wikiart", *inputs(asked))
+
+    assert again(first.searched, query, options) == nothing == again(None, None, options)
+    for other in (replace(options, metric="hamming"), replace(options, side_by_side=True)):
+        assert again(first.searched, query, other).searched not in (first.searched, None, UNCHANGED)
+    for before in (None, Searched("cifar10", first.searched.settings, query)):
+        assert again(before, query, options).searched == first.searched
+    failed = again(None, query, replace(options, metric="euclid"))  # type: ignore[arg-type]
+    assert "does not exist" in failed.status, "what fails is said"
+
+
+def test_compare_heeds_the_filters_of_search_and_says_so(library: CollectionLibrary) -> None:
     style, count = library.open("wikiart").facets("style")[0]
     searched = Searched("wikiart", Settings(filters={"style": [style]}, diversity=0.3, k=3))
-    compare_them = compare._Handlers(library).compare
-    line, html, cards, _ = compare_them(query_of(library, 0), searched, "wikiart", *PARTS)
+    compare_them = CompareHandlers(library).compare
+    shown = compare_them(query_of(library, 0), searched, "wikiart", *PARTS)
+    line, html, cards = shown.status, shown.grid, shown.cards
     assert f"as in Search: Style: {style.replace('_', ' ')}; diversity 0.3" in line
     assert html.count('<section class="column"') == 2
     found = library.open("wikiart")
-    styles = {hit.payload["style"] for hit in found.get_many([shown.id for shown in cards])}
+    styles = {hit.payload["style"] for hit in found.get_many([one.id for one in cards])}
     assert styles == {style} and 2 * (min(24, count) - 1) <= len(cards) <= 2 * min(24, count)
     elsewhere = Searched("cifar10", Settings(filters={"label": ["cat"]}))
-    line, _, cards, _ = compare_them(query_of(library, 0), elsewhere, "wikiart", *PARTS)
-    assert "as in Search" not in line and len(cards) == 48
+    shown = compare_them(query_of(library, 0), elsewhere, "wikiart", *PARTS)
+    assert "as in Search" not in shown.status and len(shown.cards) == 48
 
 
-def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(library: Library) -> None:
+def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(
+    library: CollectionLibrary,
+) -> None:
     query = query_of(library, 0, 5)
     searched = Searched("wikiart", Settings(encoder="weights:art-vit", k=24))
-    show = why.Handlers(library).show
+    show = WhyHandlers(library).show
     html, before, pair = show(None, None, query, "wikiart", searched)
     found = library.open("wikiart")
-    by_id = [found.search_id(s.point_id or "", k=60, encoder="weights:art-vit")[0] for s in query.sources]
+    by_id = [found.search_id(s.point_id or "", k=60, encoder="weights:art-vit")[0] for s in query.likes]
     scores = [{hit.id: hit.score for hit in hits}[pair.hit.point_id] for hits in by_id]
-    assert pair.encoder == "weights:art-vit" and pair.among == query.sources
-    assert pair.query == query.sources[scores.index(max(scores))]
+    assert pair.encoder == "weights:art-vit" and pair.among == query.likes
+    assert pair.query == query.likes[scores.index(max(scores))]
     assert "Seen by weights:art-vit" in html and html.count('aria-pressed="true"') == 1
     assert f"{max(scores):.3f}" in html
     html, _, again = show(
@@ -78,9 +92,9 @@ def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(lib
     assert again.encoder == "weights:art-cnn" and "Seen by weights:art-cnn" in html
 
 
-def test_why_ranks_the_hits_of_a_part_as_the_search_did(library: Library) -> None:
+def test_why_ranks_the_hits_of_a_part_as_the_search_did(library: CollectionLibrary) -> None:
     whole = query_of(library, 0)
-    part = Query((replace(whole.sources[0], box=(0.0, 0.0, 0.6, 0.6)),))
-    html, _, pair = why.Handlers(library).show(None, None, part, "wikiart")
+    part = Query((replace(whole.likes[0], box=(0.0, 0.0, 0.6, 0.6)),))
+    html, _, pair = WhyHandlers(library).show(None, None, part, "wikiart")
     assert pair.hit.point_id != pair.query.point_id, "the picture that the part is of is no hit"
     assert "Part of " in html and f"<td>1 of {LIMIT}</td>" in html

@@ -12,7 +12,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from page.app import FULL, PublicBlocks
-from page.visitors import Buckets, Visitors, address_of
+from page.rate_limit import RateLimit, TokenBuckets, network_of
 from pipeline.errors import SimileError
 from tests.page.conftest import free_port, status
 
@@ -51,7 +51,7 @@ def test_one_visitor_too_fast_is_told_to_wait(mcp_url: str) -> None:
 
 
 def test_a_bucket_fills_again() -> None:
-    bucket = Buckets(rate=2, burst=3)
+    bucket = TokenBuckets(rate=2, burst=3)
     for _ in range(3):
         assert bucket.wait("a", 10.0) == 0
         bucket.take("a", 10.0)
@@ -62,14 +62,14 @@ def test_a_bucket_fills_again() -> None:
 
 
 def test_buckets_remember_a_bounded_number() -> None:
-    bucket = Buckets(rate=1, burst=1, most=100)
+    bucket = TokenBuckets(rate=1, burst=1, most=100)
     for visitor in range(1000):
         bucket.take(str(visitor), 0.0)
     assert len(bucket) == 100 and bucket.wait("999", 0.0) == 1
 
 
 def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
-    visitors = Visitors(per_minute=4, clock=lambda: 0.0)  # 2 at once, 20 for an address
+    visitors = RateLimit(per_minute=4, clock=lambda: 0.0)  # 2 at once, 20 for an address
     for session in range(20):
         visitors.admit("192.0.2.7", str(session))
     with pytest.raises(SimileError, match=r"in \d+ seconds"):
@@ -78,12 +78,12 @@ def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
     for session in range(50):
         visitors.admit("127.0.0.1", str(session))
     for _ in range(500):
-        Visitors(0).admit("192.0.2.7", "a")
+        RateLimit(0).admit("192.0.2.7", "a")
 
 
 def test_an_ipv6_household_is_one_visitor() -> None:
-    assert address_of("2001:db8:1:2::5") == address_of("2001:db8:1:2:ffff::1") != address_of("2001:db8:1:3::")
-    assert address_of("::ffff:127.0.0.1") == address_of("::1") == "here" and address_of(None) == "unknown"
+    assert network_of("2001:db8:1:2::5") == network_of("2001:db8:1:2:ffff::1") != network_of("2001:db8:1:3::")
+    assert network_of("::ffff:127.0.0.1") == network_of("::1") == "here" and network_of(None) == "unknown"
 
 
 @pytest.fixture

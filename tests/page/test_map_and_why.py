@@ -7,7 +7,7 @@ import pytest
 
 from page.components.map_files import pack
 from pipeline.map import Map
-from pipeline.map.map_file import Labels
+from pipeline.map.map_file import MapField
 from tests.page.conftest import LIMIT, status, upload
 
 browsing = pytest.mark.browser
@@ -155,7 +155,7 @@ def test_packed_map_is_what_the_script_reads() -> None:
     """12 bytes of head, then tiles, sample, x, y and labels, by hand."""
     import numpy as np
 
-    labels = {"artist": Labels(["A", "B"], np.array([1, 0], np.uint16))}
+    labels = {"artist": MapField(["A", "B"], np.array([1, 0], np.uint16))}
     places = np.array([[-1, 0], [1, 1]], np.float32)
     made = Map(["a", "b"], places, labels, np.array([0, -1], np.int32), np.array([1], np.int32))
     words = [2, 1, 1, 0, 0xFFFFFFFF, 1]

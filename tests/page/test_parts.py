@@ -14,20 +14,22 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, card_html, grid_html
-from page.components.heat_map_html import choice
+from page.components.explanation_html import choice
 from page.components.hits import voted
 from page.components.query_panel import act, query_html, shown, take_upload
-from page.library import Library
-from page.results import as_csv, as_json, contact_sheet, reason
-from page.state import MAX_SOURCES, Pair, Query, Source
-from page.tabs import map, search_handlers
+from page.export import as_csv, as_json, contact_sheet
+from page.rate_limit import is_counted
+from page.run_search import reason
+from page.shared_state import MAX_PICTURES, Pair, Query, QueryPicture
 from page.tabs.collections import _report
+from page.tabs.map import MapHandlers
 from page.tabs.recommend import _unknown
-from page.tabs.why import Handlers
-from page.text import rarity, spoken
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.why import WhyHandlers
 from page.uploads import UploadsOnly
-from page.visitors import is_counted
+from page.wording import rarity, readable
 from pipeline.search import Hit, Settings
 from tests.page.conftest import run_apart
 
@@ -59,7 +61,7 @@ def event(**data: Any) -> gr.EventData:
 
 def test_labels_are_escaped_everywhere() -> None:
     shown = Card("id", "things", f"/tmp/{EVIL}.png", EVIL, metric="cosine", reason=EVIL)
-    query = Query((Source(f"/tmp/{EVIL}.png", label=EVIL),), dislikes=(Source("x", label=EVIL),))
+    query = Query((QueryPicture(f"/tmp/{EVIL}.png", label=EVIL),), dislikes=(QueryPicture("x", label=EVIL),))
     for html in (card_html(shown, 0, None), query_html(query)):
         seen = _Tags()
         seen.feed(html)
@@ -76,7 +78,7 @@ def test_rarity_never_rounds_up(unusual: float | None, text: str) -> None:
 
 
 def test_names_of_classes_are_spoken() -> None:
-    assert [spoken(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "Ukiyo_e", "cat", 7)] == [
+    assert [readable(v) for v in ("claude-monet", "still_life", "Art_Nouveau", "Ukiyo_e", "cat", 7)] == [
         "Claude Monet",
         "Still life",
         "Art Nouveau",
@@ -84,7 +86,7 @@ def test_names_of_classes_are_spoken() -> None:
         "Cat",
         "7",
     ]
-    assert spoken("jan-van-der-heyden") == "Jan van der Heyden" and spoken("van-gogh") == "Van Gogh"
+    assert readable("jan-van-der-heyden") == "Jan van der Heyden" and readable("van-gogh") == "Van Gogh"
 
 
 def test_weak_matches_begin_at_a_line_or_carry_a_tag() -> None:
@@ -105,49 +107,49 @@ def test_only_what_the_grid_sends_is_heard(data: dict[str, Any]) -> None:
 
 def test_a_vote_can_be_changed_and_taken_back() -> None:
     liked = voted(None, made(0), "like")
-    assert [s.point_id for s in liked.sources] == ["id0"]
+    assert [s.point_id for s in liked.likes] == ["id0"]
     disliked = voted(liked, made(0), "dislike")
-    assert not disliked.sources and [s.point_id for s in disliked.dislikes] == ["id0"]
+    assert not disliked.likes and [s.point_id for s in disliked.dislikes] == ["id0"]
     assert voted(disliked, made(0), "dislike") == Query()
 
 
 def test_what_a_visitor_gathers_is_bounded() -> None:
     query = Query()
-    for i in range(MAX_SOURCES + 9):
+    for i in range(MAX_PICTURES + 9):
         query = voted(query, made(i), "like")
-    assert len(query.sources) == MAX_SOURCES and query.sources[-1].point_id == f"id{MAX_SOURCES + 8}"
+    assert len(query.likes) == MAX_PICTURES and query.likes[-1].point_id == f"id{MAX_PICTURES + 8}"
 
 
 def test_boxes_from_the_browser_are_checked() -> None:
-    query = Query((Source("a.png"), Source("b.png")))
+    query = Query((QueryPicture("a.png"), QueryPicture("b.png")))
     boxed, _, _ = act(query, event(action="box", box=[0.1, -1, 0.5, 7]))
-    assert boxed.sources[0].box == (0.1, 0.0, 0.5, 1.0) and boxed.sources[1].box is None
+    assert boxed.likes[0].box == (0.1, 0.0, 0.5, 1.0) and boxed.likes[1].box is None
     whole, _, _ = act(boxed, event(action="whole"))
     assert whole == query
     for bad in (None, [1, 2], ["0", 0, 1, 1], [0.5, 0, 0.5, 1], [float("nan"), 0, 1, 1], {"a": 1}):
         assert act(query, event(action="box", box=bad))[0] == gr.skip()
     removed, _, _ = act(query, event(action="remove", index=1))
-    assert removed.sources == (Source("a.png"),)
+    assert removed.likes == (QueryPicture("a.png"),)
 
 
 def test_every_picture_and_the_words_of_a_query_can_be_taken_away() -> None:
-    query = Query((Source("a.png"), Source("b.png")), "a boat", (Source("c.png"),))
+    query = Query((QueryPicture("a.png"), QueryPicture("b.png")), "a boat", (QueryPicture("c.png"),))
     html = query_html(query)
     assert [html.count(f'data-action="remove" data-index="{i}"') for i in range(4)] == [1, 1, 1, 0]
     assert "a boat" in html and html.count("New search") == 1
-    assert act(query, event(action="remove", index=0))[0].sources == (Source("b.png"),)
+    assert act(query, event(action="remove", index=0))[0].likes == (QueryPicture("b.png"),)
     wordless = act(query, event(action="wordless"))[0]
-    assert wordless.text == "" and wordless.sources == query.sources
+    assert wordless.text == "" and wordless.likes == query.likes
     assert "data-action" not in query_html(query, fixed=True)
 
 
 def test_two_pictures_of_one_name_are_told_apart() -> None:
-    query = Query((Source("a.png", label="your picture"), Source("b.png", label="your picture")))
+    query = Query((QueryPicture("a.png", label="your picture"), QueryPicture("b.png", label="your picture")))
     hit = Hit("id", 0.9, 0.1, {}, b"", like_scores=(0.2, 0.9))
     assert reason(hit, query, Settings(), explained=False) == "like your picture no. 2 (0.90)"
     html = query_html(query)
     assert "Searched from: your picture no. 1" in html and "Take away your picture no. 2" in html
-    assert "no." not in query_html(Query(query.sources[:1]))
+    assert "no." not in query_html(Query(query.likes[:1]))
 
 
 def test_words_alone_are_a_query_that_shows_and_ends() -> None:
@@ -163,8 +165,8 @@ def test_a_tiff_is_shown_as_the_server_decoded_it(tmp_path: Path, monkeypatch: p
         path = tmp_path / name
         Image.new("RGB", (40, 20), "red").save(path)
         query, _, _ = take_upload({"path": str(path)}, None, False)
-        source = query.sources[0]
-        assert source.picture == str(path) and (name in query_html(query)) is is_shown
+        source = query.likes[0]
+        assert source.file == str(path) and (name in query_html(query)) is is_shown
         if not is_shown:
             head, _, body = str(source.preview).partition(",")
             assert head == "data:image/webp;base64" and body in query_html(query)
@@ -180,26 +182,26 @@ def test_a_card_says_in_words_how_unusual_it_is() -> None:
 
 
 def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
-    tab = map.Handlers(Library("/nowhere"))
-    search = search_handlers.Handlers(Library("/nowhere"))
-    why = Handlers(Library("/nowhere"))
+    tab = MapHandlers(CollectionLibrary("/nowhere"))
+    search = SearchHandlers(CollectionLibrary("/nowhere"))
+    why = WhyHandlers(CollectionLibrary("/nowhere"))
     counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]
     assert all(is_counted(each) for each in counted)
     assert not any(is_counted(each) for each in (search.link, search.take_example, tab.forget))
 
 
 def test_why_takes_the_picture_of_the_query_that_was_chosen() -> None:
-    both = (Source("a.png", label="A"), Source("b.png", label="B"))
-    pair = Pair(both[0], Source("", "id0", "things"), "e", both)
+    both = (QueryPicture("a.png", label="A"), QueryPicture("b.png", label="B"))
+    pair = Pair(both[0], QueryPicture("", "id0", "things"), "e", both)
     assert choice(pair).count("<button") == 2 and choice(replace(pair, among=both[:1])) == ""
-    assert Handlers.choose(pair, event(index=1)) == replace(pair, query=both[1])
+    assert WhyHandlers.choose(pair, event(index=1)) == replace(pair, query=both[1])
     for bad in ({}, {"index": 2}, {"index": -1}, {"index": "1"}):
-        assert Handlers.choose(pair, event(**bad)) == gr.skip()
-    assert Handlers.choose(None, event(index=0)) == gr.skip()
+        assert WhyHandlers.choose(pair, event(**bad)) == gr.skip()
+    assert WhyHandlers.choose(None, event(index=0)) == gr.skip()
 
 
 def test_what_is_not_known_of_an_uploaded_picture_is_said() -> None:
-    mine, theirs = Source("a.png"), Source("b.png", "id0", "things")
+    mine, theirs = QueryPicture("a.png"), QueryPicture("b.png", "id0", "things")
     assert _unknown(Query((mine,)), "things", ["artist"]) == ["the artist of your picture is not known here"]
     two = _unknown(Query((mine, theirs)), "things", ["artist", "birth_year"])
     assert two == ["the artist and birth year of 1 of your pictures is not known here"]

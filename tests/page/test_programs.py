@@ -19,10 +19,10 @@ from mcp.client.streamable_http import streamable_http_client
 import demo
 from benchmarks.page import load
 from page.api.arguments import picture_bytes
-from page.api.endpoints import health
-from page.library import Library
-from page.links import link_to, read_link
-from page.state import Query, Source
+from page.api.health import health
+from page.collection_library import CollectionLibrary
+from page.deep_links import link_to, read_link
+from page.shared_state import Query, QueryPicture
 from pipeline.errors import ImageError, SimileError
 from tests.page.conftest import LIMIT, hit_pictures, run_apart, status
 
@@ -48,7 +48,7 @@ def test_health_names_live_versions(demo_url: str) -> None:
 
 
 class _Broken:
-    """Stands in for a Library whose store is away, or whose collection cannot be opened."""
+    """Stands in for a CollectionLibrary whose store is away, or whose collection cannot be opened."""
 
     def __init__(self, names: list[str] | None) -> None:
         self._names = names
@@ -70,7 +70,7 @@ def test_health_fails_without_telling_why(names: list[str] | None, status: str) 
 
 
 def test_one_broken_collection_is_degraded(demo_home: Path) -> None:
-    library = Library(str(demo_home))
+    library = CollectionLibrary(str(demo_home))
     library.names = lambda: ["gone", "wikiart"]  # type: ignore[method-assign]
     code, said = health(library)
     assert code == 200 and said["status"] == "degraded" and said["collections"]["gone"] is None
@@ -284,15 +284,17 @@ def test_eight_at_once_fail_never(demo_url: str) -> None:
 
 
 def test_a_link_holds_only_what_exists(demo_home: Path) -> None:
-    library = Library(str(demo_home))
+    library = CollectionLibrary(str(demo_home))
     found = library.open("wikiart")
     point_id, style = found.examples(1)[0].id, found.facets("style")[0][0]
-    query = Query((Source("/tmp/x.webp", point_id, "wikiart"),))
+    query = Query((QueryPicture("/tmp/x.webp", point_id, "wikiart"),))
     text = link_to(query, "wikiart", "hamming", {"style": [style]})
     link = read_link(parse_qsl(text[1:]), library)
     assert (link.collection, link.metric, link.filters) == ("wikiart", "hamming", {"style": [style]})
-    assert link.query and link.query.sources[0].point_id == point_id and not link.ignored
-    own = Query((Source("/tmp/mine.jpg"), Source("/tmp/part.webp", point_id, "wikiart", (0, 0, 0.5, 1))))
+    assert link.query and link.query.likes[0].point_id == point_id and not link.ignored
+    own = Query(
+        (QueryPicture("/tmp/mine.jpg"), QueryPicture("/tmp/part.webp", point_id, "wikiart", (0, 0, 0.5, 1)))
+    )
     assert "from" not in link_to(own, "wikiart", "cosine", {})
     wrong = [("metric", "<b>"), ("filter.style", "../x"), ("filter.nope", "y"), ("from", "http://a/b.png")]
     link = read_link([("collection", "wikiart"), *wrong], library)

@@ -10,7 +10,7 @@ from gradio_client import Client, handle_file
 from PIL import Image
 
 from page import app
-from page.library import Library
+from page.collection_library import CollectionLibrary
 from tests.page.conftest import free_port, hit_pictures, running, status, upload
 
 
@@ -59,7 +59,7 @@ def test_an_upload_is_deleted_once_it_is_old(
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     monkeypatch.setattr(app, "_CLEAN_EVERY", 1)
     monkeypatch.setattr(app, "_KEEP_FOR", 3)
-    page = app.build(Library(str(demo_home)))
+    page = app.build(CollectionLibrary(str(demo_home)))
     port = free_port()
     page.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
     try:

@@ -107,7 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
             result = self.server_state.answer(self.command, self.path.split("?")[0], body)
         except (KeyError, ValueError) as error:
             return self._send(404, {"status": {"error": str(error)}, "time": 0.0})
-        return self._send(200, {"result": result, "status": "ok", "time": 0.0})
+        # A server names itself at its root without the frame of its other answers.
+        framed = {"result": result, "status": "ok", "time": 0.0}
+        return self._send(200, result if self.path == "/" else framed)
 
     def _send(self, status: int, answer: dict[str, Any], headers: dict[str, str] | None = None) -> None:
         data = json.dumps(answer).encode()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from qdrant_client import models
 
-from benchmarks.synthetic import FIELDS, payloads, prepared_vectors
+from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
 from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig, SearchConfig
 from pipeline.index_quality.recall import count_found
 from pipeline.store.edge import EdgeStore

@@ -11,8 +11,8 @@ from PIL import Image as Pictures
 
 from pipeline.errors import SimileError
 from pipeline.evaluation.labels import encode_labels
-from pipeline.evaluation.pool import Pool, protocols_of
-from pipeline.evaluation.read_pool import read_pool, resolve_splits
+from pipeline.evaluation.pool import Pool, read_pool, resolve_splits
+from pipeline.evaluation.protocols import protocols_of
 from pipeline.training.config import DataConfig
 from pipeline.training.data import allowed_of, read_training_data
 from tests.encoders.small_networks import save_transformers

@@ -1,7 +1,7 @@
 """Deep links: the page's address holds the collection, metric, filters and the stored picture searched from.
 
-`?collection=wikiart&metric=hamming&filter.style=Cubism&from=<id>`. Everything in it is looked up among what
-the collection has; nothing is read as a path or an address.
+For example `?collection=wikiart&metric=hamming&filter.style=Cubism&from=<id>`. Each value is looked up in the
+collection; none is used as a path or an address.
 """
 
 import uuid
@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from page.components.cards import card, source_of
-from page.library import Library
-from page.state import Query
-from page.text import field_name
+from page.collection_library import CollectionLibrary
+from page.components.cards import card, query_picture
+from page.shared_state import Query
+from page.wording import field_name
 from pipeline.errors import SimileError
 from pipeline.search import METRICS, Collection
 
 __all__ = ["COPY", "Link", "link_to", "read_link"]
 
-_FILTER, _MOST, _LONGEST = "filter.", 50, 300  # prefix; parameters; characters of a value that is repeated
+_FILTER = "filter."  # prefix of a parameter that names a filter field
+_MOST_PARAMETERS = 50
+_LONGEST = 300  # characters of a wrong value that a message repeats
 _MOST_VALUES = 50_000  # of a field, among which a value is looked up
+# Puts the link into the address bar and on the clipboard.
 COPY = """(link) => {
     history.replaceState(history.state, "", location.pathname + link + location.hash);
     navigator.clipboard?.writeText(location.href).catch(() => {});
@@ -29,7 +32,7 @@ COPY = """(link) => {
 
 @dataclass(frozen=True)
 class Link:
-    """What a link asks for, as far as it exists; `ignored` says what does not."""
+    """What a link asks for, as far as it exists; `ignored` says what does not exist."""
 
     collection: str | None = None
     metric: str | None = None
@@ -39,9 +42,12 @@ class Link:
 
 
 def link_to(query: Query | None, collection: str, metric: str, filters: Mapping[str, Sequence[Any]]) -> str:
-    """The query part of an address that brings this search back; of several pictures the first stored one."""
+    """The query part of an address that brings this search back.
+
+    Of several pictures it holds the first that is stored in this collection.
+    """
     stored = [
-        s.point_id for s in (query.sources if query else ()) if s.collection == collection and not s.box
+        one.point_id for one in (query.likes if query else ()) if one.collection == collection and not one.box
     ]
     pairs = [("collection", collection), ("metric", metric)]
     pairs += [(_FILTER + name, str(value)) for name, values in filters.items() for value in values]
@@ -49,9 +55,9 @@ def link_to(query: Query | None, collection: str, metric: str, filters: Mapping[
     return "?" + urlencode(pairs)
 
 
-def read_link(pairs: Sequence[tuple[str, str]], library: Library) -> Link:
-    """What the parameters of the page's address ask for."""
-    pairs, ignored = pairs[:_MOST], []
+def read_link(pairs: Sequence[tuple[str, str]], library: CollectionLibrary) -> Link:
+    """What the parameters of the page's address ask for; unknown values are ignored and reported."""
+    pairs, ignored = pairs[:_MOST_PARAMETERS], []
     asked = dict(reversed(pairs))  # of a repeated one the first counts
     name = asked.get("collection")
     if name is not None and name not in library.names():
@@ -90,7 +96,7 @@ def _read_query(found: Collection, point_id: str, ignored: list[str]) -> Query |
     except (ValueError, SimileError):
         ignored.append(f"there is no picture {_short(point_id)}")
         return None
-    return Query((source_of(card(hit, found.name)),))
+    return Query((query_picture(card(hit, found.name)),))
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.synthetic import FIELDS, payloads, prepared_vectors
+from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
 
 
 def test_the_same_rows_are_the_same_vectors() -> None:

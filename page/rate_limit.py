@@ -1,33 +1,41 @@
-"""How much one visitor may ask: a token bucket a session, and a larger one an address."""
+"""How often one visitor may search: a token bucket for each session, a larger one for each address."""
 
 import ipaddress
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from cachetools import LRUCache
+
 from pipeline.errors import SimileError
 
-__all__ = ["PER_MINUTE", "Buckets", "Visitors", "address_of", "is_counted", "is_search"]
+__all__ = [
+    "PER_MINUTE",
+    "RateLimit",
+    "TokenBuckets",
+    "counts_as_search",
+    "is_counted",
+    "network_of",
+]
 
-PER_MINUTE = 120  # searches: more than a person can look at
-_ADDRESS_FACTOR = 10  # a classroom or an office comes from one address
-_MOST = 10_000  # visitors that are remembered; about 2 MB
-_IPV6_NETWORK = 64  # bits that one household or server is given; it may use any address in it
+PER_MINUTE = 120  # searches; more than a person can look at
+_ADDRESS_FACTOR = 10  # a classroom or an office shares one address
+_MOST_KEYS = 10_000  # sessions or addresses that are remembered; about 2 MB
+_IPV6_NETWORK = 64  # bits of the network that one household or server is given; it may use any address in it
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Buckets:
+class TokenBuckets:
     """Token buckets by key: each holds up to `burst` tokens and gains `rate` a second. Not thread-safe.
 
-    Keeps the `most` keys that asked last. A key that was put away begins again with a full bucket.
+    The `most` keys that were used last are remembered; a forgotten key starts again with a full bucket.
     """
 
-    def __init__(self, rate: float, burst: float, most: int = _MOST) -> None:
-        self._rate, self._burst, self._most = rate, burst, most
-        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()  # key -> tokens, when
+    def __init__(self, rate: float, burst: float, most: int = _MOST_KEYS) -> None:
+        self._rate, self._burst = rate, burst
+        self._held: LRUCache[str, tuple[float, float]] = LRUCache(most)  # key -> tokens, at which time
 
     def __len__(self) -> int:
         return len(self._held)
@@ -39,28 +47,29 @@ class Buckets:
     def take(self, key: str, now: float) -> None:
         """Takes a token."""
         self._held[key] = (self._tokens(key, now) - 1, now)
-        self._held.move_to_end(key)
-        while len(self._held) > self._most:
-            self._held.popitem(last=False)
 
     def _tokens(self, key: str, now: float) -> float:
         tokens, when = self._held.get(key, (self._burst, now))
         return min(self._burst, tokens + max(0.0, now - when) * self._rate)
 
 
-class Visitors:
-    """`per_minute` searches for a session, and ten times as many for all sessions of one address.
+class RateLimit:
+    """Allows `per_minute` searches for a session, and ten times as many for all sessions of one address.
 
-    Half a minute's worth may come at once. This machine's own address counts by session only: it is also
-    where a tunnel or a proxy on this machine comes from. 0 is no limit.
+    A burst of half a minute's searches is allowed. Visitors from this machine's own address are limited by
+    session only, because a tunnel or a proxy on this machine brings all of its visitors under that address.
+    With 0 there is no limit.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._levels: list[Buckets] = []
+        self._levels: list[TokenBuckets] = []
         if per_minute:
             rate, burst = per_minute / 60, max(1.0, per_minute / 2)
-            self._levels = [Buckets(rate, burst), Buckets(rate * _ADDRESS_FACTOR, burst * _ADDRESS_FACTOR)]
+            self._levels = [
+                TokenBuckets(rate, burst),
+                TokenBuckets(rate * _ADDRESS_FACTOR, burst * _ADDRESS_FACTOR),
+            ]
 
     def admit(self, address: str | None, session: str | None) -> None:
         """Counts a search.
@@ -68,12 +77,12 @@ class Visitors:
         Raises:
             SimileError: it is one too many; the message says how long to wait.
         """
-        where = address_of(address)
-        keys = [f"{where}/{session}", where]
+        network = network_of(address)
+        keys = [f"{network}/{session}", network]
         with self._lock:
             now = self._clock()
             levels = list(zip(self._levels, keys, strict=False))
-            if where == "here":
+            if network == "here":
                 levels = levels[:1]
             wait = max((buckets.wait(key, now) for buckets, key in levels), default=0.0)
             if wait == 0:
@@ -86,10 +95,10 @@ class Visitors:
         )
 
 
-def address_of(host: str | None) -> str:
-    """What stands for a visitor's address: an IPv6 network, `here` for this machine.
+def network_of(host: str | None) -> str:
+    """The key of a visitor's address: the network of an IPv6 address, `here` for this machine.
 
-    >>> address_of("2001:db8:1:2:3::4"), address_of("127.0.0.1"), address_of("192.0.2.7")
+    >>> network_of("2001:db8:1:2:3::4"), network_of("127.0.0.1"), network_of("192.0.2.7")
     ('2001:db8:1:2::', 'here', '192.0.2.7')
     """
     try:
@@ -98,18 +107,18 @@ def address_of(host: str | None) -> str:
         return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
-            return address_of(str(address.ipv4_mapped))
+            return network_of(str(address.ipv4_mapped))
         if not address.is_loopback:
             return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False).network_address)
     return "here" if address.is_loopback else str(address)
 
 
-def is_search(function: F) -> F:
-    """Marks a handler whose every call is a search, or as dear as one."""
+def counts_as_search(function: F) -> F:
+    """Marks a handler whose every call is a search, or costs as much as one."""
     function.counted = True  # type: ignore[attr-defined]
     return function
 
 
 def is_counted(function: Any) -> bool:
-    """Whether calls of this handler are searches."""
+    """Whether calls of this handler count against the limit."""
     return bool(getattr(function, "counted", False))

@@ -1,34 +1,32 @@
-"""What programs and models call to look closer at hits: why, where on the map, by which way, as a table."""
+"""What programs and models call to understand hits: why one was found, its place on the map, by which way."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from page.api.arguments import example, picture_bytes, settings_of, stored
+from page.api.arguments import parsed_example, parsed_id, picture_bytes, settings_of
+from page.collection_library import CollectionLibrary
 from page.components.map_files import MapFiles, OpenMap
-from page.library import Library
-from page.results import as_csv, as_json
-from page.visitors import is_search
+from page.rate_limit import counts_as_search
 from pipeline.errors import SimileError
 from pipeline.search import Hit
 from pipeline.vectors import agreeing_bits
 from pipeline.why.reasons import find_reasons
 
-__all__ = ["Views"]
+__all__ = ["HitEndpoints"]
 
 _MOST_PLACES = 1000  # of one answer: about 100 kB
 
 
-class Views:
-    """Over the collections of one library."""
+class HitEndpoints:
+    """Over the collections of one library; `arguments.described` completes the docstrings."""
 
-    def __init__(self, library: Library) -> None:
+    def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
         self._maps = MapFiles()
 
-    @is_search
+    @counts_as_search
     def explain(
         self, hit_id: str, collection: str, id: str = "", image: str = "", encoder: str = ""
     ) -> dict[str, Any]:
@@ -41,7 +39,6 @@ class Views:
             collection: its collection.
             id: the `id` of the stored picture that was searched from.
             image: or that picture in base64 or as a data URL.
-            encoder: one of the collection's encoders; empty for its default.
 
         Returns:
             `similarity`; `exact`, whether the heat adds up to it; `query_heat` and `hit_heat`, rows of
@@ -51,9 +48,9 @@ class Views:
         found = self._library.open(collection)
         if bool(id) == bool(image):
             raise SimileError("give either the id of a stored picture or an image to explain a hit by")
-        own = stored(id).id if id else None
+        own = parsed_id(id).id if id else None
         picture = found.get(own).thumbnail if own else picture_bytes(image)
-        hit = stored(hit_id).id or ""
+        hit = parsed_id(hit_id).id or ""
         reasons = find_reasons(found, picture, hit, encoder or None, own)
         told = reasons.explanation
         return {
@@ -66,7 +63,7 @@ class Views:
             "standings": [asdict(standing) for standing in reasons.standings],
         }
 
-    @is_search
+    @counts_as_search
     def map(
         self,
         collection: str,
@@ -76,7 +73,6 @@ class Views:
         """Tell where pictures lie on a collection's map, a plane on which similar pictures are neighbours.
 
         Args:
-            collection: name of a collection, from the tool `collections`.
             ids: ids of earlier hits in the same collection; empty for pictures spread over the whole map.
             k: how many pictures where no ids are given, 1 to 1000.
 
@@ -88,7 +84,7 @@ class Views:
         opened = self._maps.of(found)
         if opened is None:
             raise SimileError(f"{found.name} has no map yet; python -m ray_jobs.map {found.name} makes one")
-        wanted = [stored(one).id or "" for one in ids or []]
+        wanted = [parsed_id(one).id or "" for one in ids or []]
         if len(wanted) > _MOST_PLACES or isinstance(k, bool) or not 1 <= k <= _MOST_PLACES:
             raise SimileError(f"a map tells of 1 to {_MOST_PLACES:,} pictures at a time")
         at = [opened.numbers[one] for one in wanted if one in opened.numbers]
@@ -101,7 +97,7 @@ class Views:
             "missing": [one for one in wanted if one not in opened.numbers],
         }
 
-    @is_search
+    @counts_as_search
     def compare(
         self,
         query: str,
@@ -118,8 +114,6 @@ class Views:
         """Search with one picture in two ways, and tell what both find.
 
         Args:
-            query: the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.
-            collection: name of a collection, from the tool `collections`.
             left_metric: cosine (finer) or hamming (faster), of the first way.
             right_metric: the same of the second way.
             left_encoder: one of the collection's encoders; empty for its default.
@@ -127,13 +121,12 @@ class Views:
             left_exact: compare with every picture instead of the index.
             right_exact: the same of the second way.
             k: how many pictures each way, 1 to 100.
-            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
 
         Returns:
             `shared`, how many pictures both ways find; `left` and `right`, each a list of id, score,
             distance and `shared`, nearest first.
         """
-        found, likes = self._library.open(collection), [example(query)]
+        found, likes = self._library.open(collection), [parsed_example(query)]
         ways = ((left_metric, left_exact, left_encoder), (right_metric, right_exact, right_encoder))
         left, right = (
             found.find(likes, settings=settings_of(metric, k, filters, exact, encoder)).hits
@@ -146,58 +139,6 @@ class Views:
             "right": [_ranked(hit, both) for hit in right],
             "collection": found.name,
         }
-
-    @is_search
-    def export(
-        self,
-        query: str,
-        collection: str,
-        format: str = "csv",
-        metric: str = "cosine",
-        k: int = 100,
-        offset: int = 0,
-        filters: str = "{}",
-        encoder: str = "",
-    ) -> dict[str, Any]:
-        """Search with one picture, and return the hits as the text of a CSV table or of JSON, to be saved.
-
-        Args:
-            query: the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.
-            collection: name of a collection, from the tool `collections`.
-            format: csv or json.
-            metric: cosine (finer) or hamming (faster).
-            k: how many pictures, 1 to 100.
-            offset: how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.
-            filters: JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.
-            encoder: one of the collection's encoders; empty for its default.
-
-        Returns:
-            `text`, one row a hit with rank, score, distance, id and what is known of the picture; `more`,
-            whether there are hits after these.
-        """
-        if format not in ("csv", "json"):
-            raise SimileError(f"format {str(format)[:40]!r} does not exist; there are: csv, json")
-        settings = settings_of(metric, k, filters, encoder=encoder, offset=offset)
-        found = self._library.open(collection)
-        answer = found.find([example(query)], settings=settings)
-        rows = _ranks(answer.hits, settings.offset + 1)
-        about = {"collection": found.name, "version": found.version, "metric": metric}
-        text = as_csv(answer.hits, rows) if format == "csv" else as_json(answer.hits, rows, about)
-        return {"text": text, "hits": len(rows), "more": answer.more}
-
-
-def _ranks(hits: Sequence[Hit], first: int = 1) -> list[dict[str, Any]]:
-    """What an export says of each hit beside its payload."""
-    return [
-        {
-            "rank": rank,
-            "score": round(hit.score, 6),
-            "distance": hit.distance,
-            "unusual": hit.unusual,
-            "weak": hit.weak,
-        }
-        for rank, hit in enumerate(hits, first)
-    ]
 
 
 def _place(opened: OpenMap, i: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The collections a page can search: found while it runs, opened once, shared by all visitors."""
+"""The collections that a page can search: listed anew each time, opened once, shared by all visitors."""
 
 import threading
 
@@ -6,9 +6,12 @@ from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.indexing.lock import JobRecord, job_records
 from pipeline.search import Collection, list_collections, open_collection
+from pipeline.store.versions import unknown_collection
+
+__all__ = ["CollectionLibrary"]
 
 
-class Library:
+class CollectionLibrary:
     """Collections of one home or server, by name."""
 
     def __init__(self, home: str | None = None, url: str | None = None) -> None:
@@ -22,20 +25,24 @@ class Library:
         return list_collections(home=self._home, url=self._url)
 
     def open(self, name: str | None) -> Collection:
-        """The collection of this name; the error names those that exist."""
+        """The collection of this name.
+
+        Raises:
+            SimileError: there is none, or no name was given; the message lists those that exist.
+        """
         if not name:
-            raise SimileError("no collection was chosen; there are: " + ", ".join(self.names()))
+            raise unknown_collection("", self.names())
         with self._lock:
             if name not in self._open:
                 self._open[name] = open_collection(name, home=self._home, url=self._url)
             return self._open[name]
 
     def jobs(self) -> dict[str, JobRecord]:
-        """Collection -> the job that writes it now or stopped before its end, as far as this home knows."""
+        """Collection -> its index job in this home, if one is running or has stopped before its end."""
         return job_records(resolve_home(self._home))
 
     def titles(self) -> list[tuple[str, str]]:
-        """(title, name) of every collection, to choose from. One that will not open keeps its name."""
+        """(title, name) of every collection, to choose from. One that cannot be opened is listed by name."""
         return [(self._title(name), name) for name in self.names()]
 
     def _title(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Words and figures as the page writes them. Everything that comes from data is escaped here."""
+"""Words and figures as the page writes them; in HTML, whatever comes from data is escaped."""
 
 import math
 import re
@@ -10,21 +10,21 @@ __all__ = [
     "Verbatim",
     "closeness",
     "credit",
+    "field_list",
     "field_name",
-    "fields",
     "milliseconds",
     "note",
+    "numbered_names",
     "rarity",
+    "readable",
     "sentence",
-    "spoken",
-    "told_apart",
     "unusual_words",
 ]
 
-_LONGEST_VALUE = 300
+_LONGEST_VALUE = 300  # characters
 _SLUG = re.compile(r"[a-z0-9.']+(-[a-z0-9.']+)+")
 _SUFFIX = re.compile(r"_(?=[a-z]$)")  # ukiyo_e is written ukiyo-e
-# small inside a name
+# Words that stay in lower case inside a name.
 _PARTICLES = frozenset(("da", "de", "del", "della", "den", "der", "di", "du", "ten", "ter", "van", "von"))
 
 
@@ -35,7 +35,7 @@ def note(text: str, *, problem: bool = False) -> str:
 
 
 def sentence(text: str) -> str:
-    """With a capital first letter, as a sentence on a page has."""
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
@@ -44,10 +44,10 @@ def field_name(name: str) -> str:
     return sentence(name.replace("_", " ").strip())
 
 
-def spoken(value: Any) -> str:
-    """Names of classes as people write them; anything else as it is.
+def readable(value: Any) -> str:
+    """The name of a class as people write it; anything else unchanged.
 
-    >>> spoken("vincent-van-gogh"), spoken("still_life"), spoken("Art_Nouveau"), spoken("Ukiyo_e")
+    >>> readable("vincent-van-gogh"), readable("still_life"), readable("Art_Nouveau"), readable("Ukiyo_e")
     ('Vincent van Gogh', 'Still life', 'Art Nouveau', 'Ukiyo-e')
     """
     text = str(value)
@@ -57,10 +57,10 @@ def spoken(value: Any) -> str:
     return sentence(_SUFFIX.sub("-", text).replace("_", " "))
 
 
-def told_apart(names: Sequence[str]) -> list[str]:
-    """Names as they are, and numbered where several are the same.
+def numbered_names(names: Sequence[str]) -> list[str]:
+    """The names, with a number where several are the same.
 
-    >>> told_apart(["your picture", "Claude Monet", "your picture"])
+    >>> numbered_names(["your picture", "Claude Monet", "your picture"])
     ['your picture no. 1', 'Claude Monet', 'your picture no. 2']
     """
     return [
@@ -70,14 +70,14 @@ def told_apart(names: Sequence[str]) -> list[str]:
 
 
 def closeness(metric: str, score: float, distance: float | int) -> str:
-    """How near a hit is, in the words of its metric."""
+    """How near a hit is: bits for Hamming, else the cosine."""
     if metric == "hamming":
         return f"{int(distance)} bit{'' if distance == 1 else 's'}"
     return f"{score:.3f}"
 
 
 def rarity(unusual: float | None) -> str:
-    """`99.9 %`, cut and not rounded: no figure claims more than was measured.
+    """`99.9 %`. It is cut and not rounded, so that it never claims more than was measured.
 
     >>> rarity(0.99961), rarity(0.5), rarity(1.0), rarity(None)
     ('99.96 %', '50 %', '100 %', '')
@@ -90,7 +90,7 @@ def rarity(unusual: float | None) -> str:
 
 
 def unusual_words(unusual: float | None) -> str:
-    """What `rarity` is a share of.
+    """How unusual a score is, in words.
 
     >>> unusual_words(0.996), unusual_words(1.0), unusual_words(None)
     ('closer than 99.6 % of random pairs', 'closer than any random pair that was measured', '')
@@ -103,7 +103,7 @@ def unusual_words(unusual: float | None) -> str:
 
 
 def milliseconds(times: dict[str, float]) -> list[str]:
-    """`embed 12 ms`, `search 3 ms`; what took no time is not named."""
+    """`embed 12 ms`, `search 3 ms`; a step that took no time is left out."""
     taken = ((step, times.get(f"{step}_ms", 0.0)) for step in ("embed", "search"))
     return [f"{step} {max(1, round(value))} ms" for step, value in taken if value >= 0.5 or step == "search"]
 
@@ -114,12 +114,12 @@ def credit(text: str | None) -> str:
 
 
 class Verbatim(str):
-    """A value that is shown as it is: an identifier, and not the name of a class."""
+    """A value that is shown unchanged, because it is an identifier and not the name of a class."""
 
     __slots__ = ()
 
 
-def fields(rows: list[tuple[str, Any]]) -> str:
+def field_list(rows: list[tuple[str, Any]]) -> str:
     """Names and values as a list; empty values, bytes and nested ones are left out."""
     return '<dl class="fields">' + "".join(_field(*row) for row in rows if _is_shown(row[1])) + "</dl>"
 
@@ -132,7 +132,7 @@ def _field(name: str, value: Any) -> str:
 
 
 def _words(value: Any) -> str:
-    return str(value) if isinstance(value, Verbatim) else spoken(value)
+    return str(value) if isinstance(value, Verbatim) else readable(value)
 
 
 def _is_shown(value: Any) -> bool:

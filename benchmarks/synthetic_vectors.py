@@ -1,4 +1,4 @@
-"""Prepared vectors that no picture made: as many as wanted, the same for the same number."""
+"""Prepared vectors drawn at random: as many as wanted, and the same ones for the same numbers."""
 
 from functools import cache
 
@@ -15,8 +15,8 @@ FIELDS = {"style": 5, "genre": 5}  # values of each, drawn evenly and independen
 def prepared_vectors(start: int, stop: int, points: int, dimension: int) -> np.ndarray:
     """(stop − start, D) float32: rows `start` to `stop` of a set of `points` in clusters of 50.
 
-    Turned as ITQ turns prepared vectors, so that every component carries about as much as any other: binary
-    codes of unturned ones would spend most of their bits on what hardly varies.
+    They are rotated as ITQ rotates prepared vectors, so that every component varies about as much as any
+    other. Without that, binary codes would spend most of their bits on components that hardly vary.
     """
     deviations = np.arange(1, dimension + 1) ** -_DECAY
     clusters = max(1, points // _PER_CLUSTER)

@@ -1,0 +1,145 @@
+"""What a visitor sets for a search: the controls, and their values as one object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import gradio as gr
+
+from page.components.filter_boxes import chosen_filters, filter_boxes
+from page.run_search import MAX_HITS, check_bounds
+from pipeline.search import Collection, Metric, Settings
+
+__all__ = ["SearchControls", "SearchOptions", "combine_radio", "diversity_slider", "search_controls"]
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """Values of the controls. All fields but `filters` are named like the controls that they come from."""
+
+    metric: Metric = "cosine"
+    encoder: str | None = None
+    mode: str = "nearest"  # or "matches"
+    k: float = 24
+    exact: bool = False
+    fold: bool = False
+    diversity: float = 0.0
+    combine: Literal["any", "average"] = "any"
+    side_by_side: bool = False
+    filters: tuple[list[Any], ...] = ()  # what is chosen in each filter box
+
+    @classmethod
+    def of(cls, values: Sequence[Any]) -> "SearchOptions":
+        """From the values of `SearchControls.inputs`."""
+        plain = len(fields(cls)) - 1
+        return cls(*[*values[:plain], tuple(values[plain:])])
+
+    def settings(self, found: Collection) -> Settings:
+        """The search that they describe in this collection.
+
+        Raises:
+            SimileError: a value is out of bounds.
+        """
+        check_bounds(self.metric, self.k)
+        return Settings(
+            metric=self.metric,
+            k=int(self.k),
+            filters=chosen_filters(found, self.filters) or None,
+            exact=bool(self.exact),
+            encoder=self.encoder or None,
+            combine=self.combine,
+            diversity=float(self.diversity or 0),
+            matches_only=self.mode == "matches",
+            fold=bool(self.fold),
+        )
+
+
+@dataclass(frozen=True)
+class SearchControls:
+    """The components that a visitor sets."""
+
+    text: gr.Textbox
+    metric: gr.Radio
+    filter_group: gr.Accordion
+    filters: list[gr.Dropdown]
+    more_filters: gr.Accordion
+    mode: gr.Radio
+    k: gr.Slider
+    diversity: gr.Slider
+    combine: gr.Radio
+    fold: gr.Checkbox
+    exact: gr.Checkbox
+    side_by_side: gr.Checkbox
+    encoder: gr.Dropdown
+
+    @property
+    def inputs(self) -> list[Any]:
+        """Inputs of every search, for `SearchOptions.of`."""
+        *plain, _ = (field.name for field in fields(SearchOptions))
+        return [*(getattr(self, name) for name in plain), *self.filters]
+
+
+def search_controls() -> SearchControls:
+    """The controls, in the order of the page."""
+    text = gr.Textbox(
+        label="Words",
+        placeholder="a boat at dusk",
+        visible=False,
+        elem_id="words",
+        submit_btn=True,
+        max_length=300,
+    )
+    metric = gr.Radio(
+        [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
+    )
+    with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
+        filters, more_filters = filter_boxes()
+    with gr.Accordion("More options", open=False, elem_id="options"):
+        mode = gr.Radio(
+            [("The nearest", "nearest"), ("All matches", "matches")],
+            value="nearest",
+            label="Show",
+            elem_id="mode",
+        )
+        k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many at a time", elem_id="k")
+        diversity = diversity_slider("More: hits less like one another", "diversity")
+        combine = combine_radio("Several pictures", "combine")
+        fold = gr.Checkbox(
+            False, label="Fold near-copies", info="Of nearly the same picture, show one", elem_id="fold"
+        )
+        exact = gr.Checkbox(
+            False, label="Exact", info="Compare with every picture instead of the index", elem_id="exact"
+        )
+        side_by_side = gr.Checkbox(
+            False,
+            label="Side by side",
+            info="Cosine, Hamming and exact in columns, with what they agree on",
+            elem_id="beside",
+        )
+        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
+    return SearchControls(
+        text=text,
+        metric=metric,
+        filter_group=filter_group,
+        filters=filters,
+        more_filters=more_filters,
+        mode=mode,
+        k=k,
+        diversity=diversity,
+        combine=combine,
+        fold=fold,
+        exact=exact,
+        side_by_side=side_by_side,
+        encoder=encoder,
+    )
+
+
+def combine_radio(label: str, elem_id: str) -> gr.Radio:
+    """How several likes make one query."""
+    choices = [("Like any of them", "any"), ("Like their average", "average")]
+    return gr.Radio(choices, value="any", label=label, elem_id=elem_id)
+
+
+def diversity_slider(info: str, elem_id: str) -> gr.Slider:
+    """0 for the nearest hits; towards 1 they are less like one another (maximal marginal relevance)."""
+    return gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", info=info, elem_id=elem_id)

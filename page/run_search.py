@@ -1,0 +1,163 @@
+"""A visitor's query and settings -> hits as cards, the reason of each, and the line of figures above them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from page.collection_library import CollectionLibrary
+from page.components.cards import Card, card
+from page.shared_state import Query, QueryPicture
+from page.uploads import read_upload
+from page.wording import milliseconds, numbered_names
+from pipeline.errors import SimileError
+from pipeline.index_quality.calibration import MATCH_TAIL
+from pipeline.search import MAX_K, METRICS, Collection, Example, Found, Hit, Settings
+
+__all__ = [
+    "FAILED",
+    "MAX_HITS",
+    "SearchResult",
+    "check_bounds",
+    "examples_of",
+    "figures",
+    "nearest_of",
+    "reason",
+    "run_search",
+    "shared_share",
+]
+
+MAX_HITS = 100  # of one search; a visitor asks for more by "Show more"
+FAILED = "The search failed; whoever runs this page finds the reason in its log."
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """One answered search.
+
+    Attributes:
+        collection: where it was made.
+        found: the hits as the collection found them, with times.
+        cards: the same hits as the page shows them.
+    """
+
+    collection: Collection
+    found: Found
+    cards: list[Card]
+
+
+def check_bounds(metric: object, k: object, offset: object = 0) -> None:
+    """Refuses values that a program may send and the page's own controls cannot.
+
+    Raises:
+        SimileError: an unknown metric, `k` beyond 1 to `MAX_HITS`, or an offset beyond 0 to `MAX_K`.
+    """
+    if metric not in METRICS:
+        raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
+    if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
+        raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= MAX_K:
+        raise SimileError(f"offset must be a whole number from 0 to {MAX_K:,}, not {offset!r}")
+
+
+def run_search(
+    library: CollectionLibrary, name: str, query: Query, settings: Settings, *, explained: bool = False
+) -> SearchResult:
+    """Searches the collection `name`.
+
+    Args:
+        explained: each card says which picture it is like, even if the query has only one.
+
+    Raises:
+        SimileError: as `Collection.find`, or an uploaded picture is gone.
+    """
+    collection = library.open(name)
+    likes = examples_of(query.likes, collection)
+    if query.text.strip():
+        likes.append(Example(text=query.text))
+    found = collection.find(likes, examples_of(query.dislikes, collection), settings)
+    cards = [
+        card(
+            hit,
+            collection.name,
+            settings.metric,
+            reason(hit, query, settings, explained=explained),
+            settings.encoder,
+            nearest_of(hit.like_scores[: len(query.likes)]),
+        )
+        for hit in found.hits
+    ]
+    return SearchResult(collection, found, cards)
+
+
+def examples_of(pictures: Sequence[QueryPicture], collection: Collection) -> list[Example]:
+    """Stored pictures of this collection by their ids; their parts and all other pictures by pixels."""
+    return [_example(picture, collection) for picture in pictures]
+
+
+def _example(picture: QueryPicture, collection: Collection) -> Example:
+    own = picture.point_id if picture.collection == collection.name else None
+    if own and picture.box is None:
+        return Example(id=own)
+    return Example(picture=read_upload(picture.file), box=picture.box, part_of=own)
+
+
+def nearest_of(scores: Sequence[float]) -> int:
+    """Number of the best score; 0 of none."""
+    return max(range(len(scores)), key=scores.__getitem__, default=0)
+
+
+def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> str:
+    """`like Claude Monet (0.83), not like Edgar Degas (0.12)`."""
+    several = len(hit.like_scores) > 1 or hit.dislike_scores
+    if not several and not explained:
+        return ""
+    names = [*_names(query.likes), *([f"“{query.text}”"] if query.text else [])]
+    scores = hit.like_scores or (hit.score,)
+    if settings.combine == "average" and len(scores) > 1:
+        text = f"like all {len(scores)} ({sum(scores) / len(scores):.2f})"
+    else:
+        best = nearest_of(scores)
+        text = f"like {names[best]} ({scores[best]:.2f})"
+    if hit.dislike_scores:
+        worst = nearest_of(hit.dislike_scores)
+        text += f", not like {_names(query.dislikes)[worst]} ({hit.dislike_scores[worst]:.2f})"
+    return text
+
+
+def _names(pictures: Sequence[QueryPicture]) -> list[str]:
+    names = numbered_names([picture.label.split(" · ")[0] or "a picture" for picture in pictures])
+    return [("part of " if picture.box else "") + name for picture, name in zip(pictures, names, strict=True)]
+
+
+def figures(shown: Sequence[Card], result: SearchResult, settings: Settings) -> str:
+    """`24 of 50,000 · embed 12 ms · search 3 ms · cosine · approximate`.
+
+    Args:
+        shown: all cards on the page, which may be more than those of the last search.
+    """
+    how_many = f"{len(shown):,} of {result.collection.count:,}"
+    if settings.matches_only:
+        first = "the first " if result.found.more else ""
+        how_many = (
+            f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {result.collection.count:,}"
+        )
+        how_many += _how_rare(result.collection, settings)
+    weak = sum(one.weak for one in shown)
+    parts = [how_many, *([f"{weak:,} weak"] if weak else []), *milliseconds(result.found.times)]
+    metric = "Hamming" if settings.metric == "hamming" else "cosine"
+    return " · ".join([*parts, metric, "exact" if settings.exact else "approximate"])
+
+
+def _how_rare(collection: Collection, settings: Settings) -> str:
+    """A remark for collections where even random pairs often score as high as a match.
+
+    Codes of few classes do so, because many pictures have the same code.
+    """
+    calibration = collection.encoder_entry(settings.encoder).calibration
+    tail = calibration.of(settings.metric).threshold_tail if calibration else 0.0
+    return f" (as near as {tail:.1%} of random pairs)" if tail > 1.5 * MATCH_TAIL else ""
+
+
+def shared_share(first: Sequence[Card], second: Sequence[Card]) -> str:
+    """How many pictures two lists share: `21 of 24`."""
+    both = {one.id for one in first} & {one.id for one in second}
+    return f"{len(both)} of {max(len(first), len(second))}"
