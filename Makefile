@@ -16,7 +16,7 @@ demo: .venv/installed
 # Further options of pytest, as in: make test PYTEST_OPTIONS="-k search"
 PYTEST_OPTIONS ?=
 # What shares a Ray, or a page and a browser, runs in one of two processes: see tests/conftest.py.
-PYTEST = $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_OPTIONS)
+PYTEST = $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 test: .venv/installed-dev
 	$(PYTEST) -m "not long"

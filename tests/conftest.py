@@ -5,8 +5,10 @@ import os
 import shutil
 import tempfile
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "600000"  # noqa: SIM112 (Ray reads it so)
 
@@ -27,23 +29,38 @@ for _name in ("QDRANT_URL", "QDRANT_API_KEY"):
     if _value := os.environ.pop(_name, None):
         os.environ[f"SIMILE_TEST_{_name}"] = _value
 
-# Group -> fixtures that are expensive to start: all modules that use one run in one process. The longest
-# groups and files come first, so that no process is left alone with one of them at the end.
-_SHARED = {"ray": ("ray_here", "index"), "page": ("demo_home", "browser", "launch")}
-_FIRST = ("test_chaos", "ray", "page", "test_multi_node", "test_cluster")
+# What shares something that is expensive to start runs in one process, as a group: a Ray of this process, or
+# a page and a browser. Every other file is a group of its own.
+_GROUPS = {
+    "ray": ("tests/indexing/", "tests/sources/", "tests/training/", "tests/evaluation/test_scores.py"),
+    "page": ("tests/page/",),
+}
+_APART = ("tests/indexing/test_multi_node.py", "tests/indexing/test_cluster.py")  # with a Ray of their own
+# The longest first, so that no process is left alone with one of them at the end.
+_FIRST = ("tests/chaos/test_chaos.py", "ray", "page", *_APART)
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def group_of(nodeid: str) -> str:
+    """The group of a test, from its name alone: xdist has no more of it where it hands tests out."""
+    file = nodeid.partition("::")[0]
+    groups = (name for name, places in _GROUPS.items() if file.startswith(places) and file not in _APART)
+    return next(groups, file)
+
+
+class GroupScheduling(LoadFileScheduling):
+    """`--dist loadfile`, with groups in place of files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling | None:
+    return GroupScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    groups = {item.path: item.path.stem for item in items}
-    for item in items:
-        for group, fixtures in _SHARED.items():
-            if not set(fixtures).isdisjoint(getattr(item, "fixturenames", ())):
-                groups[item.path] = group
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
     order = {group: place for place, group in enumerate(_FIRST)}
-    items.sort(key=lambda item: order.get(groups[item.path], len(order)))
+    items.sort(key=lambda item: order.get(group_of(item.nodeid), len(order)))
 
 
 def share_ray() -> None:
