@@ -1,4 +1,6 @@
-# make demo: the page, with the bundled samples indexed first.  make test: everything that is tested.
+# make demo: the page, with the bundled samples indexed first.
+# make test: every behaviour, in less than 5 minutes on 2 quiet cores.  make test-all: the long tests as well,
+# with clusters, killed jobs and every tab in a browser, in less than 15.
 # make chaos: index jobs are killed, starved and lied to, and nothing may be lost.
 PYTHON ?= python3
 BIN := .venv/bin
@@ -6,13 +8,23 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install -q --no-compile
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint chaos bench bench-full
+.PHONY: demo test test-long test-all lint chaos bench bench-full
 
 demo: .venv/installed
 	$(BIN)/python demo.py
 
+# Further options of pytest, as in: make test PYTEST_OPTIONS="-k search"
+PYTEST_OPTIONS ?=
+# What shares a Ray, or a page and a browser, runs in one of two processes: see tests/conftest.py.
+PYTEST = $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_OPTIONS)
+
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not long"
+
+test-long: .venv/installed-dev
+	$(PYTEST) -m long
+
+test-all: test test-long
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos
@@ -30,6 +42,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -23,7 +23,7 @@ from PIL import Image
 from benchmarks.demo_in_chromium import WEBGL_FLAGS, find_chromium
 from benchmarks.report import machine, print_table, write_result
 from pipeline.map import Map
-from pipeline.map.map_file import MAP, Labels, write_map
+from pipeline.map.map_file import MAP, MapField, write_map
 
 __all__ = ["frames", "main", "opened", "synthetic_map"]
 
@@ -67,7 +67,7 @@ def synthetic_map(points: int, seed: int = 0) -> Map:
     return Map(
         [str(uuid.UUID(int=i)) for i in range(points)],
         places.clip(-1, 1).astype(np.float32),
-        {"cluster": Labels([f"cluster {i}" for i in range(_CLUSTERS)], cluster.astype(np.uint16))},
+        {"cluster": MapField([f"cluster {i}" for i in range(_CLUSTERS)], cluster.astype(np.uint16))},
         np.full(points, -1, np.int32),
         np.linspace(0, points - 1, shown).astype(np.int32),
         facts,

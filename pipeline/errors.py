@@ -1,6 +1,6 @@
 """Errors meant for people: each names what was wrong, what was expected and what to do."""
 
-__all__ = ["ImageError", "NotFinishedError", "SimileError"]
+__all__ = ["ImageError", "NoSplitError", "NotFinishedError", "SimileError"]
 
 
 class SimileError(Exception):
@@ -9,6 +9,10 @@ class SimileError(Exception):
 
 class ImageError(SimileError):
     """These bytes are not an image that Simile can use. The message is one sentence for a visitor."""
+
+
+class NoSplitError(SimileError):
+    """The source exists, but has no split of this name."""
 
 
 class NotFinishedError(SimileError):

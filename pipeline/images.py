@@ -24,7 +24,7 @@ __all__ = [
     "thumbnail",
 ]
 
-# What people have, each decoded by a well-tested library. Other plugins of PIL are only attack surface.
+# Formats that people have, each decoded by a well-tested library; other plugins of PIL would only add risk.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
 MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
@@ -67,7 +67,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
         result = _to_rgb(_upright(image))
     except ImageError:
         raise
-    except Exception as error:  # decoders raise nearly anything on hostile bytes, and none may pass
+    except Exception as error:  # decoders raise nearly any exception on hostile bytes
         raise _damaged(image.format, error) from None
     result.info = {}
     return result

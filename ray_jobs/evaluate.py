@@ -12,7 +12,7 @@ from typing import Any
 
 from pipeline.config import ProjectionConfig, load_config
 from pipeline.errors import SimileError
-from pipeline.evaluation.pool import PROTOCOLS
+from pipeline.evaluation.protocols import PROTOCOLS
 from pipeline.evaluation.run import DRAWN, TRAINED_ON
 from pipeline.home import resolve_home
 from pipeline.search import Collection, open_collection
@@ -54,7 +54,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def _protocols(collection: Collection | None, options: argparse.Namespace) -> list[dict[str, Any]]:
-    from pipeline.evaluation.read_pool import read_pool, resolve_splits
+    from pipeline.evaluation.pool import read_pool, resolve_splits
     from pipeline.evaluation.run import measure_pool
     from pipeline.sources import payload_indexes
 
@@ -84,7 +84,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
 
 
 def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
-    from pipeline.evaluation.run import measure_engine, source_queries
+    from pipeline.evaluation.engine import measure_engine, source_queries
 
     fields, exact = options.fields or collection.filters, options.engine == "exact"
     encoders = options.encoder or collection.encoders
@@ -150,8 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Tables on stderr, one JSON line on stdout; kept with the collection where there is one."""
     options = parse_arguments(arguments)
     with report_errors():
-        from pipeline.evaluation.read_pool import keep
-        from pipeline.evaluation.tables import table_lines
+        from pipeline.evaluation.results import keep, table_lines
 
         collection = _opened(options)
         results = _measure(collection, options)

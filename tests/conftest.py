@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "30000"  # noqa: SIM112 (Ray reads it so)
+os.environ["RAY_idle_worker_killing_time_threshold_ms"] = "600000"  # noqa: SIM112 (Ray reads it so)
 
 
 os.environ["SIMILE_HOME"] = tempfile.mkdtemp(prefix="simile-tests-")
@@ -17,7 +17,8 @@ os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 for _folder in (os.environ["SIMILE_HOME"], os.environ["RAY_TMPDIR"]):
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SIMILE_CACHE"] = os.environ["SIMILE_HOME"]  # of exported networks
-os.environ["SIMILE_DASHBOARD"] = "0"  # two of the tests need it, and ask for it
+os.environ["SIMILE_DASHBOARD"] = "0"  # the tests that need it ask for it
+os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (a test waits for them)
 
 
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -26,21 +27,27 @@ for _name in ("QDRANT_URL", "QDRANT_API_KEY"):
     if _value := os.environ.pop(_name, None):
         os.environ[f"SIMILE_TEST_{_name}"] = _value
 
-# The longest first, so that no process is left alone with one of them at the end.
-_LONGEST = ("chaos", "training", "indexing", "evaluation")
+# Group -> fixtures that are expensive to start: all modules that use one run in one process. The longest
+# groups and files come first, so that no process is left alone with one of them at the end.
+_SHARED = {"ray": ("ray_here", "index"), "page": ("demo_home", "browser", "launch")}
+_FIRST = ("test_chaos", "ray", "page", "test_multi_node", "test_cluster")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        folder = item.path.parent.name
-        return _LONGEST.index(folder) if folder in _LONGEST else len(_LONGEST)
+    groups = {item.path: item.path.stem for item in items}
+    for item in items:
+        for group, fixtures in _SHARED.items():
+            if not set(fixtures).isdisjoint(getattr(item, "fixturenames", ())):
+                groups[item.path] = group
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+    order = {group: place for place, group in enumerate(_FIRST)}
+    items.sort(key=lambda item: order.get(groups[item.path], len(order)))
 
-    items.sort(key=place)
 
-
-@pytest.fixture(scope="module")
-def ray_here() -> None:
-    """One Ray for all modules of a test process that need nothing special of it."""
+def share_ray() -> None:
+    """One Ray for all tests of a process that need nothing special of it, from the first of them on."""
     import ray
 
     from ray_jobs.session import ray_session
@@ -49,3 +56,9 @@ def ray_here() -> None:
         session = ExitStack()
         atexit.register(session.close)
         session.enter_context(ray_session())
+
+
+@pytest.fixture(scope="module")
+def ray_here() -> None:
+    """`share_ray`; for each module anew, as one that makes a cluster of its own ends the shared one."""
+    share_ray()

@@ -1,4 +1,4 @@
-"""Encoders that are known by name: what they are, and whether they are at hand. Nothing is downloaded."""
+"""Encoders to choose from: what each is, and whether its weights are on this machine. Downloads nothing."""
 
 from __future__ import annotations
 

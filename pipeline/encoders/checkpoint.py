@@ -1,4 +1,4 @@
-"""Where a network's configuration and safetensors lie: a local folder, or a commit on the Hub."""
+"""Find a network's configuration and safetensors: in a local folder, or at a commit on the Hub."""
 
 from __future__ import annotations
 
@@ -14,18 +14,38 @@ from pipeline import hub
 from pipeline.encoders.names import EncoderName
 from pipeline.errors import SimileError
 
+__all__ = [
+    "PREPROCESSING",
+    "PROVENANCE",
+    "SIMILE",
+    "VOLATILE",
+    "WEIGHTS",
+    "Checkpoint",
+    "find_folder",
+    "find_on_hub",
+]
+
 WEIGHTS = "model.safetensors"
 SIMILE = "simile"  # `model_type` of networks that ray_jobs/train.py wrote
 INDEX = "model.safetensors.index.json"  # of weights in several files
 PICKLED = ("*.bin", "*.pth", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz")
-# What the writing library notes in a configuration without changing a single vector.
-VOLATILE = {"_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures", "_commit_hash"}
+PROVENANCE = "provenance"  # key of networks of ray_jobs/train.py; see pipeline/training/provenance.py
+# Keys of a configuration that do not change the vectors, and are left out of the fingerprint.
+VOLATILE = {
+    "_commit_hash",
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "torch_dtype",
+    "transformers_version",
+    PROVENANCE,
+}
 PREPROCESSING = ("preprocessor_config.json", "processor_config.json")  # one of them, of transformers
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found; `download` fetches what is missing of it."""
+    """A checkpoint that was found; `download` fetches the files that are still missing."""
 
     folder: Path
     config: dict[str, Any]
@@ -100,7 +120,7 @@ def find_on_hub(name: EncoderName, repo: str) -> Checkpoint:
             try:
                 hub.fetch(repo, file, commit)
             except LocalEntryNotFoundError:
-                continue  # offline; whoever needs the file will say so
+                continue  # offline; the code that needs the file reports it
             except EntryNotFoundError:
                 continue  # the repository has none
         _weight_files(repo, commit, sharded="architecture" not in config)
@@ -116,7 +136,7 @@ def _check_layout(name: EncoderName, config: Any) -> None:
 
 
 def _weight_files(repo: str, commit: str, sharded: bool) -> list[str]:
-    """Names of the safetensors files in `repo`, known to be at hand or downloadable."""
+    """Names of the safetensors files in `repo`, all of which are in the cache or can be downloaded."""
     if hub.exists(repo, WEIGHTS, commit):
         return [WEIGHTS]
     if sharded and hub.exists(repo, INDEX, commit):
@@ -141,7 +161,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def _hash_file(path: Path, size: int, mtime: int) -> str:
-    """sha256 of a file; size and time are there so that a changed file is read again."""
+    """sha256 of a file; its size and time are part of the cache's key, so a changed file is read again."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -152,7 +172,7 @@ def _licence(folder: Path, config: dict[str, Any]) -> str | None:
     from yaml import YAMLError
 
     stated: Any = None
-    with suppress(OSError, ValueError, YAMLError):  # no card, or a README that is none
+    with suppress(OSError, ValueError, YAMLError):  # no card, or a README without its front matter
         stated = ModelCard.load(folder / "README.md").data.to_dict().get("license")
     stated = stated or config.get("pretrained_cfg", {}).get("license") or config.get("license")
     return ", ".join(map(str, stated)) if isinstance(stated, list) else stated

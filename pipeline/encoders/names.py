@@ -1,4 +1,4 @@
-"""The grammar of encoder names. See the package's documentation for what each form means."""
+"""The grammar of encoder names; `pipeline.encoders` says what each form means."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from typing import Literal
 
 from pipeline.errors import SimileError
 
+__all__ = ["SIZE_RANGE", "SOURCES", "WEIGHTS_ROOT", "EncoderName", "parse_name"]
+
 WEIGHTS_ROOT = Path(__file__).parents[2] / "weights"  # small networks that come with the repository
 SOURCES = ("pypi", "timm", "hf", "weights")
-SIZE_RANGE = (16, 2048)  # pixels; beyond, a slip of the pen is likelier than a network
+SIZE_RANGE = (16, 2048)  # pixels; other sizes are taken for typing errors
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,15 @@
-"""Networks on a CPU by ONNX Runtime: exported once, measured against torch, and used where they are faster.
+"""Networks on a CPU by ONNX Runtime: exported once, compared with torch, and used if they are faster.
 
 CPU milliseconds an image on one core (AMD EPYC, 224 px, torch 2.14.1 channels_last -> ONNX Runtime 1.32.0):
 EfficientNet-Lite0 13 -> 5, EfficientNet-B0 14 -> 6, ResNet-50 65 -> 34, DenseNet-121 49 -> 24, VGG-16
 130 -> 115, ConvNeXt-T 90 -> 47, ViT-B/16 310 -> 153, DINOv2-S 112 -> 56, CLIP ViT-B/32 80 -> 37, SigLIP-B
-318 -> 153. Which one is faster is not taken from this table: it is measured at the export, where it runs.
+318 -> 153. The faster one is not chosen by this table, but measured at the export, on the machine in use.
 
 <cache>/onnx/<encoder fingerprint>-<versions>.onnx   the network
 <cache>/onnx/<encoder fingerprint>-<versions>.json   what was measured: the mark that the export is complete
 
-The vectors are those of torch to within `TOLERANCE`, which every export is checked for. The runtime is
-therefore not part of an encoder's fingerprint.
+Every export is checked to give torch's vectors to within `TOLERANCE`, so the runtime is not part of an
+encoder's fingerprint.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Threads that wait in a loop take the cores from those that decode and preprocess.
+        # Threads that spin while they wait would take CPU time from those that decode and preprocess.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
@@ -56,7 +56,7 @@ class OnnxNetwork:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         (vectors,) = self._session.run(None, {self._input: images})
-        return vectors
+        return np.asarray(vectors)
 
 
 def find(fingerprint: str) -> OnnxNetwork | None:
@@ -92,7 +92,7 @@ def export(
             draft = _file(fingerprint).with_suffix(f".{uuid.uuid4().hex}.draft")
             draft.write_text(json.dumps(record, indent=1), encoding="utf-8")
             draft.replace(_file(fingerprint).with_suffix(".json"))
-        except OSError as error:  # a full or read-only disk: torch does the same work, only slower
+        except OSError as error:  # a full or read-only disk: the network runs by torch
             log.warning("no cache for ONNX exports at %s: %s", _file(fingerprint).parent, error)
     if not even_if_slower:
         return find(fingerprint)
@@ -105,7 +105,7 @@ def export(
 
 
 def _try(fingerprint: str, network: nn.Module, example: torch.Tensor) -> dict[str, Any]:
-    """Export, compare and measure; the record says what came out."""
+    """Export, compare and measure; returns the record that is kept beside the export."""
     import torch
 
     file = _file(fingerprint)
@@ -150,9 +150,9 @@ def _compared(network: nn.Module, exported: OnnxNetwork, example: torch.Tensor) 
 
 
 def _timed(run: Callable[[], np.ndarray]) -> tuple[np.ndarray, float]:
-    """The result, and the CPU seconds of the best of three runs after one that pays for allocation.
+    """The result, and the CPU seconds of the best of three runs, after a first one that allocates memory.
 
-    CPU seconds, because in a job every core is busy with images of its own.
+    CPU seconds count, not wall-clock time, because in a job every core is busy with images of its own.
     """
     result, seconds = run(), []
     for _ in range(3):

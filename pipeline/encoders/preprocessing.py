@@ -1,4 +1,7 @@
-"""Preprocessing of timm's models: its own transform in half of the time (224 px, on one core)."""
+"""Preprocessing: a faster equal of timm's evaluation transform, and the image processors of transformers.
+
+`fast_transform` takes half of the time of timm's own transform (224 px, on one core).
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,17 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-__all__ = ["fast_transform"]
+__all__ = ["apply_processor", "describe_processor", "fast_transform", "find_processor", "quiet"]
 
 _FILTERS = ("bilinear", "bicubic")
 
 
 def fast_transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor] | None:
-    """PIL RGB image -> (3, H, W) float32; None where timm's own transform is needed.
+    """timm's evaluation transform, PIL RGB image -> (3, H, W) float32; None where timm's own has to be used.
 
-    Resizing is torch's of 8-bit images, which filters as PIL does with coefficients of 16 bits instead of 32:
-    on noise one value in thirty differs, by a level or two of 255. Without resizing nothing differs.
+    Images are resized by torch's `interpolate` on 8-bit values, with PIL's filters but coefficients of 16
+    bits instead of 32: on noise one value in thirty differs, by one or two levels of 255. Images that already
+    have the right size come out the same.
 
     Args:
         options: `input_size`, `crop_pct`, `crop_mode`, `interpolation`, `mean` and `std`, as timm has them.
@@ -35,7 +39,7 @@ def fast_transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Ten
 
 
 class _Transform:
-    """Values of one set of options that every image needs."""
+    """The transform for one set of options."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         import torch
@@ -71,7 +75,7 @@ class _Transform:
 
 
 def _planes(image: Image.Image) -> torch.Tensor:
-    """(3, H, W) uint8: planes are faster to make, to resize and to cut than the pixels that numpy sees."""
+    """(3, H, W) uint8. One plane a channel is faster to make, resize and crop than numpy's (H, W, 3)."""
     import torch
 
     size = image.width * image.height
@@ -82,12 +86,18 @@ def _planes(image: Image.Image) -> torch.Tensor:
 
 
 def find_processor(name: EncoderName, checkpoint: Checkpoint) -> Any:
-    """Of PIL, not of torchvision: transformers would take whichever is installed, and their pixels differ."""
+    """The checkpoint's image processor of transformers, always its PIL version.
+
+    By default transformers takes torchvision's version where that is installed, whose pixels differ.
+
+    Raises:
+        SimileError: the checkpoint has none, or it cannot be read.
+    """
     from transformers import AutoImageProcessor
 
     if not any((checkpoint.folder / file).is_file() for file in PREPROCESSING):
         raise SimileError(
-            f"'{name.text}' has no {PREPROCESSING[0]}, so nobody knows what its images look like; save it "
+            f"'{name.text}' has no {PREPROCESSING[0]}, which says how its images are prepared; save it "
             "with processor.save_pretrained(folder) beside the weights"
         )
     try:
@@ -102,7 +112,7 @@ def find_processor(name: EncoderName, checkpoint: Checkpoint) -> Any:
 
 
 def describe_processor(name: EncoderName, processor: Any) -> dict[str, Any]:
-    """As JSON holds it; with `@<N>px` the whole image is resized to N × N."""
+    """The processor's settings for JSON; with `@<N>px` images are resized to N × N as a whole."""
     found = {
         key: value
         for key, value in processor.to_dict().items()
@@ -117,19 +127,27 @@ def describe_processor(name: EncoderName, processor: Any) -> dict[str, Any]:
 
 
 def apply_processor(processor: Any, pixels: int | None, image: Image.Image) -> torch.Tensor:
-    """PIL RGB image -> (3, H, W) float32, by the model's own image processor."""
+    """PIL RGB image -> (3, H, W) float32, by the model's own image processor.
+
+    Args:
+        processor: from `find_processor`.
+        pixels: side that the image is resized to as a whole; None: the processor resizes and crops.
+    """
     options: dict[str, Any] = {}
     if pixels:
         image = image.resize((pixels, pixels), processor.resample)
         options = {"do_resize": False, "do_center_crop": False}
-    # The format is said, because an image 1 or 3 pixels high looks like one with its channels first.
+    # Without a stated format an image of 1 or 3 pixels in height would pass for one with channels first.
     batch = processor(image, return_tensors="pt", input_data_format="channels_last", **options)
-    return batch["pixel_values"][0]
+    prepared: torch.Tensor = batch["pixel_values"][0]
+    return prepared
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences the loading report: half of CLIP and every classifier is reported as unexpected."""
+    """Silence transformers while it loads: it warns of every tensor that is left out on purpose, such as
+    classifiers and the other half of CLIP.
+    """
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -1,6 +1,6 @@
 """The text half of CLIP (Radford et al., 2021) and SigLIP (Zhai et al., 2023): words -> vectors among images.
 
-It is loaded with the first words that are asked for: index jobs, and searches by picture, never need it.
+It is loaded when words are first searched for: index jobs and searches by picture never need it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.errors import SimileError
 __all__ = ["TextTower", "has_text_tower", "load_text_tower"]
 
 TEXT_HALF = {"clip": "CLIPTextModelWithProjection", "siglip": "SiglipTextModel"}
-# Either of these makes a tokenizer; the others say how it is set up.
+# One of TOKENIZERS is needed; the settings beside it are optional.
 TOKENIZERS = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 
@@ -29,14 +29,14 @@ TOKENIZER_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added
 class TextTower:
     """Texts -> (N, D) float32, the projected text embedding (`get_text_features`), not normalised.
 
-    CLIP pads to the longest text and is told which tokens are padding; SigLIP was trained on texts padded to
-    their full length, and reads the padding.
+    For CLIP, texts are padded to the longest one, and a mask marks the padding. SigLIP was trained on texts
+    padded to the full length and without a mask.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
-        self.length = model.config.max_position_embeddings  # tokens; what is longer is cut off
+        self.length = model.config.max_position_embeddings  # tokens; longer texts are cut off
         self.pads_fully = model.config.model_type == "siglip_text_model"
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
@@ -47,15 +47,18 @@ class TextTower:
             max_length=self.length,
             return_tensors="pt",
         )
+        found: torch.Tensor
         with torch.inference_mode():
             if self.pads_fully:
-                return self.model(input_ids=tokens["input_ids"]).pooler_output.float().numpy()
-            output = self.model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
-            return output.text_embeds.float().numpy()
+                found = self.model(input_ids=tokens["input_ids"]).pooler_output
+            else:
+                output = self.model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"])
+                found = output.text_embeds
+            return found.float().numpy()
 
 
 def has_text_tower(checkpoint: Checkpoint) -> bool:
-    """A whole CLIP or SigLIP, with a tokenizer; on the Hub they always have one."""
+    """Whether this is a whole CLIP or SigLIP with a tokenizer; those on the Hub always have one."""
     if checkpoint.config.get("model_type") not in TEXT_HALF:
         return False
     if "CLIPVisionModelWithProjection" in (checkpoint.config.get("architectures") or ()):
@@ -64,10 +67,10 @@ def has_text_tower(checkpoint: Checkpoint) -> bool:
 
 
 def load_text_tower(name: EncoderName, checkpoint: Checkpoint) -> TextTower:
-    """Its weights come from the file that also holds those of the images.
+    """The text half, from the checkpoint that also holds the image half.
 
     Raises:
-        SimileError: the tokenizer cannot be had or read, or tensors are missing.
+        SimileError: the tokenizer cannot be found or read, or tensors are missing.
     """
     import transformers
 
@@ -82,7 +85,7 @@ def load_text_tower(name: EncoderName, checkpoint: Checkpoint) -> TextTower:
             config = transformers.AutoConfig.from_pretrained(
                 folder, trust_remote_code=False, local_files_only=True
             )
-            if config.model_type == "clip":  # said once, and not where its half looks
+            if config.model_type == "clip":  # the file states it once; the text half reads its own part only
                 config.text_config.projection_dim = config.projection_dim
             model, report = getattr(transformers, TEXT_HALF[config.model_type]).from_pretrained(
                 folder,
@@ -111,6 +114,6 @@ def _fetch_tokenizer(name: EncoderName, repo: str, commit: str) -> None:
 
     with hub.explained(name.text, repo, "model", name.revision):
         for file in (*TOKENIZERS, *TOKENIZER_SETTINGS):
-            # A repository has some of them; offline, the tokenizer says what it lacks.
+            # No repository has all of them. If one that is needed is missing, loading the tokenizer fails.
             with suppress(EntryNotFoundError, LocalEntryNotFoundError):
                 hub.fetch(repo, file, commit)

@@ -1,5 +1,6 @@
-"""Vectors, codes and labels -> how good retrieval is. Pure functions; the jobs are ray_jobs/evaluate.py
-and ray_jobs/report.py.
+"""Vectors, codes and labels -> how good retrieval is, for ray_jobs/evaluate.py and ray_jobs/report.py.
+
+Pure functions are exported here. pool.py reads what is measured, run.py and engine.py measure it.
 """
 
 from pipeline.evaluation.metrics import (
@@ -14,7 +15,6 @@ from pipeline.evaluation.metrics import (
     recall_at,
 )
 from pipeline.evaluation.rankings import cosine_rankings, csls_offsets, hamming_groups
-from pipeline.vectors import unit
 
 __all__ = [
     "TieGroups",
@@ -29,5 +29,4 @@ __all__ = [
     "ndcg_at",
     "precision_at",
     "recall_at",
-    "unit",
 ]

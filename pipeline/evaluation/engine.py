@@ -1,18 +1,56 @@
 """Precision of what the search engine itself returns, exact or approximate, ties included."""
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
+from pipeline.errors import SimileError
 from pipeline.evaluation.labels import is_label
 from pipeline.evaluation.metrics import bootstrap_interval, expected_precision
 from pipeline.search import METRICS, Collection, Hit
 
-__all__ = ["engine_scores", "stored_queries"]
+__all__ = ["engine_scores", "measure_engine", "source_queries", "stored_queries"]
 
 _RANKS = (1, 10)
 _BEYOND = 40  # hits fetched beyond the last rank, so that ties there are seen
+_BATCH = 64
+
+
+def measure_engine(
+    collection: Collection,
+    encoder: str,
+    fields: Sequence[str],
+    exact: bool,
+    queries: Iterator[tuple[np.ndarray, dict[str, Any]]] | None = None,
+    asked: str = "leave-one-out",
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """What the search engine returns, query by query.
+
+    Args:
+        queries: prepared vectors and payloads; by default the first `limit` points of the collection.
+        asked: where the queries come from, for the record.
+    """
+    if not fields:
+        raise SimileError(
+            f"'{collection.name}' has no labels to measure with; name payload columns by --fields."
+        )
+    chosen: Iterable[tuple[str | np.ndarray, dict[str, Any]]]
+    chosen = stored_queries(collection, limit) if queries is None else queries
+    shown = tqdm(chosen, desc=f"queries of {encoder}", file=sys.stderr, mininterval=2)
+    count, scores = engine_scores(collection, shown, list(fields), exact, encoder)
+    kind = "exact" if exact else "approximate"
+    return {
+        "key": "engine",
+        "protocol": f"{kind} search of the engine ({asked}, {count:,} queries in {collection.count:,})",
+        "about": "through the index, its quantization and its rescoring",
+        "counts": {"queries": count, "training": 0, "database": collection.count},
+        "encoder": encoder,
+        "scores": scores,
+    }
 
 
 def stored_queries(collection: Collection, limit: int | None) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -21,6 +59,18 @@ def stored_queries(collection: Collection, limit: int | None) -> Iterator[tuple[
         if limit is not None and at >= limit:
             return
         yield point, collection.get(point).payload
+
+
+def source_queries(
+    collection: Collection, encoder: str, source_name: str, split: str, limit: int | None
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    """Prepared vector and payload of each row, read through Ray Data; needs a session."""
+    from pipeline.sources import decode_payload, image_bytes, read_rows, resolve_source
+
+    source = resolve_source(source_name, split=split)
+    for batch in read_rows(source, limit=limit).iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
+        pictures = [data or b"" for data in image_bytes(batch)]
+        yield from zip(collection.embed(pictures, encoder), decode_payload(source, batch), strict=True)
 
 
 def engine_scores(

@@ -31,6 +31,7 @@ __all__ = [
 
 TieOrder = Literal["expected", "best", "worst"]
 Rank = int | np.ndarray | None  # one rank for all queries, (Q,) ranks, or None for the whole database
+_BLOCK = 2_000_000  # indices that a bootstrap draws and holds at a time
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class TieGroups:
     @property
     def total(self) -> np.ndarray:
         """(Q,) R: relevant hits in the whole database."""
-        return self.relevant.sum(axis=1)
+        return np.asarray(self.relevant.sum(axis=1))
 
     def before(self) -> tuple[np.ndarray, np.ndarray]:
         """(Q, G) N₀ and R₀ of every group."""
@@ -130,11 +131,7 @@ def average_precision(groups: TieGroups, k: Rank = None, order: TieOrder = "expe
         others = (r - 1) / np.maximum(n - 1, 1) * (n > 1)
         added = r / np.maximum(n, 1) * ((found + 1) * h + others * (m - (start + 1) * h))
     else:
-        if order == "best":
-            taken = np.minimum(m, r)
-        else:
-            taken = np.maximum(0, m - (n - r))
-            start = start + n - r
+        start, taken = _ordered(groups, m, order)
         added = taken + (found - start) * (harmonic[start + taken] - harmonic[start])
     total = groups.total
     return _divide(added.sum(axis=1), total if k is None else np.minimum(total, k))
@@ -159,8 +156,7 @@ def ndcg_at(groups: TieGroups, k: int, order: TieOrder = "expected") -> np.ndarr
     if order == "expected":
         gained = r / np.maximum(n, 1) * (discounts[start + m] - discounts[start])
     else:
-        taken = np.minimum(m, r) if order == "best" else np.maximum(0, m - (n - r))
-        start = start if order == "best" else start + n - r
+        start, taken = _ordered(groups, m, order)
         gained = discounts[start + taken] - discounts[start]
     total = groups.total
     ideal = discounts[np.minimum(total, k)]
@@ -186,11 +182,11 @@ def expected_precision(distances: np.ndarray, relevant: np.ndarray, k: int) -> f
 
 
 def _places(n: np.ndarray, start: np.ndarray, k: Rank) -> np.ndarray:
-    """(Q, G) m."""
+    """(Q, G) m: the places of each group within rank k."""
     if k is None:
         return n
     rank = np.asarray(k)
-    return np.clip((rank[:, None] if rank.ndim else rank) - start, 0, n)
+    return np.asarray(np.clip((rank[:, None] if rank.ndim else rank) - start, 0, n))
 
 
 def _found(groups: TieGroups, k: int, order: TieOrder) -> np.ndarray:
@@ -198,13 +194,26 @@ def _found(groups: TieGroups, k: int, order: TieOrder) -> np.ndarray:
     n, r = groups.sizes, groups.relevant
     m = _places(n, groups.before()[0], k)
     if order == "expected":
-        return (m * (r / np.maximum(n, 1))).sum(axis=1)
-    each = np.minimum(m, r) if order == "best" else np.maximum(0, m - (n - r))
-    return each.sum(axis=1).astype(np.float64)
+        return np.asarray((m * (r / np.maximum(n, 1))).sum(axis=1))
+    return np.asarray(_ordered(groups, m, order)[1].sum(axis=1), np.float64)
+
+
+def _ordered(groups: TieGroups, m: np.ndarray, order: TieOrder) -> tuple[np.ndarray, np.ndarray]:
+    """(Q, G) each: for the best order N₀ and b, for the worst order N₁ and w.
+
+    Relevant hits of a group are its first b places in the best order, and the w last of the m places that
+    lie within rank k in the worst.
+    """
+    n, r = groups.sizes, groups.relevant
+    start, _ = groups.before()
+    if order == "best":
+        return start, np.minimum(m, r)
+    return start + n - r, np.maximum(0, m - (n - r))
 
 
 def _divide(values: np.ndarray, by: np.ndarray) -> np.ndarray:
-    return np.divide(values, by, out=np.full(len(values), np.nan), where=by > 0)
+    """(Q,) quotients, NaN where `by` is 0."""
+    return np.asarray(np.divide(values, by, out=np.full(len(values), np.nan), where=by > 0))
 
 
 @lru_cache(maxsize=4)
@@ -217,9 +226,6 @@ def _harmonic(size: int) -> np.ndarray:
 def _discounts(size: int) -> np.ndarray:
     """(size + 1,) C(0), C(1), …"""
     return np.concatenate([[0.0], np.cumsum(1.0 / np.log2(np.arange(2, size + 2)))])
-
-
-_BLOCK = 2_000_000  # drawn indices held at a time
 
 
 def bootstrap_interval(values: np.ndarray, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
@@ -242,7 +248,7 @@ def bootstrap_ratio(
     """95 % percentile interval of Σ parts / Σ wholes, where queries are drawn, each with both its numbers.
 
     Args:
-        parts, wholes: (Q,) ≥ 0, parts ≤ wholes; a draw whose wholes are all 0 says nothing and is left out.
+        parts, wholes: (Q,) ≥ 0, parts ≤ wholes; a draw whose wholes are all 0 has no ratio and is left out.
 
     Raises:
         ValueError: all wholes are 0.
@@ -262,10 +268,11 @@ def bootstrap_ratio(
 def auc(same: np.ndarray, different: np.ndarray) -> float:
     """Area under the ROC curve: P(score of a same pair > score of a different pair), ties counting ½.
 
-    The Mann-Whitney statistic over all (same, different) combinations, by sorting.
-
     Args:
         same, different: (N,) and (M,) scores, larger is nearer.
+
+    Raises:
+        ValueError: there are no pairs of one kind.
 
     >>> auc(np.array([3, 1]), np.array([0, 1, 2]))
     0.75
@@ -274,7 +281,7 @@ def auc(same: np.ndarray, different: np.ndarray) -> float:
         raise ValueError(
             f"AUC needs pairs of both kinds, got {len(same)} same and {len(different)} different"
         )
-    ordered = np.sort(different)
-    below = np.searchsorted(ordered, same, side="left")
-    up_to = np.searchsorted(ordered, same, side="right")
-    return float((below + up_to).mean() / 2 / len(different))
+    from sklearn.metrics import roc_auc_score  # takes a second to import, and only reports need it
+
+    kinds = np.repeat([True, False], [len(same), len(different)])
+    return float(roc_auc_score(kinds, np.concatenate([same, different])))

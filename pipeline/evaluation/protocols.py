@@ -1,30 +1,32 @@
 """Named protocols: which pictures are queries, which may be trained on, which are searched.
 
-Pure functions over labels; seeds are fixed: the same labels give the same sets. Art is cut by `splits.py`.
+Pure functions; seeds are fixed, so the same labels give the same sets.
 """
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.labels import is_label
+from pipeline.evaluation.art_split import ArtSplit, art_split
+from pipeline.evaluation.labels import UNLABELLED
+from pipeline.evaluation.pool import Pool
 
 __all__ = [
-    "UNSEEN_ARTISTS",
-    "ArtSplit",
+    "PROTOCOLS",
     "Protocol",
-    "art_split",
+    "art_protocols",
     "leave_one_out",
     "official_test",
     "pooled",
+    "protocols_of",
     "sampled",
     "unseen_classes",
-    "validation_part",
 ]
 
+PROTOCOLS = ("a", "b", "c", "unseen-database", "unseen-classes", "art")
+_POOLED = 600  # queries and training pictures of each class in A and B
+_CLASSES = 10  # A, B, C and the unseen classes are cut from ten classes
 _CIFAR10_TRAIN, _CIFAR10_TEST = 50_000, 10_000  # pictures, on which A, B and C are defined
 
 
@@ -67,6 +69,37 @@ class Protocol:
         }
 
 
+def protocols_of(pool: Pool, wanted: Sequence[str] = PROTOCOLS) -> list[Protocol]:
+    """The named protocols that this pool allows, in the order of `PROTOCOLS`.
+
+    `art` needs a field `artist` and digests; `a`, `b`, `c` and `unseen-classes` ten classes, `a` and `b` of
+    more than 600 pictures each; `c`, `unseen-classes` and `unseen-database` a test split.
+    """
+    if "artist" in pool.labels:
+        if "art" not in wanted or not len(pool.digests):
+            return []
+        return art_protocols(art_split(pool.labels["artist"].texts(), pool.digests))
+    labels = next(iter(pool.labels.values())).values
+    train, test = np.arange(pool.train), np.arange(pool.train, pool.size)
+    counts = np.unique(labels[labels != UNLABELLED], return_counts=True)[1]
+    ten = len(counts) == _CLASSES
+    possible = {
+        "a": ten and counts.min() > _POOLED,
+        "b": ten and counts.min() > _POOLED,
+        "c": ten and len(test) > 0,
+        "unseen-database": len(test) > 1,
+        "unseen-classes": ten and len(test) > 0,
+    }
+    cut: dict[str, Callable[[], Protocol]] = {
+        "a": lambda: pooled(labels, pool.train, training_in_database=False),
+        "b": lambda: pooled(labels, pool.train, training_in_database=True),
+        "c": lambda: official_test(len(train), len(test)),
+        "unseen-database": lambda: leave_one_out(test, train),
+        "unseen-classes": lambda: unseen_classes(labels[train], labels[test]),
+    }
+    return [make() for key, make in cut.items() if key in wanted and possible[key]]
+
+
 def pooled(
     labels: np.ndarray,
     train: int,
@@ -107,12 +140,6 @@ def pooled(
         t,
         "drawn from train and test together; only for networks trained on these training pictures or on none",
     )
-
-
-def _test(train: int, test: int) -> str:
-    """How many test pictures, and of how many where CIFAR-10 is short of some."""
-    short = train == _CIFAR10_TRAIN and test < _CIFAR10_TEST
-    return f"{test:,} of the {_CIFAR10_TEST:,}" if short else f"{test:,}"
 
 
 def official_test(train: int, test: int) -> Protocol:
@@ -184,105 +211,39 @@ def unseen_classes(
     )
 
 
-UNSEEN_ARTISTS = 20
-QUERY_SHARE = 0.1  # of each artist's works
+def art_protocols(split: ArtSplit) -> list[Protocol]:
+    """Queries of seen artists; of unseen artists among all works; of unseen artists among themselves."""
+    everything = np.sort(np.concatenate([split.training, split.queries, split.unseen]))
+    among = f"{len(split.unseen_artists)} unseen artists"
+    return [
+        Protocol(
+            "art",
+            f"seen artists ({len(split.queries):,} queries / {len(split.training):,} training = database)",
+            split.queries,
+            split.training,
+            split.training,
+            "a fixed tenth of each artist's works asks, the rest answers",
+        ),
+        Protocol(
+            "art",
+            f"{among} among all ({len(split.unseen):,} queries, leave-one-out in {len(everything):,})",
+            split.unseen,
+            everything,
+            split.training,
+            "artists that no network was trained on, searched among all works",
+        ),
+        Protocol(
+            "art",
+            f"{among} alone (leave-one-out over {len(split.unseen):,})",
+            split.unseen,
+            split.unseen,
+            split.training,
+            "nothing that is searched was seen in training",
+        ),
+    ]
 
 
-@dataclass(frozen=True)
-class ArtSplit:
-    """Places of works, each ascending int64; together they are all works.
-
-    Attributes:
-        training: works of seen artists that may be trained on; they are also what is searched.
-        queries: a fixed tenth of each seen artist's works, never trained on.
-        unseen: all works of the artists held out altogether.
-        unseen_artists: their names.
-    """
-
-    training: np.ndarray
-    queries: np.ndarray
-    unseen: np.ndarray
-    unseen_artists: tuple[str, ...]
-
-    def protocols(self) -> list[Protocol]:
-        """Seen artists; unseen artists among everything; unseen artists among themselves."""
-        everything = np.sort(np.concatenate([self.training, self.queries, self.unseen]))
-        among = f"{len(self.unseen_artists)} unseen artists"
-        return [
-            Protocol(
-                "art",
-                f"seen artists ({len(self.queries):,} queries / {len(self.training):,} training = database)",
-                self.queries,
-                self.training,
-                self.training,
-                "a fixed tenth of each artist's works asks, the rest answers",
-            ),
-            Protocol(
-                "art",
-                f"{among} among all ({len(self.unseen):,} queries, leave-one-out in {len(everything):,})",
-                self.unseen,
-                everything,
-                self.training,
-                "artists that no network was trained on, searched among all works",
-            ),
-            Protocol(
-                "art",
-                f"{among} alone (leave-one-out over {len(self.unseen):,})",
-                self.unseen,
-                self.unseen,
-                self.training,
-                "nothing that is searched was seen in training",
-            ),
-        ]
-
-
-def art_split(artists: Sequence[str], digests: Sequence[str], unseen: int = UNSEEN_ARTISTS) -> ArtSplit:
-    """Cut works by artist, whatever order they come in.
-
-    Artists are held out by the hash of their name, queries by the hash of the image: of an artist with n
-    works the max(1, round(n / 10)) with the smallest one. Copies of one image stay on one side: they share
-    their digest. An artist with a single work gives no query, for nothing would be left to find. Works
-    without a known artist may be trained on and are searched, but ask nothing.
-
-    Args:
-        artists: (N,) names, not class numbers: those depend on the dataset's copy.
-        digests: (N,) hexadecimal sha256 of the encoded image bytes, as stored in the source.
-        unseen: artists to hold out.
-    """
-    if len(artists) != len(digests):
-        raise ValueError(f"expected one digest a work, got {len(artists)} artists and {len(digests)} digests")
-    names = sorted({artist for artist in artists if is_label(artist)}, key=_hash)
-    held_out = set(names[:unseen])
-    of_artist: dict[str, list[int]] = {name: [] for name in names}
-    training: list[int] = []
-    for place, artist in enumerate(artists):
-        of_artist.get(artist, training).append(place)
-    queries: list[int] = []
-    for artist in set(names) - held_out:
-        works = of_artist[artist]
-        distinct = sorted({digests[i] for i in works}, key=_hash)
-        number = max(1, round(len(distinct) * QUERY_SHARE)) if len(distinct) > 1 else 0
-        asked = set(distinct[:number])
-        queries += [i for i in works if digests[i] in asked]
-        training += [i for i in works if digests[i] not in asked]
-    outside = [i for artist in held_out for i in of_artist[artist]]
-    return ArtSplit(_ascending(training), _ascending(queries), _ascending(outside), tuple(sorted(held_out)))
-
-
-def validation_part(training: np.ndarray, digests: Sequence[str], share: float = 0.1) -> np.ndarray:
-    """(V,) bool over `training`: what to choose epochs and settings on, so that nothing is chosen on queries.
-
-    Args:
-        training: places of training pictures.
-        digests: hexadecimal sha256 of every picture, indexed by those places.
-        share: of the training pictures.
-    """
-    return np.array([int(_hash(f"validation {digests[i]}")[:8], 16) < share * 2**32 for i in training], bool)
-
-
-def _hash(text: Any) -> str:
-    return hashlib.sha256(str(text).encode()).hexdigest()
-
-
-def _ascending(places: Iterable[int]) -> np.ndarray:
-    return np.array(sorted(places), np.int64)
+def _test(train: int, test: int) -> str:
+    """How many test pictures, and of how many where CIFAR-10 is short of some."""
+    short = train == _CIFAR10_TRAIN and test < _CIFAR10_TEST
+    return f"{test:,} of the {_CIFAR10_TEST:,}" if short else f"{test:,}"

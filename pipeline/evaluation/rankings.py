@@ -10,7 +10,6 @@ from pipeline.vectors import unit
 
 __all__ = [
     "CSLS_NEIGHBOURS",
-    "UNLABELLED",
     "cosine_blocks",
     "cosine_rankings",
     "csls_offsets",
@@ -122,9 +121,9 @@ def csls_offsets(database: np.ndarray, neighbours: int = CSLS_NEIGHBOURS) -> np.
 
 
 def _relevance(query_labels: np.ndarray, database_labels: np.ndarray) -> np.ndarray:
-    """(Q, N) bool."""
+    """(Q, N) bool: equal labels, of labelled queries."""
     known = (query_labels != UNLABELLED)[:, None]
-    return (query_labels[:, None] == database_labels[None]) & known
+    return np.asarray((query_labels[:, None] == database_labels[None]) & known)
 
 
 def _blocks(queries: int, database: int) -> Iterator[slice]:

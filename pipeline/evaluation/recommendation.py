@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluation.rankings import UNLABELLED
+from pipeline.evaluation.labels import UNLABELLED
 from pipeline.evaluation.scores import summary
 from pipeline.vectors import unit
 
@@ -13,7 +13,7 @@ __all__ = ["LIKED", "Trials", "draw_trials", "recommend_table"]
 
 LIKED = (1, 3, 5)  # works liked
 _FIRST = 10  # recommendations looked at
-_TRIALS = 1000  # in all, so that intervals are narrow; evenly over label values, at least five of each
+_TRIALS = 1000  # in all, enough for narrow intervals; the same number for each label value, at least five
 _MMR_POOL = 50  # candidates that diversification chooses from
 _MMR_LAMBDA = 0.5  # relevance and novelty weigh alike
 
@@ -29,7 +29,7 @@ class Trials:
 def draw_trials(
     labels: np.ndarray, liked: int, likeable: np.ndarray, findable: np.ndarray, seed: int = 0
 ) -> Trials:
-    """About a thousand trials, as many of every label value as of any other while its works last.
+    """About a thousand trials, the same number for each label value as far as it has enough works.
 
     Args:
         labels: (N,) int, −1 unlabelled.

@@ -1,4 +1,7 @@
-"""The three ways to measure a collection or a source; what ray_jobs/evaluate.py calls."""
+"""Measure what is stored in a collection, or named protocols on a source; ray_jobs/evaluate.py calls this.
+
+What the search engine itself returns is measured by engine.py.
+"""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,40 +14,30 @@ from pipeline.config import ProjectionConfig
 from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
 from pipeline.evaluation.all_matches import match_table
-from pipeline.evaluation.engine import engine_scores, stored_queries
 from pipeline.evaluation.labels import UNLABELLED
-from pipeline.evaluation.methods import Vectors, fit_on, methods_of, prepare
-from pipeline.evaluation.pool import Pool, protocols_of
-from pipeline.evaluation.protocols import Protocol, sampled
-from pipeline.evaluation.read_pool import read_stored
+from pipeline.evaluation.methods import fit_on, methods_of, prepare
+from pipeline.evaluation.pool import Pool, Vectors, read_stored
+from pipeline.evaluation.protocols import Protocol, protocols_of, sampled
 from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
 from pipeline.evaluation.scores import TIE_RULE, score
+from pipeline.projection import Projection
 from pipeline.search import Collection
 from pipeline.store.manifest import Calibration
 
-__all__ = [
-    "DRAWN",
-    "SEED",
-    "TRAINED_ON",
-    "labelled",
-    "measure",
-    "measure_engine",
-    "measure_pool",
-    "measure_stored",
-    "source_queries",
-]
+__all__ = ["DRAWN", "SEED", "TRAINED_ON", "labelled", "measure", "measure_pool", "measure_stored"]
 
 TRAINED_ON = ("elsewhere", "train", "a", "b", "unseen-classes")
 DRAWN = ("a", "b")  # whose training pictures are a draw from all of the source
-_STORED_QUERIES = 5000
-_BATCH = 64
-# What a network saw of the source -> protocols of which it saw no query, nor anything they want unseen.
+# What a network was trained on -> protocols whose queries, and other unseen pictures, it was not trained on.
 _UNSPOILT = {
     "train": {"c", "unseen-database", "art"},
     "a": {"a", "b"},
     "b": {"a", "b"},
     "unseen-classes": {"unseen-classes", "c", "unseen-database"},
 }
+SEED = 0
+_STORED_QUERIES = 5000
+_RECOMMENDED = ("artist", "style")  # a liked genre or class says too little to find one work by
 
 
 def measure_stored(
@@ -89,8 +82,8 @@ def measure_pool(
     Args:
         pool: with the raw outputs of `encoders`.
         wanted: keys of protocols.
-        trained_on: what the encoders saw of this source, one of `TRAINED_ON`; by default its training
-            pictures for networks that ray_jobs/train.py made, and nothing for all others.
+        trained_on: which pictures of this source the encoders were trained on, one of `TRAINED_ON`; by
+            default its training pictures for networks of ray_jobs/train.py, and none for all others.
         projection: how prepared vectors are made; the collection's.
         baseline: one of the encoders, which saw nothing of this source whatever `trained_on` says.
 
@@ -111,7 +104,7 @@ def measure_pool(
         own = "train" if description.family.startswith("simile:") else "elsewhere"
         seen = "elsewhere" if name == baseline else trained_on or own
         raw = np.asarray(pool.raw[name], np.float32)
-        projections: dict[bytes, Any] = {}  # by training set: A and B have the same, as have C and others
+        projections: dict[bytes, Projection] = {}  # by training pictures, which some protocols share
         for protocol in tqdm(_unspoilt(protocols, seen, name), desc=name, file=sys.stderr, leave=False):
             key = protocol.training.tobytes() or protocol.database.tobytes()
             if key not in projections:
@@ -129,51 +122,6 @@ def measure_pool(
     return results
 
 
-def measure_engine(
-    collection: Collection,
-    encoder: str,
-    fields: Sequence[str],
-    exact: bool,
-    queries: Iterator[tuple[np.ndarray, dict[str, Any]]] | None = None,
-    asked: str = "leave-one-out",
-    limit: int | None = None,
-) -> dict[str, Any]:
-    """What the search engine returns, query by query.
-
-    Args:
-        queries: prepared vectors and payloads; by default the first `limit` points of the collection.
-        asked: where the queries come from, for the record.
-    """
-    if not fields:
-        raise SimileError(
-            f"'{collection.name}' has no labels to measure with; name payload columns by --fields."
-        )
-    chosen: Any = stored_queries(collection, limit) if queries is None else queries
-    shown = tqdm(chosen, desc=f"queries of {encoder}", file=sys.stderr, mininterval=2)
-    count, scores = engine_scores(collection, shown, list(fields), exact, encoder)
-    kind = "exact" if exact else "approximate"
-    return {
-        "key": "engine",
-        "protocol": f"{kind} search of the engine ({asked}, {count:,} queries in {collection.count:,})",
-        "about": "through the index, its quantization and its rescoring",
-        "counts": {"queries": count, "training": 0, "database": collection.count},
-        "encoder": encoder,
-        "scores": scores,
-    }
-
-
-def source_queries(
-    collection: Collection, encoder: str, source_name: str, split: str, limit: int | None
-) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
-    """Prepared vector and payload of each row, read through Ray Data; needs a session."""
-    from pipeline.sources import decode_payload, image_bytes, read_rows, resolve_source
-
-    source = resolve_source(source_name, split=split)
-    for batch in read_rows(source, limit=limit).iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
-        pictures = [data or b"" for data in image_bytes(batch)]
-        yield from zip(collection.embed(pictures, encoder), decode_payload(source, batch), strict=True)
-
-
 def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Protocol]:
     allowed = _UNSPOILT.get(seen)
     for protocol in protocols:
@@ -185,10 +133,6 @@ def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Pr
     return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]
 
 
-SEED = 0
-_RECOMMENDED = ("artist", "style")  # a liked genre or class says too little to find one work by
-
-
 def measure(
     encoder: str,
     vectors: Vectors,
@@ -196,7 +140,7 @@ def measure(
     labels: Mapping[str, np.ndarray],
     calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """Everything that one protocol says of one encoder.
+    """All measures of one encoder under one protocol.
 
     Args:
         encoder: its name, for the record.
@@ -239,7 +183,10 @@ def measure(
 def _recommendations(
     prepared: np.ndarray, protocol: Protocol, labels: Mapping[str, np.ndarray]
 ) -> Iterator[dict[str, Any]]:
-    """Liked works come from the database; the one held out is a query, so never trained on."""
+    """Rows for each field and number of liked works.
+
+    Liked works come from the database; the work held out is a query, so that it was never trained on.
+    """
     for field in (f for f in _RECOMMENDED if f in labels):
         for liked in LIKED:
             trials = draw_trials(labels[field], liked, protocol.database, protocol.queries, SEED)
@@ -249,7 +196,7 @@ def _recommendations(
 
 
 def labelled(labels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The fields with two different labels or more; with fewer there is nothing to tell apart."""
+    """The fields with two different labels or more."""
     return {
         field: values for field, values in labels.items() if len(np.unique(values[values != UNLABELLED])) > 1
     }

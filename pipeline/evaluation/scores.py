@@ -1,7 +1,7 @@
 """One method under one protocol -> the measures of a table row, with intervals and tie bounds.
 
-mAP@k is the mean of AP@k over the queries that have something to find, and so are all others; the formulas
-of one query are in ties.py: P@k `precision_at`, R@k `recall_at`, nDCG@k `ndcg_at`, AP@k, AP@R and AP@all
+All measures are means over the queries that have something to find; mAP@k is the mean of AP@k. The formulas
+for one query are in metrics.py: P@k `precision_at`, R@k `recall_at`, nDCG@k `ndcg_at`, AP@k, AP@R and AP@all
 `average_precision`.
 """
 

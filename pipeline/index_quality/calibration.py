@@ -125,18 +125,18 @@ def _score_reached_by(scores: Sequence[float] | np.ndarray, further: Any, tail: 
 
 def fold_cosine(calibration: Calibration | None) -> float:
     """Cosine from which two pictures count as copies of one, for these vectors."""
-    if not calibration or calibration.cosine.pairs * _FOLD_TAIL < 10:  # the tail cannot be told
+    if not calibration or calibration.cosine.pairs * _FOLD_TAIL < 10:  # too few pairs to know the tail
         return _FOLD_LEAST
     return min(_FOLD_MOST, max(_FOLD_LEAST, match_threshold(calibration.cosine, _FOLD_TAIL)))
 
 
 def _of_pairs(square: np.ndarray) -> np.ndarray:
-    """What stands above the diagonal, row by row: by indices of 8 million pairs it takes most of the time."""
+    """The values above the diagonal. Row by row, because indexing 8 million pairs at once is much slower."""
     return np.concatenate([row[at + 1 :] for at, row in enumerate(square)])
 
 
 def _quantiles(ordered: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of (P,) ascending scores."""
+    """Scores and shares of further pairs at `shares` of (P,) ascending scores."""
     at = np.unique(np.ceil(shares * len(ordered) - 1e-6).astype(np.int64).clip(0, len(ordered) - 1))
     at = np.append(at, len(ordered) - 1) if at[-1] != len(ordered) - 1 else at
     scores = np.round(ordered[at].astype(np.float64), 6)

@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 K = 10
-_ROUNDING = 1e-6  # scores of one pair differ by this much between two ways of adding up
+_ROUNDING = 1e-6  # relative difference between two ways to sum up the same score
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Queries:
     def ask_all(
         self, store: Store, version: str, k: int, params: models.SearchParams
     ) -> list[list[models.ScoredPoint]]:
-        """The same of every query."""
+        """The k best points of every query, other than the query's own."""
         found = store.query_many(version, self.vectors, using=self.using, limit=k + 1, params=params)
         return [self._others(at, hits, k) for at, hits in enumerate(found)]
 
@@ -113,7 +113,7 @@ def measure(
 def _true_scores(
     store: Store, version: str, queries: Queries, at: int, ids: list[str], exact: dict[str, float]
 ) -> np.ndarray:
-    """What the originals say: without rescoring, the scores of an approximate search are estimates."""
+    """Scores by the stored originals; without rescoring, those of an approximate search are estimates."""
     unknown = [point for point in ids if point not in exact]
     scores = dict(exact)
     if unknown:

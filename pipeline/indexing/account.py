@@ -5,12 +5,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.errors import NotFinishedError, SimileError
+from pipeline.indexing.embed import ActorReport
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.reservation import peak_memory
 from pipeline.progress import begin
@@ -49,12 +50,12 @@ class Account:
     rows: dict[str, int] = field(default_factory=dict)  # handled by each stage
     staged_bytes: int = 0
     loaded_bytes: int = 0
-    actors: dict[str, Any] = field(default_factory=dict)
+    actors: dict[str, ActorReport] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
 
     @property
     def balanced(self) -> bool:
-        """Does it add up?"""
+        """Whether source = written + skipped + rejected."""
         return self.source == self.written + self.skipped + self.rejected
 
     @contextmanager
@@ -120,10 +121,10 @@ class Account:
                 }
                 for stage, seconds in self.stages.items()
             },
-            "actors": list(self.actors.values()),
+            "actors": [asdict(actor) for actor in self.actors.values()],
             "peak_memory": {
                 "driver": peak_memory(),
-                "actor": max((actor["peak_memory"] for actor in self.actors.values()), default=0),
+                "actor": max((actor.peak_memory for actor in self.actors.values()), default=0),
             },
             "bytes": {"staged": self.staged_bytes, "loaded": self.loaded_bytes},
             "rejects": self.reasons(),

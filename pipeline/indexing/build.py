@@ -39,7 +39,7 @@ from pipeline.store.protocol import vector_params
 
 __all__ = ["build"]
 
-_GROWN = 2  # from this many times the fitted rows on, fitting again is worth saying
+_GROWN = 2  # times the rows that the projection was fitted on: from here the job suggests --refit
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def build(
     account.removed += len(gone)
     if base:
         Version(base.version, base.manifest).check_fingerprints()
-    # Another count than the manifest's: a job ended between its writes to a server and the manifest.
+    # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.version) == base.manifest.rows
     if base and whole and not to_write and not gone and _says_the_same(base.manifest, config):
         account.version = base.version
@@ -128,7 +128,7 @@ def build(
             )
             for entry in manifest.encoders
         ]
-        # Of the live version, also when this one was built anew: what was deleted stays away.
+        # The new version takes over what was deleted from the live one, so that it stays deleted.
         deleted = deleted_ids(store, live.name)
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))

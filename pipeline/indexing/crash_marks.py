@@ -1,4 +1,4 @@
-"""Which picture a worker dies of: marks made before the work on it, and taken away after it whatever happens.
+"""Find the picture that kills workers: a mark is made before the work on it and removed after the work.
 
 A codec that crashes, or memory that runs out, leaves no exception. Without this the same batch would kill
 one worker after the other, for ever.
@@ -16,7 +16,9 @@ from pipeline.staging.parts import Staging
 
 __all__ = ["MOST_DEATHS", "Marks"]
 
-MOST_DEATHS = 2  # by one picture, before it is rejected; one may be chance: somebody's kill, a machine's end
+MOST_DEATHS = (
+    2  # workers that a picture may kill before it is rejected; a single death may have another cause
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Marks:
 
     @classmethod
     def beside(cls, staging: Staging) -> "Marks":
-        """Those of a job whose first encoder is staged here."""
+        """The marks of the job whose first encoder is staged in `staging`."""
         return cls(f"{staging.folder}/at-work")
 
     def clear(self) -> None:
@@ -49,5 +51,5 @@ class Marks:
             yield len(earlier)
         finally:
             files.delete_file(mark)
-        for path in earlier:  # it was not the cause
+        for path in earlier:  # the work went well, so the earlier deaths had another cause
             files.delete_file(path)

@@ -1,4 +1,4 @@
-"""A few images from their bytes to raw vectors and thumbnails: what one thread of the embed stage does."""
+"""What one thread of the embed stage does: a few images from their bytes to raw vectors and thumbnails."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from pipeline.errors import ImageError
 from pipeline.images import decode, header_size, thumbnail
+from pipeline.staging.parts import StagedPicture
+from pipeline.staging.rejects import Reject
 
 if TYPE_CHECKING:
     import torch
@@ -18,25 +20,28 @@ if TYPE_CHECKING:
 
     from pipeline.encoders import Encoder
 
-    _Ready = tuple[dict[str, Any], bytes | None, torch.Tensor]  # the row, its file, what the network takes
+    _Ready = tuple[StagedPicture, bytes | None, torch.Tensor]  # the picture, its file, what the network takes
 
 __all__ = ["Group", "Output", "embed_group", "rejected_group"]
+
+_REASON_LENGTH = 500  # characters; libraries print whole headers
+_FIRST_BYTES = 16  # of a file that is kept with its reject: enough to tell its format
 
 
 @dataclass(frozen=True)
 class Output:
-    """What one encoder made of a group: finite raw outputs (N, D), their rows, and rejects for the others."""
+    """What one encoder made of a group: raw outputs (N, D), their pictures, rejects for the others."""
 
     vectors: np.ndarray
-    kept: list[dict[str, Any]]
-    failed: list[dict[str, Any]]
+    kept: list[StagedPicture]
+    failed: list[Reject]
 
 
 @dataclass(frozen=True)
 class Group:
     """What became of a few images: rejects of those that could not be decoded; outputs by encoder."""
 
-    broken: list[dict[str, Any]]
+    broken: list[Reject]
     outputs: dict[str, Output]
 
 
@@ -45,51 +50,50 @@ def embed_group(
 ) -> Group:
     """A few images from bytes to vectors, in one thread.
 
-    All of them are made ready before the networks see the first: code that has just run is still in the
-    cache. Of their pixels only what a network takes is kept so long.
+    All of them are prepared before the networks see the first, because that uses the processor's cache
+    better. Only the tensors that the networks take are kept in the meantime.
 
     Args:
         encoders: by name; their order is that of the bits of `needs`.
         decode_side: pixels, `min_side` of `images.decode`.
         rows: id, needs (bit i: encoder i is wanted), bytes of the image.
     """
-    broken: list[dict[str, Any]] = []
+    broken: list[Reject] = []
     ready: dict[str, list[_Ready]] = {name: [] for name in encoders}
-    failed: dict[str, list[dict[str, Any]]] = {name: [] for name in encoders}
+    failed: dict[str, list[Reject]] = {name: [] for name in encoders}
     for point, needs, data in rows:
         decoded = _attempt(broken, point, data, "decode", partial(_decode, point, data, decode_side))
         if decoded is None:
             continue
-        image, row = decoded
+        image, picture = decoded
         for bit, (name, encoder) in enumerate(encoders.items()):
             if needs >> bit & 1:
                 preprocess = partial(encoder.preprocess, image)
                 tensor = _attempt(failed[name], point, data, "preprocess", preprocess)
                 if tensor is not None:
-                    ready[name].append((row, data, tensor))
+                    ready[name].append((picture, data, tensor))
     outputs = {name: _output(name, encoder, ready[name], failed[name]) for name, encoder in encoders.items()}
     return Group(broken, outputs)
 
 
 def rejected_group(encoders: Iterable[str], row: tuple[str, int, bytes | None], reason: str) -> Group:
-    """What becomes of a single image that nobody dares to work on: a reject."""
+    """What becomes of an image that is not tried again: a reject."""
     point, _, data = row
     nothing = Output(np.empty((0, 0), np.float32), [], [])
     return Group([_rejected(point, "embed", reason, data)], dict.fromkeys(encoders, nothing))
 
 
-def _decode(point: str, data: bytes | None, decode_side: int) -> tuple[Image.Image, dict[str, Any]]:
+def _decode(point: str, data: bytes | None, decode_side: int) -> tuple[Image.Image, StagedPicture]:
     """The pixels, and what is staged beside the vector."""
     image = decode(data or b"", min_side=decode_side)
     encoded, kind = thumbnail(image, data)
     # of the source: `image` may be decoded at a smaller scale
     width, height = image.size if encoded is data else header_size(data or b"")
-    row = {"id": point, "thumbnail": encoded, "thumbnail_type": kind, "width": width, "height": height}
-    return image, row
+    return image, StagedPicture(point, encoded, kind, width, height)
 
 
-def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[dict[str, Any]]) -> Output:
-    """Through the network; a vector that cannot be compared becomes a reject."""
+def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Reject]) -> Output:
+    """Embed what is ready; a vector that cannot be compared becomes a reject."""
     import torch
 
     if not ready:
@@ -97,11 +101,13 @@ def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[dict[
     tensors = [tensor for _, _, tensor in ready]
     vectors = encoder.encode_tensor(torch.stack(tensors) if len(tensors) > 1 else tensors[0][None])
     faults = [_fault(vector) for vector in vectors]
-    for (row, data, _), fault in zip(ready, faults, strict=True):
+    for (picture, data, _), fault in zip(ready, faults, strict=True):
         if fault:
-            failed.append(_rejected(row["id"], "embed", f"{name} gives {fault}", data))
+            failed.append(_rejected(picture.id, "embed", f"{name} gives {fault}", data))
     good = np.array([not fault for fault in faults])
-    return Output(vectors[good], [row for (row, _, _), g in zip(ready, good, strict=True) if g], failed)
+    return Output(
+        vectors[good], [picture for (picture, _, _), g in zip(ready, good, strict=True) if g], failed
+    )
 
 
 def _fault(vector: np.ndarray) -> str:
@@ -114,9 +120,9 @@ def _fault(vector: np.ndarray) -> str:
 
 
 def _attempt(
-    failed: list[dict[str, Any]], point: str, data: bytes | None, stage: str, work: Callable[[], Any]
+    failed: list[Reject], point: str, data: bytes | None, stage: str, work: Callable[[], Any]
 ) -> Any:
-    """One bad row never costs its neighbours: whatever a codec throws becomes that row's reject."""
+    """Whatever a codec raises becomes a reject of its own row; the other rows go on."""
     try:
         return work()
     except ImageError as error:
@@ -126,5 +132,5 @@ def _attempt(
     return None
 
 
-def _rejected(point: str, stage: str, reason: str, data: bytes | None) -> dict[str, Any]:
-    return {"id": point, "stage": stage, "reason": reason[:500], "first_bytes": (data or b"")[:16].hex()}
+def _rejected(point: str, stage: str, reason: str, data: bytes | None) -> Reject:
+    return Reject(point, stage, reason[:_REASON_LENGTH], (data or b"")[:_FIRST_BYTES].hex())

@@ -9,20 +9,32 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.indexing.crash_marks import Marks
-from pipeline.indexing.embed_actor import Embedder
+from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor
 from pipeline.indexing.plan import Plan
-from pipeline.indexing.reservation import Reservation, spread
+from pipeline.indexing.reservation import Reservation, reserve, spread
 from pipeline.progress import progress
 from pipeline.sources import Source, read_rows
 from pipeline.staging.parts import Staging
 
-__all__ = ["EmbedResult", "embed_missing"]
+__all__ = ["ActorReport", "EmbedResult", "embed_missing"]
 
-# Rows at work in an actor, embedded again when it is killed; more would cost a slow encoder minutes.
-# They come in halves: while one is written, the other has the cores.
+# Rows that an actor works on at once. They are embedded again when it is killed, which takes a slow encoder
+# minutes if they are many. They come in two batches: one is embedded while the other is written.
 BATCH = 128
-GPU_BATCH = 512  # a GPU needs more of them to be busy
+GPU_BATCH = 512  # fewer would leave a GPU idle
 _HALVES = 2
+
+
+@dataclass
+class ActorReport:
+    """What one actor did; `start_up` in seconds until its networks were loaded, `peak_memory` in bytes."""
+
+    host: str
+    node: str
+    device: str
+    rows: int = 0
+    start_up: float = 0.0
+    peak_memory: int = 0
 
 
 @dataclass
@@ -31,15 +43,15 @@ class EmbedResult:
 
     embedded: int = 0  # rows that every encoder missing them has staged
     staged_bytes: int = 0
-    actors: dict[str, dict[str, Any]] = field(default_factory=dict)  # actor -> host, device, rows, …
+    actors: dict[str, ActorReport] = field(default_factory=dict)  # by the actor's id
 
 
 def embed_missing(
     plan: Plan,
     source: Source,
     stagings: dict[str, Staging],
-    reservation: Reservation,
-    limit: int | None,
+    reservation: Reservation | None = None,
+    limit: int | None = None,
 ) -> EmbedResult:
     """Embed every unique row that some encoder has neither staged nor rejected.
 
@@ -47,7 +59,7 @@ def embed_missing(
         plan: from stage 1.
         source: what the plan was made of.
         stagings: encoder name -> where its vectors are staged.
-        reservation: actors and what each reserves.
+        reservation: actors and what each reserves; by default as many as the cluster has room for.
         limit: the same limit as the plan's.
 
     Raises:
@@ -60,6 +72,7 @@ def embed_missing(
     missing = _missing(plan, stagings)
     if not missing.num_rows:
         return result
+    reservation = reservation or reserve()
     rows: Any = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
     wanted = rows.map_batches(
         _keep_missing,
@@ -72,7 +85,7 @@ def embed_missing(
         # Ray has no other way yet to spread actors, and takes this one until 2.63 (see requirements.txt).
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         acknowledged = wanted.map_batches(
-            Embedder,
+            EmbedActor,
             fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
             batch_size=(GPU_BATCH if reservation.actor_gpus else BATCH) // _HALVES,
             batch_format="pyarrow",
@@ -89,9 +102,10 @@ def embed_missing(
         )
         with progress("embed", missing.num_rows) as bar:
             for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
-                for done in batch.to_pylist():
+                for row in batch.to_pylist():
+                    done = Acknowledgement(**row)
                     _collect(done, result, began)
-                    bar.update(done["rows"])
+                    bar.update(done.rows)
     Marks.beside(next(iter(stagings.values()))).clear()
     return result
 
@@ -102,7 +116,7 @@ def _missing(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:
     needs = np.zeros(table.num_rows, np.int64)
     ids = table["id"].to_pylist()
     for bit, staging in enumerate(stagings.values()):
-        answered = staging.ids().union(staging.rejects()["id"].to_pylist())
+        answered = staging.ids().union(reject.id or "" for reject in staging.rejects())
         needs |= np.array([point not in answered for point in ids], np.int64) << bit
     table = table.append_column("needs", pa.array(needs))
     return table.filter(pa.array(needs > 0)).sort_by("row_key")
@@ -123,12 +137,11 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
     return rows.append_column("id", found["id"]).append_column("needs", found["needs"])
 
 
-def _collect(done: dict[str, Any], result: EmbedResult, began: float) -> None:
-    """Enter the acknowledgement of a batch."""
-    empty = {"host": done["host"], "node": done["node"], "device": done["device"], "rows": 0}
-    actor = result.actors.setdefault(done["actor"], empty)
-    actor["rows"] += done["rows"]
-    actor["start_up"] = round(done["ready"] - began, 2)  # seconds until its networks were ready
-    actor["peak_memory"] = max(actor.get("peak_memory", 0), done["peak_memory"])
-    result.embedded += done["rows"] - done["rejected"]
-    result.staged_bytes += done["staged_bytes"]
+def _collect(done: Acknowledgement, result: EmbedResult, began: float) -> None:
+    """Add the acknowledgement of a batch to the result."""
+    actor = result.actors.setdefault(done.actor, ActorReport(done.host, done.node, done.device))
+    actor.rows += done.rows
+    actor.start_up = round(done.ready - began, 2)
+    actor.peak_memory = max(actor.peak_memory, done.peak_memory)
+    result.embedded += done.rows - done.rejected
+    result.staged_bytes += done.staged_bytes

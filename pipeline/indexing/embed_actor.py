@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -19,27 +20,50 @@ from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
 from pipeline.indexing.decode_and_embed import Group, embed_group, rejected_group
 from pipeline.indexing.reservation import peak_memory
 from pipeline.sources import image_bytes
-from pipeline.staging.parts import REJECT_COLUMNS, Staging, part_name
+from pipeline.staging.parts import Staging, part_name
 
-__all__ = ["Embedder"]
+__all__ = ["Acknowledgement", "EmbedActor"]
 
-# Images made ready one after the other before a network, which needs all of the cache, sees them: an image
-# takes 4 % less of a core than one by one. More gain nothing.
+# Images that a thread prepares before the network sees the first of them. Preparing and embedding use the
+# processor's cache for different things: in groups of eight an image takes 4 % less time than one by one.
 _AT_ONCE = 8
 
 
-class Embedder:
-    """Batches, each answered when all of it is on storage; Ray calls with two of them at once.
+@dataclass(frozen=True)
+class Acknowledgement:
+    """What an actor says when all of a batch is on storage.
 
-    A killed actor loses no more than these.
+    Attributes:
+        rows, rejected: of the batch.
+        actor, host, node, device: who embedded it.
+        staged_bytes: written for it.
+        peak_memory: of the actor's process so far, in bytes.
+        ready: when the actor's networks were loaded, in seconds since the epoch.
+    """
+
+    rows: int
+    rejected: int
+    actor: str
+    host: str
+    node: str
+    device: str
+    staged_bytes: int
+    peak_memory: int
+    ready: float
+
+
+class EmbedActor:
+    """Embeds batches of rows. A batch is acknowledged when all of it is on storage.
+
+    Ray sends two batches at once; a killed actor loses no more than these two.
     """
 
     def __init__(self, stagings: dict[str, Staging], threads: int, rows: int) -> None:
         """
         Args:
             stagings: encoder name -> where its vectors are staged.
-            threads: images worked on at once. Each thread takes a picture from its bytes to its vector: cores
-                never wait for each other, as they do where one network is spread over them.
+            threads: images worked on at once. Each thread takes a picture from its bytes to its vector, so
+                that no core waits for another.
             rows: roughly how many are to come.
         """
         import ray
@@ -63,7 +87,7 @@ class Embedder:
         self.node = ray.get_runtime_context().get_node_id()
         self.marks = Marks.beside(next(iter(stagings.values())))
         with warnings.catch_warnings():
-            # Ray asks itself in a way that it warns of.
+            # Ray's own implementation of this property raises a deprecation warning.
             warnings.simplefilter("ignore")
             self.died_before = ray.get_runtime_context().was_current_actor_reconstructed
         tags = {"collection": next(iter(stagings.values())).collection}
@@ -76,7 +100,7 @@ class Embedder:
             )
         }
         self.one_at_a_time = threading.Lock()
-        self.failure: OSError | None = None  # of storage
+        self.failure: OSError | None = None  # what went wrong when a part was written
         self.ready = time.time()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
@@ -97,18 +121,18 @@ class Embedder:
                 self.failure = error
                 raise
         self._count(len(ids), len(rejects), staged_bytes)
-        done = {
-            "rows": len(ids),
-            "rejected": len(rejects),
-            "actor": self.actor,
-            "host": self.host,
-            "node": self.node,
-            "device": self.device,
-            "staged_bytes": staged_bytes,
-            "peak_memory": peak_memory(),
-            "ready": self.ready,
-        }
-        return pa.Table.from_pylist([done], schema=_ACKNOWLEDGEMENT)
+        done = Acknowledgement(
+            rows=len(ids),
+            rejected=len(rejects),
+            actor=self.actor,
+            host=self.host,
+            node=self.node,
+            device=self.device,
+            staged_bytes=staged_bytes,
+            peak_memory=peak_memory(),
+            ready=self.ready,
+        )
+        return pa.Table.from_pylist([asdict(done)])
 
     def _before(self, name: str, ids: list[str], needs: list[int]) -> set[str] | None:
         """Rejected ids if this very batch was staged by an actor that died before it could answer."""
@@ -117,7 +141,7 @@ class Embedder:
             answered = staging.answered(name)
             if any(need >> bit & 1 and point not in answered for point, need in zip(ids, needs, strict=True)):
                 return None
-            rejected.update(point for point, reject in answered.items() if reject)
+            rejected.update(point for point, was_rejected in answered.items() if was_rejected)
         return rejected
 
     def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> tuple[set[str], int]:
@@ -125,20 +149,20 @@ class Embedder:
         rows = list(zip(ids, needs, images, strict=True))
         done = self._carefully(name, rows) if self.died_before else self._together(rows)
         broken = [reject for group in done for reject in group.broken]
-        rejected, size = {row["id"] for row in broken}, 0
+        rejected, size = {reject.id or "" for reject in broken}, 0
         needed = dict(zip(ids, needs, strict=True))
         for bit, (encoder_name, staging) in enumerate(self.stagings.items()):
-            mine = [row for row in broken if needed[row["id"]] >> bit & 1]
+            mine = [reject for reject in broken if needed[reject.id or ""] >> bit & 1]
             outputs = [group.outputs[encoder_name] for group in done]
             failed = [reject for output in outputs for reject in output.failed]
-            kept = [row for output in outputs for row in output.kept]
+            kept = [picture for output in outputs for picture in output.kept]
             # Rejects first: a part without its rejects would be taken for a whole batch.
             if mine or failed:
-                staging.write_rejects(name, pa.Table.from_pylist(mine + failed, schema=_REJECTED))
+                staging.write_rejects(name, mine + failed)
             if kept:
                 vectors = np.concatenate([output.vectors for output in outputs if output.kept])
-                size += staging.write(name, _part(kept, vectors))
-            rejected.update(row["id"] for row in failed)
+                size += staging.write(name, kept, vectors)
+            rejected.update(reject.id or "" for reject in failed)
         return rejected, size
 
     def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
@@ -164,37 +188,7 @@ class Embedder:
 
     def _count(self, rows: int, rejected: int, size: int) -> None:
         for name, value in (("embedded", rows - rejected), ("rejected", rejected)):
-            if value:  # a counter refuses zero
+            if value:  # Ray's counters refuse zero
                 self.counters[f"rows_{name}"].inc(value)
         if size:
             self.counters["bytes_staged"].inc(size)
-
-
-def _part(rows: list, vectors: np.ndarray) -> pa.Table:
-    half = vectors.astype(np.float16)
-    return pa.table(
-        {
-            "id": pa.array([row["id"] for row in rows], pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(half.reshape(-1)), half.shape[1]),
-            "thumbnail": pa.array([row["thumbnail"] for row in rows], pa.binary()),
-            "thumbnail_type": pa.array([row["thumbnail_type"] for row in rows], pa.string()),
-            "width": pa.array([row["width"] for row in rows], pa.int32()),
-            "height": pa.array([row["height"] for row in rows], pa.int32()),
-        }
-    )
-
-
-_REJECTED = pa.schema([(name, pa.string()) for name in REJECT_COLUMNS])
-_ACKNOWLEDGEMENT = pa.schema(
-    [
-        ("rows", pa.int64()),
-        ("rejected", pa.int64()),
-        ("actor", pa.string()),
-        ("host", pa.string()),
-        ("node", pa.string()),
-        ("device", pa.string()),
-        ("staged_bytes", pa.int64()),
-        ("peak_memory", pa.int64()),
-        ("ready", pa.float64()),
-    ]
-)

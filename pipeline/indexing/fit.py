@@ -16,7 +16,7 @@ __all__ = ["fit", "hash_bits"]
 
 
 def hash_bits(description: EncoderDescription) -> int:
-    """Outputs of the encoder that follow its embedding and whose signs are the code; mostly none."""
+    """Number of outputs after the embedding whose signs are the Hamming code; 0 for most encoders."""
     return getattr(description, "code_bits", None) or 0
 
 
@@ -27,7 +27,7 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: in
         staging: where the raw vectors are.
         ids: rows of this collection; staged rows outside it are not looked at.
         config: kind, dimension, bits, whitening and sample size.
-        hash_bits: see above.
+        hash_bits: of the encoder, see `hash_bits`.
 
     Raises:
         SimileError: nothing is staged.
@@ -37,7 +37,9 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: in
         raise SimileError("No image could be embedded, so there is nothing to index; see the rejects above.")
     width = sample.shape[1] - hash_bits
     sample = sample[:, :width]
-    code_bits = config.dimension if hash_bits else config.code_bits  # a hash head makes the codes itself
+    code_bits = (
+        config.dimension if hash_bits else config.code_bits
+    )  # with a hash head the code needs no projection of its own
     finite = finite_rows(sample)
     good = sample if finite.all() else sample[finite]
     if len(good) < len(sample):

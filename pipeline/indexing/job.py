@@ -61,7 +61,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
-            account.start_up["embed"] = min((a["start_up"] for a in result.actors.values()), default=0.0)
+            account.start_up["embed"] = min((a.start_up for a in result.actors.values()), default=0.0)
             _settle(job, account, plan, stagings)
         rejected = {reject.id for reject in account.rejects}
         rows = rows_of(plan, config.credit or checked.source.credit)

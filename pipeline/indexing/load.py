@@ -24,7 +24,7 @@ __all__ = ["Load", "Target", "load_rows"]
 
 _BATCH = 512
 _WRITERS, _ROWS_A_WRITER = 4, 4096  # a writer takes seconds to start; below some thousand rows one is faster
-# What the driver's shell says of the server: workers of a cluster that was there before know nothing of it.
+# Variables that the driver hands to its writers: workers of a running cluster do not inherit its environment.
 _ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
 
 
@@ -89,7 +89,8 @@ class Load:
         }
         if row.credit:
             own["credit"] = row.credit
-        return json.loads(row.payload) | {RESERVED: own}
+        payload: dict[str, Any] = json.loads(row.payload)
+        return payload | {RESERVED: own}
 
 
 def _looked_up(staging: Staging, parts: Mapping[str, str], ids: Sequence[str]) -> np.ndarray:
@@ -125,7 +126,7 @@ def load_rows(
         import ray
         from ray.data import ActorPoolStrategy
 
-        # One file a task is too many tasks for parts of a hundred rows.
+        # Parts hold about a hundred rows; one task a part would be too many tasks.
         blocks = max(1, min(64, len(parts) // 8))
         with classic_reader():
             staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
@@ -142,7 +143,7 @@ def load_rows(
 
 
 def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Tables of `_BATCH` rows or a few more: parts are smaller, and each write has its price."""
+    """Join parts to tables of about `_BATCH` rows, because every write to the store has a fixed cost."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)

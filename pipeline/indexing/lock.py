@@ -175,7 +175,7 @@ class _Record:
         finally:
             done.set()
             thread.join()
-            with suppress(OSError):  # a full disk has its own sentence, which this one must not hide
+            with suppress(OSError):  # a full disk is explained elsewhere, and this error must not hide it
                 if finished:
                     self.files.delete_file(self.path)
                 else:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "make_plan", "rejects_of", "rows_of"]
 
-# Reading from the Hub waits for the network: two tasks share a core. From a disk they gain less than the two
-# seconds of a core that each worker takes to start.
+# CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From
+# a disk a second task gains less than the two seconds that its worker takes to start.
 _HUB_CPUS, _DISK_CPUS = 0.5, 1.0
 
 
@@ -98,7 +98,7 @@ _EMPTY = pa.table(
 
 
 def _ordered(rows: "Dataset") -> "Dataset":
-    """Blocks in the order of the source: the first of two equal pictures must not depend on timing."""
+    """Keep the order of the source: which of two equal pictures is the first must not depend on timing."""
     rows.context.execution_options.preserve_order = True
     return rows
 
@@ -150,8 +150,8 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
     """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder."""
     of_picture: dict[str, Reject] = {}
     for staging in stagings.values():
-        for row in staging.rejects().to_pylist():
-            of_picture.setdefault(row["id"], Reject(place="", **row))
+        for reject in staging.rejects():
+            of_picture.setdefault(str(reject.id), reject)
     rows = plan.table.select(["id", "file", "row"]).to_pylist()
     found = [
         replace(of_picture[row["id"]], place=f"{row['file']}:{row['row']}")
@@ -160,6 +160,6 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
     ]
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
     return found + [
-        Reject(None, f"{row['file']}:{row['row']}", "plan", "the file could not be read")
+        Reject(None, "plan", "the file could not be read", place=f"{row['file']}:{row['row']}")
         for row in unreadable
     ]

@@ -1,4 +1,4 @@
-"""What can fail before work begins: found in seconds, without a network, with the mend in the message."""
+"""Checks before work begins: they take seconds, load no network, and say what to do."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ from pipeline.store.versions import PROBE
 
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "dry_run", "preflight"]
 
-_PATIENCE_SECONDS = 3.0  # with a store that fails now; the job itself has more
+_PATIENCE_SECONDS = 3.0  # for a store that fails in preflight; the job itself is more patient
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     rate = 0.0
     for name in descriptions:
         encoder = load_encoder(name)
-        encoder.encode(pictures[:4])  # the first call pays for allocation
+        encoder.encode(pictures[:4])  # the first call is slower: it allocates memory
         start = time.perf_counter()
         encoder.encode(pictures)
         rate += (time.perf_counter() - start) / max(1, len(pictures))

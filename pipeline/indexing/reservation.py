@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
-# Beyond about four threads the small matrices of one image stop scaling; Ray takes whole CPUs above one.
+# One image does not keep more than about four threads busy; above one CPU Ray reserves whole ones.
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 _PATIENCE_SECONDS = 20.0
 

@@ -1,4 +1,4 @@
-"""Read a version, lay it out, make its sheets, and keep all of it beside the version."""
+"""Make the map of a version: read its vectors, lay them out, draw the sheets, and keep all with it."""
 
 import base64
 import time
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
 from pipeline.errors import SimileError
 from pipeline.map import sheets
-from pipeline.map.map_file import MAP, NO_TILE, Labels, Map, sheet_name, write_map
+from pipeline.map.map_file import MAP, NO_TILE, Map, MapField, sheet_name, write_map
 from pipeline.map.tsne import iterations, lay_out
 from pipeline.points import RESERVED
 from pipeline.progress import progress, say
@@ -23,9 +24,9 @@ from pipeline.store.read_points import read_points
 
 __all__ = ["OTHER", "POINTS", "make_map"]
 
-POINTS = 100_000  # above, a fair sample: more dots than pixels show nothing, and t-SNE would take an hour
+POINTS = 100_000  # of more, a fair sample is taken: more dots than pixels cannot be told apart
 OTHER = "other"
-_NAMES = 1_000  # values of a field that are kept apart
+_NAMES = 1_000  # values of a field that keep their names
 _THUMBNAILS = 256  # read at once
 
 
@@ -92,15 +93,15 @@ def _chosen(manifest: Manifest, vector: str | None) -> str:
     return vector
 
 
-def _labels(values: list[Any]) -> Labels:
-    """Values by number, the most frequent first; those beyond 1,000 are one."""
+def _labels(values: list[Any]) -> MapField:
+    """Values numbered by frequency, the most frequent first; those beyond the first 1,000 become `OTHER`."""
     texts = [OTHER if value is None else str(value) for value in values]
     ranked = sorted(Counter(texts).items(), key=lambda item: (-item[1], item[0]))
     names = [name for name, _ in ranked[:_NAMES]]
     if len(ranked) > _NAMES and OTHER not in names:
         names.append(OTHER)
     number = {name: at for at, name in enumerate(names)}
-    return Labels(names, np.array([number.get(text, number.get(OTHER, 0)) for text in texts], np.uint16))
+    return MapField(names, np.array([number.get(text, number.get(OTHER, 0)) for text in texts], np.uint16))
 
 
 def _tiles(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +115,7 @@ def _tiles(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _attach(store: Store, version: str, made: Map) -> dict[str, int]:
-    """Sheets first, the map last: a map that is there is whole."""
+    """Attach the sheets first and the map last, so that a map is never without its sheets."""
     side = sheets.tile_side(len(made.ids))
     size = 0
     wanted = [made.ids[i] for i in np.flatnonzero(made.tiles != NO_TILE)]
@@ -132,7 +133,7 @@ def _attach(store: Store, version: str, made: Map) -> dict[str, int]:
     return {"sheets": made_sheets, "bytes": size + len(data)}
 
 
-def _counted(tiles: Iterator[Image.Image], bar: Any) -> Iterator[Image.Image]:
+def _counted(tiles: Iterator[Image.Image], bar: tqdm | None) -> Iterator[Image.Image]:
     for each in tiles:
         if bar is not None:
             bar.update(1)

@@ -1,4 +1,4 @@
-"""A map as it is kept beside a version: one safetensors file; its sheets of thumbnails are further ones."""
+"""A map as it is kept with a version: one safetensors file. Its sheets of thumbnails are other files."""
 
 import json
 import uuid
@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from pipeline.errors import SimileError
 
-__all__ = ["MAP", "Labels", "Map", "read_map", "sheet_name", "write_map"]
+__all__ = ["MAP", "NO_TILE", "Map", "MapField", "read_map", "sheet_name", "write_map"]
 
 MAP = "map.safetensors"
 NO_TILE = -1
@@ -24,8 +24,8 @@ def sheet_name(number: int) -> str:
 
 
 @dataclass(frozen=True)
-class Labels:
-    """A payload field that dots can be coloured by.
+class MapField:
+    """A payload field, by which dots can be coloured.
 
     Attributes:
         names: values, most frequent first; the last one may be `OTHER`.
@@ -38,20 +38,20 @@ class Labels:
 
 @dataclass(frozen=True)
 class Map:
-    """Places of N points, ordered so that neighbours on the map are near each other in the order too.
+    """Places of N points, in an order in which neighbours on the map come close to each other.
 
     Attributes:
         ids: (N,) point ids.
         positions: (N, 2) float32 in −1 to 1.
         labels: payload field -> its values.
-        tiles: (N,) int32, place in the sheets from 1 on: sheet 1 + tile // tiles a sheet; −1: no thumbnail.
+        tiles: (N,) int32, number of the thumbnail, counted from the first on sheet 1; −1: there is none.
         sample: (S,) int32, the points on sheet 0, in its order.
         facts: `side` and `columns` of a sheet, `sheets`, `points` of the version, `vector`, `seed`, `made`.
     """
 
     ids: list[str]
     positions: np.ndarray
-    labels: dict[str, Labels]
+    labels: dict[str, MapField]
     tiles: np.ndarray
     sample: np.ndarray
     facts: dict[str, Any] = field(default_factory=dict)
@@ -86,7 +86,8 @@ def read_map(data: bytes) -> Map:
         facts = json.loads(tensors["facts"].tobytes())
         if facts.pop("format") != _FORMAT:
             raise ValueError("another format")
-        labels = {name: Labels(names, tensors[f"label {name}"]) for name, names in facts.pop("names").items()}
+        named = facts.pop("names").items()
+        labels = {name: MapField(names, tensors[f"label {name}"]) for name, names in named}
         ids = [str(uuid.UUID(bytes=row.tobytes())) for row in tensors["ids"]]
         return Map(ids, tensors["positions"], labels, tensors["tiles"], tensors["sample"], facts)
     except (SafetensorError, KeyError, ValueError) as error:

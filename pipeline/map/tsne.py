@@ -14,19 +14,21 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.vectors import unit
+
 __all__ = ["iterations", "lay_out", "place"]
 
-COMPONENTS = 50  # of the principal components; more cost time and add what t-SNE cannot show
+COMPONENTS = 50  # principal components that are kept; more take time and do not change the map
 PERPLEXITY = 30  # neighbours that count; openTSNE looks at three times as many
 EXAGGERATION = 12
 BARNES_HUT_BELOW = 3_000  # points; above, interpolation is faster
 _REPORT_EVERY = 50  # iterations
 _SMALLEST_SPREAD = 1e-4  # of the first component at the start, as Kobak & Berens
-_CLOSE = 1e-3  # cosine distance below which two pictures are as good as equal
+_CLOSE = 1e-3  # cosine distance below which two pictures count as equal
 
 
 def iterations(points: int) -> tuple[int, int]:
-    """With and without exaggeration: openTSNE's defaults; small maps stand still sooner."""
+    """Number with and without exaggeration: openTSNE's defaults, and fewer for small maps."""
     return 250, 250 if points < BARNES_HUT_BELOW else 500
 
 
@@ -34,19 +36,19 @@ def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object]
     """(N, D) float -> (N, 2) float32 in −1 to 1, centred; neighbours by cosine lie near each other.
 
     Args:
-        vectors: any length; equal ones get equal places but for a hair.
-        seed: of that hair.
-        advance: told how many of the `iterations` are newly done.
+        vectors: any length; equal ones get nearly equal places.
+        seed: of the small random offsets that the layout starts with.
+        advance: called with the number of `iterations` done since its last call.
     """
     components = _principal_components(vectors)
-    if len(components) < 4 or not components.any():  # three points are a triangle anyway, equal ones a dot
+    if len(components) < 4 or not components.any():  # too few points for t-SNE, or all are equal
         return _to_square(_two_columns(components))
     from openTSNE import TSNEEmbedding, initialization
 
     start = initialization.rescale(_two_columns(components).astype(np.float64), _SMALLEST_SPREAD)
     start = initialization.jitter(start, scale=_SMALLEST_SPREAD / 100, random_state=seed)
     small = len(components) < BARNES_HUT_BELOW
-    jobs = 1 if small else -1  # threads that wait for each other cost more than they bring
+    jobs = 1 if small else -1  # on small maps, threads wait for each other longer than they compute
     embedding = TSNEEmbedding(
         start,
         _affinities(components, jobs),
@@ -63,25 +65,25 @@ def lay_out(vectors: np.ndarray, seed: int = 0, advance: Callable[[int], object]
 
 
 def place(positions: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Where a query belongs, given its nearest hits: (k, 2) places and (k,) cosines -> (2,) float32.
+    """Place of a query among its nearest hits: (k, 2) places and (k,) cosines -> (2,) float32.
 
-    The mean of the places, each weighted by one over its cosine distance (Shepard 1968): an equal picture
-    takes the query to itself, and hits that are equally near pull equally.
+    The mean of the places, each weighted by one over its cosine distance (Shepard 1968): a query equal to a
+    hit is placed on it, and hits that are equally near have equal weight.
 
     >>> place(np.array([[0, 0], [1, 1]]), np.array([0.5, 0.5])).tolist()
     [0.5, 0.5]
     """
     weights = 1 / np.maximum(1 - np.asarray(scores, np.float64), _CLOSE)
-    return (weights @ positions / weights.sum()).astype(np.float32)
+    return np.asarray(weights @ positions / weights.sum(), np.float32)
 
 
 def _principal_components(vectors: np.ndarray) -> np.ndarray:
-    """(N, ≤ 50) float32 of unit vectors, largest first."""
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    centred = unit - unit.mean(axis=0)
+    """(N, ≤ 50) float32: of the vectors at unit length, largest first."""
+    vectors = unit(vectors)
+    centred = vectors - vectors.mean(axis=0)
     _, directions = np.linalg.eigh((centred.T @ centred / len(centred)).astype(np.float64))
     kept = directions[:, ::-1][:, :COMPONENTS]
-    # the sign of a component is an accident of the solver: the largest entry shall be positive
+    # The solver leaves the sign of a component open; here its largest entry is positive.
     kept = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
     return np.ascontiguousarray(centred @ kept, np.float32)
 
@@ -104,6 +106,7 @@ def _affinities(components: np.ndarray, jobs: int) -> object:
 
 
 def _teller(advance: Callable[[int], object] | None) -> Callable[[int, float, object], None] | None:
+    """`advance` as a callback of openTSNE."""
     if advance is None:
         return None
 
@@ -117,4 +120,4 @@ def _to_square(positions: np.ndarray) -> np.ndarray:
     """Centred, with the longer side from −1 to 1; the shape is kept."""
     low, high = positions.min(axis=0), positions.max(axis=0)
     half = max(float((high - low).max()) / 2, 1e-12)
-    return ((positions - (low + high) / 2) / half).astype(np.float32)
+    return np.asarray((positions - (low + high) / 2) / half, np.float32)

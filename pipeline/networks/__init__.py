@@ -55,7 +55,7 @@ def build_network(description: Mapping[str, Any]) -> Embedder:
     try:
         backbone = BACKBONES[kind](**description.get("options", {}))
     except TypeError as error:
-        raise SimileError(f"backbone '{kind}': {error}; see pipeline/training/networks") from None
+        raise SimileError(f"backbone '{kind}': {error}; see pipeline/networks") from None
     return Embedder(
         backbone,
         description.get("dimension"),

@@ -1,4 +1,4 @@
-"""A small vision transformer with a convolutional stem, for sets too small to learn patches from.
+"""A small vision transformer with a convolutional stem, for data sets too small to learn patches from.
 
 Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021); the stem after Xiao et al., "Early
 convolutions help transformers see better" (NeurIPS 2021); mean of tokens instead of a class token after
@@ -43,21 +43,22 @@ class CompactVit(nn.Module):
         """(N, h, w, width): the normalised tokens, whose mean is `forward`."""
         features = self.stem(images)
         tokens = self.blocks(features.flatten(2).transpose(1, 2) + self.place)
-        return self.norm(tokens).unflatten(1, features.shape[2:])
+        grid: torch.Tensor = self.norm(tokens).unflatten(1, features.shape[2:])
+        return grid
 
 
 def transformer_blocks(
     width: int, depth: int, heads: int, mlp_ratio: float, drop_path: float
 ) -> nn.Sequential:
-    """`depth` blocks of timm, (N, tokens, width) -> the same.
+    """`depth` blocks of timm, (N, tokens, width) -> (N, tokens, width).
 
     Args:
-        drop_path: how often the last one is skipped in training; those before it less, evenly (Huang et al.,
-            ECCV 2016).
+        drop_path: the probability that the last block is skipped in training; it grows linearly from 0 at
+            the first block (Huang et al., ECCV 2016).
     """
     from timm.models.vision_transformer import Block
 
-    # Plain numbers: a network that is only described has no memory to read tensors from.
+    # Python numbers: on torch's meta device, where networks are described, tensors hold no values to read.
     rates = [drop_path * block / max(1, depth - 1) for block in range(depth)]
     blocks = (Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=True, drop_path=rate) for rate in rates)
     return nn.Sequential(*blocks)

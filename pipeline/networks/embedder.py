@@ -10,11 +10,11 @@ __all__ = ["Embedder", "Outputs", "RawOutput"]
 
 
 class Outputs(NamedTuple):
-    """Of N images: embedding (N, D), hash logits (N, bits) or None, class logits (N, classes) a column."""
+    """The outputs for N images."""
 
-    embedding: torch.Tensor
-    code: torch.Tensor | None
-    classes: dict[str, torch.Tensor]
+    embedding: torch.Tensor  # (N, D)
+    code: torch.Tensor | None  # (N, bits) hash logits
+    classes: dict[str, torch.Tensor]  # label column -> (N, classes) logits
 
 
 class Embedder(nn.Module):
@@ -28,12 +28,13 @@ class Embedder(nn.Module):
         classes: Mapping[str, int],
         temperature: float = 1.0,
     ) -> None:
-        """Args:
-        backbone: with an attribute `features`, the width of its output.
-        dimension: of the embedding; None: the backbone's output itself.
-        code_bits: None: no hash head.
-        classes: number of classes of each column that has a classifier.
-        temperature: class logits are divided by it.
+        """
+        Args:
+            backbone: has an attribute `features`, the width of its output.
+            dimension: width of the embedding; None: the embedding is the backbone's output.
+            code_bits: width of the hash head; None: there is none.
+            classes: label column -> number of classes, for each column that gets a classifier.
+            temperature: class logits are divided by it.
         """
         super().__init__()
         features = int(backbone.features)  # type: ignore[arg-type]
@@ -56,9 +57,13 @@ class Embedder(nn.Module):
         return self.from_features(self.backbone(images))
 
     def fixed(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, K), what the part of the backbone that stays makes of images; its output if all stays."""
+        """(N, K): the output of the part of the backbone that is not trained.
+
+        A backbone without a method `fixed` has no such part of its own; then it is the backbone's output.
+        """
         backbone: Any = self.backbone
-        return backbone.fixed(images) if hasattr(backbone, "fixed") else backbone(images)
+        found: torch.Tensor = backbone.fixed(images) if hasattr(backbone, "fixed") else backbone(images)
+        return found
 
     def from_fixed(self, fixed: torch.Tensor) -> Outputs:
         """`forward`, from `fixed` of the images."""
@@ -66,7 +71,7 @@ class Embedder(nn.Module):
         return self.from_features(backbone.from_fixed(fixed) if hasattr(backbone, "fixed") else fixed)
 
     def from_features(self, features: torch.Tensor) -> Outputs:
-        """Of (N, backbone.features), what the backbone made of N images."""
+        """`forward`, from the backbone's output (N, backbone.features)."""
         embedding = self.embedding(features)
         code = self.code(embedding) if self.code is not None else None
         classes = {c: layer(embedding) / self.temperature for c, layer in self.classifiers.items()}
@@ -89,15 +94,16 @@ class RawOutput(nn.Module):
         return (raw + self._raw(images.flip(3))) / 2 if self.mirror else raw
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, dimension): the embedding place by place; the mean over places is the embedding."""
+        """(N, h, w, dimension): the embedding of each place; the mean over places is the embedding."""
         places = self._places(images)
         return (places + self._places(images.flip(3)).flip(2)) / 2 if self.mirror else places
 
     def _places(self, images: torch.Tensor) -> torch.Tensor:
         backbone: Any = self.network.backbone
-        return self.network.embedding(backbone.spatial(images))
+        places: torch.Tensor = self.network.embedding(backbone.spatial(images))
+        return places
 
     def _raw(self, images: torch.Tensor) -> torch.Tensor:
-        found = self.network(images)
+        found: Outputs = self.network(images)
         parts = [found.embedding] if found.code is None else [found.embedding, found.code]
         return torch.cat([part.float() for part in parts], dim=1)

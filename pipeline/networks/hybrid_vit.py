@@ -1,8 +1,8 @@
 """A vision transformer on the feature map of the first stages of a trained CNN.
 
-The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021): some thousand images, or some
-minutes of training, are too few to learn patches from, but enough to learn what to do with edges, strokes
-and textures that are known already.
+The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021). A few thousand images, or a few
+minutes of training, are not enough to learn patches from, but enough to learn how to combine the edges,
+strokes and textures that a trained CNN already finds.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,16 @@ from torch import nn
 
 from pipeline.errors import SimileError
 from pipeline.networks.compact_vit import transformer_blocks
+from pipeline.networks.style_cnn import random_efficientnet
 from pipeline.networks.whitened_cnn import WhitenedCnn
 
-__all__ = ["HybridVit"]
+__all__ = ["OWN_CNN", "HybridVit"]
 
 OWN_CNN = "whitened-cnn"
 
 
 class HybridVit(nn.Module):
-    """(N, 3, pixels, pixels) -> (N, width): the mean of normalised tokens, one token a place of the map."""
+    """(N, 3, pixels, pixels) -> (N, width): the mean of normalised tokens, one for each place of the map."""
 
     def __init__(
         self,
@@ -36,10 +37,14 @@ class HybridVit(nn.Module):
         drop_path: float = 0.0,
         frozen: bool = True,
     ) -> None:
-        """Args:
-        cnn: `whitened-cnn`, with `cnn_options`, or one of timm's EfficientNets.
-        stages: of it that are kept; 5 of Lite0 give one place for each 16 × 16 px.
-        frozen: the stages stay as they are at the start, with their norms.
+        """
+        Args:
+            cnn: `whitened-cnn`, with `cnn_options`, or one of timm's EfficientNets.
+            stages: number of its stages that are used; 5 of Lite0 give one place for each 16 × 16 px.
+            frozen: the stages are not trained, and their norms keep their statistics.
+
+        Raises:
+            SimileError: `cnn` is neither.
         """
         super().__init__()
         self.features, self.cnn, self.stages, self.frozen = width, cnn, stages, frozen
@@ -73,16 +78,15 @@ class HybridVit(nn.Module):
         """(N, h, w, width): the normalised tokens, whose mean is `forward`."""
         features = self.enter(self.stem(images))
         tokens = self.blocks(features.flatten(2).transpose(1, 2) + self.place)
-        return self.norm(tokens).unflatten(1, features.shape[2:])
+        grid: torch.Tensor = self.norm(tokens).unflatten(1, features.shape[2:])
+        return grid
 
 
-def _random_cnn(cnn: str, options: Mapping[str, Any]) -> Any:
-    import timm
-
+def _random_cnn(cnn: str, options: Mapping[str, Any]) -> nn.Module:
     if cnn == OWN_CNN:
         return WhitenedCnn(**options)
-    model: Any = timm.create_model(cnn, pretrained=False, num_classes=0) if timm.is_model(cnn) else None
-    if not hasattr(model, "blocks") or not hasattr(model, "conv_stem"):
+    model = random_efficientnet(cnn)
+    if model is None:
         raise SimileError(f"'{cnn}' is neither '{OWN_CNN}' nor an EfficientNet of timm")
     return model
 

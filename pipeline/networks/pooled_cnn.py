@@ -23,14 +23,14 @@ class Gem(nn.Module):
         self.floor = floor
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        # float32: powers of small bfloat16 numbers lose nearly everything
+        # float32, because powers of small bfloat16 numbers keep almost no digits
         powers = features.float().clamp(min=self.floor).pow(self.power)
-        return powers.mean((2, 3)).pow(1 / self.power)
+        return torch.pow(powers.mean((2, 3)), 1 / self.power)
 
     def spatial(self, features: torch.Tensor) -> torch.Tensor:
-        """(N, H, W, C): each place's share of each generalised mean, so that the mean is `forward`."""
+        """(N, H, W, C): the share of each place in each generalised mean; their mean is `forward`."""
         powers = features.float().clamp(min=self.floor).pow(self.power)
-        shares = powers / powers.mean((2, 3), keepdim=True) * self(features)[:, :, None, None]
+        shares: torch.Tensor = powers / powers.mean((2, 3), keepdim=True) * self(features)[:, :, None, None]
         return shares.permute(0, 2, 3, 1)
 
 
@@ -74,14 +74,15 @@ class PooledCnn(nn.Module):
         return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.pool(self._map(images))
+        pooled: torch.Tensor = self.pool(self._map(images))
+        return pooled
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, C): places, whose mean is `forward`."""
+        """(N, h, w, C): the share of each place; the mean over places is `forward`."""
         return self.pool.spatial(self._map(images))
 
     def _map(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.model.forward_features(images)
+        features: torch.Tensor = self.model.forward_features(images)
         if features.ndim != 4:
             raise SimileError("this model gives no feature map; use a CNN of timm")
         return features

@@ -1,4 +1,8 @@
-"""Which vector of a network is the embedding, by library and architecture; and the same for each place."""
+"""Which vector of a network is the embedding, by library and architecture; and the same for each place.
+
+For timm `embedding_of` gives `PooledFeatures` or `ProjectedFeatures`; for transformers there is
+`TransformersEmbedding`. All three are modules with `forward` and `spatial`.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,16 @@ __all__ = [
 POOLED = (
     "mean over the last feature map, CLS token after the final norm, or the model's own pooling of tokens"
 )
+# `model_type` of models whose own pooling is trained, or was in use while they were trained.
+OWN_POOLING = {
+    "beit",
+    "clip_vision_model",
+    "data2vec-vision",
+    "siglip",
+    "siglip_vision_model",
+    "swin",
+    "swinv2",
+}
 
 
 class PooledFeatures(nn.Module):
@@ -42,16 +56,19 @@ class PooledFeatures(nn.Module):
         self.channels_last = getattr(model, "output_fmt", "NCHW") == "NHWC"
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        features = self.model.forward_features(images)
+        features: Any = self.model.forward_features(images)  # of some models a tuple
         if isinstance(features, torch.Tensor) and features.ndim == 4:
             return features.mean((1, 2) if self.channels_last else (2, 3))
+        pooled: torch.Tensor
         if getattr(self.model, "global_pool", None) == "token" and features.ndim == 3:
-            return features[:, 0]
-        return self.model.forward_head(features, pre_logits=True)
+            pooled = features[:, 0]
+        else:
+            pooled = self.model.forward_head(features, pre_logits=True)
+        return pooled
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, H, W, D): the last feature map, or what the head makes of each patch token alone."""
-        features = self.model.forward_features(images)
+        """(N, H, W, D): the last feature map, or the head's output for each patch token alone."""
+        features: torch.Tensor = self.model.forward_features(images)
         if features.ndim == 4:
             return features if self.channels_last else features.permute(0, 2, 3, 1)
         if getattr(self.model, "global_pool", None) == "token":
@@ -67,7 +84,8 @@ class ProjectedFeatures(nn.Module):
         self.model: Any = model
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.model(images)
+        embedding: torch.Tensor = self.model(images)
+        return embedding
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
         """(N, H, W, D): the projection of each patch token alone."""
@@ -75,22 +93,26 @@ class ProjectedFeatures(nn.Module):
 
 
 def _head_of_each(model: Any, tokens: torch.Tensor, images: torch.Tensor, pre_logits: bool) -> torch.Tensor:
-    """Every patch token through the head as if the picture were nothing else; prefix tokens are left out."""
+    """(N, H, W, D): the head's output for each patch token, passed through it as the only token.
+
+    Class and register tokens, which come before the patches, are left out.
+    """
     grid = token_grid(tokens, images, model.patch_embed.patch_size)
     alone = grid.reshape(-1, 1, grid.shape[-1])
-    if model.global_pool != "token":  # where the class is read, the token itself takes that place
+    if model.global_pool != "token":  # a head that reads the class token gets the patch token in its place
         prefix = getattr(model, "num_prefix_tokens", 0)
         alone = torch.cat([alone.new_zeros(len(alone), prefix, alone.shape[-1]), alone], 1)
-    return model.forward_head(alone, pre_logits=pre_logits).reshape(*grid.shape[:3], -1)
+    found: torch.Tensor = model.forward_head(alone, pre_logits=pre_logits)
+    return found.reshape(*grid.shape[:3], -1)
 
 
 def embedding_of(model: Any) -> nn.Module:
-    """The model cut to the part that makes the embedding: large classifiers would only take memory."""
+    """The model of timm without its classifier, which would only take memory, and with its pooling."""
     if _is_projected(model):
         return ProjectedFeatures(model)
     model.reset_classifier(0)
     if hasattr(model, "pre_logits") and model.num_features != model.head_hidden_size:
-        model.pre_logits = nn.Identity()  # VGG: 4,096 × 4,096 and more that come after the feature map
+        model.pre_logits = nn.Identity()  # VGG: layers of 4,096 × 4,096 weights after the feature map
     return PooledFeatures(model)
 
 
@@ -99,18 +121,6 @@ def _is_projected(model: Any) -> bool:
     card = model.pretrained_cfg
     full_name = f"{card.get('architecture')}.{card.get('tag') or ''}"
     return "clip" in full_name and not re.search(r"_ft_in\d", full_name) and model.num_classes > 0
-
-
-# Models without a CLS token whose pooling is trained, or is part of what they were trained to do.
-OWN_POOLING = {
-    "beit",
-    "clip_vision_model",
-    "data2vec-vision",
-    "siglip",
-    "siglip_vision_model",
-    "swin",
-    "swinv2",
-}
 
 
 class TransformersEmbedding(nn.Module):
@@ -133,23 +143,24 @@ class TransformersEmbedding(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         call = self.model.get_image_features if self.two_halves else self.model
-        output = call(pixel_values=images, **self.options)
+        output: Any = call(pixel_values=images, **self.options)
         if isinstance(output, torch.Tensor):
             return output
-        if getattr(output, "image_embeds", None) is not None:
-            return output.image_embeds
-        if self.own_pooling or self.two_halves:
-            return output.pooler_output
-        hidden = output.last_hidden_state
+        pooled: torch.Tensor | None = getattr(output, "image_embeds", None)
+        if pooled is None and (self.own_pooling or self.two_halves):
+            pooled = output.pooler_output
+        if pooled is not None:
+            return pooled
+        hidden: torch.Tensor = output.last_hidden_state
         if hidden.ndim == 4:
             return hidden.mean((2, 3))
         return hidden[:, 0] if self.has_cls else hidden.mean(1)
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, H, W, D): the last feature map, or what the head makes of each patch token alone."""
+        """(N, H, W, D): the last feature map, or the head's output for each patch token alone."""
         tower = getattr(self.model, "vision_model", self.model)
         output = tower(pixel_values=images, **self.options)
-        hidden = output.last_hidden_state
+        hidden: torch.Tensor = output.last_hidden_state
         if hidden.ndim == 4:
             return hidden.permute(0, 2, 3, 1)
         config = getattr(self.model.config, "vision_config", self.model.config)
@@ -158,19 +169,20 @@ class TransformersEmbedding(nn.Module):
 
     def _head_of_each(self, tower: Any, grid: torch.Tensor) -> torch.Tensor:
         projection = getattr(self.model, "visual_projection", None)
-        if projection is not None:  # CLIP: the token where its class token would be
-            return projection(tower.post_layernorm(grid))
         head = getattr(tower, "head", None)
-        if head is not None:  # SigLIP: attention pooling over this token alone
-            return head(grid.reshape(-1, 1, grid.shape[-1])).reshape(*grid.shape[:3], -1)
-        return grid
+        found = grid
+        if projection is not None:  # CLIP: each token in the place of the class token
+            found = projection(tower.post_layernorm(grid))
+        elif head is not None:  # SigLIP: attention pooling over one token
+            found = head(grid.reshape(-1, 1, grid.shape[-1])).reshape(*grid.shape[:3], -1)
+        return found
 
 
 def token_grid(tokens: torch.Tensor, images: torch.Tensor, patch: int | Sequence[int]) -> torch.Tensor:
     """(N, T, D) tokens of (N, 3, H, W) images -> (N, h, w, D), row by row, without class and register tokens.
 
-    Networks that merge patches on their way (Swin) end with fewer tokens; then the grid has the shape of the
-    image and as many places as there are tokens.
+    Networks that merge patches between their stages (Swin) end with fewer tokens; then the sides of the grid
+    are halved until it has as many places as there are tokens.
 
     Args:
         patch: side of a patch in pixels, or (height, width).

@@ -25,10 +25,11 @@ class Pretrained(nn.Module):
         """Random weights; see `load_pretrained`.
 
         Args:
-            recipe: from `pipeline.networks.recipes`; `pipeline.training.pretrained_config` fills it in.
-            features: width of the output, likewise.
-            pooling: `own`: which vector is the embedding is said by the model's family; `gem`: CNNs only.
-            power: that GeM begins with.
+            recipe: see `pipeline.networks.recipes`; `pipeline.training.pretrained_config` fills it in.
+            features: width of the output; filled in likewise.
+            pooling: `own`: the embedding that pooling.py defines for the model's family; `gem`: GeM over the
+                feature map, for CNNs only.
+            power: GeM's exponent before training.
 
         Raises:
             SimileError: no such pooling, or a recipe that cannot be followed.
@@ -36,7 +37,7 @@ class Pretrained(nn.Module):
         super().__init__()
         if pooling not in ("own", "gem"):
             raise SimileError(f"there is no pooling '{pooling}'; there are: own, gem")
-        self.network: Any = network_of(recipe)
+        self.network: Any = network_of(recipe)  # a module with `spatial`, see pooling.py
         self.features = features
         self.pool = Gem(power) if pooling == "gem" else None
 
@@ -44,10 +45,14 @@ class Pretrained(nn.Module):
         """Take the weights of a network of the same recipe; RuntimeError if they do not fit."""
         self.network.load_state_dict(model.state_dict())
 
-    def leave_idle(self, side: int) -> None:
-        """Hold what the embedding does not depend on: workers expect a gradient of all that learns.
+    def freeze_unused(self, side: int) -> None:
+        """Freeze parameters that the embedding does not depend on.
 
-        Of DINOv2 that is the mask token, of ConvNeXt the norm of the head.
+        Such are the mask token of DINOv2 and the norm of ConvNeXt's head. They get no gradient, and
+        DistributedDataParallel fails when a trainable parameter gets none.
+
+        Args:
+            side: of the images, in pixels.
         """
         training, parameters = self.training, [p for p in self.parameters() if p.requires_grad]
         found = self.eval()(torch.zeros(1, 3, side, side))
@@ -57,11 +62,19 @@ class Pretrained(nn.Module):
         self.train(training)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.network(images) if self.pool is None else self.pool(self._map(images))
+        pooled: torch.Tensor = self.network(images) if self.pool is None else self.pool(self._map(images))
+        return pooled
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, features): places; their mean is `forward` for CNNs, not for class tokens."""
-        return self.network.spatial(images) if self.pool is None else self.pool.spatial(self._map(images))
+        """(N, h, w, features): the embedding of each place; for CNNs the mean is `forward`.
+
+        For ViTs with a class token it is not.
+        """
+        return self._places(images) if self.pool is None else self.pool.spatial(self._map(images))
 
     def _map(self, images: torch.Tensor) -> torch.Tensor:
-        return self.network.spatial(images).permute(0, 3, 1, 2)
+        return self._places(images).permute(0, 3, 1, 2)
+
+    def _places(self, images: torch.Tensor) -> torch.Tensor:
+        places: torch.Tensor = self.network.spatial(images)
+        return places

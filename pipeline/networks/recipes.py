@@ -1,7 +1,8 @@
 """A network of timm or transformers, built from plain JSON without its weights.
 
-A network that was trained from a pretrained one is saved with this recipe (`pipeline.encoders.load_network`
-makes it), and needs neither the first checkpoint nor the Hub to be built again.
+A recipe is such JSON; `pipeline.encoders.load_network` makes it of a pretrained network. A network that was
+trained from a pretrained one is saved with it, so that it can be built again without that network's
+checkpoint and without the Hub.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def _of_timm(recipe: Mapping[str, Any]) -> nn.Module:
     card = dict(recipe["card"])
     if not timm.is_model(card["architecture"]):  # `hf-hub:` and `local-dir:` would be looked up elsewhere
         raise ValueError(f"timm has no model '{card['architecture']}'")
-    # What a model is built with goes through; what timm would read or write on the way to it does not.
+    # Arguments of the architecture are passed on; those of `create_model` itself, which name files to read
+    # or write, are refused.
     if foreign := sorted(set(recipe["arguments"]) & set(inspect.signature(timm.create_model).parameters)):
         raise ValueError(f"'{foreign[0]}' is no part of an architecture")
     model = timm.create_model(

@@ -1,9 +1,9 @@
-"""Mean and deviation of every stage of a pretrained CNN: what painters leave in a picture.
+"""Mean and deviation of every stage of a pretrained CNN: they describe the style of a picture.
 
-Which stroke, grain and palette a picture has is in the statistics of early feature maps over all places
+The statistics of early feature maps over all places describe a picture's stroke, grain and palette
 (Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016); means and
 deviations of channels are enough of them (Huang and Belongie, "Arbitrary style transfer in real-time with
-adaptive instance normalization", ICCV 2017). The last map, which classifiers use alone, says what is shown.
+adaptive instance normalization", ICCV 2017). Classifiers use the last map alone, which tells what is shown.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,17 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline.errors import SimileError
 
-__all__ = ["StyleCnn"]
+__all__ = ["StyleCnn", "random_efficientnet"]
 
-_TINY = 1e-5  # added to variances: a channel that shows nothing has no deviation to divide by
-_PROBE = 64  # pixels, of an image that only tells how many channels there are
+_TINY = 1e-5  # added to variances, as a constant channel would be divided by 0
+_PROBE = 64  # pixels; side of an image that is passed through to count channels
 
 
 class StyleCnn(nn.Module):
     """(N, 3, H, W) -> (N, F): means and deviations over places of the chosen maps, standardised.
 
-    F is twice the number of channels of all chosen maps. Each number is centred, divided by its deviation
-    over the training images, and by √(numbers of its map), so that every map has the same say.
+    F is twice the number of channels of all chosen maps. Each statistic is centred, divided by its deviation
+    over the training images, and by √(statistics of its map), so that all maps have the same weight.
     """
 
     centre: torch.Tensor
@@ -34,21 +34,25 @@ class StyleCnn(nn.Module):
     def __init__(
         self, architecture: str = "tf_efficientnet_lite0", maps: Sequence[int] = (2, 3, 4, 5, 6, 7, 8)
     ) -> None:
-        """Args:
+        """
+        Args:
             architecture: one of timm's EfficientNets.
-            maps: 0 is the stem's, 1 to 7 those of the stages, 8 the head's. Layers after the last one
-                chosen are left out.
+            maps: 0 is the stem's, 1 to 7 those of the stages, 8 the head's. Layers after the last chosen map
+                are not built.
 
         Raises:
             SimileError: another architecture, or no such map.
         """
         super().__init__()
         self.architecture, self.maps = architecture, tuple(maps)
-        steps = _steps(_random_model(architecture))
+        model = random_efficientnet(architecture)
+        if model is None:
+            raise SimileError(f"'{architecture}' is not one of timm's EfficientNets")
+        steps = _steps(model)
         if not maps or sorted(set(maps)) != list(maps) or maps[0] < 0 or maps[-1] >= len(steps):
             raise SimileError(f"maps {list(maps)} are not ascending numbers from 0 to {len(steps) - 1}")
         self.steps = nn.Sequential(*steps[: maps[-1] + 1])
-        with torch.no_grad():  # in evaluation, so that norms take no notice of it
+        with torch.no_grad():  # in evaluation mode, so that the probe does not enter the statistics of norms
             found = self.eval().maps_of(torch.zeros(1, 3, _PROBE, _PROBE))
         self.train()
         self.widths = [2 * one.shape[1] for one in found]
@@ -67,10 +71,13 @@ class StyleCnn(nn.Module):
 
     @torch.no_grad()
     def standardise(self, features: torch.Tensor) -> torch.Tensor:
-        """Set `centre` and `scale` from what `forward` made of training images; the features as they are now.
+        """Set `centre` and `scale` from the statistics of training images.
 
         Args:
-            features: (N, F), N ≥ 2.
+            features: (N, F) output of `forward` for the training images, N ≥ 2.
+
+        Returns:
+            (N, F): what `forward` gives for the same images from now on.
         """
         raw = features / self.scale + self.centre
         self.centre.copy_(raw.mean(0))
@@ -89,12 +96,12 @@ class StyleCnn(nn.Module):
         return (torch.cat(statistics, 1) - self.centre) * self.scale
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, F) on the grid of the last map: each place's share of each number; the mean is `forward`.
+        """(N, h, w, F) on the grid of the last map: the share of each place; the mean is `forward`.
 
-        A mean is shared out as the values themselves. A deviation σ is the mean over places of
-        ((x − mean)² + tiny) / σ, so that this is what a place adds to it. Larger maps are averaged over
-        the cells of the grid; where these cannot be of equal size (the last map's sides divide all others
-        for multiples of 32 px), what is missing to the mean is spread evenly.
+        The share of a place in a mean is its value x. A deviation σ is the mean over places of
+        ((x − mean)² + tiny) / σ, which is the share of a place in it. Larger maps are averaged over the
+        cells of the grid. For images whose sides are no multiples of 32 px the cells differ in size; then
+        the difference to the true mean is added to all places alike.
         """
         maps = [one.float() for one in self.maps_of(images)]
         places, whole = [], []
@@ -125,17 +132,17 @@ def _statistics(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, (variance + _TINY).sqrt()
 
 
-def _random_model(architecture: str) -> Any:
+def random_efficientnet(architecture: str) -> nn.Module | None:
+    """One of timm's EfficientNets with random weights; None if timm has none of that name."""
     import timm
 
-    known = timm.is_model(architecture)
-    model: Any = timm.create_model(architecture, pretrained=False, num_classes=0) if known else None
-    if not hasattr(model, "blocks") or not hasattr(model, "conv_stem"):
-        raise SimileError(f"'{architecture}' is not one of timm's EfficientNets")
-    return model
+    if not timm.is_model(architecture):
+        return None
+    model: nn.Module = timm.create_model(architecture, pretrained=False, num_classes=0)
+    return model if hasattr(model, "blocks") and hasattr(model, "conv_stem") else None
 
 
 def _steps(model: Any) -> list[nn.Module]:
-    """What makes one map after the other: stem, stages, head."""
+    """Stem, stages and head; each makes the next map from the last one."""
     stem = nn.Sequential(model.conv_stem, model.bn1)
     return [stem, *model.blocks, nn.Sequential(model.conv_head, model.bn2)]

@@ -1,8 +1,8 @@
 """A vision transformer on the maps of a frozen CNN's first stages, beside the style statistics of those maps.
 
-The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021), for some thousand images: too
-few to learn patches from. What the frozen stages say of style needs no learning (see style_cnn.py); the
-tokens add how the places of a picture go together, which statistics over all places cannot tell.
+The hybrid of Dosovitskiy et al., "An image is worth 16×16 words" (ICLR 2021), for a few thousand images:
+these are too few to learn patches from. The style statistics of the frozen stages need no training (see
+style_cnn.py); the tokens add how the places of a picture are arranged, which such statistics leave out.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ __all__ = ["StyleVit"]
 class StyleVit(nn.Module):
     """(N, 3, pixels, pixels) -> (N, width + statistics): mean of normalised tokens, then the statistics.
 
-    `fixed` is what the frozen stages make of an image, `from_fixed` what is learnt of it.
+    `fixed` computes the part that is not trained, from images; `from_fixed` the trained rest, from that.
     """
 
     def __init__(
@@ -35,13 +35,14 @@ class StyleVit(nn.Module):
         drop_path: float = 0.0,
         keep: float = 1.0,
     ) -> None:
-        """Args:
-            maps: as of `StyleCnn`; the last one is where the tokens come from.
-            keep: share of the tokens that an image keeps in training, drawn anew each time (Liu et al.,
-                "PatchDropout", WACV 2023).
+        """
+        Args:
+            architecture, maps: as of `StyleCnn`; the tokens come from the last map.
+            keep: share of the tokens of an image that is used in a training step, drawn anew each time (Liu
+                et al., "PatchDropout", WACV 2023).
 
         Raises:
-            SimileError: as `StyleCnn`; also a share that leaves nothing.
+            SimileError: as `StyleCnn`; also `keep` not above 0 and up to 1.
         """
         super().__init__()
         if not 0 < keep <= 1:
@@ -58,16 +59,20 @@ class StyleVit(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def load_pretrained(self, model: nn.Module) -> None:
-        """The frozen stages, as `StyleCnn` takes them."""
+        """`StyleCnn.load_pretrained` for the frozen stages."""
         self.stem.load_pretrained(model)
 
     def standardise(self, fixed: torch.Tensor) -> torch.Tensor:
-        """As `StyleCnn`, of what `fixed` made of training images; `fixed` as it is then."""
+        """`StyleCnn.standardise` for the statistics in the output of `fixed` for training images.
+
+        Returns:
+            What `fixed` gives for the same images from now on.
+        """
         statistics, rest = fixed[:, : self.stem.features], fixed[:, self.stem.features :]
         return torch.cat([self.stem.standardise(statistics), rest], 1)
 
     def train(self, mode: bool = True) -> "StyleVit":
-        """The stem keeps the statistics of its norms."""
+        """The norms of the stem keep their statistics."""
         super().train(mode)
         self.stem.eval()
         return self
@@ -78,7 +83,7 @@ class StyleVit(nn.Module):
         return torch.cat([self.stem.of_maps(maps), maps[-1].float().flatten(1)], 1)
 
     def from_fixed(self, fixed: torch.Tensor) -> torch.Tensor:
-        """`forward`, from `fixed` of the images."""
+        """`forward`, from the output of `fixed`."""
         statistics = fixed[:, : self.stem.features]
         return torch.cat([self._tokens(fixed[:, self.stem.features :]).mean(1), statistics], 1)
 
@@ -86,13 +91,15 @@ class StyleVit(nn.Module):
         return self.from_fixed(self.fixed(images))
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, width + statistics): tokens and shares of the statistics, whose mean is `forward`."""
+        """(N, h, w, width + statistics): token and share of the statistics of each place; the mean is
+        `forward`.
+        """
         shares = self.stem.spatial(images)
         tokens = self._tokens(self.stem.maps_of(images)[-1].float().flatten(1))
         return torch.cat([tokens.unflatten(1, self.shape[1:]), shares], 3)
 
     def _tokens(self, last: torch.Tensor) -> torch.Tensor:
-        """(N, C·h·w) -> (N, tokens, width), in training only some of them."""
+        """(N, C·h·w) last map -> (N, tokens, width); in training a share `keep` of the tokens."""
         channels = last.unflatten(1, (self.shape[0], -1)).transpose(1, 2)
         entered = self.enter[0](channels.transpose(1, 2)).transpose(1, 2)
         tokens = self.enter[1](entered) + self.place
@@ -100,4 +107,5 @@ class StyleVit(nn.Module):
             kept = max(1, round(self.keep * tokens.shape[1]))
             chosen = torch.rand(tokens.shape[:2], device=tokens.device).argsort(1)[:, :kept, None]
             tokens = tokens.gather(1, chosen.expand(-1, -1, tokens.shape[2]))
-        return self.norm(self.blocks(tokens))
+        normalised: torch.Tensor = self.norm(self.blocks(tokens))
+        return normalised

@@ -30,7 +30,7 @@ class WhitenedCnn(nn.Module):
         """Make the first layer the whitening of 2×2 patches of (N, 3, H, W) normalised training images.
 
         Its outputs are the principal components of patches divided by their standard deviation, and the
-        same negated, so that the activation loses neither side.
+        negatives of these, because the activation that follows removes negative values.
         """
         patches = F.unfold(images.float().contiguous(), _PATCH).transpose(1, 2).flatten(0, 1)
         values, vectors = torch.linalg.eigh(torch.cov(patches.T))
@@ -43,15 +43,17 @@ class WhitenedCnn(nn.Module):
         return self._map(images).amax((2, 3))
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, h, w, features): each maximum where it was found, so that the mean is `forward`."""
+        """(N, h, w, features): each maximum at the place where it was found; the mean is `forward`."""
         features = self._map(images).flatten(2)
         found = F.one_hot(features.argmax(2), features.shape[2])
         places = features * found * features.shape[2]
         rows = round(features.shape[2] ** 0.5 * (images.shape[2] / images.shape[3]) ** 0.5)
-        return places.unflatten(2, (rows, -1)).permute(0, 2, 3, 1)
+        grid: torch.Tensor = places.unflatten(2, (rows, -1)).permute(0, 2, 3, 1)
+        return grid
 
     def _map(self, images: torch.Tensor) -> torch.Tensor:
-        return self.groups(F.gelu(self.whiten(images)))
+        features: torch.Tensor = self.groups(F.gelu(self.whiten(images)))
+        return features
 
 
 class _Group(nn.Module):
@@ -74,7 +76,7 @@ def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
-    """Without a scale, which the next convolution has."""
+    """Its scale is not trained: the next convolution has one."""
     layer = nn.BatchNorm2d(channels, eps=1e-5, momentum=_STATISTICS_MOMENTUM)
     layer.weight.requires_grad_(False)
     return layer

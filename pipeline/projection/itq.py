@@ -3,14 +3,14 @@
 import numpy as np
 
 from pipeline.projection.projection import Projection
-from pipeline.vectors import finite_rows
+from pipeline.vectors import finite_rows, unit
 
 __all__ = ["fit_projection"]
 
 _ITQ_ROWS = 20  # of the sample for each bit: twice as many gain less than 0.01 of recall@10, and take longer
 ITQ_ITERATIONS = 20  # of the paper's 50, the last 30 add nothing at 512 bits, 0.008 of recall@10 at 256
 HALF = 0.5  # whitening: divide by the square root of the deviation
-_TINY = 1e-6  # components below this share of the largest deviation carry no signal, only rounding
+_TINY = 1e-6  # components with less than this share of the largest deviation are rounding errors
 _SINGULAR = 1e-9  # of squared singular values
 _ROWS = 4096  # converted to float64 at once
 
@@ -77,10 +77,9 @@ def _rotated(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Matrix and offset with the ITQ rotation of `rows` (N, K) folded in.
 
-    Cosine compares directions, so the rotation is fitted to directions: long vectors do not weigh more.
+    The rotation is fitted to vectors of unit length, because cosine does not depend on length.
     """
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12))
-    matrix = scaled @ _itq_rotation(unit, seed)
+    matrix = scaled @ _itq_rotation(unit(rows), seed)
     return matrix.astype(np.float32), (-mean @ matrix).astype(np.float32)
 
 
@@ -103,7 +102,7 @@ def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     From the eigenvectors of `matrix.T @ matrix`: `scipy.linalg.polar` takes an SVD, five times as long.
     """
     squares, vectors = np.linalg.eigh(matrix.T @ matrix)
-    if squares[0] <= _SINGULAR * squares[-1]:  # squares have half the digits; then there are too few
+    if squares[0] <= _SINGULAR * squares[-1]:  # nearly singular: squaring has lost too many digits
         left, _, right = np.linalg.svd(matrix)
-        return left @ right
-    return (matrix @ vectors / np.sqrt(squares)) @ vectors.T
+        return np.asarray(left @ right)
+    return np.asarray((matrix @ vectors / np.sqrt(squares)) @ vectors.T)

@@ -1,8 +1,8 @@
 """Raw network outputs -> prepared vectors and binary codes.
 
 Centre, PCA, whitening and an ITQ rotation (Gong & Lazebnik, "Iterative Quantization", CVPR 2011), folded
-into one matrix and one offset. Raw outputs of a CNN are mostly positive, so their signs say nothing;
-prepared ones make 1-bit codes that keep the order of neighbours.
+into one matrix and one offset. Raw outputs of a CNN are mostly positive, so their signs hardly differ; the
+signs of prepared vectors are 1-bit codes that keep the order of neighbours.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ class Projection:
     @property
     def dimension(self) -> int:
         """Width of prepared vectors."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     @property
     def bits(self) -> int:
@@ -44,7 +44,7 @@ class Projection:
 
     @property
     def codes_apart(self) -> bool:
-        """Codes need the raw outputs: prepared vectors do not tell them."""
+        """Whether codes are computed from the raw outputs instead of the prepared vectors."""
         return bool(self.hash_bits) or self.code_matrix is not None
 
     def apply(self, raw: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ class Projection:
 
         Hash logits that follow the embedding are left out.
         """
-        return self._embedding(raw) @ self.matrix + self.offset
+        return np.asarray(self._embedding(raw) @ self.matrix + self.offset)
 
     def split(self, raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(N, raw D [+ hash bits]) -> prepared vectors (N, D) and codes (N, bits), both float32."""
@@ -77,7 +77,7 @@ class Projection:
         return np.where(values >= 0, np.float32(1), np.float32(-1))
 
     def tensors(self, vector: str) -> dict[str, np.ndarray]:
-        """What a manifest keeps, under the name of the vector."""
+        """The arrays that a manifest keeps, each named after the vector."""
         kept = {f"{vector}.matrix": self.matrix, f"{vector}.offset": self.offset}
         if self.code_matrix is not None and self.code_offset is not None:
             kept |= {f"{vector}.code_matrix": self.code_matrix, f"{vector}.code_offset": self.code_offset}

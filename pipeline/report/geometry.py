@@ -1,4 +1,4 @@
-"""How vectors lie to each other: pairs within and across labels, neighbours, hubs, copies. Pure functions."""
+"""Measures of how vectors lie: pairs within and across labels, neighbours, hubs. Pure functions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +62,7 @@ def confusion(neighbours: Neighbours, labels: np.ndarray, size: int) -> np.ndarr
     found = labels[neighbours.places].ravel()
     known = (asked != UNLABELLED) & (found != UNLABELLED)
     counts = np.bincount(asked[known] * size + found[known], minlength=size * size).reshape(size, size)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def shared_labels(neighbours: Neighbours, labels: np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from pipeline.errors import SimileError
 from pipeline.evaluation.labels import UNLABELLED, Labels
-from pipeline.evaluation.read_pool import kept, read_stored
+from pipeline.evaluation.pool import read_stored
+from pipeline.evaluation.results import kept
 from pipeline.evaluation.scores import MEASURES
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
@@ -88,9 +89,9 @@ def render(
 
 
 def _tells_apart(labels: Labels) -> bool:
-    """Two labels or more, that some pictures share, and not one for every picture."""
+    """Whether there are two labels or more, and on average at least two pictures of each."""
     counts = np.bincount(labels.values[labels.values != UNLABELLED], minlength=1)
-    return (counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2
+    return bool((counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2)
 
 
 def _percent(value: float) -> str:

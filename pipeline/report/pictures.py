@@ -1,4 +1,4 @@
-"""Thumbnails of stored points, small enough that a page holds a hundred of them."""
+"""Thumbnails of stored points, small enough for a page with a hundred of them."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,15 +11,15 @@ from pipeline.images import data_url
 from pipeline.search.hit import hit_from
 from pipeline.store import Store
 
-__all__ = ["Picture", "load_pictures"]
+__all__ = ["ShownPicture", "load_pictures"]
 
 _SIDE = 128  # pixels; shown at 84, sharp enough for dense screens
 _PAGE = 64
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What the template shows of a point."""
+class ShownPicture:
+    """A point as the template shows it: thumbnail as a data URL, label, payload fields."""
 
     url: str
     label: str
@@ -28,14 +28,14 @@ class Picture:
 
 def load_pictures(
     store: Store, version: str, ids: Iterable[str], label_fields: Sequence[str]
-) -> dict[str, Picture]:
+) -> dict[str, ShownPicture]:
     """Id -> picture, of every id that the version holds."""
     wanted = sorted(set(ids))
     found = {}
     for start in range(0, len(wanted), _PAGE):
         for record in store.retrieve(version, wanted[start : start + _PAGE]):
             hit = hit_from(str(record.id), record.payload or {}, label_fields)
-            found[hit.id] = Picture(_small(hit.thumbnail, hit.thumbnail_type), hit.label, hit.payload)
+            found[hit.id] = ShownPicture(_small(hit.thumbnail, hit.thumbnail_type), hit.label, hit.payload)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the page says of one encoder of a collection: numbers, drawings, and ids of pictures to show."""
+"""The report on one encoder of a collection: numbers, drawings, and ids of pictures to show."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from pipeline.report.geometry import (
 )
 from pipeline.store.manifest import Calibration, EncoderEntry
 
-__all__ = ["EncoderSection", "Example", "LabelSection", "encoder_section"]
+__all__ = ["EncoderSection", "LabelSection", "NeighbourExample", "encoder_section", "nearest_unusualness"]
 
 _QUERIES = 5000
 _K = 10
@@ -31,8 +31,16 @@ _COPIES = 0.97  # cosine from which a pair is shown as a possible copy
 
 
 @dataclass(frozen=True)
-class Example:
-    """A picture and its neighbours; `right` says which share its label."""
+class NeighbourExample:
+    """A picture and its nearest neighbours.
+
+    Attributes:
+        query: id of the picture.
+        neighbours: ids, nearest first.
+        scores: their cosines.
+        right: whether each has the label of the picture.
+        share: of the ten nearest that have it.
+    """
 
     query: str
     neighbours: list[str]
@@ -43,7 +51,7 @@ class Example:
 
 @dataclass(frozen=True)
 class LabelSection:
-    """What one label field says of an encoder."""
+    """Measures of one encoder by one label field."""
 
     field: str
     labels: int
@@ -58,13 +66,13 @@ class LabelSection:
     heat_map: str
     heat_map_labels: int
     confused: list[tuple[str, str, float]]
-    best: list[Example]
-    worst: list[Example]
+    best: list[NeighbourExample]
+    worst: list[NeighbourExample]
 
 
 @dataclass(frozen=True)
 class EncoderSection:
-    """What an encoder's vectors say, with and without labels."""
+    """Measures of one encoder's vectors, with and without labels."""
 
     entry: EncoderEntry
     queries: int
@@ -169,15 +177,15 @@ def _confused(shares: np.ndarray, names: Sequence[str]) -> list[tuple[str, str, 
 
 def _examples(
     near: Neighbours, values: np.ndarray, share: np.ndarray, ids: Sequence[str], best: bool
-) -> list[Example]:
-    """Pictures of different labels whose ten neighbours are all right, or as wrong as can be.
+) -> list[NeighbourExample]:
+    """Pictures of different labels of whose ten neighbours the most have, or lack, their label.
 
-    Among equals those come first whose nearest neighbour is nearest: the surest successes and mistakes.
+    Among equals, those with the largest cosine to their nearest neighbour come first.
     """
     sure = near.scores[:, 0]
     score = np.nan_to_num(share if best else -share, nan=-2.0)
     order = np.lexsort((-sure, -score))
-    examples: list[Example] = []
+    examples: list[NeighbourExample] = []
     seen: set[int] = set()
     for at in order:
         label = int(values[near.queries[at]])
@@ -186,7 +194,7 @@ def _examples(
         seen.add(label)
         found = near.places[at, :_SHOWN]
         examples.append(
-            Example(
+            NeighbourExample(
                 ids[near.queries[at]],
                 [ids[place] for place in found],
                 near.scores[at, :_SHOWN].tolist(),

@@ -23,7 +23,7 @@ from pipeline.store.versions import builds, is_finished, unknown_collection
 __all__ = ["Collection", "list_collections", "open_collection"]
 
 MAX_EXAMPLES = 64  # likes and dislikes of one search
-_PATIENCE_SECONDS = 8.0  # with a server that is away, while somebody waits for the answer
+_PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -67,7 +67,7 @@ class Collection:
             return fresh
         return current
 
-    # --- what it is
+    # --- facts
 
     @property
     def version(self) -> str:
@@ -134,7 +134,7 @@ class Collection:
         """Load the default encoder and run it once, so that the first visitor does not wait for it."""
         self.search(Image.new("RGB", (64, 64)), k=1)
 
-    # --- what is found
+    # --- search
 
     def find(
         self,
@@ -244,7 +244,7 @@ class Collection:
         code = prepared[width:] if projection.codes_apart else projection.codes(prepared[None])[0]
         return Search(version, entry, settings, [Prepared(prepared[:width], code)]).run(self._store)[0]
 
-    # --- what is stored
+    # --- stored pictures
 
     def ids(self) -> Iterator[str]:
         """Ids of all pictures, in order."""

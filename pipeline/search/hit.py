@@ -54,8 +54,8 @@ class Found:
 
     Attributes:
         hits: best first.
-        embed_ms, search_ms: milliseconds; the first counts decoding, and is next to nothing for a picture
-            seen a moment ago.
+        embed_ms, search_ms: milliseconds; the first includes decoding, and is near 0 for a picture
+            that was embedded a moment ago.
         more: whether there are hits after these.
         threshold: score of a match in this collection; None: it is not calibrated.
     """

@@ -22,9 +22,9 @@ from pipeline.vectors import similarities, unit
 __all__ = ["DIVERSITY_CANDIDATES", "Search", "at_most", "fold", "vector_query"]
 
 DIVERSITY_CANDIDATES = (
-    300  # a ranking by diversity ends here; fixed, so that its second page follows the first
+    300  # candidates of a ranking by diversity; a fixed number, so that all its pages are of one ranking
 )
-_MOST_FETCHED = 3000  # points with thumbnails of about 10 kB: what one search may hold in memory
+_MOST_FETCHED = 3000  # points that one search holds in memory, with thumbnails of about 10 kB each
 _MORE_EACH_TIME = 3
 _ROUNDING = 1e-6  # calibrated scores are kept with six digits
 
@@ -64,7 +64,7 @@ class Search:
                 return page, len(hits) >= wanted
             limit = min(most, limit * _MORE_EACH_TIME)
 
-    # --- what the store is asked
+    # --- the request to the store
 
     @property
     def _hamming(self) -> bool:
@@ -133,7 +133,7 @@ class Search:
     def _bits(self) -> int:
         return len(self.likes[0].code)
 
-    # --- what becomes of its answer
+    # --- ranking its answer
 
     def _select(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
         hits = self._scored(points)
@@ -225,7 +225,7 @@ def vector_query(
             strategy=models.RecommendStrategy.BEST_SCORE,
         )
         return models.RecommendQuery(recommend=given)
-    vector = likes[0]
+    vector: np.ndarray = likes[0]
     if len(likes) > 1 or len(dislikes):
         vector = unit(likes).mean(axis=0)
     if len(dislikes):
@@ -256,7 +256,7 @@ def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
 
 
 def at_most(hits: Sequence[Hit], limits: Mapping[str, int]) -> list[Hit]:
-    """Without hits whose value of a field was already had often enough. Hits without the field stay."""
+    """Leave out hits whose value of a field has occurred often enough. Hits without the field stay."""
     seen: Counter[tuple[str, str]] = Counter()
     kept = []
     for hit in hits:

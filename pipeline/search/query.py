@@ -1,4 +1,4 @@
-"""What is searched from: a picture or a part of it, a stored picture, or words."""
+"""A query: what is searched from (a picture, a part of it, a stored picture, words) and how."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ __all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Picture", "Settings"
 Picture = Image.Image | bytes | str | Path
 Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of width and height, 0 to 1
 
-_SMALLEST = 8  # pixels; less than this is a slip of the hand, not a part of a picture
+_SMALLEST = 8  # pixels; a smaller box was not meant as a part of the picture
 
 
 @dataclass(frozen=True)
 class Example:
-    """One thing to be like, or unlike. Exactly one of the first three is set.
+    """One thing that hits shall be like, or unlike. Exactly one of the first three is set.
 
     Attributes:
         picture: PIL image, encoded bytes, or a path.

@@ -50,8 +50,8 @@ def builder(root: Path, config: str | None, cache: str) -> DatasetBuilder:
         )
     if isinstance(found, ImageFolder) and (_listed(found) >= len(images) or not _split_by_file_name(root)):
         return found
-    # `datasets` takes a picture called train.jpg for the whole of the split train, and a folder with more
-    # text files than images for text. A folder of images is all of its images.
+    # `datasets` would take a picture called train.jpg for the whole split "train", and a folder with more
+    # text files than images for a text dataset. Here every image of a folder counts.
     return load_dataset_builder(
         "imagefolder", data_dir=str(root), data_files={"train": "**"}, cache_dir=cache
     )
@@ -63,7 +63,8 @@ def card(root: Path) -> dict[str, Any]:
     from yaml import YAMLError
 
     try:
-        return DatasetCard.load(root / "README.md").data.to_dict()
+        fields: dict[str, Any] = DatasetCard.load(root / "README.md").data.to_dict()
+        return fields
     except (OSError, ValueError, YAMLError):
         return {}  # none, or a README that is no card
 
@@ -88,7 +89,7 @@ def read_listing(found: DatasetBuilder, split: str, prefix: str, name: str) -> t
         for column in images:
             row[column] = _relative(row[column], prefix)
     if images:
-        # Neither the file system nor several metadata files have an order of their own that would last.
+        # File systems list in no fixed order, and neither do several metadata files.
         listed.sort(key=lambda row: (row[images[0]] or "", repr(row)))
     schema = features.arrow_schema
     fields = [pa.field(f.name, pa.string()) if f.name in images else f for f in schema]
@@ -143,7 +144,9 @@ def resolve_local(root: Path, split: str, wanted: Wanted, config: str | None) ->
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise SimileError(f"'{root}' {what}; expected a folder of images or a dataset in the Hub's layout")
-    with tempfile.TemporaryDirectory() as cache:  # one that outlives the call would serve what has changed
+    with (
+        tempfile.TemporaryDirectory() as cache
+    ):  # a lasting cache would go on serving files that have changed
         found = builder(root, config, cache)
         splits = {str(name): list(files) for name, files in (found.config.data_files or {}).items()}
         about = card(root)

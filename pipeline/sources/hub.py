@@ -73,7 +73,7 @@ def converted_files(name: str) -> tuple[str, dict[str, dict[str, list[str]]]]:
 def resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revision: str | None) -> Source:
     from datasets import load_dataset_builder
 
-    info = dataset_info(name, revision)  # first and once: says in seconds whether anything else can work
+    info = dataset_info(name, revision)  # asked first: within seconds it tells whether the rest can work
     card = info.card_data.to_dict() if info.card_data else {}
     root = f"hf://datasets/{name}@{info.sha}/"
     with tempfile.TemporaryDirectory() as cache:

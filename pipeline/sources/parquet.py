@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.errors import SimileError
+from pipeline.errors import NoSplitError, SimileError
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.source import Source, choose_image
 
@@ -99,10 +99,10 @@ def split_files(name: str, listing: Listing, split: str) -> list[str]:
     """The files of a split, sorted.
 
     Raises:
-        SimileError: there is no such split.
+        NoSplitError: there is no such split.
     """
     if split not in listing.splits:
-        raise SimileError(f"'{name}' has no split '{split}'; there are: {', '.join(sorted(listing.splits))}")
+        raise NoSplitError(f"'{name}' has no split '{split}'; there are: {', '.join(sorted(listing.splits))}")
     return sorted(listing.splits[split])
 
 

@@ -93,7 +93,7 @@ def _plain(value: Any, feature: Any) -> Any:
     if isinstance(feature, ClassLabel) and isinstance(value, int):
         return feature.names[value] if 0 <= value < len(feature.names or ()) else None
     if isinstance(value, dict):
-        fields: dict | Features = feature if isinstance(feature, dict) else {}
+        fields: dict[str, Any] | Features = feature if isinstance(feature, dict) else {}
         return {str(key): _plain(item, fields.get(key)) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         inner = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)

@@ -79,7 +79,7 @@ def choose_image(name: str, features: Features, asked: str | None, strict: bool 
         raise SimileError(
             f"'{name}' has no image column, only {', '.join(features)}; name the one that holds image files"
         )
-    return found[0]
+    return str(found[0])
 
 
 def is_image(feature: Any) -> bool:

@@ -19,10 +19,23 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem
+from pipeline.staging.rejects import Reject
 
-__all__ = ["REJECT_COLUMNS", "Staging", "part_name", "vectors_of"]
+__all__ = ["StagedPicture", "Staging", "part_name", "vectors_of"]
 
-REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes")
+_REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes")
+_REJECTS = pa.schema([(name, pa.string()) for name in _REJECT_COLUMNS])
+
+
+@dataclass(frozen=True)
+class StagedPicture:
+    """What is kept of a picture beside its vector: its thumbnail, and the sides of the original in pixels."""
+
+    id: str
+    thumbnail: bytes
+    thumbnail_type: str  # such as image/webp
+    width: int
+    height: int
 
 
 def part_name(ids: Iterable[str]) -> str:
@@ -43,27 +56,42 @@ class Staging:
         """Where the parts are, as path or URL."""
         return f"{self.home}/staging/{self.collection}/{self.fingerprint}"
 
-    def write(self, name: str, rows: pa.Table) -> int:
-        """Add the part `name`; it appears only when it is complete. Returns its bytes."""
-        return _write(self.folder, name, rows)
+    def write(self, name: str, pictures: Sequence[StagedPicture], vectors: np.ndarray) -> int:
+        """Add the part `name`; it appears only when it is complete. Returns its bytes.
 
-    def write_rejects(self, name: str, rows: pa.Table) -> int:
-        """Keep the rows of a batch that this encoder cannot take, with stage and reason."""
-        return _write(f"{self.folder}/rejects", name, rows)
+        Args:
+            pictures: N of them.
+            vectors: (N, D) float; kept as float16.
+        """
+        half = vectors.astype(np.float16)
+        columns = {
+            "id": pa.array([picture.id for picture in pictures], pa.string()),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(half.reshape(-1)), half.shape[1]),
+            "thumbnail": pa.array([picture.thumbnail for picture in pictures], pa.binary()),
+            "thumbnail_type": pa.array([picture.thumbnail_type for picture in pictures], pa.string()),
+            "width": pa.array([picture.width for picture in pictures], pa.int32()),
+            "height": pa.array([picture.height for picture in pictures], pa.int32()),
+        }
+        return _write(self.folder, name, pa.table(columns))
+
+    def write_rejects(self, name: str, rejects: Sequence[Reject]) -> int:
+        """Keep the pictures of a batch that this encoder cannot take. Returns the bytes of the file."""
+        rows = [{column: getattr(reject, column) for column in _REJECT_COLUMNS} for reject in rejects]
+        return _write(f"{self.folder}/rejects", name, pa.Table.from_pylist(rows, schema=_REJECTS))
 
     def parts(self) -> list[str]:
         """Paths of all complete parts on the staging file system."""
         return _parts(self.folder)
 
-    def answered(self, name: str) -> dict[str, dict[str, str] | None]:
-        """What the part `name` says of its rows, if it exists: None for a staged one, else its reject."""
-        rows: dict[str, dict[str, str] | None] = {}
+    def answered(self, name: str) -> dict[str, bool]:
+        """Ids of the part `name`, if it exists -> whether the picture was rejected."""
+        rows: dict[str, bool] = {}
         files, _ = filesystem(self.folder)
-        for folder, columns in ((self.folder, ["id"]), (f"{self.folder}/rejects", list(REJECT_COLUMNS))):
+        for folder, rejected in ((self.folder, False), (f"{self.folder}/rejects", True)):
             path = f"{filesystem(folder)[1]}/{name}.parquet"
             if files.get_file_info(path).type == pafs.FileType.File:
-                for row in pq.read_table(path, columns=columns, filesystem=files).to_pylist():
-                    rows[row["id"]] = row if "reason" in row else None
+                ids = pq.read_table(path, columns=["id"], filesystem=files)["id"].to_pylist()
+                rows.update(dict.fromkeys(ids, rejected))
         return rows
 
     def places(self) -> dict[str, str]:
@@ -88,14 +116,15 @@ class Staging:
         rows = [at[point] for point in ids if point in at]
         return vectors_of(table)[rows] if rows else np.empty((0, 0), np.float16), there
 
-    def rejects(self) -> pa.Table:
-        """All rows that this encoder could not take."""
-        return _read(f"{self.folder}/rejects", list(REJECT_COLUMNS))
+    def rejects(self) -> list[Reject]:
+        """All pictures that this encoder could not take."""
+        rows = _read(f"{self.folder}/rejects", list(_REJECT_COLUMNS)).to_pylist()
+        return [Reject(**row) for row in rows]
 
     def forget_rejects(self) -> int:
         """Let rejected rows be tried again; returns how many they are."""
         files, _ = filesystem(self.folder)
-        count = self.rejects().num_rows
+        count = len(self.rejects())
         for part in _parts(f"{self.folder}/rejects"):
             files.delete_file(part)
         return count
@@ -117,7 +146,7 @@ def _write(folder: str, name: str, rows: pa.Table) -> int:
         if files.get_file_info(draft).type == pafs.FileType.File:
             files.delete_file(draft)
         raise
-    size = files.get_file_info(draft).size
+    size = int(files.get_file_info(draft).size)
     files.move(draft, f"{path}/{name}.parquet")
     return size
 
@@ -141,4 +170,5 @@ def vectors_of(table: pa.Table) -> np.ndarray:
     column = table["vector"].combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    return column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), column.type.list_size)
+    vectors = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(vectors).reshape(len(column), column.type.list_size)

@@ -1,4 +1,4 @@
-"""Rows that did not become points: told apart from the others, kept in a table, never lost from sight.
+"""Rows that did not become points, with the reason; kept in one table a collection.
 
 <home>/rejects/<collection>.parquet: id, place, stage, reason, first_bytes (hexadecimal), all strings.
 """
@@ -19,13 +19,21 @@ _SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "place", "stage", "r
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that did not become a point."""
+    """A picture, or a row of the source, that did not become a point.
+
+    Attributes:
+        id: of the point that it would have been; None where its bytes could not be read.
+        stage: in which it failed: plan, decode, preprocess or embed.
+        reason: one sentence.
+        first_bytes: of the file, hexadecimal.
+        place: `file:row` in the source; empty where a picture is meant, wherever it stands.
+    """
 
     id: str | None
-    place: str  # file:row in the source
     stage: str
     reason: str
-    first_bytes: str = ""  # hexadecimal
+    first_bytes: str = ""
+    place: str = ""
 
 
 def write_rejects(home: str, collection: str, rejects: Sequence[Reject]) -> None:

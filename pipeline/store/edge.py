@@ -23,8 +23,8 @@ from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 
 __all__ = ["EdgeStore"]
 
-_FLUSH_EVERY = 8192  # points; what a crash makes the load write again
-_QUERIES = 100  # in a batch, for which other callers in this process wait
+_FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
+_QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
 _UUID_BYTES = 16
 _INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
@@ -80,7 +80,7 @@ class EdgeStore:
         payloads: Sequence[dict[str, Any]],
     ) -> None:
         """Write points; every few thousand are flushed and entered in the version's journal."""
-        # Buffers are taken over whole, arrays of numpy number by number.
+        # The engine copies a buffer in one step, but reads a numpy array number by number.
         buffers: dict[str, list[Any]] = {
             name: [memoryview(row) for row in np.ascontiguousarray(rows, np.float32)]
             for name, rows in vectors.items()
@@ -97,7 +97,7 @@ class EdgeStore:
 
     def copy(self, version: str, copy: str) -> None:
         """Copy the shard's folder, under a draft name until it is whole."""
-        for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # by jobs that were killed
+        for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # left by jobs that were killed
             shutil.rmtree(left, ignore_errors=True)
         draft = self.folder / f"{copy}.draft"
         shutil.copytree(self._shard_folder(version), draft / "shard")

@@ -96,7 +96,8 @@ def query(wanted: VectorQuery, using: str) -> Any:
 
 
 def _floats(vector: np.ndarray) -> list[float]:
-    return vector.astype(np.float32).tolist()
+    floats: list[float] = vector.astype(np.float32).tolist()
+    return floats
 
 
 def filter_(wanted: models.Filter | None) -> edge.Filter | None:

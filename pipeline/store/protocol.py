@@ -40,7 +40,8 @@ def vector_params(
         name: models.VectorParams(
             size=size,
             distance=models.Distance.COSINE,
-            on_disk=config.quantization.kind != "none",  # without codes, queries walk over the originals
+            on_disk=config.quantization.kind
+            != "none",  # without quantization, queries compare the originals, which then belong in RAM
             hnsw_config=hnsw if points is None or config.hnsw.over_vectors(points, size) else none,
             quantization_config=config.quantization.to_qdrant(),
         )

@@ -56,11 +56,12 @@ class ServerStore:
         except UnexpectedResponse as error:
             mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
             raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-        # Who has little patience does not wait for one answer much longer than for all of them.
+        # One request must not take much longer than the patience for all of its repetitions.
         timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(self.patience)))
         connect = partial(QdrantClient, url=url, api_key=api_key, timeout=timeout, check_compatibility=False)
         self.client = connect()
-        # Vectors are what is long to send as JSON; gRPC has a port of its own, which no REST address tells.
+        # Points are written by gRPC where its port is given, because vectors are long as JSON. The REST
+        # address does not tell the port.
         port = os.environ.get("QDRANT_GRPC_PORT")
         self.writer = connect(prefer_grpc=True, grpc_port=grpc_port(url, port)) if port else self.client
 
@@ -163,7 +164,7 @@ class ServerStore:
         return read_manifest(version, json.dumps(payload["facts"]), tensors)
 
     def attach(self, version: str, name: str, data: bytes) -> None:
-        """Another point beside the manifest."""
+        """Keep the bytes as a point in the collection of manifests."""
         payload = {"version": version, "name": name, "data": base64.b64encode(data).decode()}
         self._keep(_manifest_id(f"{version}/{name}"), payload)
 
@@ -209,7 +210,7 @@ class ServerStore:
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
-        return self._send(self.client.count, version, count_filter=query_filter, exact=True).count
+        return int(self._send(self.client.count, version, count_filter=query_filter, exact=True).count)
 
     def query(
         self,
@@ -225,7 +226,7 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
-        found = self._send(
+        found: models.QueryResponse = self._send(
             self.client.query_points,
             version,
             query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
@@ -266,13 +267,14 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        return self._send(
+        found: list[models.Record] = self._send(
             self.client.retrieve,
             version,
             list(ids),
             with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
         )
+        return found
 
     def scroll(
         self,
@@ -284,6 +286,7 @@ class ServerStore:
         query_filter: models.Filter | None = None,
     ) -> list[models.Record]:
         """Points by id order."""
+        found: list[models.Record]
         found, _ = self._send(
             self.client.scroll,
             version,
@@ -305,7 +308,7 @@ class ServerStore:
         return [(hit.value, hit.count) for hit in found.hits]
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
-        """Not known: the server reports no memory by vector."""
+        """None: the server does not report memory by vector."""
         return None
 
 

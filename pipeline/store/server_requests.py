@@ -125,7 +125,7 @@ def _sentence(error: Exception, patience: float, address: str) -> str:
 
 
 def _passes(error: BaseException) -> bool:
-    """Is this the kind of failure that goes away by itself?"""
+    """Whether the failure may go away by itself, so that the request is repeated."""
     if isinstance(error, UnexpectedResponse):
         return error.status_code == 429 or (error.status_code or 0) >= 500
     if isinstance(error, grpc.RpcError):

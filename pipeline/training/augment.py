@@ -1,4 +1,4 @@
-"""Whole batches of images, varied in a few tensor operations."""
+"""Augmentation of whole batches of images by a few tensor operations; and normalisation."""
 
 import torch
 from torch.nn import functional as F  # noqa: N812
@@ -18,11 +18,14 @@ def normalise(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, .
 def augment(
     images: torch.Tensor, settings: AugmentConfig, odd: torch.Tensor, epoch: int, random: torch.Generator
 ) -> torch.Tensor:
-    """(N, 3, H, W) float32 -> the same shape, flipped, moved, cropped and with a hole, as configured.
+    """(N, 3, H, W) float32 -> the same shape: flipped, cropped, moved and with a square cut out.
 
     Args:
-        odd: (N,) bool, drawn once for each image. Alternating flips (Jordan, 2024) show an image and its
-            mirror image in turn, epoch by epoch, instead of one of them at random.
+        settings: how much of each.
+        odd: (N,) bool, drawn once for each image, for alternating flips (Jordan, 2024): an image is flipped
+            in every second epoch, in odd or in even ones, instead of at random.
+        epoch: 0 for the first.
+        random: on the CPU.
     """
     count = len(images)
     flipped = torch.zeros(count, dtype=torch.bool)
@@ -41,7 +44,7 @@ def augment(
 
 
 def _shift(images: torch.Tensor, limit: int, random: torch.Generator) -> torch.Tensor:
-    """Each image moved by up to `limit` pixels along both axes; what is missing is reflected."""
+    """Each image moved by up to `limit` pixels along both axes; the gap shows a reflection."""
     padded = F.pad(images, (limit,) * 4, mode="reflect")
     height, width = images.shape[2:]
     moved = torch.empty_like(images)

@@ -15,6 +15,7 @@ __all__ = [
     "NetworkConfig",
     "OptimizerConfig",
     "TrainingConfig",
+    "WorkerSettings",
     "load_training_config",
 ]
 
@@ -35,13 +36,13 @@ class DataConfig(Frozen):
         ge=0,
         le=1024,
         description="images are resized to this side, whole; with backbone `pretrained` by default the side "
-        "that its encoder has them in",
+        "that its encoder takes",
     )
     limit: int | None = Field(None, ge=1, description="only the first rows")
     classes: list[int] | None = Field(None, description="train on these classes of the first label only")
     protocol: Literal["none", "art", "a", "b"] = Field(
         "none",
-        description="art: leave out what evaluation.protocols.art_split keeps for queries; a, b: the "
+        description="art: leave out what evaluation.art_split keeps for queries; a, b: the "
         "training images of protocols A and B alone, which are the same; cut from all rows, whatever `limit` "
         "says",
     )
@@ -69,7 +70,7 @@ class NetworkConfig(Frozen):
     start_heads: bool = Field(False, description="begin with the hash head and classifiers of `start` too")
     start_embedding: Literal["whitened", "discriminant", "teacher"] = Field(
         "whitened",
-        description="what the embedding of a pretrained CNN begins as; see pipeline/training/start.py",
+        description="first weights of a pretrained CNN's embedding; see pipeline/training/first_embedding.py",
     )
     frozen: bool = Field(False, description="train the heads only; the backbone stays as it is at the start")
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -78,7 +79,7 @@ class NetworkConfig(Frozen):
 
     @property
     def width(self) -> int | None:
-        """Of the embedding; None where the backbone alone knows it."""
+        """Of the embedding; None where only the built backbone tells it."""
         return self.dimension or self.options.get("features")
 
 
@@ -94,7 +95,7 @@ class LossConfig(Frozen):
 
 
 class OptimizerConfig(Frozen):
-    """Rates are per batch of mean loss; the schedule goes up to `rate` and linearly down to 0."""
+    """The rate is for the mean loss of a batch; it rises linearly to `rate` and falls linearly to 0."""
 
     kind: Literal["sgd", "adamw"] = "sgd"
     rate: float = Field(gt=0.0)
@@ -146,7 +147,8 @@ class TrainingConfig(Frozen):
 
     @property
     def images_stay(self) -> bool:
-        """Every epoch shows the same pixels: what does not learn has to see them once only."""
+        """Whether every epoch shows the same pixels. Then the part of a network that is not trained has to
+        compute its output only once for each image."""
         return self.augment == AugmentConfig(flip="none")
 
     @property
@@ -156,6 +158,14 @@ class TrainingConfig(Frozen):
             exclude={"workers": True, "threads": True, "validate_every": True, "data": {"licence"}}
         )
         return hashlib.sha256(kept.encode()).hexdigest()[:16]
+
+
+class WorkerSettings(Frozen):
+    """What each worker of a run is told; travels to other machines as plain data (`model_dump`)."""
+
+    config: TrainingConfig
+    network: dict[str, Any] = Field(description="for `pipeline.networks.build_network`")
+    classes: dict[str, int] = Field(description="label column -> number of classes")
 
 
 def load_training_config(path: str | Path, **changes: Any) -> TrainingConfig:

@@ -1,7 +1,7 @@
-"""A source -> Ray Datasets of small decoded images, and what a worker holds of them.
+"""A source -> Ray Datasets of small decoded images, and the part of them that a worker holds in memory.
 
-Ray Data reads and decodes on all machines; each worker keeps its part in memory as bytes (32 × 32 × 3: 3 kB
-an image) after the first pass, because reading and decoding again would cost more than the training step.
+Ray Data reads and decodes on all machines. Each worker keeps its part in memory as bytes (32 × 32 × 3: 3 kB
+an image), because reading and decoding it again would take longer than a training step.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Images", "TrainingData", "allowed_digests", "allowed_of", "collect", "read_training_data"]
 
-_READ_CPUS = 0.25  # workers that compute take most of every CPU
+_READ_CPUS = 0.25  # of a CPU for each task: the training workers reserve most of every CPU
 _BATCH = 128  # images decoded together
 
 
@@ -38,12 +38,11 @@ class TrainingData:
     validation: ray.data.Dataset
     class_names: dict[str, list[str]]  # of each label column
     licence: str | None
-    revision: str | None
 
 
 @dataclass(frozen=True)
 class Images:
-    """What one worker holds, in the order of `row_key`."""
+    """The images of one worker, in the order of `row_key`."""
 
     pixels: np.ndarray  # (N, side, side, 3) uint8
     labels: np.ndarray  # (N, columns) int64
@@ -53,12 +52,12 @@ class Images:
 
 
 def read_training_data(config: DataConfig) -> TrainingData:
-    """Both parts of `config.source`, lazily; under a protocol all rows are hashed first.
+    """Both parts of `config.source`, read lazily; under a protocol all rows are hashed first.
 
     Raises:
         SimileError: no such source, or a label column that holds no classes.
     """
-    from pipeline.evaluation.read_pool import resolve_splits
+    from pipeline.evaluation.pool import resolve_splits
     from pipeline.sources import read_rows, resolve_source
 
     source = resolve_source(
@@ -84,7 +83,7 @@ def read_training_data(config: DataConfig) -> TrainingData:
         )
         for validation in (False, True)
     ]
-    return TrainingData(parts[0], parts[1], names, source.licence, source.revision)
+    return TrainingData(parts[0], parts[1], names, source.licence)
 
 
 def _class_names(features: Features, column: str) -> list[str]:
@@ -99,13 +98,18 @@ def _class_names(features: Features, column: str) -> list[str]:
 def _decode(
     config: DataConfig, columns: list[str], allowed: set[str] | None, validation: bool, table: pa.Table
 ) -> pa.Table:
-    """Rows of one part that can be decoded and have all labels; unreadable images are left out.
+    """The rows of one part that can be decoded and have all labels.
 
-    Pixels travel as bytes: Ray would fall back on pickling for a batch of which nothing is left.
+    Pixels are passed on as bytes: Ray pickles arrays of a batch that has no rows.
+
+    Args:
+        columns: label columns, by their names in the table.
+        allowed: sha256 of the images that may be used; None: all.
+        validation: whether the part for validation is meant, or the one for training.
     """
     import pyarrow as pa
 
-    from pipeline.evaluation.protocols import validation_part
+    from pipeline.evaluation.art_split import validation_part
     from pipeline.sources import image_bytes
 
     pictures = [data or b"" for data in image_bytes(table)]
@@ -145,7 +149,7 @@ def _pixels(data: bytes, side: int) -> bytes | None:
 
 
 def collect(rows: Any, side: int) -> Images:
-    """All rows of a `DataIterator` in memory, in an order that does not depend on who read them first.
+    """All rows of a `ray.data.DataIterator` in memory, sorted by `row_key`: the order of reading varies.
 
     Raises:
         SimileError: there are none.
@@ -170,8 +174,8 @@ Protocol = Literal["art", "a", "b"]
 def allowed_digests(protocol: Protocol, splits: Sequence[Source], column: str) -> set[str]:
     """sha256 of the images that may be trained on. Needs a Ray session.
 
-    All rows are read, also for a training of the first few: another pool would be cut elsewhere, and what is
-    asked about all of it would have been trained on.
+    All rows are read, also where `limit` uses only the first: a protocol that is cut from fewer images has
+    other queries, so that queries of the whole source might be trained on.
 
     Args:
         splits: train, or train and test, in the order that an evaluation reads them.
@@ -193,7 +197,7 @@ def allowed_digests(protocol: Protocol, splits: Sequence[Source], column: str) -
 
 
 def allowed_of(protocol: Protocol, classes: Sequence[str | None], digests: Sequence[str]) -> set[str]:
-    """The same, of N images in the order of an evaluation's pool.
+    """`allowed_digests` of N images, given in the order of an evaluation's pool.
 
     Args:
         classes: names, None where there is none.
@@ -202,9 +206,10 @@ def allowed_of(protocol: Protocol, classes: Sequence[str | None], digests: Seque
     Raises:
         SimileError: the protocol cannot be cut from these images.
     """
+    from pipeline.evaluation.art_split import art_split
     from pipeline.evaluation.labels import encode_labels
-    from pipeline.evaluation.pool import Pool, protocols_of
-    from pipeline.evaluation.protocols import art_split
+    from pipeline.evaluation.pool import Pool
+    from pipeline.evaluation.protocols import protocols_of
 
     if protocol == "art":
         split = art_split([name or "" for name in classes], digests)

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from pipeline.encoders.checkpoint import PROVENANCE, SIMILE, WEIGHTS
 from pipeline.training.config import TrainingConfig
+from pipeline.training.provenance import Provenance
 
-__all__ = ["export_network", "preprocessing"]
+__all__ = ["export_network", "preprocessing", "restore_network"]
 
 
 def preprocessing(config: TrainingConfig) -> dict[str, Any]:
-    """The options of timm's evaluation transform that repeat what training images went through."""
+    """The options of timm's evaluation transform that prepare images as they were in training."""
     side = config.data.pixels
     return {
         "input_size": [3, side, side],
@@ -31,15 +33,20 @@ def export_network(
     config: TrainingConfig,
     description: Mapping[str, Any],
     class_names: Mapping[str, list[str]],
+    provenance: Provenance,
     folder: Path,
 ) -> int:
-    """Write weights and configuration; the size of the weights in bytes.
+    """Write weights and configuration.
 
     Matrices and filters are stored in float16, vectors (biases, statistics of norms) in float32.
 
     Args:
-        description: what `build_network` was given.
+        description: that `build_network` made the network from.
+        class_names: label column -> names of its classes.
         folder: made if it is not there; files in it are replaced.
+
+    Returns:
+        Size of the weights in bytes.
     """
     from safetensors.torch import save_file
 
@@ -49,21 +56,22 @@ def export_network(
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    save_file(tensors, folder / "model.safetensors")
+    save_file(tensors, folder / WEIGHTS)
     written = {
-        "model_type": "simile",
+        "model_type": SIMILE,
         "name": config.name,
         "network": dict(description),
         "mirror": config.network.mirror,
         "preprocessing": preprocessing(config),
+        PROVENANCE: provenance.as_json(),
         "class_names": dict(class_names),
     }
     (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    return (folder / "model.safetensors").stat().st_size
+    return (folder / WEIGHTS).stat().st_size
 
 
 def _stored(value: torch.Tensor) -> torch.Tensor:
-    """Indexes stay integers."""
+    """In its stored type; integers, such as indexes, stay as they are."""
     if not value.is_floating_point():
         return value
     return value.half() if value.ndim > 1 else value.float()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,36 +14,41 @@ from torch import nn
 
 from pipeline.encoders.families.simile_models import load_embedder
 from pipeline.networks import Embedder, Outputs, build_network
-from pipeline.progress import Progress
 from pipeline.training.augment import augment, normalise
-from pipeline.training.config import TrainingConfig
+from pipeline.training.config import WorkerSettings
 from pipeline.training.data import Images
+from pipeline.training.history import EpochRecord, StepLines
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
 from pipeline.training.start import begin, fixed_features, remembers
 
-__all__ = ["CHECKPOINT", "HISTORY", "Run", "Teacher", "rows_of"]
+__all__ = ["CHECKPOINT", "Run", "Teacher", "read_history", "rows_of"]
 
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
-_BATCH = 50  # images, where nothing is learnt
+_BATCH = 50  # images that pass through a network together where it is not trained
 
 
 class Run:
     """Network, optimizer and data of one worker."""
 
-    def __init__(
-        self, config: TrainingConfig, settings: dict[str, Any], data: Images, rank: int, world: int
-    ) -> None:
+    def __init__(self, settings: WorkerSettings, data: Images, rank: int, world: int) -> None:
+        """
+        Args:
+            data: this worker's training images.
+            rank: 0 for the first worker.
+            world: number of workers.
+        """
+        config = settings.config
         self.config, self.data, self.rank, self.world = config, data, rank, world
         self.device = _device()
         torch.manual_seed(config.seed)
-        self.network = build_network(settings["network"])
+        self.network = build_network(settings.network)
         self.teacher = Teacher(config.teacher, self.device) if config.teacher else None
         stays = remembers(self.network, config)
         self.taught = self.teacher.of_all(len(data), self._images) if stays and self.teacher else None
         fixed = begin(self.network, config, data, self.taught, self.device)
-        self.objective = Objective(config, settings["classes"])
+        self.objective = Objective(config, settings.classes)
         if fixed is not None:
             self._start_proxies(fixed)
         self.objective.to(self.device)
@@ -54,28 +58,32 @@ class Run:
         self.fixed = self._fixed(fixed) if stays else None
         self.batch = max(2, config.batch // world)
         self.steps = max(1, _smallest(len(data), world, self.device) // self.batch)
-        self.epoch, self.history = 0, []  # type: ignore[var-annotated]
+        self.epoch = 0  # epochs that are done
+        self.history: list[EpochRecord] = []
         self.odd = torch.rand(len(data), generator=torch.Generator().manual_seed(config.seed + rank)) < 0.5
 
-    def train_epoch(self, epoch: int) -> dict[str, Any]:
-        """One pass over this worker's images; the means of losses are this worker's."""
+    def train_epoch(self, epoch: int) -> EpochRecord:
+        """One pass over this worker's images; the losses in the record are means over this worker's steps.
+
+        Args:
+            epoch: 0 for the first.
+        """
         self.network.train()
         if self.config.network.frozen:
             self.network.backbone.eval()  # also the statistics of its norms
         random = torch.Generator().manual_seed(hash((self.config.seed, epoch, self.rank)) % 2**63)
         started, losses, sums = time.monotonic(), 0.0, dict[str, float]()
-        progress = Progress(self.steps, epoch + 1, self.rank == 0)
+        lines = StepLines(self.steps, epoch + 1, self.rank == 0)
         for number, chosen in enumerate(self._batches(random)):
             self._set_rate(epoch * self.steps + number)
             loss, parts = self._step(chosen, epoch, random)
             losses += loss
             for name, value in parts.items():
                 sums[name] = sums.get(name, 0.0) + value / self.steps
-            progress.step(number + 1, loss, started, (number + 1) * self.batch * self.world)
+            lines.step(number + 1, loss, started, (number + 1) * self.batch * self.world)
         seconds = time.monotonic() - started
         speed = self.steps * self.batch * self.world / seconds
-        record: dict[str, Any] = {"epoch": epoch + 1, "loss": losses / self.steps, "terms": sums}
-        return record | {"seconds": seconds, "images_per_second": speed}
+        return EpochRecord(epoch + 1, losses / self.steps, sums, seconds, speed)
 
     def _batches(self, random: torch.Generator) -> Iterator[torch.Tensor]:
         """`steps` index sets; with `per_class`, that many images of each class in the batch."""
@@ -116,14 +124,16 @@ class Run:
         self.optimizer.step()
         return loss.item(), parts
 
-    def _images(self, chosen: Any) -> torch.Tensor:
+    def _images(self, chosen: slice | np.ndarray) -> torch.Tensor:
         pixels = torch.from_numpy(self.data.pixels[chosen]).to(self.device)
         return normalise(pixels, self.config.network.mean, self.config.network.std)
 
     def _fixed(self, known: torch.Tensor | None) -> torch.Tensor:
-        """(N, K) float32 of this worker's images: `Embedder.fixed`.
+        """(N, K) float32: `Embedder.fixed` of this worker's images.
 
-        Those of several workers are standardised as those of the first one.
+        Args:
+            known: the same, if `begin` has computed it. It holds for a single worker only: of several, all
+                take the network, and how it standardises, from the first one.
         """
         if known is not None and self.world == 1:
             return known.to(self.device)
@@ -135,7 +145,7 @@ class Run:
         found = [self.network.from_fixed(part).embedding for part in fixed.split(_BATCH)]
         self.objective.begin(torch.cat(found), torch.from_numpy(self.data.labels))
 
-    def _precision(self) -> Any:
+    def _precision(self) -> AbstractContextManager[None]:
         kind = self.device.type
         return torch.autocast(kind, torch.bfloat16) if self.config.precision == "bfloat16" else nullcontext()
 
@@ -154,24 +164,33 @@ class Run:
             "fingerprint": self.config.fingerprint,
         }
         torch.save(parts, folder / CHECKPOINT)
-        (folder / HISTORY).write_text(json.dumps(self.history), encoding="utf-8")
+        (folder / HISTORY).write_text(
+            json.dumps([record.flat() for record in self.history]), encoding="utf-8"
+        )
 
     def restore(self, folder: Path) -> None:
-        """Go on where `save` was called; the driver has checked that the settings are the same."""
+        """Continue where `save` was called; the driver has checked that the settings are the same."""
         parts = torch.load(folder / CHECKPOINT, map_location=self.device, weights_only=True)
         self.network.load_state_dict(parts["network"])
         self.objective.load_state_dict(parts["objective"])
         self.optimizer.load_state_dict(parts["optimizer"])
         self.epoch = parts["epoch"]
-        self.history = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+        self.history = read_history(folder)
+
+
+def read_history(folder: Path) -> list[EpochRecord]:
+    """The records in a checkpoint's folder."""
+    records = json.loads((folder / HISTORY).read_text(encoding="utf-8"))
+    return [EpochRecord.from_flat(record) for record in records]
 
 
 class _Joined(nn.Module):
     """Network and losses as one module: gradients of both are averaged over the workers."""
 
     def __init__(self, network: Embedder, objective: nn.Module, fixed: bool) -> None:
-        """Args:
-        fixed: what comes in is `Embedder.fixed` of images, not images.
+        """
+        Args:
+            fixed: the inputs are outputs of `Embedder.fixed`, not images.
         """
         super().__init__()
         self.network, self.objective, self.fixed = network, objective, fixed
@@ -180,7 +199,8 @@ class _Joined(nn.Module):
         self, inputs: torch.Tensor, labels: torch.Tensor, teacher: Outputs | None
     ) -> tuple[torch.Tensor, dict[str, float]]:
         outputs = self.network.from_fixed(inputs) if self.fixed else self.network(inputs)
-        return self.objective(outputs, labels, teacher)
+        found: tuple[torch.Tensor, dict[str, float]] = self.objective(outputs, labels, teacher)
+        return found
 
 
 def _synchronised(joined: _Joined, world: int) -> nn.Module:
@@ -196,7 +216,7 @@ def _device() -> torch.device:
 
 
 def _smallest(count: int, world: int, device: torch.device) -> int:
-    """Of the workers' numbers of images: all have to make the same number of steps."""
+    """The smallest number of images of any worker, because all must make the same number of steps."""
     if world == 1:
         return count
     number = torch.tensor([count], device=device)
@@ -205,7 +225,7 @@ def _smallest(count: int, world: int, device: torch.device) -> int:
 
 
 class Teacher:
-    """A trained network by name, for looking at only."""
+    """A trained network, by name, whose outputs are imitated; it is not trained."""
 
     def __init__(self, name: str, device: torch.device) -> None:
         network = load_embedder(name).eval().requires_grad_(False)
@@ -214,10 +234,15 @@ class Teacher:
     @torch.no_grad()
     def of(self, images: torch.Tensor) -> Outputs:
         """Its outputs for normalised images (B, 3, H, W)."""
-        return self.network(images)
+        outputs: Outputs = self.network(images)
+        return outputs
 
     def of_all(self, count: int, images: Callable[[slice], torch.Tensor]) -> Outputs:
-        """Its outputs for `count` images that are always the same, a part of which `images` gives."""
+        """Its outputs for `count` images.
+
+        Args:
+            images: gives the normalised images of a slice of 0 … count.
+        """
         parts = [self.of(images(slice(first, first + _BATCH))) for first in range(0, count, _BATCH)]
         code = torch.cat([p.code for p in parts if p.code is not None]) if self.network.code else None
         classes = {c: torch.cat([p.classes[c] for p in parts]) for c in parts[0].classes}
@@ -225,6 +250,6 @@ class Teacher:
 
 
 def rows_of(outputs: Outputs, at: torch.Tensor) -> Outputs:
-    """Those of the images with the indexes `at` (B,)."""
+    """The outputs for the images with the indexes `at` (B,)."""
     code = outputs.code[at] if outputs.code is not None else None
     return Outputs(outputs.embedding[at], code, {c: logits[at] for c, logits in outputs.classes.items()})

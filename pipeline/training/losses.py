@@ -7,7 +7,7 @@ __all__ = ["distillation", "dsh", "hadamard", "orthohash", "target_codes"]
 
 
 def hadamard(order: int) -> torch.Tensor | None:
-    """(order, order) ±1 float32 with orthogonal rows, first row and column +1; None where we build none.
+    """(order, order) ±1 float32 with orthogonal rows, first row and column +1; None where none is built here.
 
     Sylvester's for powers of two; Paley's first for order = q + 1 with a prime q ≡ 3 (mod 4): 12, 20, 24,
     32, 44, 48, 60 … And the doubling of either.

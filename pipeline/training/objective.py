@@ -16,11 +16,15 @@ __all__ = ["Objective"]
 
 
 class Objective(nn.Module):
-    """Outputs, labels (N, columns) and the teacher's outputs -> total loss and its terms, weighted."""
+    """Outputs, labels (N, columns) and the teacher's outputs -> weighted sum of the losses, and each loss.
+
+    The single losses, by name, are not weighted.
+    """
 
     def __init__(self, config: TrainingConfig, classes: Mapping[str, int]) -> None:
-        """Args:
-        classes: number of classes of each label column.
+        """
+        Args:
+            classes: label column -> number of classes.
         """
         super().__init__()
         self.terms = config.losses
@@ -42,15 +46,15 @@ class Objective(nn.Module):
             embedding: (N, dimension) of training images.
             labels: (N, columns) int64.
         """
-        unit = F.normalize(embedding.float(), dim=1)
+        directions = F.normalize(embedding.float(), dim=1)
         terms = [term for term in self.terms if term.kind == "metric"]
         for term, loss in zip(terms, self.metric, strict=True):
             proxies: Any = getattr(loss, "W", None)
             if proxies is None:
                 continue
             own = labels[:, self.columns.index(term.column or self.columns[0])]
-            sums = torch.zeros_like(proxies.T).index_add_(0, own, unit)
-            seen = sums.norm(dim=1) > 0  # classes without a training image stay where they are
+            sums = torch.zeros_like(proxies.T).index_add_(0, own, directions)
+            seen = sums.norm(dim=1) > 0  # proxies of classes without a training image stay random
             proxies.T[seen] = F.normalize(sums[seen], dim=1)
 
     def forward(
@@ -108,7 +112,7 @@ def _imitation(
     return torch.stack(terms).sum()
 
 
-def _metric_loss(term: LossConfig, classes: int, config: TrainingConfig) -> Any:
+def _metric_loss(term: LossConfig, classes: int, config: TrainingConfig) -> nn.Module:
     """A loss of pytorch-metric-learning (Musgrave, Belongie and Lim, 2020), with proxies if it has them."""
     import inspect
 
@@ -124,4 +128,5 @@ def _metric_loss(term: LossConfig, classes: int, config: TrainingConfig) -> Any:
         if not config.network.width:
             raise SimileError(f"loss '{name}' needs network.dimension")
         options |= {"num_classes": classes, "embedding_size": config.network.width}
-    return kind(**options)
+    loss: nn.Module = kind(**options)
+    return loss

@@ -14,10 +14,9 @@ __all__ = ["make_optimizer", "rate_at"]
 def make_optimizer(
     network: Embedder, proxies: Iterable[nn.Parameter], config: OptimizerConfig
 ) -> torch.optim.Optimizer:
-    """Groups: backbone, norm biases of the backbone, heads (with proxies of losses).
+    """An optimizer with three groups: backbone, norm biases, and heads with proxies of losses.
 
-    SGD couples weight decay with the rate; the biases of norms have none where their rate is scaled, as
-    it would be scaled with it.
+    The effect of SGD's weight decay grows with the rate, so norm biases whose rate is scaled have none.
     """
     norms = {
         id(module.bias)

@@ -1,12 +1,12 @@
-"""What the encoder that backbone `pretrained` begins from has to say: size, colours, architecture."""
+"""Complete a configuration of backbone `pretrained` from its encoder: image size, mean, architecture."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 
-from pipeline.encoders import describe_encoder, load_network
-from pipeline.encoders.encoder import EncoderDescription, input_size_error
+from pipeline.encoders import EncoderDescription, describe_encoder, load_network
+from pipeline.encoders.input_size import input_size_error
 from pipeline.encoders.names import parse_name
 from pipeline.errors import SimileError
 from pipeline.training.config import TrainingConfig
@@ -15,13 +15,13 @@ __all__ = ["complete"]
 
 
 def complete(config: TrainingConfig) -> TrainingConfig:
-    """With `data.pixels`, `network.options`, `network.mean` and `network.std`; other backbones as they are.
+    """Fill in `data.pixels`, `network.options`, `network.mean` and `network.std` where they are not stated.
 
-    What the configuration says itself stays.
+    Configurations of other backbones are returned as they are.
 
     Raises:
         SimileError: no encoder is named, or there is none of that name; it takes no images of that size; or
-            GeM is wanted over tokens.
+            pooling `gem` is asked of a network that has no feature map.
     """
     network = config.network
     if network.backbone != "pretrained":
@@ -41,10 +41,12 @@ def complete(config: TrainingConfig) -> TrainingConfig:
 
 
 def _sized(start: str, pixels: int) -> tuple[str, int]:
-    """The encoder's name with the side of the images in it, for workers that run in other folders; that side.
+    """The encoder's name with the side of its images added, and this side.
+
+    A folder becomes an absolute path, because workers run in other folders.
 
     Args:
-        pixels: that the configuration wants; 0: those of the name, or the encoder's own.
+        pixels: side that the configuration states; 0: that of the name, or else the encoder's own.
     """
     parsed = parse_name(start)
     if pixels and parsed.pixels and pixels != parsed.pixels:
@@ -70,7 +72,7 @@ def _own_side(start: str) -> int:
 
 
 def _norms(stated: Mapping[str, Any]) -> dict[str, Any]:
-    """`mean` and `std` of pixels between 0 and 1, from timm's preprocessing or transformers'."""
+    """`mean` and `std` for pixels between 0 and 1, from the preprocessing of timm or of transformers."""
     if "input_size" in stated:
         return {"mean": stated["mean"], "std": stated["std"]}
     if not stated.get("do_normalize") or "image_mean" not in stated:
@@ -79,9 +81,9 @@ def _norms(stated: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _options(name: str, pixels: int, options: Mapping[str, Any]) -> tuple[dict[str, Any], EncoderDescription]:
-    """Those of `Pretrained`: with the recipe and its width."""
+    """The options of `Pretrained`, with recipe and width filled in; and the encoder's description."""
     network, recipe, description = load_network(name)
-    network.eval()  # norms of batches would find one value for each number of one small image
+    network.eval()  # in training mode batch norms fail on a single small image
     try:
         with torch.inference_mode():
             width = network(torch.zeros(1, 3, pixels, pixels)).shape[1]
@@ -96,6 +98,6 @@ def _options(name: str, pixels: int, options: Mapping[str, Any]) -> tuple[dict[s
 
 @torch.inference_mode()
 def _has_map(network: Any, pixels: int) -> bool:
-    """Whether the mean over places is the embedding, as it is of CNNs alone."""
+    """Whether the mean over places is the embedding, which is so for CNNs only."""
     images = torch.rand(1, 3, pixels, pixels, generator=torch.Generator().manual_seed(0))
     return torch.allclose(network.spatial(images).mean((1, 2)), network(images), rtol=1e-3, atol=1e-4)

@@ -6,22 +6,24 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.encoders.families.simile_models import load_embedder
 from pipeline.errors import SimileError
-from pipeline.training.card import check_protocol, overlap
-from pipeline.training.config import TrainingConfig
+from pipeline.training.config import TrainingConfig, WorkerSettings
 from pipeline.training.data import TrainingData, read_training_data
+from pipeline.training.history import EpochRecord
 from pipeline.training.pretrained_config import complete
+from pipeline.training.provenance import Provenance, check_protocol, overlap
 
 __all__ = ["TrainingJob", "train"]
 
-_WORKER_CPUS = 0.7  # of each thread: the rest reads and decodes, and Ray would wait for ever without it
+_WORKER_CPUS = 0.7  # CPUs reserved for each thread; the rest is for reading, which would never start without
 _KEPT_CHECKPOINTS = 2
-_POLL_SECONDS = 0.2  # Ray looks at its workers every 2 s, and no epoch ends faster than it looks
+_POLL_SECONDS = 0.2  # Ray's default of 2 s would be the shortest time that an epoch takes
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class TrainingJob:
 
 
 def train(job: TrainingJob) -> dict[str, Any]:
-    """Train, or go on where a killed run of the same settings stopped. Needs an initialised Ray.
+    """Train, or continue a stopped run of the same settings. Needs an initialised Ray.
 
     Returns:
         What the last JSON line says: name, epochs, seconds of this call, figures of the last epoch,
@@ -61,7 +63,7 @@ def train(job: TrainingJob) -> dict[str, Any]:
     import ray.train
     import ray.train.torch
 
-    from pipeline.training.loop import CHECKPOINT, HISTORY
+    from pipeline.training.loop import CHECKPOINT, read_history
     from pipeline.training.worker import train_on_worker
 
     job = replace(job, config=complete(job.config))
@@ -70,11 +72,11 @@ def train(job: TrainingJob) -> dict[str, Any]:
     check_protocol(config, job.source or config.data.source)
     _check_same_settings(job)
     data = read_training_data(config.data)
-    settings = worker_settings(config, data)
+    settings = worker_settings(config, data.class_names)
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", str(_POLL_SECONDS))
     trainer = ray.train.torch.TorchTrainer(
         train_on_worker,
-        train_loop_config=settings,
+        train_loop_config=settings.model_dump(mode="json"),
         datasets={"training": data.training, "validation": data.validation},
         dataset_config=ray.train.DataConfig(datasets_to_split=["training"]),
         scaling_config=ray.train.ScalingConfig(
@@ -93,13 +95,13 @@ def train(job: TrainingJob) -> dict[str, Any]:
     if result.checkpoint is None:
         raise SimileError(f"run '{config.name}' ended without a checkpoint: {result.error}")
     with result.checkpoint.as_directory() as folder:
-        history = json.loads((Path(folder) / HISTORY).read_text(encoding="utf-8"))
+        history = read_history(Path(folder))
         size = _write(job, settings, data, Path(folder) / CHECKPOINT, history)
-    last = {key: value for key, value in history[-1].items() if key not in ("terms", "seconds")}
+    last = {key: value for key, value in history[-1].flat().items() if key not in ("terms", "seconds")}
     return {
         "name": config.name,
         "seconds": round(time.monotonic() - started, 1),
-        "training_seconds": round(sum(record["seconds"] for record in history), 1),
+        "training_seconds": round(sum(record.seconds for record in history), 1),
         "epochs": len(history),
         "workers": config.workers,
         **last,
@@ -109,9 +111,13 @@ def train(job: TrainingJob) -> dict[str, Any]:
     }
 
 
-def worker_settings(config: TrainingConfig, data: TrainingData) -> dict[str, Any]:
-    """What `train_on_worker` takes: plain data only, for it is sent to other machines."""
-    counts = {column: len(names) for column, names in data.class_names.items()}
+def worker_settings(config: TrainingConfig, class_names: Mapping[str, list[str]]) -> WorkerSettings:
+    """The network and the numbers of classes that a configuration means for this data.
+
+    Args:
+        class_names: label column -> names of its classes.
+    """
+    counts = {column: len(names) for column, names in class_names.items()}
     taught = [term.column or config.data.labels[0] for term in config.losses if term.kind == "classes"]
     if config.teacher and any(term.kind == "teacher" for term in config.losses):
         taught += [c for c in config.data.labels[:1] if c in load_embedder(config.teacher).classifiers]
@@ -123,11 +129,11 @@ def worker_settings(config: TrainingConfig, data: TrainingData) -> dict[str, Any
         "classes": {column: counts[column] for column in config.data.labels if column in taught},
         "temperature": config.network.temperature,
     }
-    return {"config": config.model_dump(mode="json"), "network": network, "classes": counts}
+    return WorkerSettings(config=config, network=network, classes=counts)
 
 
 def _check_same_settings(job: TrainingJob) -> None:
-    """Remember the settings of a run; refuse to continue it under others."""
+    """Write down the settings of a new run; refuse to continue a run under other settings."""
     folder = job.runs / job.config.name
     noted = folder / "settings.json"
     if job.fresh:
@@ -145,24 +151,31 @@ def _check_same_settings(job: TrainingJob) -> None:
 
 
 def _write(
-    job: TrainingJob, settings: dict[str, Any], data: TrainingData, state: Path, history: list[dict[str, Any]]
+    job: TrainingJob, settings: WorkerSettings, data: TrainingData, state: Path, history: list[EpochRecord]
 ) -> int:
+    """Make the folder of weights from the network in `state`; the size of the weights in bytes."""
     from pipeline.networks import build_network
     from pipeline.training.card import MEASURED, licence_to_show, write_card
     from pipeline.training.export import export_network, restore_network
 
-    network = build_network(settings["network"])
+    network = build_network(settings.network)
     restore_network(network, state)
-    size = export_network(network, job.config, settings["network"], data.class_names, job.output)
-    (job.output / "curves.json").write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+    source = job.source or job.config.data.source
+    provenance = Provenance.of(job.config, source)
+    size = export_network(network, job.config, settings.network, data.class_names, provenance, job.output)
+    curves = json.dumps([record.flat() for record in history], indent=1)
+    (job.output / "curves.json").write_text(curves + "\n", encoding="utf-8")
     card = job.output / "README.md"
     before = card.read_text(encoding="utf-8") if card.is_file() else ""
     kept = before[before.index(MEASURED) :] if MEASURED in before and not job.fresh else ""
-    about = {
-        "licence": licence_to_show(data.licence, job.config.data.licence),
-        "revision": data.revision,
-        "source": job.source,
-    }
-    caution = overlap(job.config, job.source or job.config.data.source)
-    card.write_text(write_card(job.config, history, job.command, about, kept, caution), encoding="utf-8")
+    text = write_card(
+        job.config,
+        history,
+        job.command,
+        source=source,
+        licence=licence_to_show(data.licence, job.config.data.licence),
+        kept=kept,
+        caution=overlap(job.config, source),
+    )
+    card.write_text(text, encoding="utf-8")
     return size

@@ -1,13 +1,14 @@
 """What every worker of a run does. Ray Train calls `train_on_worker` once on each."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pipeline.progress import line, say
-from pipeline.training.config import TrainingConfig
+from pipeline.progress import say
+from pipeline.training.config import WorkerSettings
 from pipeline.training.data import collect
 from pipeline.training.loop import Run
 from pipeline.training.validation import validate
@@ -15,16 +16,16 @@ from pipeline.training.validation import validate
 __all__ = ["train_on_worker"]
 
 
-def train_on_worker(settings: dict[str, Any]) -> None:
-    """Train `settings["config"]` on this worker's part of the data, from the run's last checkpoint on.
+def train_on_worker(plain: dict[str, Any]) -> None:
+    """Train on this worker's part of the data, from the run's last checkpoint on.
 
     Args:
-        settings: `config` (a TrainingConfig as a dict), `network` (for `build_network`) and `classes`
-            (number of classes of each label column).
+        plain: `WorkerSettings` as JSON has them.
     """
     import ray.train
 
-    config = TrainingConfig.model_validate(settings["config"])
+    settings = WorkerSettings.model_validate(plain)
+    config = settings.config
     torch.set_num_threads(config.threads)
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
@@ -34,7 +35,7 @@ def train_on_worker(settings: dict[str, Any]) -> None:
         if rank == 0 and config.data.validation
         else None
     )
-    run = Run(config, settings, training, rank, world)
+    run = Run(settings, training, rank, world)
     state = ray.train.get_checkpoint()
     if state:
         with state.as_directory() as folder:
@@ -43,12 +44,12 @@ def train_on_worker(settings: dict[str, Any]) -> None:
         record = run.train_epoch(epoch)
         last = epoch + 1 == config.epochs
         if held_out is not None and (last or (epoch + 1) % config.validate_every == 0):
-            record |= validate(run.network, held_out, config, run.device)
+            record = replace(record, figures=validate(run.network, held_out, config, run.device))
         run.history.append(record)
         if rank:
-            ray.train.report(record)
+            ray.train.report(record.flat())
             continue
-        say(line(record, config.epochs))
+        say(record.line(config.epochs))
         with tempfile.TemporaryDirectory() as folder:
             run.save(Path(folder), epoch + 1)
-            ray.train.report(record, checkpoint=ray.train.Checkpoint.from_directory(folder))
+            ray.train.report(record.flat(), checkpoint=ray.train.Checkpoint.from_directory(folder))

@@ -11,9 +11,10 @@ through the projection. GeM pooling (Radenović et al., TPAMI 2019) hands each p
 channel, and the same sum holds.
 
 The class token of a ViT is no mean of its patches. There each patch token is compared, by cosine and after
-the same projection, with the whole vector of the other picture: a likeness, not a sum, and marked so.
-Attention rollout (Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020) was not taken:
-its map of a picture is the same whatever it is compared with, where the network looks and not what matched.
+the same projection, with the whole vector of the other picture. These values do not add up to the score;
+`Explanation.exact` says so.
+Attention rollout (Abnar & Zuidema, "Quantifying Attention Flow in Transformers", ACL 2020) is not used: its
+map of a picture is the same whichever picture it is compared with.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.projection import Projection
+from pipeline.vectors import unit
 
 __all__ = ["Explanation", "Places", "explain"]
 
@@ -31,7 +33,7 @@ _TINY = 1e-12
 
 @dataclass(frozen=True)
 class Places:
-    """What a network makes of one picture.
+    """The outputs of a network for one picture.
 
     Attributes:
         grid: (h, w, D) float32, `Encoder.spatial`.
@@ -43,7 +45,7 @@ class Places:
 
     @property
     def sums_up(self) -> bool:
-        """Whether the embedding is the mean of the grid. Measured, not looked up by the name of a network."""
+        """Whether the embedding is the mean of the grid; measured, not taken from the name of the network."""
         apart = np.linalg.norm(self.grid.mean((0, 1)) - self.embedding)
         return bool(apart <= _SAME * np.linalg.norm(self.embedding))
 
@@ -68,7 +70,7 @@ class Explanation:
 
 
 def explain(query: Places, hit: Places, projection: Projection) -> Explanation:
-    """Take the similarity of two pictures apart.
+    """How much each place of two pictures adds to their similarity.
 
     Raises:
         ValueError: the projection is not of this network.
@@ -82,9 +84,9 @@ def explain(query: Places, hit: Places, projection: Projection) -> Explanation:
         of_query, of_hit, similarity = pairs.sum(1), pairs.sum(0), float(pairs.sum())
     else:
         q, h = projection.apply(np.stack([query.embedding, hit.embedding]))
-        pairs = _unit(first) @ _unit(second).T
-        of_query, of_hit = _unit(first) @ _unit(h), _unit(second) @ _unit(q)
-        similarity = float(_unit(q) @ _unit(h))
+        pairs = unit(first) @ unit(second).T
+        of_query, of_hit = unit(first) @ unit(h), unit(second) @ unit(q)
+        similarity = float(unit(q) @ unit(h))
     return Explanation(
         similarity, exact, of_query.reshape(query.grid.shape[:2]), of_hit.reshape(hit.grid.shape[:2]), pairs
     )
@@ -93,8 +95,4 @@ def explain(query: Places, hit: Places, projection: Projection) -> Explanation:
 def _shares(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(P, D), (R, D) -> (P, R): what each pair of places adds to the cosine of the two means."""
     lengths = float(np.linalg.norm(first.mean(0)) * np.linalg.norm(second.mean(0)))
-    return first @ second.T / (len(first) * len(second) * max(lengths, _TINY))
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY)
+    return np.asarray(first @ second.T / (len(first) * len(second) * max(lengths, _TINY)))

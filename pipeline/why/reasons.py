@@ -24,7 +24,7 @@ _ROUNDING = 1e-5  # the same cosine differs by less than this between numpy and 
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a hit stands by one metric, compared exactly with every picture.
+    """Score and rank of a hit by one metric, from an exact comparison with every picture.
 
     Attributes:
         score, distance: as `Hit` has them.
@@ -41,7 +41,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Reasons:
-    """Everything that says why two pictures are near.
+    """The reasons why two pictures are near.
 
     Attributes:
         explanation: heat maps over the parts that the network saw.
@@ -69,7 +69,7 @@ def find_reasons(
     """Why the picture `hit_id` is near `query`: heat maps, bits, rank and score under each metric.
 
     Args:
-        query: the picture that was searched from; of a stored one its thumbnail, which is all there is of it.
+        query: the picture that was searched with; of a stored point its thumbnail, the original is not kept.
         hit_id: a point of the collection.
         encoder: one of `collection.encoders`; default: the first.
         query_id: the query's own point, where it, or the whole of it, is stored. Its vector is then not
@@ -115,7 +115,7 @@ def _standing(
     hit: Prepared,
     others: list[str],
 ) -> Standing:
-    """Counts the points that are nearer to the query than the hit is."""
+    """Rank the hit by counting the points that are nearer to the query."""
     bits = len(hit.code)
     if metric == "hamming":
         distance: float | int = int(hamming_distances(query.code, hit.code[None])[0])

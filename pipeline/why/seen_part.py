@@ -1,4 +1,4 @@
-"""Which part of a picture a network sees: most crop to the middle before they look."""
+"""Which part of a picture a network sees: the preprocessing of most crops to the middle."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SIDE = 512  # pixels of the probe: brightness has only 256 steps
 
 
 def seen_part(encoder: Encoder, size: tuple[int, int]) -> Part:
-    """What `encoder` sees of a picture of `size` (width, height).
+    """The part of a picture of `size` (width, height) that `encoder` sees.
 
-    Measured, because each library crops in its own way: pictures whose brightness is their own coordinate are
-    preprocessed, and the coordinates read off the result.
+    It is measured, because each library crops in its own way: pictures in which the brightness of a pixel is
+    its coordinate are preprocessed, and the coordinates of the edges are read from the result.
     """
     scale = min(1.0, _SIDE / max(size))
     width, height = (max(1, round(side * scale)) for side in size)

@@ -46,6 +46,7 @@ def in_thread(work: Callable[[], T]) -> T:
 
 
 @pytest.mark.browser
+@pytest.mark.long
 def test_frames_are_counted_while_the_map_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_chromium()
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
@@ -56,7 +57,8 @@ def test_frames_are_counted_while_the_map_moves(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("points", [1_000, 21_000])  # larger ones are drawn in another way
+# Larger ones are drawn in another way.
+@pytest.mark.parametrize("points", [1_000, pytest.param(21_000, marks=pytest.mark.long)])
 def test_dots_have_the_colours_of_the_legend(
     points: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

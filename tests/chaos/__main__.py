@@ -1,20 +1,21 @@
 """Break index jobs on purpose and count what is lost: python -m tests.chaos [--runs 32] [--seed 0]"""
 
 import argparse
+import itertools
 import json
 import os
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
 from tests.chaos.jobs import Outcome, Place
-from tests.chaos.scenarios import SCENARIOS
+from tests.chaos.scenarios import SCENARIOS, Scenario
 
 __all__ = ["break_jobs", "main"]
 
@@ -34,18 +35,18 @@ def _cluster() -> Iterator[None]:
         made.shutdown()
 
 
-def break_jobs(runs: int, seed: int, seconds: float | None = None) -> list[Outcome]:
+def break_jobs(scenarios: Sequence[Scenario], seed: int, seconds: float | None = None) -> list[Outcome]:
     """Run scenarios in turn, each with its own seed; stop beginning new ones after `seconds`."""
     outcomes: list[Outcome] = []
     start = time.monotonic()
     with _cluster():
-        for run in range(runs):
+        for run, scenario in enumerate(scenarios):
             if seconds is not None and time.monotonic() - start > seconds:
                 break
             chance = random.Random(f"{seed}/{run}")
             with tempfile.TemporaryDirectory(prefix="simile-chaos-") as folder:
                 begun = time.monotonic()
-                outcome = SCENARIOS[run % len(SCENARIOS)](Place(Path(folder), chance))
+                outcome = scenario(Place(Path(folder), chance))
             outcomes.append(outcome)
             took = time.monotonic() - begun
             print(f"run {run + 1:>3}  {took:>5.1f} s  {outcome}", file=sys.stderr, flush=True)
@@ -65,7 +66,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, help="begin no new run after this time")
     options = parser.parse_args()
-    outcomes = break_jobs(options.runs, options.seed, options.seconds)
+    scenarios = list(itertools.islice(itertools.cycle(SCENARIOS), options.runs))
+    outcomes = break_jobs(scenarios, options.seed, options.seconds)
     sums = summary(outcomes)
     words = {
         "lost": "rows lost",

@@ -13,11 +13,13 @@ from PIL import Image
 from pipeline import open_collection
 from pipeline.indexing.crash_marks import MOST_DEATHS
 from pipeline.search import Collection
-from tests.chaos.jobs import ROOT, Outcome, Place, kill_worker, settle, small_disk, wait_for
+from tests.chaos.jobs import Outcome, Place, kill_worker, settle, small_disk, wait_for
 from tests.chaos.journal import DEADLY
 from tests.stand_ins.qdrant import QdrantStandIn
 
-__all__ = ["SCENARIOS"]
+__all__ = ["SCENARIOS", "SHORT", "Scenario"]
+
+Scenario = Callable[[Place], Outcome]
 
 READERS = 8
 SWITCHES = 3
@@ -45,7 +47,7 @@ def actor(place: Place) -> Outcome:
     job = place.start()
     if wait_for(lambda: bool(place.staged()), job):
         time.sleep(place.random.uniform(0, 0.5))
-        outcome.killed += kill_worker(job, "Embedder")
+        outcome.killed += kill_worker(job, "EmbedActor")
         outcome.faults += outcome.killed
     return settle(place, outcome, place.finish(job))
 
@@ -249,8 +251,8 @@ def _read(collection: Collection, example: str, stop: threading.Event, outcome: 
         time.sleep(0.01)
 
 
-# The short version may not come to the last ones: so each family is among the first.
-SCENARIOS: list[Callable[[Place], Outcome]] = [
+SCENARIOS: list[Scenario] = [
     driver, switches, store_away, full_disk, actor, corrupt, deadly, writer, shaky_store, switches_on_server,
 ]  # fmt: skip
-assert (ROOT / "samples").is_dir()
+# One of each family: a process that is killed, a store that fails, a bad picture, readers during a switch.
+SHORT: list[Scenario] = [driver, actor, store_away, deadly, switches_on_server]

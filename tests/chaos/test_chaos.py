@@ -1,16 +1,16 @@
-"""The short version of `make chaos`: as many ways to break a job as three minutes hold."""
+"""The short schedule of `make chaos`: one way to break a job of each family."""
 
 import pytest
 
 from tests.chaos.__main__ import break_jobs
-from tests.chaos.scenarios import SCENARIOS
-
-SECONDS, FEWEST = 100, 2  # no new run is begun after; the busiest machine still manages so many
+from tests.chaos.scenarios import SHORT
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_nothing_is_lost_whatever_breaks() -> None:
-    outcomes = break_jobs(runs=len(SCENARIOS), seed=1, seconds=SECONDS)
-    assert len(outcomes) >= FEWEST
+    outcomes = break_jobs(SHORT, seed=1)
+    assert len(outcomes) == len(SHORT)
     assert [outcome for outcome in outcomes if not outcome.clean] == []
-    assert sum(outcome.faults for outcome in outcomes) >= len(outcomes)
+    # A job may end before its process is killed. Those of the other three families always meet their faults.
+    assert all(outcome.faults for outcome in outcomes[2:])

@@ -77,7 +77,7 @@ def test_the_prefix_timm_means_the_layout_of_timm(tmp_path):
     ("error", "says"),
     [
         (errors.GatedRepoError, "org/model is gated; accept its terms on its page and set HF_TOKEN"),
-        (errors.RepositoryNotFoundError, "the Hub shows no model org/model; check the spelling"),
+        (errors.RepositoryNotFoundError, "the Hub shows no model org/model (HTTP 418); check the spelling"),
         (errors.RevisionNotFoundError, "org/model has no revision 'v2'"),
         (errors.RemoteEntryNotFoundError, "org/model has no config.json"),
         (errors.HfHubHTTPError, "the Hub answered HTTP 418 for model org/model"),

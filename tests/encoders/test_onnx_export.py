@@ -26,7 +26,9 @@ def record(cache: Path) -> dict:
     return json.loads(file.read_text())
 
 
-@pytest.mark.parametrize("kind", ["timm:tf_efficientnet_lite0", "hf:siglip"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("timm:tf_efficientnet_lite0", marks=pytest.mark.long), "hf:siglip"]
+)
 def test_the_vectors_are_those_of_torch(
     kind: str, tmp_path: Path, cache: Path, pictures: list[Image.Image]
 ) -> None:
@@ -60,7 +62,14 @@ def test_the_faster_one_is_used_from_the_next_load_on(tmp_path: Path, cache: Pat
     assert load_encoder(str(tmp_path / "model")).runtime == "torch"
 
 
-@pytest.mark.parametrize("name", sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json")))
+@pytest.mark.parametrize(
+    "name",
+    [
+        # An export takes seconds: the smallest network stands for all in the short run.
+        pytest.param(name, marks=[] if name == "cifar10-cnn" else pytest.mark.long)
+        for name in sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json"))
+    ],
+)
 def test_the_networks_that_ship_are_the_same_in_both(name: str, pictures: list[Image.Image]) -> None:
     expected = load_encoder(f"weights:{name}", runtime="torch").encode(pictures)
     found = load_encoder(f"weights:{name}", runtime="onnxruntime").encode(pictures)

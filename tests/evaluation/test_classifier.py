@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.evaluation.methods import label_codes, predicted_labels
+from pipeline.evaluation.classifier import label_codes, predicted_labels
 from pipeline.vectors import hamming_distances
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.labels import encode_labels
-from pipeline.evaluation.pool import Pool, protocols_of
+from pipeline.evaluation.pool import Pool
+from pipeline.evaluation.protocols import protocols_of
 
 
 def test_labels_are_numbered_by_name_and_unknown_ones_are_none() -> None:

@@ -5,13 +5,13 @@ import hashlib
 import numpy as np
 import pytest
 
+from pipeline.evaluation.art_split import art_split, validation_part
 from pipeline.evaluation.protocols import (
-    art_split,
+    art_protocols,
     leave_one_out,
     official_test,
     pooled,
     unseen_classes,
-    validation_part,
 )
 
 LABELS = np.repeat(np.arange(10), 12)
@@ -69,7 +69,7 @@ def test_art_holds_out_artists_and_a_tenth_of_the_others_works() -> None:
     assert len(set(asked)) == 25 and all(asked.count(name) == 2 for name in asked)  # round(2.1)
     together = np.concatenate([split.training, split.queries, split.unseen])
     assert sorted(together) == list(range(630))
-    seen, among_all, alone = split.protocols()
+    seen, among_all, alone = art_protocols(split)
     assert seen.own is None and among_all.own is not None and alone.own is not None
     assert not set(split.training) & set(among_all.queries)
 

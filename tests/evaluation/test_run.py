@@ -64,7 +64,7 @@ def test_a_pretrained_network_is_measured_beside_ours_unless_it_is_left_out(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Any,
 ) -> None:
-    import pipeline.evaluation.read_pool as reading
+    import pipeline.evaluation.pool as reading
 
     asked: list[str] = []
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from pipeline.config import ProjectionConfig
-from pipeline.evaluation.methods import Method, Vectors, fit_on, methods_of, prepare
+from pipeline.evaluation.methods import Method, fit_on, methods_of, prepare
+from pipeline.evaluation.pool import Vectors
 from pipeline.evaluation.protocols import Protocol, official_test
 from pipeline.evaluation.scores import score
 from ray_jobs import evaluate
@@ -92,7 +93,7 @@ def test_named_protocols_of_a_folder_without_an_index(
     arguments = ["--encoder", "pypi:efficientnet-lite0@32px", "--protocol", "all", "--baseline", "none"]
     source = ["--source", str(tmp_path / "source"), "--home", str(tmp_path / "h")]
     evaluate.main(["shades", *source, *arguments])
-    found = json.loads(capsys.readouterr().out)
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert found["kept"] is False
     assert [result["protocol"] for result in found["results"]] == [
         "C (20 test queries / 40 training = database)",

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline import open_collection
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.indexing.account import Account
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
+from tests.conftest import share_ray
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}
 ENCODER = "weights:cifar10-cnn"
 Index = Callable[..., Account]
+Copied = tuple[Path, Path]  # home and source
 
 
 def picture(colour: tuple[int, int, int], seed: int) -> Image.Image:
@@ -34,8 +37,13 @@ def write_pictures(root: Path, each: int = 8) -> Path:
     return root
 
 
-@pytest.fixture(scope="module")
-def index(ray_here: None) -> Index:
+def colours(home: Path) -> dict[str, int]:
+    """How many pictures of each label the collection holds."""
+    return dict(open_collection("colours", home=str(home)).facets("label"))
+
+
+@pytest.fixture(scope="session")
+def index() -> Index:
     """Run a job in this process: index(home, source, url=…, sync=…, and any key of the configuration)."""
 
     def run(home: Path, source: Path, *, url: str | None = None, **changes: Any) -> Account:
@@ -47,14 +55,15 @@ def index(ray_here: None) -> Index:
             "encoders": [EncoderConfig(name=ENCODER, vector="cnn")],
             "projection": {"dimension": 16},
         } | changes
+        share_ray()
         job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, **options)
         return index_collection(job, preflight(job))
 
     return run
 
 
-@pytest.fixture(scope="module")
-def indexed(index: Index, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+@pytest.fixture(scope="session")
+def indexed(index: Index, tmp_path_factory: pytest.TempPathFactory) -> Copied:
     """Home and source after the first job; not to be changed."""
     source = write_pictures(tmp_path_factory.mktemp("indexed") / "pictures")
     home = tmp_path_factory.mktemp("indexed-home")
@@ -64,7 +73,7 @@ def indexed(index: Index, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 
 @pytest.fixture
-def copied(indexed: tuple[Path, Path], tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+def copied(indexed: Copied, tmp_path: Path) -> Iterator[Copied]:
     """A copy of the home, and the source, which is put right again after the test."""
     home, source = indexed
     shutil.copytree(home, tmp_path / "home")

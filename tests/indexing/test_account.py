@@ -1,6 +1,7 @@
 """The account at the end of a job, as people read it."""
 
 from pipeline.indexing.account import Account
+from pipeline.indexing.embed import ActorReport
 from pipeline.staging.rejects import Reject
 
 
@@ -10,8 +11,8 @@ def test_the_table_for_people() -> None:
     account.start_up = {"plan": 0.5}
     account.rows = {"plan": 100, "embed": 90}
     account.staged_bytes, account.loaded_bytes = 2_500_000, 1_250_000
-    account.actors = {"a": {"host": "box", "device": "cpu", "rows": 90, "peak_memory": 800_000_000}}
-    account.rejects = [Reject(None, f"a.parquet:{i}", "decode", "truncated") for i in range(2)]
+    account.actors = {"a": ActorReport("box", "node", "cpu", rows=90, peak_memory=800_000_000)}
+    account.rejects = [Reject(None, "decode", "truncated", place=f"a.parquet:{i}") for i in range(2)]
     lines = account.table().splitlines()
     assert lines[0].split() == ["stage", "seconds", "start-up", "rows", "rows/s"]
     assert lines[1].split() == ["plan", "1.5", "0.5", "100", "66.7"]

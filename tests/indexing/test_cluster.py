@@ -20,6 +20,7 @@ import pytest
 from pipeline import open_collection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.long
 RAY = str(Path(sys.executable).parent / "ray")
 
 
@@ -53,7 +54,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     )
     variables["SIMILE_HOME"] = str(home)
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 300
         listing = [RAY, "job", "list"]
         while subprocess.run(listing, env=variables, capture_output=True, timeout=60).returncode:
             assert time.monotonic() < deadline, "the cluster did not come up"
@@ -75,7 +76,7 @@ def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     command += ["--", "python", "-m", "ray_jobs.index", *arguments]
     deadline = time.monotonic() + 60
     while True:
-        run = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=280)
+        run = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=800)
         # The head answers before its agent, which starts the jobs, is up.
         if "No available agent" not in run.stderr or time.monotonic() > deadline:
             return run
@@ -101,7 +102,7 @@ def begin(variables: dict[str, str], name: str, *arguments: str) -> None:
 
 def ended(variables: dict[str, str], name: str) -> tuple[str, str]:
     """Wait for the end of a job: its status and all it printed."""
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 800
     while (status := api(variables, name)["status"]) in ("PENDING", "RUNNING"):
         assert time.monotonic() < deadline, "the job does not end"
         time.sleep(0.2)
@@ -117,7 +118,7 @@ def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(clus
     rows = ["qdrant_config/cifar10.yaml", "--sample", "--limit", "1200"]
     rows += ["--encoder", "pypi:efficientnet-lite0@80px"]
     begin(cluster, "to-be-stopped", *rows, "--home", str(home))
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 600
     while not list(home.glob("staging/*/*/*.parquet")):
         assert time.monotonic() < deadline
         time.sleep(0.05)

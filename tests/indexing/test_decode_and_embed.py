@@ -51,27 +51,27 @@ def group():
 
 def test_every_encoder_has_the_rows_it_needs(group) -> None:
     first, second = group.outputs["first"], group.outputs["second"]
-    assert [row["id"] for row in first.kept] == ["red"]
-    assert [row["id"] for row in second.kept] == ["red", "blue"]
+    assert [picture.id for picture in first.kept] == ["red"]
+    assert [picture.id for picture in second.kept] == ["red", "blue"]
     np.testing.assert_array_equal(second.vectors, [[200, 0, 0], [0, 0, 100]])
 
 
 def test_every_bad_row_says_what_is_wrong(group) -> None:
-    assert [(reject["id"], reject["stage"]) for reject in group.broken] == [
+    assert [(reject.id, reject.stage) for reject in group.broken] == [
         ("broken", "decode"),
         ("gone", "decode"),
     ]
-    assert group.broken[0]["first_bytes"] == b"\x89PNG no".hex()
-    failed = {reject["id"]: reject for reject in group.outputs["first"].failed}
-    assert (failed["narrow"]["stage"], failed["narrow"]["reason"]) == ("preprocess", "ValueError: too narrow")
-    assert (failed["odd"]["stage"], failed["odd"]["reason"]) == ("embed", "first gives NaN or infinity")
-    assert failed["tiny"]["reason"] == "first gives only zeros, as 16-bit floats"
-    assert failed["vast"]["reason"].startswith("first gives values beyond 65,504")
+    assert group.broken[0].first_bytes == b"\x89PNG no".hex()
+    failed = {reject.id: reject for reject in group.outputs["first"].failed}
+    assert (failed["narrow"].stage, failed["narrow"].reason) == ("preprocess", "ValueError: too narrow")
+    assert (failed["odd"].stage, failed["odd"].reason) == ("embed", "first gives NaN or infinity")
+    assert failed["tiny"].reason == "first gives only zeros, as 16-bit floats"
+    assert failed["vast"].reason.startswith("first gives values beyond 65,504")
     assert group.outputs["second"].failed == []
 
 
 def test_size_and_thumbnail_are_kept_and_pixels_dropped(group) -> None:
     blue = group.outputs["second"].kept[1]
-    assert (blue["width"], blue["height"]) == (6, 3)
-    assert Image.open(io.BytesIO(blue["thumbnail"])).size == (6, 3)
-    assert not {"image", "data"} & set(blue)
+    assert (blue.width, blue.height) == (6, 3)
+    assert Image.open(io.BytesIO(blue.thumbnail)).size == (6, 3)
+    assert not {"image", "data"} & set(vars(blue))

@@ -11,7 +11,7 @@ from pipeline.indexing.account import explained
 
 def from_a_worker(error: Exception) -> Exception:
     """As Ray hands over what a task raised."""
-    return RayTaskError("Embedder()", "a traceback of many lines", error).as_instanceof_cause()
+    return RayTaskError("EmbedActor()", "a traceback of many lines", error).as_instanceof_cause()
 
 
 def sentence(error: Exception) -> str:

@@ -1,22 +1,20 @@
 """A collection that grows over the size from which a graph pays gets it with the addition."""
 
-from pathlib import Path
-
 import pytest
 
 from pipeline.config import HnswConfig
 from pipeline.store.edge import EdgeStore
-from tests.indexing.conftest import COLOURS, Index, picture
+from tests.indexing.conftest import COLOURS, Copied, Index, picture
 from tests.stand_ins.qdrant import QdrantStandIn
 
 HNSW = HnswConfig(codes_from=25)  # the source has 24 pictures
 
 
-@pytest.mark.parametrize("server", [False, True])
+@pytest.mark.parametrize("server", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_the_picture_that_makes_it_large(
-    index: Index, copied: tuple[Path, Path], tmp_path: Path, server: bool, monkeypatch: pytest.MonkeyPatch
+    index: Index, copied: Copied, server: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, source = copied
+    home, source = copied
     told: list[int | None] = []
     set_graphs = EdgeStore.set_graphs
 
@@ -29,7 +27,7 @@ def test_the_picture_that_makes_it_large(
 
         def run() -> int:
             url = stand_in.url if server else None
-            return index(tmp_path / "graphs", source, url=url, hnsw=HNSW).written
+            return index(home, source, url=url, hnsw=HNSW).written
 
         def graphs() -> list[int | None]:
             bodies = [body for found in stand_in.updated.values() for body in found if "vectors" in body]

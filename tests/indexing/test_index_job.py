@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def picture(colour: tuple[int, int, int], seed: int) -> bytes:
 def run_job(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "ray_jobs.index", *arguments]
     variables = os.environ | environment
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=variables)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=800, env=variables)
 
 
 def result_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
@@ -180,11 +181,17 @@ def test_a_server_holds_the_same(
             index(tmp_path, folder, url=server.url)
 
 
-def test_dry_run_writes_nothing(config: str, folder: Path, tmp_path: Path) -> None:
-    arguments = [config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"]
-    run = run_job(*arguments, SIMILE_DASHBOARD="1")
-    assert "Ray's dashboard: http://127.0.0.1:" in run.stderr
-    result = result_of(run)
+def test_dry_run_writes_nothing(
+    config: str,
+    folder: Path,
+    tmp_path: Path,
+    ray_here: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("ray_jobs.index.ray_session", nullcontext)
+    main([config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["source"] == 26
     assert result["seconds"] > 0
     assert result["disk_bytes"] > 0
@@ -192,6 +199,7 @@ def test_dry_run_writes_nothing(config: str, folder: Path, tmp_path: Path) -> No
     assert not list(tmp_path.rglob("*.alias"))
 
 
+@pytest.mark.long
 def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
     rows = {
         "img": [{"bytes": picture(COLOURS["red"], seed), "path": None} for seed in range(6)],
@@ -204,7 +212,9 @@ def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
     with HubStandIn({"uoft-cs/cifar10": tmp_path / "hub"}) as hub:
         environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
         arguments = ["qdrant_config/cifar10.yaml", "--encoder", "weights:cifar10-cnn"]
-        result = result_of(run_job(*arguments, "--home", str(tmp_path / "home"), **environment))
+        run = run_job(*arguments, "--home", str(tmp_path / "home"), SIMILE_DASHBOARD="1", **environment)
+    assert "Ray's dashboard: http://127.0.0.1:" in run.stderr
+    result = result_of(run)
     assert (result["source"], result["written"]) == (6, 6)
     collection = open_collection("cifar10", home=str(tmp_path / "home"))
     assert collection.manifest.source == "uoft-cs/cifar10"

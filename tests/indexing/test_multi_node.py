@@ -24,6 +24,8 @@ from ray_jobs.session import ray_session
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+pytestmark = pytest.mark.long
+
 ROWS = 600  # forty batches: every actor gets some
 NODES = 3
 
@@ -85,7 +87,7 @@ def when_staging(home: Path, act: Callable[[], object]) -> threading.Thread:
 
 def embedder_processes() -> list[psutil.Process]:
     """Workers of this cluster that hold a network."""
-    return [p for p in psutil.Process().children(recursive=True) if "Embedder" in " ".join(p.cmdline())]
+    return [p for p in psutil.Process().children(recursive=True) if "EmbedActor" in " ".join(p.cmdline())]
 
 
 def assert_nothing_lost(account: Account, collection: str, home: Path, url: str) -> None:
@@ -131,7 +133,7 @@ def test_every_node_embeds_and_several_write(
         at_once = concurrent_writes(server)
         account = index("two", tmp_path, server.url)
         assert_nothing_lost(account, "two", tmp_path, server.url)
-    assert len({actor["node"] for actor in account.actors.values()}) == NODES
+    assert len({actor.node for actor in account.actors.values()}) == NODES
     assert max(at_once) >= 2
 
 
@@ -153,4 +155,4 @@ def test_an_actor_and_a_node_die_and_the_account_adds_up(cluster: Cluster, tmp_p
         # Two nodes are left; both embed.
         after = index("four", tmp_path, server.url, actors=2)
         assert_nothing_lost(after, "four", tmp_path, server.url)
-        assert len({actor["node"] for actor in after.actors.values()}) == 2
+        assert len({actor.node for actor in after.actors.values()}) == 2

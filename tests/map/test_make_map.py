@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.map.map_file import MAP, Labels, Map, read_map, sheet_name, write_map
+from pipeline.map.map_file import MAP, Map, MapField, read_map, sheet_name, write_map
 from pipeline.projection import Projection
 from pipeline.store import Manifest, Store, open_store
 from pipeline.store.protocol import vector_params
@@ -126,7 +126,7 @@ def test_wrong_arguments_are_one_sentence(
 
 
 def test_map_survives_its_file() -> None:
-    labels = {"artist": Labels(["A", "B"], np.array([0, 1], np.uint16))}
+    labels = {"artist": MapField(["A", "B"], np.array([0, 1], np.uint16))}
     tiles, sample = np.array([0, -1], np.int32), np.array([1], np.int32)
     places = np.array([[-1, 0.5], [1, -0.25]], np.float32)
     read = read_map(write_map(Map(IDS[:2], places, labels, tiles, sample, {"points": 2})))

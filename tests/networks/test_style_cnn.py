@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812
 from pipeline.errors import SimileError
 from pipeline.networks import RawOutput, build_network
 from pipeline.networks.style_cnn import StyleCnn, _statistics
-from pipeline.training.start import discriminant, whitened
+from pipeline.training.first_embedding import discriminant, whitened
 
 RANDOM = torch.Generator().manual_seed(3)
 IMAGES = torch.rand(6, 3, 64, 64, generator=RANDOM)

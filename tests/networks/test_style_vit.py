@@ -10,8 +10,9 @@ from pipeline.errors import SimileError
 from pipeline.networks import Outputs, RawOutput, StyleVit, build_network
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
+from pipeline.training.first_embedding import imitation
 from pipeline.training.objective import Objective
-from pipeline.training.start import begin, imitation, remembers
+from pipeline.training.start import begin, remembers
 
 RANDOM = torch.Generator().manual_seed(4)
 IMAGES = torch.rand(4, 3, 64, 64, generator=RANDOM)

@@ -54,7 +54,7 @@ def _index_samples(home: Path) -> None:
     command = [sys.executable, "-m", "ray_jobs.samples", "--home", str(home), "--limit", str(LIMIT)]
     # A Ray of its own: whatever cluster happens to run on this machine is not the test's to use.
     own = {**os.environ, "RAY_ADDRESS": "local"}
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, env=own)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=800, env=own)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
@@ -122,7 +122,7 @@ class running:  # noqa: N801 (used as a function)
 
     def said(self, start: str) -> str:
         """The rest of the line that starts so, once it is there."""
-        for _ in range(200):
+        for _ in range(1200):
             found = [line for line in self.lines if line.startswith(start)]
             if found:
                 return found[0].removeprefix(start).strip()
@@ -130,7 +130,7 @@ class running:  # noqa: N801 (used as a function)
         raise AssertionError(f"no line starts with {start!r}: {''.join(self.lines)}")
 
     def __enter__(self) -> str:
-        assert self._ready.wait(240) and self.process.poll() is None, "".join(self.lines)
+        assert self._ready.wait(600) and self.process.poll() is None, "".join(self.lines)
         return f"http://127.0.0.1:{self._port}"
 
     def __exit__(self, *_: object) -> None:
@@ -193,7 +193,7 @@ def open_page(browser: Any, demo_url: str) -> Iterator[Callable[..., Any]]:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
         page.locator("#examples .card").first.wait_for()

@@ -11,7 +11,7 @@ from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters
 from page.tabs.collections import _measured, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.sources import public_name
-from pipeline.store.manifest import IndexCheck, MetricCheck, ResidentBytes
+from pipeline.store.manifest import IndexCheck
 
 
 class _Fields:
@@ -65,16 +65,18 @@ def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
 
 
 def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
-    found = IndexCheck(
-        queries=100,
-        protocol="held out",
-        cosine=MetricCheck(recall=0.9904, ms=1, exact_ms=9),
-        hamming=MetricCheck(recall=1.0, ms=1, exact_ms=9),
-        bytes=ResidentBytes(vector=128, code=64, links=19.6, total=211.6, found_in="files"),
-    )
-    assert _measured(found) == ("cosine 0.990 · Hamming 1.000", "212 bytes a picture")
-    nothing = IndexCheck(queries=0, protocol="held out")
-    assert _measured(None) == _measured(nothing) == ("not measured", "not measured")
+    took = {"ms": 1.0, "exact_ms": 1.0}
+    found = {
+        "queries": 500,
+        "protocol": "held out",
+        "cosine": {"recall": 0.9904, **took},
+        "hamming": {"recall": 1.0, **took},
+        "bytes": {"vector": 64, "code": 64, "links": 83.6, "total": 211.6, "from": "files"},
+    }
+    measured = IndexCheck.model_validate(found)
+    assert _measured(measured) == ("cosine 0.990 · Hamming 1.000", "212 bytes a picture")
+    too_few = IndexCheck(queries=0, protocol="held out")
+    assert _measured(None) == _measured(too_few) == ("not measured", "not measured")
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from tests.page.conftest import free_port, status
 
 
 @pytest.mark.browser
+@pytest.mark.long
 def test_a_person_too_fast_is_told_to_wait_and_keeps_the_hits(browser: Any, mcp_url: str) -> None:
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(mcp_url)
     page.locator("#examples .open").first.click()
     told = page.get_by_text("too many searches at once from your side; search again in")
@@ -39,11 +40,12 @@ def test_one_visitor_too_fast_is_told_to_wait(mcp_url: str) -> None:
     """20 a minute, 10 at once. Another session goes on."""
     eager = Client(mcp_url, verbose=False)
     said = []
-    for _ in range(12):
+    for _ in range(60):  # a slow machine is given more in the meantime
         try:
             eager.predict("wikiart", "style", api_name="/facets")
         except AppError as error:
             said.append(str(error))
+            break
     assert said and "too many searches" in said[0] and "second" in said[0]
     assert Client(mcp_url, verbose=False).predict("wikiart", "style", api_name="/facets")["values"]
 

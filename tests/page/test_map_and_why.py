@@ -7,7 +7,7 @@ import pytest
 
 from page.components.map_files import pack
 from pipeline.map import Map
-from pipeline.map.map_file import Labels
+from pipeline.map.map_file import MapField
 from tests.page.conftest import LIMIT, status, upload
 
 browsing = pytest.mark.browser
@@ -72,6 +72,7 @@ def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
 
 
 @browsing
+@pytest.mark.long
 def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
     page = open_page()
     stage = open_map(page)
@@ -98,6 +99,7 @@ def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
 
 
 @browsing
+@pytest.mark.long
 def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
     page = open_page()
     stage = open_map(page)
@@ -124,7 +126,7 @@ def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
 
 
 @browsing
-@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("width", [1400, pytest.param(390, marks=pytest.mark.long)])
 def test_why_shows_two_heat_maps_and_the_bits(open_page: Any, picture: Any, width: int) -> None:
     page = open_page(width, 900)
     upload(page, picture)
@@ -153,7 +155,7 @@ def test_packed_map_is_what_the_script_reads() -> None:
     """12 bytes of head, then tiles, sample, x, y and labels, by hand."""
     import numpy as np
 
-    labels = {"artist": Labels(["A", "B"], np.array([1, 0], np.uint16))}
+    labels = {"artist": MapField(["A", "B"], np.array([1, 0], np.uint16))}
     places = np.array([[-1, 0], [1, 1]], np.float32)
     made = Map(["a", "b"], places, labels, np.array([0, -1], np.int32), np.array([1], np.int32))
     words = [2, 1, 1, 0, 0xFFFFFFFF, 1]

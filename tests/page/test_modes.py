@@ -87,6 +87,7 @@ def hits_change(page: Any, before: list[str]) -> list[str]:
     return hit_pictures(page)
 
 
+@pytest.mark.long
 def test_all_matches_are_those_nearest_that_are_not_weak(open_page: Callable[..., Any], doubled: str) -> None:
     page = open_page(url=doubled)
     nearest = searched(page)
@@ -100,6 +101,7 @@ def test_all_matches_are_those_nearest_that_are_not_weak(open_page: Callable[...
     assert hit_pictures(page) == nearest
 
 
+@pytest.mark.long
 def test_a_copy_is_folded_into_the_first_of_its_kind(open_page: Callable[..., Any], doubled: str) -> None:
     page = open_page(url=doubled)
     plain = searched(page)
@@ -110,6 +112,7 @@ def test_a_copy_is_folded_into_the_first_of_its_kind(open_page: Callable[..., An
     assert page.locator("#search-hits .copies", has_text="+1 near-copy").count() == 23, "all but its own"
 
 
+@pytest.mark.long
 def test_diversity_lets_others_come_before_a_copy(open_page: Callable[..., Any], doubled: str) -> None:
     page = open_page(url=doubled)
     plain = searched(page)
@@ -124,6 +127,7 @@ def test_diversity_lets_others_come_before_a_copy(open_page: Callable[..., Any],
     assert len(set(spread)) > len(set(plain))
 
 
+@pytest.mark.long
 def test_words_are_asked_for_only_where_they_are_understood(
     open_page: Callable[..., Any], doubled: str
 ) -> None:
@@ -135,7 +139,7 @@ def test_words_are_asked_for_only_where_they_are_understood(
     page.locator("#words").wait_for(state="hidden")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_every_tab_fits_a_phone_and_can_be_read(
     open_page: Callable[..., Any], scheme: str, tmp_path: Path
 ) -> None:

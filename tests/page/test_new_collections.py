@@ -6,9 +6,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline import list_collections
 from tests.page.conftest import hit_pictures, running, status, upload
 from tests.stand_ins.qdrant import QdrantStandIn
+
+pytestmark = pytest.mark.long
 
 
 def test_a_collection_that_appears_is_offered_and_needs_no_labels(
@@ -23,7 +27,7 @@ def test_a_collection_that_appears_is_offered_and_needs_no_labels(
     alias.rename(tmp_path / "later")
     with running("--home", str(home)) as url:
         page = browser.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.goto(url)
         page.locator("#examples .card").first.wait_for()
         page.locator("#collection input").click()

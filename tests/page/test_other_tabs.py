@@ -70,6 +70,7 @@ HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
 }"""
 
 
+@pytest.mark.long
 def test_without_webgl_the_labels_of_the_map_lead_to_its_pictures(open_page: Any) -> None:
     page = open_page()
     page.add_init_script(NO_WEBGL)
@@ -83,6 +84,7 @@ def test_without_webgl_the_labels_of_the_map_lead_to_its_pictures(open_page: Any
     assert notice.is_visible()
 
 
+@pytest.mark.long
 def test_a_file_dropped_on_any_tab_does_not_take_the_browser_away(open_page: Any) -> None:
     page = open_page()
     page.get_by_role("tab", name="Collections").click()
@@ -99,6 +101,7 @@ def test_a_file_dropped_on_any_tab_does_not_take_the_browser_away(open_page: Any
     assert kept == [True, True]
 
 
+@pytest.mark.long
 def test_collections_say_where_they_come_from(open_page: Any) -> None:
     page = open_page()
     page.get_by_role("tab", name="Collections").click()
@@ -119,6 +122,7 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         assert said in text
 
 
+@pytest.mark.long
 def test_a_job_at_work_shows_how_far_it_is(open_page: Any, demo_home: Path) -> None:
     page = open_page()
     with writer_lock(str(demo_home), "birds"), progress("embed", 5_000) as bar:

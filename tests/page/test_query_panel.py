@@ -41,8 +41,15 @@ def changed(page: Any, before: list[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["drop", "paste"])
-@pytest.mark.parametrize("place", ["#search-drop", "body"])
+@pytest.mark.parametrize(
+    ("kind", "place"),
+    [
+        ("drop", "#search-drop"),
+        pytest.param("drop", "body", marks=pytest.mark.long),
+        pytest.param("paste", "#search-drop", marks=pytest.mark.long),
+        pytest.param("paste", "body", marks=pytest.mark.long),
+    ],
+)
 def test_a_picture_comes_in_anywhere_also_after_another(
     open_page: Any, picture: Path, kind: str, place: str
 ) -> None:
@@ -58,6 +65,7 @@ def test_a_picture_comes_in_anywhere_also_after_another(
     assert hits_of(page) == mine
 
 
+@pytest.mark.long
 def test_the_clipboard_button_pastes(open_page: Any, picture: Path, tmp_path: Path) -> None:
     page = open_page(permissions=["clipboard-read", "clipboard-write"])
     copied = tmp_path / "copied.png"  # clipboards hold nothing else
@@ -75,6 +83,7 @@ def test_the_clipboard_button_pastes(open_page: Any, picture: Path, tmp_path: Pa
     assert hits_of(page) == mine
 
 
+@pytest.mark.long
 def test_a_camera_takes_a_picture(open_page: Any) -> None:
     page = open_page(permissions=["camera"])
     page.locator("#search-drop").get_by_label("Capture from camera").click()

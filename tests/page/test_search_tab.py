@@ -41,6 +41,7 @@ def test_upload_look_closer_and_go_on_from_a_hit(open_page: Any, picture: Path) 
     assert "embed" not in page.locator("#status").inner_text()
 
 
+@pytest.mark.long
 def test_a_box_searches_with_a_part(open_page: Any, tmp_path: Path) -> None:
     """Left half a painting of the collection, right half flat grey: the box brings it to the top."""
     page = open_page()
@@ -79,6 +80,7 @@ def test_a_box_searches_with_a_part(open_page: Any, tmp_path: Path) -> None:
     page.keyboard.press("Escape")
 
 
+@pytest.mark.long
 def test_a_finger_draws_a_box(open_page: Any, picture: Path) -> None:
     page = open_page(390, 844, has_touch=True, is_mobile=True)
     upload(page, picture)
@@ -148,6 +150,7 @@ def test_settings_and_filters_search_again(open_page: Any) -> None:
     )  # counts of one box follow what is chosen in another
 
 
+@pytest.mark.long
 def test_three_ways_side_by_side(open_page: Any) -> None:
     page = open_page()
     page.locator("#examples .open").nth(1).click()
@@ -163,6 +166,7 @@ def test_three_ways_side_by_side(open_page: Any) -> None:
     page.get_by_role("dialog", name="Larger view").get_by_text("Artist", exact=True).wait_for()
 
 
+@pytest.mark.long
 def test_more_results_then_exported(open_page: Any) -> None:
     page = open_page()
     page.locator("#examples .open").first.click()
@@ -202,7 +206,7 @@ def test_bad_picture_is_one_sentence_and_the_next_one_works(
     page.locator("#search-query .chips.like img").wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_phone_has_no_sideways_scroll(open_page: Any, scheme: str) -> None:
     page = open_page(390, 844, scheme)
     page.locator("#examples .open").first.click()
@@ -237,6 +241,7 @@ def test_a_keyboard_is_enough(open_page: Any) -> None:
     page.get_by_role("dialog", name="Larger view").wait_for()
 
 
+@pytest.mark.long
 def test_where_the_keyboard_is_can_be_seen(open_page: Any) -> None:
     page = open_page()
     page.locator("#examples .open").first.click()
@@ -262,6 +267,7 @@ def test_where_the_keyboard_is_can_be_seen(open_page: Any) -> None:
     assert unseen == []
 
 
+@pytest.mark.long
 def test_everything_that_can_be_pressed_has_a_name(open_page: Any) -> None:
     page = open_page(collection="")
     page.locator("#examples .open").first.click()

@@ -98,10 +98,11 @@ def test_a_program_finds_pictures_by_words(worded: tuple[str, list[str]]) -> Non
 
 
 @pytest.mark.browser
+@pytest.mark.long
 def test_words_search_show_and_are_put_away(browser: Any, worded: tuple[str, list[str]]) -> None:
     url, nearest = worded
     page = browser.new_page()
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(120_000)
     page.goto(url)
     page.locator("#examples .card").first.wait_for()
     box = page.locator("#words textarea, #words input").first

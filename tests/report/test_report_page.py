@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.evaluation.read_pool import keep
+from pipeline.evaluation.results import keep
 from pipeline.evaluation.scores import MEASURES
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import check_version

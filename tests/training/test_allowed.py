@@ -11,11 +11,11 @@ from PIL import Image as Pictures
 
 from pipeline.errors import SimileError
 from pipeline.evaluation.labels import encode_labels
-from pipeline.evaluation.pool import Pool, protocols_of
-from pipeline.evaluation.read_pool import read_pool, resolve_splits
+from pipeline.evaluation.pool import Pool, read_pool, resolve_splits
+from pipeline.evaluation.protocols import protocols_of
 from pipeline.training.config import DataConfig
 from pipeline.training.data import allowed_of, read_training_data
-from tests.encoders.small_networks import save_timm
+from tests.encoders.small_networks import save_transformers
 
 SIDE = 32
 EACH = 610  # images of a class: protocols A and B want more than 600
@@ -75,7 +75,7 @@ def test_what_is_read_for_training_is_what_the_evaluation_allows(
         "few": DataConfig(source=str(source), labels=["label"], pixels=SIDE, protocol="b", limit=1000),
     }
     read: dict[str, set[int]] = {}
-    save_timm("resnet18", tmp_path / "quick")  # any encoder: nothing is asked of its vectors
+    save_transformers("vit", tmp_path / "quick")  # any encoder: nothing is asked of its vectors
     encoders = [f"{tmp_path / 'quick'}@{SIDE}px"]
     pool = read_pool("mirror", resolve_splits(str(source)), encoders, ["label"], str(tmp_path))
     for name, config in asked.items():

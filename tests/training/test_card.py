@@ -1,5 +1,6 @@
 """What a card says of a network's kind, and of validation images that its ancestors were trained on."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.evaluation.protocols import validation_part
-from pipeline.training.card import check_protocol, kept_apart, licence_to_show, overlap, write_card
+from pipeline.evaluation.art_split import validation_part
+from pipeline.training.card import licence_to_show, write_card
 from pipeline.training.config import TrainingConfig, load_training_config
+from pipeline.training.history import EpochRecord
+from pipeline.training.provenance import Provenance, check_protocol, kept_apart, overlap, provenance_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-HISTORY = [{"epoch": 1, "loss": 1.0, "seconds": 60.0, "p1_cosine": 0.5}]
+HISTORY = [EpochRecord(1, 1.0, {}, 60.0, 100.0, {"p1_cosine": 0.5})]
 CONFIGS = sorted((ROOT / "training_config").glob("*.yaml"))
 
 
@@ -31,9 +34,10 @@ def config(validation: float, **changes: Any) -> TrainingConfig:
 
 
 def parent(folder: Path, validation: float) -> str:
-    """A folder with the card of a network that kept this share apart."""
+    """A folder with the config.json of a network that kept this share apart."""
     folder.mkdir()
-    (folder / "README.md").write_text(write_card(config(validation), HISTORY, "x", {}), encoding="utf-8")
+    noted = {"model_type": "simile", "provenance": Provenance.of(config(validation), "a/b").as_json()}
+    (folder / "config.json").write_text(json.dumps(noted), encoding="utf-8")
     return str(folder)
 
 
@@ -46,7 +50,7 @@ def test_a_larger_share_than_its_start_kept_is_said_to_flatter(tmp_path: Path) -
     assert overlap(config(0.02, start=start), "a/b") == ""
     assert overlap(config(0.05, start=start), "other/data") == ""  # its images are not ours
     assert overlap(config(0.05), "a/b") == ""
-    card = write_card(config(0.05), HISTORY, "x", {}, caution=caution)
+    card = write_card(config(0.05), HISTORY, "x", caution=caution)
     assert card.index("0.5000 |") < card.index("flattered") < card.index("## Retrieval")
 
 
@@ -63,6 +67,28 @@ def test_a_protocol_whose_queries_a_start_or_teacher_saw_is_refused() -> None:
         check_protocol(fresh, fresh.data.source)
     for shipped in map(load_training_config, CONFIGS):  # art-vit builds on art-cnn under one protocol
         check_protocol(shipped, shipped.data.source)
+
+
+@pytest.mark.parametrize("name", ["art-cnn", "art-vit", "cifar10-cnn", "cifar10-vit"])
+def test_the_card_of_a_network_that_ships_says_what_its_configuration_file_says(name: str) -> None:
+    known = provenance_of(f"weights:{name}")
+    assert known is not None
+    card = (ROOT / "weights" / name / "README.md").read_text(encoding="utf-8")
+    assert f"- Data: `{known.source}`, split `{known.split}`, images" in card
+    assert ("without the queries and artists of the art split" in card) == (known.protocol == "art")
+    assert f"## Validation ({known.validation:.0%} of the training images" in card
+    assert (f"begun from `{known.start}`" in card) == (known.start is not None)
+    assert (f"teacher of `{known.teacher}`" in card) == (known.teacher is not None)
+
+
+def test_a_network_of_unknown_training_images_is_refused_under_a_protocol(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "simile"}', encoding="utf-8")
+    spoilt = config(0.05, start=str(tmp_path))
+    protected = spoilt.model_copy(update={"data": spoilt.data.model_copy(update={"protocol": "a"})})
+    with pytest.raises(SimileError, match="does not say what it was trained on"):
+        check_protocol(protected, "a/b")
 
 
 def test_unknown_says_less_than_whom_to_cite() -> None:
@@ -87,8 +113,8 @@ def test_no_configuration_that_ships_validates_on_what_its_ancestors_saw(path: P
 def test_hybrids_are_called_hybrids(name: str) -> None:
     shipped = load_training_config(ROOT / "training_config" / f"{name}.yaml")
     for card in (
-        write_card(shipped, HISTORY, "x", {}),
+        write_card(shipped, HISTORY, "x"),
         (ROOT / "weights" / name / "README.md").read_text(encoding="utf-8"),
     ):
         assert "A hybrid of both kinds: the first stages of a CNN" in card
-    assert "hybrid" not in write_card(config(0.05), HISTORY, "x", {})
+    assert "hybrid" not in write_card(config(0.05), HISTORY, "x")

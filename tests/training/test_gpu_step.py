@@ -4,7 +4,6 @@ backward pass and autocast need the GPU itself, so half precision is looked at o
 """
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -31,7 +30,7 @@ class Run(loop.Run):
     def __init__(self, name: str, device: str) -> None:
         self.config: Any = load_training_config(CONFIGS / f"{name}.yaml")
         names = {column: [f"{column} {i}" for i in range(10)] for column in self.config.data.labels}
-        settings = worker_settings(self.config, SimpleNamespace(class_names=names))  # type: ignore[arg-type]
+        settings = worker_settings(self.config, names)
         side, columns = self.config.data.pixels, len(names)
         self.data = Images(
             np.zeros((BATCH, side, side, 3), np.uint8), np.arange(BATCH)[:, None].repeat(columns, 1)
@@ -40,8 +39,8 @@ class Run(loop.Run):
         self.odd, self.taught, self.fixed = torch.zeros(BATCH, dtype=torch.bool), None, None
         self.device, self.teacher = torch.device(device), None
         with self.device:
-            self.network = build_network(settings["network"]).train()
-            self.objective = Objective(self.config, settings["classes"])
+            self.network = build_network(settings.network).train()
+            self.objective = Objective(self.config, settings.classes)
         self.optimizer = make_optimizer(self.network, self.objective.parameters(), self.config.optimizer)
         self.model = loop._Joined(self.network, self.objective, fixed=False)
         self.layers: set[tuple[str, torch.dtype]] = set()

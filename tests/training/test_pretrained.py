@@ -87,7 +87,7 @@ def test_gem_is_for_feature_maps(tmp_path: Path) -> None:
     config = complete(settings(tmp_path / "cnn", 64, options={"pooling": "gem", "power": 2.0}))
     network = build_network({"backbone": "pretrained", "options": config.network.options})
     own, _, _ = load_network(config.network.start or "")
-    network.backbone.load_pretrained(config.network.start)  # type: ignore[operator, union-attr]
+    network.backbone.load_pretrained(own)  # type: ignore[operator, union-attr]
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         expected = Gem(2.0)(own.eval().model.forward_features(images))  # type: ignore[operator, union-attr]
@@ -158,6 +158,7 @@ def below(weights: Path, prefix: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_the_configuration_for_bigger_machines_runs_and_needs_its_checkpoint_no_more(
     ray_here: None, tmp_path: Path
 ) -> None:

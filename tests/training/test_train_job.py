@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import yaml
@@ -21,7 +22,7 @@ from pipeline.images import decode
 from pipeline.training.config import TrainingConfig, load_training_config
 from ray_jobs.train import main
 
-pytestmark = pytest.mark.timeout(1200)  # Ray starts slowly on a busy machine
+pytestmark = pytest.mark.timeout(2400)  # Ray starts slowly on a busy machine
 ROOT = Path(__file__).resolve().parent.parent.parent
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -56,13 +57,14 @@ def run(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 500
+    deadline = time.monotonic() + 900
     while not list(home.glob("training/tiny/checkpoint_manager_snapshot.json")):
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
+    workers = psutil.Process(first.pid).children(recursive=True)
     first.kill()
     first.wait()
-    time.sleep(5)  # Ray's processes notice that their driver is gone and end
+    psutil.wait_procs(workers, timeout=120)  # they notice that their driver is gone
     printed, log = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed), redirect_stderr(log):
         patch.setattr("ray_jobs.train.ray_session", nullcontext)
@@ -72,12 +74,14 @@ def run(ray_here: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, A
     return {"result": result, "curves": curves, "home": home, "log": log.getvalue()}
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_after_its_last_checkpoint(run: dict[str, Any]) -> None:
     assert [record["epoch"] for record in run["curves"]] == list(range(1, 9))
     assert "epoch 8/8: loss" in run["log"]
     assert "epoch 1/8" not in run["log"]
 
 
+@pytest.mark.long
 def test_it_learns(run: dict[str, Any]) -> None:
     first, last = run["curves"][0], run["curves"][-1]
     assert last["loss"] < 0.7 * first["loss"]
@@ -85,6 +89,7 @@ def test_it_learns(run: dict[str, Any]) -> None:
     assert last["p1_cosine"] > 0.25
 
 
+@pytest.mark.long
 def test_the_last_line_says_what_came_out(run: dict[str, Any]) -> None:
     result = run["result"]
     weights = Path(result["weights"])
@@ -99,6 +104,7 @@ def test_the_last_line_says_what_came_out(run: dict[str, Any]) -> None:
     assert str(run["home"]) not in card
 
 
+@pytest.mark.long
 def test_weights_come_back_by_value(run: dict[str, Any]) -> None:
     """The encoder's raw output is that of the trained network on the same pixels, up to float16."""
     from pipeline.networks import RawOutput, build_network
@@ -128,6 +134,7 @@ def test_weights_come_back_by_value(run: dict[str, Any]) -> None:
     assert describe_encoder(str(weights)).fingerprint == encoder.fingerprint
 
 
+@pytest.mark.long
 def test_other_settings_do_not_continue_a_run(run: dict[str, Any]) -> None:
     from pipeline.training.run import TrainingJob, train
 
@@ -144,7 +151,7 @@ def test_every_configuration_that_ships_can_be_read() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epoch": 3}, "epoch: Extra inputs are not permitted"),
+        ({"epoch": 3}, "unknown key 'epoch'; known keys: name, data,"),
         ({"losses": [{"kind": "teacher"}]}, "loss 'teacher' needs `teacher:`"),
         ({"network": {"backbone": "whitened-cnn"}}, "loss 'orthohash' needs network.code_bits"),
         ({"losses": [{"kind": "classes", "column": "style"}]}, "column 'style', which is not among"),

@@ -22,7 +22,10 @@ from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
     import torch
+    from PIL import Image
     from torch import nn
+
+__all__ = ["INPUT_SIZES", "LICENCE", "describe", "load", "renamed"]
 
 INPUT_SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}  # pixels
 # TensorFlow's (x − 127) / 128 on 0 … 255
@@ -48,7 +51,7 @@ def describe(name: EncoderName) -> EncoderDescription:
     )
 
 
-def load(name: EncoderName) -> tuple[nn.Module, Callable[..., torch.Tensor]]:
+def load(name: EncoderName) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
     """The pooled network and its transform."""
     import timm
     import torch

@@ -14,16 +14,19 @@ from pipeline.encoders.names import EncoderName, parse_name
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import nn
 
     from pipeline.networks import Embedder
+
+__all__ = ["describe", "load", "load_embedder"]
 
 EMBEDDING = "the trained embedding"
 MIRRORED = "the trained embedding, mean over the image and its mirror image"
 
 
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
-    """From the configuration file, and the network without memory.
+    """From the configuration file, and the network on torch's meta device, where it takes no memory.
 
     Raises:
         SimileError: a backbone or an option that this version does not know, or another input size.
@@ -43,7 +46,9 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
     )
 
 
-def load(name: EncoderName, checkpoint: Checkpoint) -> tuple[nn.Module, Callable[[Any], torch.Tensor]]:
+def load(
+    name: EncoderName, checkpoint: Checkpoint
+) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
     """The network, whose raw output is embedding and hash logits, and its transform.
 
     Raises:
@@ -99,7 +104,7 @@ def _preprocessing(name: EncoderName, checkpoint: Checkpoint) -> dict[str, Any]:
     if name.pixels:
         if _fixed_size(checkpoint.config["network"]) and name.pixels != found["input_size"][1]:
             raise SimileError(
-                f"'{name.text}' takes {found['input_size'][1]} px only: it learnt the place of each patch"
+                f"'{name.text}' takes {found['input_size'][1]} px only: its position embeddings fit no other"
             )
         found["input_size"] = [3, name.pixels, name.pixels]
     return found

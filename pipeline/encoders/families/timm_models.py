@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from pipeline.encoders.checkpoint import Checkpoint
-from pipeline.encoders.encoder import EncoderDescription, check_patches, input_size_error
+from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.input_size import check_patches, input_size_error
 from pipeline.encoders.names import EncoderName
 from pipeline.encoders.preprocessing import fast_transform
 from pipeline.errors import SimileError
@@ -19,6 +20,8 @@ from pipeline.networks.pooling import POOLED, PooledFeatures, embedding_of
 
 if TYPE_CHECKING:
     from PIL import Image
+
+__all__ = ["describe", "hub_id", "load", "preprocessing", "transform"]
 
 PROJECTED = "projected image embedding"
 
@@ -54,13 +57,13 @@ def _nearest(asked: str, known: list[str]) -> str:
 
 
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
-    """Read from a copy of the network without memory (torch's meta device)."""
+    """Read from the network on torch's meta device, where tensors have shapes but take no memory."""
     with torch.device("meta"):
         network = embedding_of(_create(name, checkpoint, folder=None))
         options = preprocessing(name, network)
         try:
             dimension = network.eval()(torch.empty(1, *options["input_size"])).shape[1]
-        except (RuntimeError, NotImplementedError, AssertionError):  # a size it refuses: loading says so
+        except (RuntimeError, NotImplementedError, AssertionError):  # a size it refuses; `load` reports it
             dimension = None
     return EncoderDescription(
         name=name.text,
@@ -88,8 +91,8 @@ def load(
 def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> nn.Module:
     """The model with the weights in `folder`, or without weights.
 
-    `local-dir:` reads model.safetensors there, which is known to exist, and checks that every tensor fits. It
-    is used for the Hub too, because by Hub id timm would fall back on pickled weights.
+    `local-dir:` makes timm read the folder's model.safetensors, which is known to exist, and check that every
+    tensor fits. Files of the Hub are read in the same way, because timm would take pickled weights by Hub id.
     """
     import timm
 
@@ -119,7 +122,7 @@ def _create(name: EncoderName, checkpoint: Checkpoint, folder: Path | None) -> n
 
 
 def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
-    """The model's own, as JSON holds it; with `@<N>px` the whole image is resized to N × N."""
+    """The model's own, as JSON can hold it; with `@<N>px` images are resized to N × N as a whole."""
     from timm.data import resolve_model_data_config
 
     found = resolve_model_data_config(network.model)
@@ -135,4 +138,7 @@ def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
         return fast
     from timm.data import create_transform
 
-    return create_transform(is_training=False, **options | {"input_size": tuple(options["input_size"])})
+    made: Callable[[Image.Image], torch.Tensor] = create_transform(
+        is_training=False, **options | {"input_size": tuple(options["input_size"])}
+    )
+    return made

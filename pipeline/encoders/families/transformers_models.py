@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from pipeline.encoders.checkpoint import Checkpoint
-from pipeline.encoders.encoder import EncoderDescription, check_patches
+from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.input_size import check_patches
 from pipeline.encoders.names import EncoderName
 from pipeline.encoders.preprocessing import apply_processor, describe_processor, find_processor, quiet
 from pipeline.encoders.text_tower import TextTower, has_text_tower, load_text_tower
@@ -20,11 +21,11 @@ from pipeline.networks.pooling import OWN_POOLING, TransformersEmbedding
 if TYPE_CHECKING:
     from PIL import Image
 
+__all__ = ["describe", "load", "load_text"]
+
 PROJECTED = "projected image embedding (get_image_features)"
 POOLER = "the model's own pooling"
 TOKENS_OR_MAP = "CLS token after the final norm, or mean over the last feature map or over all tokens"
-
-
 # The image half of a model that has two: the text half would take memory and time for nothing.
 IMAGE_HALF = {"clip": "CLIPVisionModelWithProjection", "siglip": "SiglipVisionModel"}
 
@@ -69,7 +70,9 @@ def load(
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
         kind = "CLIPVisionModelWithProjection"
     options: dict[str, Any] = {"add_pooling_layer": False} if config.model_type in ("vit", "deit") else {}
-    if config.model_type == "clip":  # the width of the projection is said once, and not where its half looks
+    if (
+        config.model_type == "clip"
+    ):  # the file states the width of the projection outside the image half's part
         config.vision_config.projection_dim = config.projection_dim
         options["config"] = config.vision_config
     try:
@@ -101,8 +104,8 @@ def load_text(name: EncoderName, checkpoint: Checkpoint) -> TextTower:
     return load_text_tower(name, checkpoint)
 
 
-def _check_complete(name: EncoderName, network: TransformersEmbedding, missing: Any) -> None:
-    """transformers fills what a checkpoint lacks with random numbers, and goes on."""
+def _check_complete(name: EncoderName, network: TransformersEmbedding, missing: Iterable[str]) -> None:
+    """Refuse a checkpoint that lacks weights in use: transformers fills them with random numbers."""
     used = sorted(
         key
         for key in missing
@@ -128,7 +131,7 @@ def _config(name: EncoderName, checkpoint: Checkpoint) -> Any:
 
 
 def _is_projected(config: Any) -> bool:
-    """A model of images and texts, or its image half with the projection into their common space."""
+    """Whether it is a model of images and texts, or the image half of one with its projection."""
     from transformers import MODEL_MAPPING
 
     if "CLIPVisionModelWithProjection" in (config.architectures or ()):
@@ -137,10 +140,14 @@ def _is_projected(config: Any) -> bool:
 
 
 def _dimension(config: Any, projected: bool) -> int | None:
+    found: int | None
     if projected and hasattr(config, "projection_dim"):
-        return config.projection_dim
+        found = config.projection_dim
+        return found
     config = getattr(config, "vision_config", config)
-    sizes = getattr(config, "hidden_sizes", None)
-    if sizes:
-        return sizes[-1]
-    return getattr(config, "hidden_dim" if config.model_type == "efficientnet" else "hidden_size", None)
+    if sizes := getattr(config, "hidden_sizes", None):
+        found = sizes[-1]
+    else:
+        key = "hidden_dim" if config.model_type == "efficientnet" else "hidden_size"
+        found = getattr(config, key, None)
+    return found

@@ -1,18 +1,39 @@
-"""Results as text for a terminal of 110 columns: means, intervals under them, and the order of ties."""
+"""Results of an evaluation: kept with a version, and as text for a terminal of 110 columns.
 
+A table shows means, their intervals below them, and the range over the order of ties.
+"""
+
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.evaluation.scores import MEASURES
+from pipeline.store import Store
 
-__all__ = ["table_lines"]
+__all__ = ["EVALUATION", "keep", "kept", "table_lines"]
 
+EVALUATION = "evaluation.json"  # attachment: list of results of `pipeline.evaluation.run.measure`
 _NAME, _BYTES, _CELL = 30, 6, 10  # columns; with seven measures and the indent 108
 _RECOMMENDED = 36
 _LEGEND = (
     "Under each mean its 95 % bootstrap interval over queries. Means of codes are expected over random order",
     "of equal distances; under their interval stand the worst and the best order.",
 )
+
+
+def kept(store: Store, version: str) -> list[dict[str, Any]]:
+    """Results that earlier runs kept with a version."""
+    data = store.attachment(version, EVALUATION)
+    return json.loads(data) if data else []
+
+
+def keep(store: Store, version: str, results: Sequence[Mapping[str, Any]]) -> None:
+    """Keep results with a version; one of the same protocol and encoder replaces the earlier one."""
+    fresh = {(result["protocol"], result["encoder"]) for result in results}
+    earlier = [
+        result for result in kept(store, version) if (result["protocol"], result["encoder"]) not in fresh
+    ]
+    store.attach(version, EVALUATION, json.dumps([*earlier, *results]).encode())
 
 
 def table_lines(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:

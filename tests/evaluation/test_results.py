@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from pipeline.evaluation.results import table_lines
 from pipeline.evaluation.scores import MEASURES
-from pipeline.evaluation.tables import table_lines
 
 
 def scored(mean: float, **bounds: float) -> dict[str, dict[str, float]]:

@@ -1,0 +1,98 @@
+"""Jobs that meet rejects, a store that goes away or another writer go on where they were."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline import open_collection
+from pipeline.encoders import describe_encoder
+from pipeline.errors import SimileError
+from pipeline.indexing.lock import writer_lock
+from pipeline.staging.parts import Staging
+from pipeline.staging.rejects import Reject
+from pipeline.store import open_store
+from pipeline.store.edge import EdgeStore
+from ray_jobs.rejects import main as list_rejects
+from tests.indexing.conftest import ENCODER, Copied, Index
+from tests.stand_ins.qdrant import QdrantStandIn
+
+
+def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, monkeypatch) -> None:
+    home, source = copied
+    monkeypatch.setattr("pipeline.store.edge._FLUSH_EVERY", 5)
+    monkeypatch.setattr("pipeline.indexing.load._BATCH", 5)
+    upsert, sent = EdgeStore.upsert, []
+
+    def dies_after_two(store, version, ids, *rest):  # type: ignore[no-untyped-def]
+        if "preflight" not in version:
+            sent.append(list(ids))
+            if len(sent) == 3:
+                raise OSError(5, "Input/output error")
+        upsert(store, version, ids, *rest)
+
+    monkeypatch.setattr(EdgeStore, "upsert", dies_after_two)
+    with pytest.raises(SimileError, match=r"stage load stopped: .*Input/output.*What is staged stays"):
+        index(home, source, projection={"dimension": 8})
+    unfinished = open_store(str(home)).versions("colours")[-1]
+    account = index(home, source, projection={"dimension": 8})
+    assert account.version == unfinished
+    assert account.rows["load"] == 24 - len(sent[0]) - len(sent[1])
+    assert (account.written, account.skipped) == (24, 0)
+    assert not set(sent[0] + sent[1]) & {point for batch in sent[3:] for point in batch}
+
+
+def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied: Copied, capsys) -> None:
+    home, source = copied
+    (source / "blue" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not really")
+    shutil.copy(source / "blue" / "broken.png", source / "red" / "broken.png")  # a repeat, rejected as well
+    lenient = {"max_reject_fraction": 0.1}
+    first = index(home, source, **lenient)
+    assert (first.rejected, first.skipped, len(first.actors)) == (2, 24, 1)
+    again = index(home, source, **lenient)
+    assert (again.rejected, again.actors) == (2, {})
+    retried = index(home, source, retry_rejects=True, **lenient)
+    assert retried.rejected == 2
+    assert [actor.rows for actor in retried.actors.values()] == [1]  # this row and no other
+    list_rejects(["colours", "--home", str(home), "--json"])
+    row, other = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (row["place"], row["stage"]) == ("blue/broken.png:0", "decode")
+    assert (other["id"], other["place"]) == (row["id"], "red/broken.png:0")
+    assert bytes.fromhex(row["first_bytes"]).startswith(b"\x89PNG")
+    assert row["reason"]
+
+
+def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, copied: Copied) -> None:
+    home, source = copied
+    description = describe_encoder(ENCODER)
+    staging = Staging(str(home), "colours", description.fingerprint)
+    point = sorted(staging.ids())[0]
+    staging.write_rejects("made-by-hand", [Reject(point, "embed", "gives NaN or infinity")])
+    account = index(home, source, projection={"dimension": 8})
+    assert (account.source, account.written, account.rejected) == (24, 23, 1)
+    assert open_collection("colours", home=str(home)).count == 23
+
+
+def test_a_store_that_goes_away_keeps_what_is_staged(
+    index: Index, indexed: Copied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMILE_STORE_PATIENCE", "1")
+    _, source = indexed
+    with QdrantStandIn() as server:
+        server.fault = lambda method, path: "drop" if "points" in path and "preflight" not in path else None
+        with pytest.raises(SimileError, match=r"did not answer for 1 s; try again"):
+            index(tmp_path, source, url=server.url)
+        server.fault = lambda method, path: None
+        account = index(tmp_path, source, url=server.url)
+        assert (account.embedded, account.written) == (0, 24)
+
+
+def test_one_writer_at_a_time(index: Index, copied: Copied) -> None:
+    home, source = copied
+    with (
+        writer_lock(str(home), "colours"),
+        pytest.raises(SimileError, match=r"Another job is writing 'colours'"),
+    ):
+        index(home, source)
+    assert index(home, source).skipped == 24  # the lock went with its holder

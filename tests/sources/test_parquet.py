@@ -1,0 +1,123 @@
+"""A mirror in the Hub's layout: every row and byte of it arrives, in any choice of columns."""
+
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.sources import read_rows, resolve_source
+from tests.sources.conftest import LABELS, png, put, read_all, refusal, write_mirror
+
+pytestmark = pytest.mark.usefixtures("ray_here")
+
+
+def test_mirror_gives_every_row_and_byte(tmp_path: Path) -> None:
+    root = write_mirror(tmp_path / "a mirror, 100% #1", [5, 4])
+    source = resolve_source(str(root))
+    assert (source.kind, source.rows, source.file_rows) == ("parquet", 9, (5, 4))
+    assert (source.name, source.image_column, source.payload_columns) == (str(root), "img", ("label",))
+    assert source.bytes == sum(Path(file).stat().st_size for file in source.files)
+    rows = read_all(source)
+    assert [row["bytes"] for row in rows] == [png(n) for n in range(9)]
+    assert [row["payload"] for row in rows] == [{"label": LABELS[n % 3]} for n in range(9)]
+    assert [row["file"] for row in rows] == ["data/train-00000-of-00002.parquet"] * 5 + [
+        "data/train-00001-of-00002.parquet"
+    ] * 4
+
+
+def test_row_key_is_the_same_at_every_read_and_for_every_choice_of_columns(tmp_path: Path) -> None:
+    source = resolve_source(str(write_mirror(tmp_path, [5, 4], n=list(range(9)))))
+    keys = [row["row_key"] for row in read_all(source)]
+    assert len(set(keys)) == 9
+    assert keys == [row["row_key"] for row in read_all(source)]
+    assert keys == [row["row_key"] for row in read_all(source, columns=["n"])]
+    assert keys == [row["row_key"] for row in read_all(source, columns=[])]
+    assert keys[:6] == [row["row_key"] for row in read_all(source, limit=6)]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 6, 9, 100])
+def test_limit_takes_the_first_rows_in_the_order_of_the_files(tmp_path: Path, limit: int) -> None:
+    source = resolve_source(str(write_mirror(tmp_path, [5, 4])))
+    assert [row["bytes"] for row in read_all(source, limit=limit)] == [png(n) for n in range(min(limit, 9))]
+
+
+def test_limit_opens_no_file_that_it_does_not_need(tmp_path: Path) -> None:
+    source = resolve_source(str(write_mirror(tmp_path, [5, 4])))
+    Path(source.files[1]).unlink()
+    assert len(read_all(source, limit=5)) == 5
+
+
+def test_one_file_becomes_several_blocks_so_that_actors_can_share_it(tmp_path: Path) -> None:
+    rows = read_rows(resolve_source(str(write_mirror(tmp_path, [40]))))
+    assert rows.materialize().num_blocks() >= 4
+
+
+def test_columns_with_names_that_simile_or_ray_use(tmp_path: Path) -> None:
+    names = {"path": ["p0", "p1"], "file": ["f0", "f1"], "image": ["i0", "i1"]}
+    source = resolve_source(str(write_mirror(tmp_path, [1, 1], **names)))
+    rows = read_all(source)
+    assert rows[1]["payload"] == {"label": "dog", "path": "p1", "file": "f1", "image": "i1"}
+    assert rows[1]["file"] == "data/train-00001-of-00002.parquet"
+    assert rows[1]["bytes"] == png(1)
+
+
+def test_revision_follows_the_files(tmp_path: Path) -> None:
+    root = write_mirror(tmp_path, [3])
+    first = resolve_source(str(root)).revision
+    assert first == resolve_source(str(root)).revision
+    write_mirror(root, [4])
+    assert first != resolve_source(str(root)).revision
+    assert resolve_source(str(root)).rows == 4
+
+
+def test_relative_paths_and_the_dataset_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_mirror(tmp_path / "m", [2])
+    put(tmp_path / "m/README.md", b"---\nlicense: cc0-1.0\ncredit: A. Painter\n---\n# M\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("m", "./m", "~/m"):
+        source = resolve_source(name)
+        assert (source.name, source.licence, source.credit) == (str(tmp_path / "m"), "cc0-1.0", "A. Painter")
+
+
+def test_parquet_without_metadata_has_its_image_found_by_its_shape(tmp_path: Path) -> None:
+    struct = pa.StructArray.from_arrays(
+        [pa.array([png(7), None]), pa.array(["x.png", None])], ["bytes", "path"]
+    )
+    raw = pa.array([png(8), b""])
+    (tmp_path / "data").mkdir()
+    table = pa.table({"raw": raw, "photo": struct, "score": [1.5, float("nan")]})
+    pq.write_table(table, tmp_path / "data/train-00000-of-00001.parquet")
+    source = resolve_source(str(tmp_path))
+    assert (source.image_column, source.payload_columns) == ("photo", ("raw", "score"))
+    assert [row["bytes"] for row in read_all(source, columns=["score"])] == [png(7), None]
+    assert [row["payload"] for row in read_all(source, columns=["score"])] == [
+        {"score": 1.5},
+        {"score": None},
+    ]
+    binary = resolve_source(str(tmp_path), image_column="raw")
+    assert [row["bytes"] for row in read_all(binary)] == [png(8), b""]
+
+
+def test_the_first_of_several_image_columns_or_the_one_named(tmp_path: Path) -> None:
+    images = [{"bytes": png(1), "path": None}]
+    features = datasets.Features(
+        {"front": datasets.Image(), "back": datasets.Image(), "n": datasets.Value("int8")}
+    )
+    (tmp_path / "data").mkdir()
+    rows = datasets.Dataset.from_dict({"front": images, "back": images, "n": [1]}, features=features)
+    rows.to_parquet(tmp_path / "data/train-00000-of-00001.parquet")
+    assert resolve_source(str(tmp_path)).image_column == "front"
+    source = resolve_source(str(tmp_path), image_column="back")
+    assert (source.image_column, source.payload_columns) == ("back", ("n",))
+    assert "image columns: front, back" in refusal(tmp_path, image_column="side")
+
+
+def test_wrong_arguments_of_read_rows(tmp_path: Path) -> None:
+    source = resolve_source(str(write_mirror(tmp_path, [1])))
+    with pytest.raises(ValueError, match="not payload columns"):
+        read_rows(source, columns=["nope"])
+    with pytest.raises(ValueError, match="limit must be at least 1"):
+        read_rows(source, limit=0)

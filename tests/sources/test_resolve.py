@@ -1,0 +1,49 @@
+"""What is refused as a source, and what the sentence says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.sources.conftest import png, put, refusal, write_mirror
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_refusals_say_what_was_wrong_and_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    put(tmp_path / "words/a.txt", b"hello")
+    put(tmp_path / "odd/a.zzz", b"hello")
+    put(tmp_path / "broken/data/train-00000-of-00001.parquet", b"PAR1 and then nothing")
+    put(tmp_path / "escape/metadata.csv", b"file_name\n../../etc/passwd\n")
+    put(tmp_path / "escape/a.png", png(1))
+    assert "does not exist" in refusal(tmp_path / "nowhere")
+    assert "is a file; expected a folder" in refusal(put(tmp_path / "x.png", png(1)))
+    assert "is empty; expected images" in refusal(tmp_path / "empty")
+    assert "has no images; expected" in refusal(tmp_path / "words")
+    assert "has no images; expected" in refusal(tmp_path / "odd")
+    assert "is not a parquet file" in refusal(tmp_path / "broken")
+    assert "metadata" in refusal(tmp_path / "escape")
+    assert "neither an existing folder nor a Hub id" in refusal("cifar10")
+
+
+def test_refusals_list_what_there_is(tmp_path: Path) -> None:
+    root = write_mirror(tmp_path, [2])
+    write_mirror(tmp_path, [1], split="test")
+    assert "no split 'dev'; there are: test, train" in refusal(root, split="dev")
+    assert "no image column 'pic'; it has the image columns: img" in refusal(root, image_column="pic")
+    assert "no configuration 'xl'; there are: default" in refusal(root, config="xl")
+
+
+def test_a_table_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.table({"a": [1], "b": ["x"]}), tmp_path / "data/train-00000-of-00001.parquet")
+    assert "no image column, only a, b" in refusal(tmp_path)
+
+
+def test_importing_sources_imports_neither_ray_nor_datasets() -> None:
+    code = "import sys, pipeline.sources; print({'ray', 'datasets', 'torch', 'pyarrow'} & set(sys.modules))"
+    out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "set()"
