@@ -23,7 +23,7 @@ from benchmarks.report import machine, print_growth, print_query_result, write_r
 from benchmarks.resources import resident_mb, shortage
 from benchmarks.synthetic_vectors import FIELDS
 from pipeline.config import CollectionConfig
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.filters import qdrant_filter
 
 __all__ = ["main"]
@@ -37,7 +37,7 @@ _RECORDED = {"projection", "quantization", "search", "hnsw"}  # keys of a config
 
 def search_version(folder: Path, points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
     """Memory, latency, throughput and recall of a version that `build` made."""
-    before, store, config = resident_mb(), EdgeStore(folder), WAYS[way]
+    before, store, config = resident_mb(), EmbeddedStore(folder), WAYS[way]
     asked = (store, *queries_of(points, _QUERIES, way), config)
     if only_filtered:
         return {"filtered": filtered(*asked)}
@@ -45,7 +45,7 @@ def search_version(folder: Path, points: int, way: str, only_filtered: bool = Fa
     return {"bytes_a_point": _kept(store, points)} | found | {"filtered": filtered(*asked)}
 
 
-def _kept(store: EdgeStore, points: int) -> dict[str, dict[str, float]]:
+def _kept(store: EmbeddedStore, points: int) -> dict[str, dict[str, float]]:
     resident = store.resident_bytes(VERSION) or {}
     return {
         name: {"codes": round(of.codes / points, 1), "links": round(of.links / points, 1)}
@@ -54,7 +54,7 @@ def _kept(store: EdgeStore, points: int) -> dict[str, dict[str, float]]:
 
 
 def searches(
-    store: EdgeStore,
+    store: EmbeddedStore,
     vectors: np.ndarray,
     codes: np.ndarray,
     config: CollectionConfig,
@@ -75,7 +75,7 @@ def searches(
 
 
 def filtered(
-    store: EdgeStore, vectors: np.ndarray, codes: np.ndarray, config: CollectionConfig
+    store: EmbeddedStore, vectors: np.ndarray, codes: np.ndarray, config: CollectionConfig
 ) -> dict[str, Any]:
     """Two ANDed fields that leave about 4 %: recall@10 and time, cosine with ACORN and without, Hamming."""
     only = qdrant_filter({name: f"{name} 1" for name in FIELDS})

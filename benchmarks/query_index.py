@@ -12,7 +12,7 @@ from benchmarks.resources import peak_gb
 from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
 from pipeline.config import CollectionConfig, EncoderConfig, ProjectionConfig, QuantizationConfig
 from pipeline.projection import Projection
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.protocol import vector_params
 
 __all__ = ["VERSION", "WAYS", "build", "queries_of"]
@@ -36,7 +36,7 @@ _TELL_EVERY = 100_000  # points
 
 def build(folder: Path, points: int, way: str) -> dict[str, float]:
     """Builds a version with vectors `v`, codes `v_code` and two filter fields; seconds and peak GB."""
-    store, config = EdgeStore(folder), WAYS[way]
+    store, config = EmbeddedStore(folder), WAYS[way]
     width, bits = config.projection.dimension, config.projection.code_bits
     indexes = dict.fromkeys(FIELDS, models.PayloadSchemaType.KEYWORD)
     store.create(VERSION, config, vector_params(config, {"v": width}, {"v_code": bits}, points), indexes)

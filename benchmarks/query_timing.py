@@ -10,7 +10,7 @@ from qdrant_client import models
 from benchmarks.query_index import VERSION
 from pipeline.config import SearchConfig
 from pipeline.index_quality.recall import count_found
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 
 __all__ = ["SEARCHES", "RepeatedSearch", "recall"]
 
@@ -29,7 +29,7 @@ class RepeatedSearch:
 
     def __init__(
         self,
-        store: EdgeStore,
+        store: EmbeddedStore,
         kind: str,
         vectors: np.ndarray,
         codes: np.ndarray,

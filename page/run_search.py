@@ -8,15 +8,12 @@ from page.components.cards import Card, card
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
 from page.wording import milliseconds, numbered_names
-from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import MATCH_TAIL
-from pipeline.search import MAX_K, METRICS, Collection, Example, Found, Hit, Settings
+from pipeline.search import Collection, Example, Found, Hit, Settings
 
 __all__ = [
     "FAILED",
-    "MAX_HITS",
     "SearchResult",
-    "check_bounds",
     "examples_of",
     "figures",
     "nearest_of",
@@ -25,7 +22,6 @@ __all__ = [
     "shared_share",
 ]
 
-MAX_HITS = 100  # of one search; a visitor asks for more by "Show more"
 FAILED = "The search failed; whoever runs this page finds the reason in its log."
 
 
@@ -42,20 +38,6 @@ class SearchResult:
     collection: Collection
     found: Found
     cards: list[Card]
-
-
-def check_bounds(metric: object, k: object, offset: object = 0) -> None:
-    """Refuses values that a program may send and the page's own controls cannot.
-
-    Raises:
-        SimileError: an unknown metric, `k` beyond 1 to `MAX_HITS`, or an offset beyond 0 to `MAX_K`.
-    """
-    if metric not in METRICS:
-        raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
-    if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
-        raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
-    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= MAX_K:
-        raise SimileError(f"offset must be a whole number from 0 to {MAX_K:,}, not {offset!r}")
 
 
 def run_search(

@@ -144,10 +144,10 @@ def _encoders() -> dict[str, Any]:
 
 
 def _embedded(home: str | None) -> dict[str, Any]:
-    from pipeline.store.edge import EdgeStore
+    from pipeline.store.embedded import EmbeddedStore
 
     folder = store_folder(resolve_home(home))
-    store = EdgeStore(folder)
+    store = EmbeddedStore(folder)
     collections = {
         alias: {
             "live": live,

@@ -14,7 +14,7 @@ from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.doctor import PACKAGES, without_secrets
 from pipeline.home import store_folder
 from pipeline.store import Manifest
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.protocol import vector_params
 from pipeline.version import simile_version
 from tests.stand_ins.qdrant import QdrantStandIn
@@ -25,7 +25,7 @@ SECRETS = ("geheim", "hf_abc", "s3cr3t", "X-Amz")
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A home with one empty collection."""
-    store = EdgeStore(store_folder(str(tmp_path)))
+    store = EmbeddedStore(store_folder(str(tmp_path)))
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     store.create("things__1", config, vector_params(config, {"v": 4}, {}), {})
     store.finish("things__1")

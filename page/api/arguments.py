@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from page.run_search import check_bounds
+from page.components.search_controls import check_bounds
 from page.uploads import MAX_BYTES
 from pipeline.errors import ImageError, SimileError
 from pipeline.search import Box, Example, Settings

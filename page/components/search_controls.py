@@ -7,10 +7,34 @@ from typing import Any, Literal
 import gradio as gr
 
 from page.components.filter_boxes import chosen_filters, filter_boxes
-from page.run_search import MAX_HITS, check_bounds
-from pipeline.search import Collection, Metric, Settings
+from pipeline.errors import SimileError
+from pipeline.search import MAX_K, METRICS, Collection, Metric, Settings
 
-__all__ = ["SearchControls", "SearchOptions", "combine_radio", "diversity_slider", "search_controls"]
+__all__ = [
+    "MAX_HITS",
+    "SearchControls",
+    "SearchOptions",
+    "check_bounds",
+    "combine_radio",
+    "diversity_slider",
+    "search_controls",
+]
+
+MAX_HITS = 100  # of one search; a visitor asks for more by "Show more"
+
+
+def check_bounds(metric: object, k: object, offset: object = 0) -> None:
+    """Refuses values that a program may send and the page's own controls cannot.
+
+    Raises:
+        SimileError: an unknown metric, `k` beyond 1 to `MAX_HITS`, or an offset beyond 0 to `MAX_K`.
+    """
+    if metric not in METRICS:
+        raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
+    if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
+        raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= MAX_K:
+        raise SimileError(f"offset must be a whole number from 0 to {MAX_K:,}, not {offset!r}")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from pipeline.errors import SimileError
 from pipeline.index_quality.recall import K, Queries, exact_scores, measure
 from pipeline.staging.parts import Staging
 from pipeline.store import Manifest, Store, open_store
-from pipeline.store.edge import EdgeStore
-from pipeline.store.edge_translation import INDEXING_THRESHOLD
+from pipeline.store.embedded import EmbeddedStore
+from pipeline.store.embedded_translation import INDEXING_THRESHOLD
 from pipeline.store.protocol import Resident, vector_params
 from pipeline.store.versions import live_version
 
@@ -183,7 +183,7 @@ def _scratch_store() -> Iterator[Store]:
         yield open_store()
         return
     with tempfile.TemporaryDirectory(prefix="simile-tune-") as folder:
-        yield EdgeStore(Path(folder))
+        yield EmbeddedStore(Path(folder))
 
 
 def try_settings(

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor
-from pipeline.indexing.plan import Plan
+from pipeline.indexing.plan import Plan, missing_rows
 from pipeline.indexing.reservation import Reservation, reserve, spread
 from pipeline.progress import progress
 from pipeline.sources import Source, read_rows
@@ -69,7 +69,7 @@ def embed_missing(
     from ray.data import ActorPoolStrategy
 
     result, began = EmbedResult(), time.time()
-    missing = _missing(plan, stagings)
+    missing = missing_rows(plan, stagings)
     if not missing.num_rows:
         return result
     reservation = reservation or reserve()
@@ -108,18 +108,6 @@ def embed_missing(
                     bar.update(done.rows)
     Marks.beside(next(iter(stagings.values()))).clear()
     return result
-
-
-def _missing(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:
-    """Unique rows with `needs`: bit i is set when encoder i has no answer for them; sorted by row_key."""
-    table = plan.unique
-    needs = np.zeros(table.num_rows, np.int64)
-    ids = table["id"].to_pylist()
-    for bit, staging in enumerate(stagings.values()):
-        answered = staging.ids().union(reject.id or "" for reject in staging.rejects())
-        needs |= np.array([point not in answered for point in ids], np.int64) << bit
-    table = table.append_column("needs", pa.array(needs))
-    return table.filter(pa.array(needs > 0)).sort_by("row_key")
 
 
 def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:

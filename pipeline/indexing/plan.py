@@ -1,4 +1,4 @@
-"""Stage 1, plan: which rows there are, which are the same picture, and what each is called."""
+"""Stage 1, plan: which rows there are, which are the same picture, and which still have to be embedded."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from pipeline.staging.rejects import Reject
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-__all__ = ["Plan", "make_plan", "rejects_of", "rows_of"]
+__all__ = ["Plan", "make_plan", "missing_rows", "rejects_of", "rows_of"]
 
 # CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From
 # a disk a second task gains less than the two seconds that its worker takes to start.
@@ -163,3 +163,15 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
         Reject(None, "plan", "the file could not be read", place=f"{row['file']}:{row['row']}")
         for row in unreadable
     ]
+
+
+def missing_rows(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:
+    """Unique rows with `needs`: bit i is set when encoder i has no answer for them; sorted by row_key."""
+    table = plan.unique
+    needs = np.zeros(table.num_rows, np.int64)
+    ids = table["id"].to_pylist()
+    for bit, staging in enumerate(stagings.values()):
+        answered = staging.ids().union(reject.id or "" for reject in staging.rejects())
+        needs |= np.array([point not in answered for point in ids], np.int64) << bit
+    table = table.append_column("needs", pa.array(needs))
+    return table.filter(pa.array(needs > 0)).sort_by("row_key")

@@ -1,7 +1,7 @@
 """An image -> ranked hits. Imports neither Ray nor Gradio, and torch only with the first query.
 
 `collection.py` answers queries. `query.py` describes what is searched from and how, `query_embedding.py`
-turns it into vectors, `nearest.py` asks the store and ranks its answer, `hit.py` is a result.
+turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py` is a result.
 """
 
 from pipeline.search.collection import Collection, list_collections, open_collection

@@ -11,9 +11,9 @@ from PIL import Image
 
 from pipeline.errors import SimileError
 from pipeline.search.hit import Found, Hit, hit_from
-from pipeline.search.nearest import Search
 from pipeline.search.query import Example, Metric, Picture, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
+from pipeline.search.ranking import Search
 from pipeline.store import Store, open_store
 from pipeline.store.filters import qdrant_filter
 from pipeline.store.manifest import EncoderEntry, Manifest, Version

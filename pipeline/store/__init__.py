@@ -1,4 +1,4 @@
-"""Where points live: one protocol, two implementations (edge.py, server.py)."""
+"""Where points live: one protocol, two implementations (embedded.py, server.py)."""
 
 import os
 
@@ -26,6 +26,6 @@ def open_store(home: str | None = None, url: str | None = None, *, patience: flo
         from pipeline.store.server import ServerStore
 
         return ServerStore(url, api_key=os.environ.get("QDRANT_API_KEY"), patience=patience)
-    from pipeline.store.edge import EdgeStore
+    from pipeline.store.embedded import EmbeddedStore
 
-    return EdgeStore(store_folder(resolve_home(home)))
+    return EmbeddedStore(store_folder(resolve_home(home)))

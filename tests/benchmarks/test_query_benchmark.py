@@ -11,7 +11,7 @@ from benchmarks import query, query_index, report
 from benchmarks.query_index import WAYS, build, queries_of
 from benchmarks.query_timing import SEARCHES, RepeatedSearch, recall
 from benchmarks.resources import peak_gb, resident_mb, shortage
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 
 POINTS, WAY = 1_500, "turbo, 2 bits"
 
@@ -97,7 +97,7 @@ def test_recall_counts_distances_and_not_ids() -> None:
 
 
 def test_queries_are_of_the_same_clusters_and_not_in_the_version(folder: Path) -> None:
-    store = EdgeStore(folder)
+    store = EmbeddedStore(folder)
     rows, codes = queries_of(POINTS, 20, WAY)
     asker = RepeatedSearch(store, "exact", rows, codes, WAYS[WAY].search)
     best = np.array([scores[0] for scores in asker.scores(20)])

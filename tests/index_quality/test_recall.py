@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
 from pipeline.index_quality.recall import Queries, check_version, count_found, exact_scores, measure
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.manifest import EncoderEntry
 from pipeline.store.protocol import vector_params
 
@@ -21,8 +21,8 @@ CONFIG = CollectionConfig(
 )
 
 
-def filled(folder: Path, vectors: np.ndarray) -> tuple[EdgeStore, list[str]]:
-    store = EdgeStore(folder)
+def filled(folder: Path, vectors: np.ndarray) -> tuple[EmbeddedStore, list[str]]:
+    store = EmbeddedStore(folder)
     ids = [str(uuid.UUID(int=i)) for i in range(len(vectors))]
     size = vectors.shape[1]
     store.create("v", CONFIG, vector_params(CONFIG, {"cnn": size}, {"cnn_code": size}), {})
@@ -33,7 +33,7 @@ def filled(folder: Path, vectors: np.ndarray) -> tuple[EdgeStore, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def random_points(tmp_path_factory: pytest.TempPathFactory) -> tuple[EdgeStore, list[str], np.ndarray]:
+def random_points(tmp_path_factory: pytest.TempPathFactory) -> tuple[EmbeddedStore, list[str], np.ndarray]:
     """2,600 × 100 floats: large enough for a graph and codes, without any structure that would help them."""
     vectors = np.random.default_rng(0).normal(size=(2600, 100)).astype(np.float32)
     return *filled(tmp_path_factory.mktemp("store"), vectors), vectors
@@ -55,7 +55,7 @@ def test_a_query_is_held_out_of_its_own_results(tmp_path: Path) -> None:
 
 
 def test_exact_search_finds_everything_and_one_bit_without_rescoring_does_not(
-    random_points: tuple[EdgeStore, list[str], np.ndarray],
+    random_points: tuple[EmbeddedStore, list[str], np.ndarray],
 ) -> None:
     store, ids, vectors = random_points
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -80,7 +80,7 @@ def test_exact_search_finds_everything_and_one_bit_without_rescoring_does_not(
 
 
 def test_the_check_measures_a_version_and_warns(
-    random_points: tuple[EdgeStore, list[str], np.ndarray], capsys: pytest.CaptureFixture[str]
+    random_points: tuple[EmbeddedStore, list[str], np.ndarray], capsys: pytest.CaptureFixture[str]
 ) -> None:
     store, _, _ = random_points
     entry = EncoderEntry(name="e:cnn", vector="cnn", code="cnn_code", prepared_dimension=100, code_bits=100)

@@ -11,7 +11,7 @@ from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig
 from pipeline.home import store_folder
 from pipeline.index_quality.tuning import Trial, frontier, recommend, try_settings
 from pipeline.store import Manifest, Store
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.protocol import vector_params
 from ray_jobs.tune import main
 
@@ -34,7 +34,7 @@ def test_the_recommendation_is_the_smallest_that_reaches_the_recall() -> None:
 
 
 def test_scratch_versions_are_measured_and_dropped(tmp_path: Path) -> None:
-    store = EdgeStore(tmp_path)
+    store = EmbeddedStore(tmp_path)
     vectors = np.random.default_rng(0).normal(size=(2600, 100)).astype(np.float32)
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     searches = [{"oversampling": 1}, {"oversampling": 8}]
@@ -58,14 +58,14 @@ def test_without_a_graph_its_breadth_is_not_tried(
     vectors = np.random.default_rng(0).normal(size=(600, 20)).astype(np.float32)  # 47 KB
     searches = [{"oversampling": 2, "hnsw_ef": 64}, {"oversampling": 2, "hnsw_ef": 64}]
     kinds = [{"kind": "binary"}, {"kind": "none"}]
-    found = list(try_settings(EdgeStore(tmp_path), vectors, config, kinds, searches))
+    found = list(try_settings(EmbeddedStore(tmp_path), vectors, config, kinds, searches))
     assert [trial.search.get("hnsw_ef") for trial in found] == tried
 
 
 def test_the_command_recommends_and_refuses_too_few(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = EdgeStore(store_folder(str(tmp_path)))
+    store = EmbeddedStore(store_folder(str(tmp_path)))
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
     store.create("things__1", config, vector_params(config, {"v": 4}, {}), {})
     store.finish("things__1")

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config import HnswConfig
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from tests.indexing.conftest import COLOURS, Copied, Index, picture
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -16,13 +16,13 @@ def test_the_picture_that_makes_it_large(
 ) -> None:
     home, source = copied
     told: list[int | None] = []
-    set_graphs = EdgeStore.set_graphs
+    set_graphs = EmbeddedStore.set_graphs
 
     def listen(store, version, config, vectors):  # type: ignore[no-untyped-def]
         told.append(vectors["cnn_code"].hnsw_config.m)
         set_graphs(store, version, config, vectors)
 
-    monkeypatch.setattr(EdgeStore, "set_graphs", listen)
+    monkeypatch.setattr(EmbeddedStore, "set_graphs", listen)
     with QdrantStandIn() as stand_in:
 
         def run() -> int:

@@ -13,7 +13,7 @@ from pipeline.indexing.lock import writer_lock
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import Reject
 from pipeline.store import open_store
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from ray_jobs.rejects import main as list_rejects
 from tests.indexing.conftest import ENCODER, Copied, Index
 from tests.stand_ins.qdrant import QdrantStandIn
@@ -21,9 +21,9 @@ from tests.stand_ins.qdrant import QdrantStandIn
 
 def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, monkeypatch) -> None:
     home, source = copied
-    monkeypatch.setattr("pipeline.store.edge._FLUSH_EVERY", 5)
+    monkeypatch.setattr("pipeline.store.embedded._FLUSH_EVERY", 5)
     monkeypatch.setattr("pipeline.indexing.load._BATCH", 5)
-    upsert, sent = EdgeStore.upsert, []
+    upsert, sent = EmbeddedStore.upsert, []
 
     def dies_after_two(store, version, ids, *rest):  # type: ignore[no-untyped-def]
         if "preflight" not in version:
@@ -32,7 +32,7 @@ def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, 
                 raise OSError(5, "Input/output error")
         upsert(store, version, ids, *rest)
 
-    monkeypatch.setattr(EdgeStore, "upsert", dies_after_two)
+    monkeypatch.setattr(EmbeddedStore, "upsert", dies_after_two)
     with pytest.raises(SimileError, match=r"stage load stopped: .*Input/output.*What is staged stays"):
         index(home, source, projection={"dimension": 8})
     unfinished = open_store(str(home)).versions("colours")[-1]

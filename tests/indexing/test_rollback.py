@@ -55,7 +55,7 @@ def test_a_rollback_says_what_it_brings_back(copied: Copied) -> None:
 def test_a_failed_build_leaves_the_alias(index: Index, copied: Copied, monkeypatch) -> None:
     home, source = copied
     live = open_store(str(home)).aliases()["colours"]
-    monkeypatch.setattr("pipeline.store.edge.EdgeStore.count", lambda *_: 7)
+    monkeypatch.setattr("pipeline.store.embedded.EmbeddedStore.count", lambda *_: 7)
     with pytest.raises(SimileError, match="took a point and does not count it"):
         index(home, source, projection={"dimension": 8})
     monkeypatch.undo()

@@ -10,7 +10,7 @@ from qdrant_client import models
 from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
 from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig, SearchConfig
 from pipeline.index_quality.recall import count_found
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.protocol import vector_params
 
 POINTS, WIDTH, QUERIES, K = 6_000, 64, 100, 10
@@ -30,7 +30,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         encoders=[EncoderConfig(name="e:v", vector="v")],
         hnsw=HnswConfig(full_scan_kb=request.param),
     )
-    store = EdgeStore(tmp_path_factory.mktemp("store"))
+    store = EmbeddedStore(tmp_path_factory.mktemp("store"))
     indexes = dict.fromkeys(FIELDS, models.PayloadSchemaType.KEYWORD)
     store.create("b", config, vector_params(config, {"v": WIDTH}, {}), indexes)
     vectors = prepared_vectors(0, POINTS + QUERIES, POINTS, WIDTH)

@@ -10,7 +10,7 @@ from qdrant_client import models
 
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
 from pipeline.projection import Projection
-from pipeline.store.edge import EdgeStore
+from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.protocol import vector_params
 from pipeline.vectors import hamming_distances
 
@@ -39,7 +39,7 @@ def test_kinds(tmp_path: Path, settings: dict[str, Any], code_bytes: int) -> Non
         encoders=[EncoderConfig(name="e:cnn")],
         quantization=QuantizationConfig(**settings),
     )
-    store = EdgeStore(tmp_path)
+    store = EmbeddedStore(tmp_path)
     store.create("v", config, vector_params(config, {"cnn": D}, {}), {})
     store.upsert("v", IDS, {"cnn": VECTORS}, [{}] * N)
     store.finish("v")
@@ -63,7 +63,7 @@ def test_hamming_distances_of_quantized_codes_are_those_of_numpy(
     ids = [str(uuid.UUID(int=i)) for i in range(n)]
     codes = Projection.codes(np.random.default_rng(bits).normal(size=(n, bits)))
     config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
-    store = EdgeStore(tmp_path)
+    store = EmbeddedStore(tmp_path)
     store.create("v", config, vector_params(config, {}, {"cnn_code": bits}, None if graph else n), {})
     store.upsert("v", ids, {"cnn_code": codes}, [{}] * n)
     store.finish("v")

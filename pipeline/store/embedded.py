@@ -16,12 +16,12 @@ from safetensors.numpy import load_file, save_file
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import replace_file
-from pipeline.store import edge_translation as translate
-from pipeline.store.edge_translation import scored
+from pipeline.store import embedded_translation as translate
+from pipeline.store.embedded_translation import scored
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 
-__all__ = ["EdgeStore"]
+__all__ = ["EmbeddedStore"]
 
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
 _QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
@@ -29,7 +29,7 @@ _UUID_BYTES = 16
 _INDEX = "vector_index-"  # how the engine calls the folder of a named vector's graph
 
 
-class EdgeStore:
+class EmbeddedStore:
     """Implements `pipeline.store.Store` over `qdrant_edge` shards below one folder.
 
     `<folder>/<alias>.alias` holds the name of the live version and is replaced in one step;
