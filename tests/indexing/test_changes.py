@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from pipeline import open_collection
-from pipeline.config import EncoderConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.delete import delete_points
 from pipeline.indexing.live import Difference, compare
 from pipeline.store import open_store
 from pipeline.store.versions import finished_versions
-from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, picture
+from tests.indexing.conftest import COLOURS, Copied, Index, colours, picture
 from tests.stand_ins.qdrant import QdrantStandIn
 
 
@@ -100,24 +99,6 @@ def test_another_quantization_or_projection_loads_no_network(index: Index, copie
     for account in (plain, narrow):
         assert (account.embedded, account.actors, account.written) == (0, {}, 24)
     assert len({before, plain.version, narrow.version}) == 3
-
-
-def test_a_second_encoder_joins_and_the_first_stays_as_it_was(index: Index, copied: Copied) -> None:
-    home, source = copied
-    first = open_collection("colours", home=str(home))
-    before = first.embed([picture(COLOURS["red"], 1)])
-    two = [
-        EncoderConfig(name=ENCODER, vector="cnn"),
-        EncoderConfig(name="weights:cifar10-vit", vector="vit"),
-    ]
-    account = index(home, source, encoders=two)
-    assert (account.embedded, account.written) == (24, 24)
-    assert [actor.rows for actor in account.actors.values()] == [24]
-    both = open_collection("colours", home=str(home))
-    assert (both.embed([picture(COLOURS["red"], 1)]) == before).all()
-    for encoder in both.encoders:
-        hits = both.search(source / "red" / "3.png", k=1, encoder=encoder)
-        assert hits[0].payload["_simile"]["places"] == ["red/3.png:0"]
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from tests.page.conftest import LIMIT, hit_pictures, status
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.long
 def test_works_by_others_follow_likes_and_say_why(open_page: Any) -> None:
     page = open_page()
     page.get_by_role("tab", name="Recommend").click()
