@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.indexing import preflight
 from pipeline.indexing.lock import writer_lock
-from pipeline.store import server
+from pipeline.store import server_connection
 from ray_jobs.index import main
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -59,8 +59,8 @@ def test_a_store_that_is_not_there(tmp_path: Path, capsys: Any, monkeypatch: pyt
 def test_a_store_that_does_not_answer(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, silent: str
 ) -> None:
-    assert server._CONNECT_SECONDS < 10  # what a user waits for the sentence
-    monkeypatch.setattr(server, "_CONNECT_SECONDS", 1)
+    assert server_connection.CONNECT_SECONDS < 10  # what a user waits for the sentence
+    monkeypatch.setattr(server_connection, "CONNECT_SECONDS", 1)
     monkeypatch.setenv("QDRANT_URL", silent)
     assert f"No Qdrant server answers at {silent}" in refusal(tmp_path, capsys)
 
@@ -75,9 +75,9 @@ def test_a_store_that_takes_no_points(tmp_path: Path, capsys: Any, monkeypatch: 
 def test_a_store_that_takes_points_and_never_answers(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert preflight._PATIENCE_SECONDS + server._SHORTEST_TIMEOUT_SECONDS < 10
+    assert preflight._PATIENCE_SECONDS + server_connection._SHORTEST_TIMEOUT_SECONDS < 10
     monkeypatch.setattr(preflight, "_PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr(server, "_SHORTEST_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(server_connection, "_SHORTEST_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr("tests.stand_ins.qdrant.STALL_SECONDS", 30)
     with QdrantStandIn() as stand_in:
         stand_in.fault = lambda method, path: None if method == "GET" else "stall"
