@@ -10,7 +10,13 @@ from qdrant_client import models
 
 from benchmarks.resources import peak_gb
 from benchmarks.synthetic_vectors import FIELDS, payloads, prepared_vectors
-from pipeline.config import CollectionConfig, EncoderConfig, ProjectionConfig, QuantizationConfig
+from pipeline.config import (
+    CollectionConfig,
+    EncoderConfig,
+    ProjectionConfig,
+    QuantizationConfig,
+    SearchConfig,
+)
 from pipeline.projection import Projection
 from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.protocol import vector_params
@@ -22,11 +28,12 @@ _DEFAULT = CollectionConfig(
     collection="bench", source="synthetic", encoders=[EncoderConfig(name="e:v", vector="v")]
 )
 WAYS = {
-    "turbo, 2 bits": _DEFAULT,
-    "binary, 1 bit": _DEFAULT.model_copy(
+    "binary, 1 bit": _DEFAULT,
+    "turbo, 2 bits": _DEFAULT.model_copy(
         update={
-            "projection": ProjectionConfig(dimension=512),
-            "quantization": QuantizationConfig(kind="binary", bits=1, query_bits=8),
+            "projection": ProjectionConfig(dimension=224),
+            "quantization": QuantizationConfig(kind="turbo", bits=2),
+            "search": SearchConfig(oversampling=4),
         }
     ),
 }

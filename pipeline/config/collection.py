@@ -12,6 +12,7 @@ from pipeline.config.yaml_file import Frozen, load_yaml
 
 __all__ = ["CollectionConfig", "EncoderConfig", "ProjectionConfig", "load_config"]
 
+_BINARY_BITS = 512  # 64 bytes in RAM; enough signs for recall@10 of 0.99 and more, see docs/vectors.md
 CODE_SUFFIX = "_code"  # the ±1 code of the vector `cnn` is the vector `cnn_code`
 
 
@@ -42,10 +43,16 @@ class ProjectionConfig(Frozen):
         return {"kind": given} if isinstance(given, str) else given
 
     kind: Literal["itq", "none"] = "itq"
-    # 224 components of 2 bits and Turbo's two numbers are 64 bytes: recall@10 at 4-fold oversampling is 0.997
-    # on CIFAR-10, where 512 components of 1 bit, 64 bytes too, reach 0.982.
     dimension: int = Field(
-        224, ge=1, le=4096, description="components of a vector; the encoder's width if smaller"
+        512, ge=1, le=4096, description="components that are kept; the encoder's width if smaller"
+    )
+    # One sign a component is too little where a network's vectors have few components.
+    bits: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="components of a stored vector; more than are kept are made by a tight frame. Default: "
+        "512 for binary codes, else as many as are kept",
     )
     code_bits: Literal[64, 128, 256, 512] = Field(
         512, description="components that make a code, one bit each; the encoder's width if smaller"
@@ -78,6 +85,32 @@ class CollectionConfig(Frozen):
     shard_number: int = Field(1, ge=1)
     replication_factor: int = Field(1, ge=1)
     max_reject_fraction: float = Field(0.05, ge=0.0, le=1.0)
+
+    @property
+    def stored_bits(self) -> int | None:
+        """Components of a stored vector that the projection shall make; None: as many as it keeps."""
+        if self.projection.kind == "none":
+            return None
+        binary = self.quantization.kind == "binary"
+        return self.projection.bits or (_BINARY_BITS if binary else None)
+
+    def stored_dimension(self, width: int) -> int:
+        """Components of a stored vector of an encoder whose embedding has `width`."""
+        if self.projection.kind == "none":
+            return width
+        return max(min(width, self.projection.dimension), self.stored_bits or 0)
+
+    @model_validator(mode="after")
+    def _enough_bits(self) -> "CollectionConfig":
+        bits = self.projection.bits
+        if bits is not None and self.projection.kind == "none":
+            raise ValueError("projection.bits needs a projection; leave it out, or leave out kind: none")
+        if bits is not None and bits < self.projection.dimension:
+            raise ValueError(
+                f"projection.bits is {bits}, fewer than the {self.projection.dimension} components that are "
+                "kept; lower projection.dimension as well"
+            )
+        return self
 
     @field_validator("encoders")
     @classmethod

@@ -20,9 +20,10 @@ class HnswConfig(Frozen):
     payload_m: int | None = Field(
         None, ge=0, le=128, description="edges a point within each value of a filter field; default: m"
     )
-    # 4 % of 50,000 points are 2,000: the graph found 0.981 of their nearest, comparing all finds 1.0, sooner.
+    # 50,000 vectors of 512 components. A filter that leaves 4 % of a million points is answered with
+    # recall@10 0.98 in 11 ms by comparing all of these, with 0.82 in 16 ms by the graph.
     full_scan_kb: int = Field(
-        50_000,
+        100_000,
         ge=10,
         description="kilobytes of vectors up to which a collection, or what a filter leaves of it, is "
         "compared without the graph; so a collection below has none",
@@ -53,7 +54,7 @@ class HnswConfig(Frozen):
 class SearchConfig(Frozen):
     """Defaults of an approximate query."""
 
-    oversampling: float = Field(4.0, ge=1.0, le=64.0, description="candidates rescored, in multiples of k")
+    oversampling: float = Field(8.0, ge=1.0, le=64.0, description="candidates rescored, in multiples of k")
     rescore: bool = Field(True, description="compare the candidates' originals, which lie on disk")
     hnsw_ef: int = Field(128, ge=8, le=4096, description="candidates kept while walking the graph")
     acorn: bool = Field(

@@ -27,12 +27,12 @@ _TURBO_BITS = {1: "bits1", 1.5: "bits1_5", 2: "bits2", 4: "bits4"}
 class QuantizationConfig(Frozen):
     """Compression of the float vectors, kept in RAM while the originals stay on disk.
 
-    `turbo`: bits 1, 1.5, 2 or 4 a component; a server of Qdrant 1.18 or newer. `binary`: bits 1, 1.5 or 2,
-    query_bits 1, 4 or 8. `scalar`: one byte a component, quantile. `product`: compression x4 to x64.
-    `none`: floats only.
+    `binary`: bits 1, 1.5 or 2 a component, query_bits 1, 4 or 8. `turbo`: bits 1, 1.5, 2 or 4 a component; a
+    server of Qdrant 1.18 or newer. `scalar`: one byte a component, quantile. `product`: compression x4 to
+    x64. `none`: floats only.
     """
 
-    kind: Literal["turbo", "binary", "scalar", "product", "none"] = "turbo"
+    kind: Literal["binary", "turbo", "scalar", "product", "none"] = "binary"
     bits: float | None = Field(None, description="bits a component; binary and turbo")
     query_bits: Literal[1, 4, 8] | None = Field(None, description="bits a component of the query; binary")
     quantile: float | None = Field(None, ge=0.5, le=1.0, description="share of values not cut off; scalar")
@@ -44,7 +44,7 @@ class QuantizationConfig(Frozen):
         """Fill in the defaults of the kind; refuse what belongs to another kind."""
         if not isinstance(given, dict):
             return given
-        kind = given.get("kind", "turbo")
+        kind = given.get("kind", "binary")
         defaults = _DEFAULTS.get(kind)
         if defaults is None:
             return given  # pydantic names the kinds that there are

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from qdrant_client import models
 
-from pipeline.config import CollectionConfig, SearchConfig
+from pipeline.config import CollectionConfig
 from pipeline.config.graph_and_search import Metric
 from pipeline.progress import say
 from pipeline.store.manifest import EncoderEntry, IndexCheck, MetricCheck, ResidentBytes
@@ -125,6 +125,7 @@ def _true_scores(
 
 QUERIES = 500
 _EXACT_TIMED = 20  # exact queries timed one after the other
+_PATHS = {"scan": "comparing every code", "graph": "the graph", None: "the engine"}
 _FLOAT_BYTES, _CODE_BYTES = 4, 2  # of a component as stored: float32, and ±1 as float16
 
 PROTOCOL = (
@@ -147,8 +148,8 @@ def check_version(store: Store, version: str, entry: EncoderEntry, config: Colle
         queries=len(points.ids),
         protocol=PROTOCOL,
         oversampling=config.search.oversampling,
-        cosine=check_metric(store, version, cosine, config.search, "cosine"),
-        hamming=check_metric(store, version, hamming, config.search, "hamming"),
+        cosine=check_metric(store, version, cosine, config, "cosine"),
+        hamming=check_metric(store, version, hamming, config, "hamming"),
         bytes=resident_of(store, version, entry, config),
     )
     _say(entry.name, checked, config.search.min_recall)
@@ -156,14 +157,22 @@ def check_version(store: Store, version: str, entry: EncoderEntry, config: Colle
 
 
 def check_metric(
-    store: Store, version: str, queries: Queries, search: SearchConfig, metric: Metric
+    store: Store, version: str, queries: Queries, config: CollectionConfig, metric: Metric
 ) -> MetricCheck:
-    """Recall and time of the configured search, and the time of an exact one."""
+    """Recall, time and path of the configured search, and the time of an exact one."""
+    search, rows = config.search, store.count(version)
     exact = search.to_qdrant(K + 1, exact=True, metric=metric)
     truth = exact_scores(store, version, queries, exact)
     found = measure(store, version, queries, truth, search.to_qdrant(K + 1, metric=metric))
     timed = measure(store, version, queries, truth[:_EXACT_TIMED], exact)
-    return MetricCheck(recall=round(found.recall, 4), ms=round(found.ms, 2), exact_ms=round(timed.ms, 2))
+    codes, width = metric == "hamming", queries.vectors.shape[1]
+    walked = config.hnsw.over_codes(rows) if codes else config.hnsw.over_vectors(rows, width)
+    return MetricCheck(
+        recall=round(found.recall, 4),
+        ms=round(found.ms, 2),
+        exact_ms=round(timed.ms, 2),
+        path="graph" if walked else "scan",
+    )
 
 
 def resident_of(store: Store, version: str, entry: EncoderEntry, config: CollectionConfig) -> ResidentBytes:
@@ -200,7 +209,7 @@ def _say(name: str, checked: IndexCheck, min_recall: float) -> None:
         of = checked.hamming if metric == "hamming" else checked.cosine
         assert of is not None
         say(
-            f"check: {name} {metric}: recall@{K} {of.recall:.4f} in {of.ms:.2f} ms "
+            f"check: {name} {metric}: recall@{K} {of.recall:.4f} in {of.ms:.2f} ms by {_PATHS[of.path]} "
             f"(exact {of.exact_ms:.2f} ms), {kept:.0f} bytes a picture in RAM"
         )
         if of.recall < min_recall:

@@ -167,7 +167,14 @@ def _projections(
     ids = set(rows)
     fitted = {name: 0 if name in kept else min(len(ids), job.config.projection.sample) for name in stagings}
     made = {
-        name: kept.get(name) or fit(s, ids, job.config.projection, hash_bits(checked.encoders[name]))
+        name: kept.get(name)
+        or fit(
+            s,
+            ids,
+            job.config.projection,
+            hash_bits(checked.encoders[name]),
+            job.config.stored_bits,
+        )
         for name, s in stagings.items()
     }
     return made, fitted

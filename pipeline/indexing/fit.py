@@ -20,14 +20,21 @@ def hash_bits(description: EncoderDescription) -> int:
     return getattr(description, "code_bits", None) or 0
 
 
-def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: int = 0) -> Projection:
+def fit(
+    staging: Staging,
+    ids: set[str],
+    config: ProjectionConfig,
+    hash_bits: int = 0,
+    stored_bits: int | None = None,
+) -> Projection:
     """The projection of one encoder, from a sample of its staged vectors that depends on nothing but the ids.
 
     Args:
         staging: where the raw vectors are.
         ids: rows of this collection; staged rows outside it are not looked at.
-        config: kind, dimension, bits, whitening and sample size.
+        config: kind, dimension, whitening, sample size, and bits of a code.
         hash_bits: of the encoder, see `hash_bits`.
+        stored_bits: components of a stored vector, see `CollectionConfig.stored_bits`.
 
     Raises:
         SimileError: nothing is staged.
@@ -37,9 +44,7 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: in
         raise SimileError("No image could be embedded, so there is nothing to index; see the rejects above.")
     width = sample.shape[1] - hash_bits
     sample = sample[:, :width]
-    code_bits = (
-        config.dimension if hash_bits else config.code_bits
-    )  # with a hash head the code needs no projection of its own
+    code_bits = None if hash_bits else config.code_bits  # a hash head makes the codes itself
     finite = finite_rows(sample)
     good = sample if finite.all() else sample[finite]
     if len(good) < len(sample):
@@ -50,14 +55,16 @@ def fit(staging: Staging, ids: set[str], config: ProjectionConfig, hash_bits: in
         say("fit: fewer than two different vectors, so nothing varies; raw vectors are used as they are")
         projection = identity(width, code_bits)
     else:
-        projection = fit_projection(good, config.dimension, whitening=config.whitening, code_bits=code_bits)
+        projection = fit_projection(
+            good, config.dimension, whitening=config.whitening, code_bits=code_bits, bits=stored_bits
+        )
         _say_what_is_missing(projection, min(config.dimension, width), len(good))
     return replace(projection, hash_bits=hash_bits)
 
 
 def _say_what_is_missing(projection: Projection, wanted: int, rows: int) -> None:
-    kept = projection.dimension
-    if kept == wanted:
+    kept = int(np.linalg.matrix_rank(projection.matrix))  # a frame makes more components of those kept
+    if kept >= wanted:
         return
     reason = (
         f"{rows:,} vectors vary along {kept} at most"

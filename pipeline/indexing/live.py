@@ -90,11 +90,16 @@ def stored_projections(
     """Encoder name -> the projection of a version, for encoders that are still the same."""
     if manifest.projection != config.projection:
         return {}
-    return {
-        entry.name: manifest.projection_of(entry)
-        for entry in manifest.encoders
-        if entry.name in encoders and entry.fingerprint == encoders[entry.name].fingerprint
-    }
+    least = config.stored_bits or 0
+    most = max(config.projection.dimension, least)
+    found = {}
+    for entry in manifest.encoders:
+        if entry.name in encoders and entry.fingerprint == encoders[entry.name].fingerprint:
+            projection = manifest.projection_of(entry)
+            # Another quantization may want more or fewer components of the same projection.
+            if config.projection.kind == "none" or least <= projection.dimension <= most:
+                found[entry.name] = projection
+    return found
 
 
 @dataclass(frozen=True)

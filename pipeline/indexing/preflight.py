@@ -147,7 +147,7 @@ def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfi
     """Disk that one row takes, roughly: staged (vectors and thumbnails), and stored (with codes)."""
     thumbnail = 12_000
     widths = [description.dimension or 1024 for description in encoders.values()]
-    vectors = [min(width, config.projection.dimension) for width in widths]
+    vectors = [config.stored_dimension(width) for width in widths]
     bits = [min(width, config.projection.code_bits) for width in widths]
     staged = sum(2 * width + thumbnail for width in widths)
     stored = sum(4 * v + config.quantization.code_bytes(v) for v in vectors)

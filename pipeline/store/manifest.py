@@ -68,11 +68,15 @@ class Calibration(_Record):
 
 
 class MetricCheck(_Record):
-    """Recall@10 in [0, 1], milliseconds of a query, and of an exact one."""
+    """Recall@10 in [0, 1], milliseconds of a query, and of an exact one.
+
+    `path` says what answered: `scan`, every code was compared, or `graph`; None in older manifests.
+    """
 
     recall: float
     ms: float
     exact_ms: float
+    path: Literal["scan", "graph"] | None = None
 
 
 class ResidentBytes(_Record):

@@ -26,9 +26,11 @@ def load(tmp_path: Path, section: str) -> CollectionConfig:
         ("quantization: {kind: none, bits: 1}", "'none' does not take bits; it takes nothing else"),
         ("quantization: {kind: binary, bits: 4}", "'binary' has 1, 1.5, 2 bits a component, not 4"),
         ("quantization: {kind: turbo, bits: 3}", "'turbo' has 1, 1.5, 2, 4 bits a component, not 3"),
-        ("quantization: {kind: octal}", "quantization.kind: Input should be 'turbo', 'binary'"),
+        ("quantization: {kind: octal}", "quantization.kind: Input should be 'binary', 'turbo'"),
         ("quantization: {kind: product, compression: x5}", "quantization.compression"),
         ("quantization: {bit: 1}", "unknown key 'quantization.bit'; known keys: kind, bits"),
+        ("projection: {bits: 100}", "projection.bits is 100, fewer than the 512 components"),
+        ("projection: {kind: none, bits: 600}", "projection.bits needs a projection"),
         ("projection: {code_bits: 100}", "projection.code_bits: Input should be 64, 128, 256 or 512"),
         ("search: {oversampling: 0.5}", "search.oversampling"),
         ("hnsw: {m: 2}", "hnsw.m"),
@@ -45,10 +47,12 @@ def test_what_cannot_be_said_is_refused_by_name(tmp_path: Path, section: str, se
 def test_the_default_is_64_bytes_a_vector_and_64_a_code(tmp_path: Path) -> None:
     config = load(tmp_path, "")
     wanted = config.quantization.to_qdrant()
-    assert isinstance(wanted, models.TurboQuantization)
-    assert wanted.turbo.bits == models.TurboQuantBitSize.BITS2
-    assert wanted.turbo.always_ram
-    assert config.quantization.code_bytes(config.projection.dimension) == 64
+    assert isinstance(wanted, models.BinaryQuantization)
+    assert wanted.binary.encoding == models.BinaryQuantizationEncoding.ONE_BIT
+    assert wanted.binary.query_encoding == models.BinaryQuantizationQueryEncoding.SCALAR8BITS
+    assert wanted.binary.always_ram
+    assert config.quantization.code_bytes(config.stored_dimension(1280)) == 64
+    assert config.stored_dimension(100) == 512  # a frame gives few components as many signs
     assert config.projection.code_bits == 8 * 64
 
 
@@ -105,3 +109,12 @@ def test_a_query_rescores_and_looks_further_only_where_it_helps() -> None:
     hamming = search.to_qdrant(10, metric="hamming")
     assert hamming.quantization == models.QuantizationSearchParams(ignore=False, rescore=False)
     assert search.to_qdrant(10, exact=True).exact
+
+
+def test_only_binary_codes_need_more_components_than_are_kept(tmp_path: Path) -> None:
+    turbo = load(tmp_path, "projection: {dimension: 112}\nquantization: {kind: turbo}")
+    assert (turbo.stored_bits, turbo.stored_dimension(256)) == (None, 112)
+    asked = load(tmp_path, "projection: {dimension: 112, bits: 256}\nquantization: {kind: turbo}")
+    assert asked.stored_dimension(256) == 256
+    raw = load(tmp_path, "projection: none")
+    assert (raw.stored_bits, raw.stored_dimension(384)) == (None, 384)

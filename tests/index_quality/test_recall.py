@@ -91,10 +91,12 @@ def test_the_check_measures_a_version_and_warns(
     assert 0.2 < measured.cosine.recall < 0.99
     assert measured.hamming.recall > 0.8
     assert measured.cosine.ms > 0
+    assert (measured.cosine.path, measured.hamming.path) == ("scan", "scan")
     size = measured.bytes
     assert (size.vector, size.code, size.found_in) == (16, 16, "files")
     assert size.total == pytest.approx(32 + size.links, abs=0.2)
-    assert "is below min_recall 0.99" in capsys.readouterr().err
+    assert "is below min_recall 0.99" in (said := capsys.readouterr().err)
+    assert "by comparing every code" in said
 
 
 def test_a_version_of_one_point_has_nothing_to_measure(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         "Source",
         "Revision",
         "Built",
-        "turbo, 2 bits",
+        "binary, 1 bit, 8-bit queries",
         "weights:art-cnn",
         "python -m ray_jobs.report wikiart",
     ):

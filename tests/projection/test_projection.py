@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.errors import SimileError
 from pipeline.projection import Projection, identity, vectors_fingerprint
-from pipeline.projection.itq import _nearest_rotation, fit_projection
+from pipeline.projection.itq import _nearest_rotation, fit_projection, tight_frame
 from pipeline.store.manifest import EncoderEntry, Manifest, Version
-from pipeline.vectors import hamming_distances
+from pipeline.vectors import hamming_distances, unit
 
 
 def positive_vectors(n: int = 400, d: int = 32) -> np.ndarray:
@@ -170,3 +170,34 @@ def test_nearest_rotation_is_that_of_the_singular_value_decomposition(rank: int)
     rotation = _nearest_rotation(matrix)
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(12), atol=1e-7)
     np.testing.assert_allclose(np.trace(rotation.T @ matrix), np.linalg.svd(matrix)[1].sum())
+
+
+def test_a_frame_keeps_cosines_and_makes_more_signs() -> None:
+    raw = positive_vectors(n=200, d=32)
+    few = fit_projection(raw, 8)
+    many = fit_projection(raw, 8, bits=64)
+    assert (few.dimension, many.dimension, many.bits) == (8, 64, 64)
+    assert not many.codes_apart  # a code is the signs of the stored vector
+    close = unit(few.apply(raw)) @ unit(few.apply(raw)).T
+    assert np.allclose(unit(many.apply(raw)) @ unit(many.apply(raw)).T, close, atol=1e-4)
+
+    def found(projection: Projection) -> float:
+        """How many of the ten nearest by cosine are among the twenty nearest by signs."""
+        signs = projection.codes(projection.apply(raw))
+        rows = zip(close, signs @ signs.T, strict=True)
+        return float(np.mean([len(set(np.argsort(-a)[1:11]) & set(np.argsort(-b)[1:21])) for a, b in rows]))
+
+    assert found(many) > found(few) + 2  # of ten
+    assert fit_projection(raw, 8, bits=8).dimension == fit_projection(raw, 8, bits=4).dimension == 8
+
+
+def test_codes_of_their_own_are_not_touched_by_a_frame() -> None:
+    raw = positive_vectors(n=200, d=32)
+    plain, framed = fit_projection(raw, 8, code_bits=16), fit_projection(raw, 8, code_bits=16, bits=64)
+    assert (framed.dimension, framed.bits, framed.codes_apart) == (64, 16, True)
+    assert np.array_equal(plain.split(raw)[1], framed.split(raw)[1])
+
+
+def test_the_rows_of_a_frame_are_orthonormal() -> None:
+    frame = tight_frame(3, 8)
+    assert np.allclose(frame @ frame.T, np.eye(3))

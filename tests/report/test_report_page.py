@@ -89,8 +89,8 @@ def test_recall_and_memory_can_be_read_without_scrolling(store: Store) -> None:
     (rows,) = [rows for _, rows in page.tables if rows[0][0] == "by"]
     assert rows[0][2:5] == ["bytes a picture", "as floats", "recall@10"]
     cosine, hamming = rows[1:]
-    # 32 components of 2 bits and 8 bytes of Turbo's own, of 4 bytes each; of sixty points nothing is lost
-    assert cosine[:5] == ["cosine", "turbo, 2 bits", "16", "128", "1.0000"]
+    # 32 components of one bit fill a word of 128 bits; of sixty points nothing is lost
+    assert cosine[:5] == ["cosine", "binary, 1 bit", "16", "128", "1.0000"]
     assert hamming[:2] == ["hamming", "code of 32 bits"] and hamming[4] == "1.0000"
     assert float(hamming[2]) == measured.bytes.code
     assert cosine[5:] == [f"{ms:.2f}" for ms in (measured.cosine.ms, measured.cosine.exact_ms)]
