@@ -42,6 +42,7 @@ def stored(home: Path) -> list[Any]:
     return collection.get_many(list(collection.ids()))
 
 
+@pytest.mark.long
 def test_another_build_takes_over_what_other_jobs_brought(
     index: Index, copied: Copied, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def reading(url: str, query: Path) -> Iterator[list[int]]:
             reads.result(30)
 
 
+@pytest.mark.long
 def test_a_server_takes_additions_in_place(index: Index, copied: Copied) -> None:
     home, source = copied
     extra = source / "red" / "new.png"

@@ -10,6 +10,7 @@ from tests.stand_ins.qdrant import QdrantStandIn
 HNSW = HnswConfig(codes_from=25)  # the source has 24 pictures
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_the_picture_that_makes_it_large(
     index: Index, copied: Copied, server: bool, monkeypatch: pytest.MonkeyPatch

@@ -66,6 +66,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]
     return folder, files
 
 
+@pytest.mark.long
 def test_what_is_read_for_training_is_what_the_evaluation_allows(
     ray_here: None, mirror: tuple[Path, list[bytes]], tmp_path: Path
 ) -> None:

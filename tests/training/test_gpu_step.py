@@ -58,6 +58,8 @@ NAMES = pytest.mark.parametrize("name", ["cifar10-cnn", "cifar10-dsh-network"])
 @pytest.mark.filterwarnings("ignore:CUDA is not available", "ignore:Accessing the data pointer of FakeTensor")
 def test_a_step_on_a_gpu_mixes_no_devices(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.Tensor, "backward", lambda loss: None)
+    # Fake tensors have no numbers: what `numpy` gives of the chosen rows would be unset memory.
+    monkeypatch.setattr(torch.Tensor, "numpy", lambda tensor: np.arange(BATCH))
     chosen, random = torch.arange(BATCH), torch.Generator().manual_seed(0)
     with FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv()):
         run = Run(name, "cuda")
