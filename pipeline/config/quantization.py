@@ -8,7 +8,7 @@ from qdrant_client import models
 
 from pipeline.config.yaml_file import Frozen
 
-__all__ = ["QuantizationConfig"]
+__all__ = ["CODE_QUANTIZATION", "QuantizationConfig"]
 
 # What each kind may be told, and what it is told by default. A key of another kind is refused by name.
 _BITS: dict[str, tuple[float, ...]] = {"binary": (1, 1.5, 2), "turbo": (1, 1.5, 2, 4)}
@@ -110,3 +110,6 @@ class QuantizationConfig(Frozen):
             case "product":
                 return math.ceil(4 * dimension / int((self.compression or "x16")[1:]))
         return 4 * dimension
+
+
+CODE_QUANTIZATION = QuantizationConfig(kind="binary", bits=1)  # of ±1 codes, which loses nothing of them

@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from pipeline.config import CollectionConfig
 from pipeline.config.graph_and_search import Metric
+from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.progress import say
 from pipeline.store.manifest import EncoderEntry, IndexCheck, MetricCheck, ResidentBytes
 from pipeline.store.protocol import Resident, Store
@@ -189,7 +190,7 @@ def resident_of(store: Store, version: str, entry: EncoderEntry, config: Collect
     vector = (resident or {}).get(
         entry.vector, Resident(rows * config.quantization.code_bytes(dimension), vector_links)
     )
-    code = (resident or {}).get(entry.code, Resident(rows * 16 * -(-bits // 128), code_links))
+    code = (resident or {}).get(entry.code, Resident(rows * CODE_QUANTIZATION.code_bytes(bits), code_links))
     each = {
         "vector": (vector.codes / rows) or _FLOAT_BYTES * dimension,
         "code": (code.codes / rows) or _CODE_BYTES * bits,

@@ -20,6 +20,7 @@ from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.embedded_translation import INDEXING_THRESHOLD
 from pipeline.store.protocol import Resident, vector_params
 from pipeline.store.versions import live_version
+from pipeline.vectors import unit
 
 __all__ = [
     "QUANTIZATIONS",
@@ -54,7 +55,8 @@ SEARCHES: tuple[dict[str, Any], ...] = (
     {"oversampling": 1, "hnsw_ef": 64},
     {"oversampling": 2, "hnsw_ef": 128},
     {"oversampling": 4, "hnsw_ef": 128},
-    {"oversampling": 4, "hnsw_ef": 256},
+    {"oversampling": 8, "hnsw_ef": 128},
+    {"oversampling": 16, "hnsw_ef": 256},
 )
 
 
@@ -202,15 +204,15 @@ def try_settings(
             `hnsw_ef` says nothing and is left out.
     """
     walked = config.hnsw.over_vectors(len(vectors), vectors.shape[1])
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+    rows = unit(vectors)
     ids = [str(uuid.UUID(int=at)) for at in range(len(vectors))]
-    queries = Queries(_VECTOR, unit[:QUERIES], ids[:QUERIES])
+    queries = Queries(_VECTOR, rows[:QUERIES], ids[:QUERIES])
     truth: list[dict[str, float]] = []
     for wanted in quantizations:
         quantization = QuantizationConfig.model_validate(wanted)
         version = f"{config.collection}__tune{uuid.uuid4().hex}"
         try:
-            _fill(store, version, config.model_copy(update={"quantization": quantization}), unit, ids)
+            _fill(store, version, config.model_copy(update={"quantization": quantization}), rows, ids)
             truth = truth or exact_scores(store, version, queries, SearchConfig().to_qdrant(K, exact=True))
             codes = len(ids) * quantization.code_bytes(vectors.shape[1])
             links = round(len(ids) * config.hnsw.link_bytes(len(ids))) if walked else 0

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.config import CollectionConfig
+from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder, load_encoder
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
@@ -151,7 +152,7 @@ def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfi
     bits = [min(width, config.projection.code_bits) for width in widths]
     staged = sum(2 * width + thumbnail for width in widths)
     stored = sum(4 * v + config.quantization.code_bytes(v) for v in vectors)
-    stored += sum(2 * b + b // 8 for b in bits)  # ±1 as 16-bit floats, and packed
+    stored += sum(2 * b + CODE_QUANTIZATION.code_bytes(b) for b in bits)  # ±1 as 16-bit floats, and packed
     return staged, stored + thumbnail * 4 // 3
 
 
