@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import machine, write_result
-from pipeline.config import CollectionConfig, HnswConfig, QuantizationConfig, SearchConfig
+from pipeline.config import CollectionConfig, HnswConfig, QuantizationConfig
 from pipeline.config.collection import EncoderConfig
 from pipeline.home import resolve_home
 from pipeline.index_quality.recall import K, count_found
@@ -37,6 +37,7 @@ __all__ = ["Setting", "measure", "settings_of"]
 
 _QUERIES = 500
 _FITTED = 20_000
+_EVERYTHING_KB = 10**9
 _BATCH = 2_000
 _ROUNDS = 3  # timed passes over the queries; the first one, which warms the caches, is not timed
 
@@ -49,17 +50,20 @@ class Setting:
     bits: int | None
     quantization: dict[str, Any]
     oversampling: float
+    scanned: bool = False  # every code is compared, whatever the collection's own settings are
 
     @property
     def name(self) -> str:
         """Such as `binary 1, 112 → 512, 16 ×`."""
-        kind, bits = self.quantization["kind"], self.quantization.get("bits", "")
+        kind, bits = self.quantization["kind"], self.quantization.get("bits")
         stored = f"{self.components} → {self.bits}" if self.bits else f"{self.components}"
-        return f"{kind} {bits}".strip() + f", {stored}, {self.oversampling:g} ×"
+        name = f"{kind} {bits:g}" if bits else kind
+        return f"{name}, {stored}, {self.oversampling:g} ×"
 
 
 def settings_of(config: CollectionConfig, width: int) -> Iterator[Setting]:
-    """What is tried: the collection's own settings first, then others of about 64 bytes a vector.
+    """What is tried: the collection's own settings first, then others of about 64 bytes a vector, compared
+    one by one and by the graph.
 
     Args:
         config: of the collection.
@@ -68,31 +72,29 @@ def settings_of(config: CollectionConfig, width: int) -> Iterator[Setting]:
     kept = min(config.projection.dimension, width)
     spread = config.stored_bits if config.stored_bits and config.stored_bits > kept else None
     own = config.quantization.model_dump(exclude_none=True)
-    yield Setting(kept, spread, own, config.search.oversampling)
-    for oversampling in (4, 8, 16):
-        if oversampling != config.search.oversampling:
-            yield Setting(kept, spread, own, oversampling)
-    few = min(width, 112)
+    for oversampling in sorted({config.search.oversampling, 4, 8, 16}):
+        yield Setting(kept, spread, own, oversampling)
+    yield Setting(kept, spread, own, config.search.oversampling, scanned=True)
     for components, quantization in (
-        (few, {"kind": "turbo", "bits": 4}),
-        (min(width, 224), {"kind": "turbo", "bits": 2}),
-        (min(width, 336), {"kind": "binary", "bits": 1.5}),
-        (min(width, 256), {"kind": "binary", "bits": 2}),
-        (min(width, 56), {"kind": "scalar"}),
-        (min(width, 256), {"kind": "product", "compression": "x16"}),
+        (112, {"kind": "turbo", "bits": 4}),
+        (224, {"kind": "turbo", "bits": 2}),
+        (336, {"kind": "binary", "bits": 1.5}),
+        (256, {"kind": "binary", "bits": 2}),
+        (56, {"kind": "scalar"}),
+        (256, {"kind": "product", "compression": "x16"}),
     ):
-        yield Setting(components, None, quantization, 4)
-        yield Setting(components, None, quantization, 16)
+        # As version 0.1.0 searched collections of this size, and with the collection's own graph.
+        yield Setting(min(width, components), None, quantization, 4, scanned=True)
+        yield Setting(min(width, components), None, quantization, 16)
 
 
-def measure(raw: np.ndarray, setting: Setting, whitening: float, hnsw: HnswConfig) -> dict[str, float | str]:
+def measure(raw: np.ndarray, setting: Setting, config: CollectionConfig) -> dict[str, float | str]:
     """Build a version of all rows but the queries, and search it.
 
     Args:
         raw: (N, D) float, an encoder's outputs.
         setting: what to build.
-        whitening: of the collection's projection.
-        hnsw: of the collection.
+        config: of the collection, for its whitening, its graph, and how the graph is walked.
 
     Returns:
         `recall` of the ten nearest, `p50_ms` and `p95_ms` of a query, `bytes` of RAM of a vector's codes,
@@ -101,16 +103,19 @@ def measure(raw: np.ndarray, setting: Setting, whitening: float, hnsw: HnswConfi
     order = np.random.default_rng(0).permutation(len(raw))
     asked, rows = raw[order[:_QUERIES]], raw[order[_QUERIES:]]
     projection = fit_projection(
-        rows[:_FITTED].astype(np.float32), setting.components, whitening=whitening, bits=setting.bits
+        rows[:_FITTED].astype(np.float32),
+        setting.components,
+        whitening=config.projection.whitening,
+        bits=setting.bits,
     )
     stored, queries = unit(projection.apply(rows)), unit(projection.apply(asked))
-    config = CollectionConfig(
-        collection="tried",
-        source="staged",
-        encoders=[EncoderConfig(name="v", vector="v")],
-        quantization=QuantizationConfig(**setting.quantization),
-        search=SearchConfig(oversampling=setting.oversampling),
-        hnsw=hnsw,
+    hnsw = HnswConfig(full_scan_kb=_EVERYTHING_KB) if setting.scanned else config.hnsw
+    config = config.model_copy(
+        update={
+            "quantization": QuantizationConfig(**setting.quantization),
+            "search": config.search.model_copy(update={"oversampling": setting.oversampling}),
+            "hnsw": hnsw,
+        }
     )
     ids = [str(uuid.UUID(int=at)) for at in range(len(stored))]
     with tempfile.TemporaryDirectory(prefix="simile-quantizations-") as folder:
@@ -173,7 +178,7 @@ def main(arguments: list[str] | None = None) -> None:
                 hnsw=manifest.hnsw,
             )
             for setting in settings_of(config, raw.shape[1]):
-                found = measure(raw, setting, config.projection.whitening, config.hnsw)
+                found = measure(raw, setting, config)
                 results.append({"collection": name, "vector": entry.vector, **asdict(setting), **found})
                 cells = (
                     f"{name}, {entry.vector} ({len(raw):,})",

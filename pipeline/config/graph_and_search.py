@@ -20,10 +20,10 @@ class HnswConfig(Frozen):
     payload_m: int | None = Field(
         None, ge=0, le=128, description="edges a point within each value of a filter field; default: m"
     )
-    # 50,000 vectors of 512 components. A filter that leaves 4 % of a million points is answered with
-    # recall@10 0.98 in 11 ms by comparing all of these, with 0.82 in 16 ms by the graph.
+    # A graph loses hits under a filter: 4 % of 50,000 points are 2,000, of whose nearest it found 0.981.
+    # Comparing them all finds 1.0, sooner.
     full_scan_kb: int = Field(
-        100_000,
+        50_000,
         ge=10,
         description="kilobytes of vectors up to which a collection, or what a filter leaves of it, is "
         "compared without the graph; so a collection below has none",
