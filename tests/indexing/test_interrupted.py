@@ -50,6 +50,9 @@ def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied
     lenient = {"max_reject_fraction": 0.1}
     first = index(home, source, **lenient)
     assert (first.rejected, first.skipped, len(first.actors)) == (2, 24, 1)
+    told = open_collection("colours", home=str(home)).manifest.account
+    assert told and told.rejected == 2
+    assert list(told.rejects.values()) == [2] and next(iter(told.rejects)).startswith("decode: ")
     again = index(home, source, **lenient)
     assert (again.rejected, again.actors) == (2, {})
     retried = index(home, source, retry_rejects=True, **lenient)

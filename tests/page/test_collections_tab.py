@@ -8,10 +8,10 @@ import pytest
 
 from page.collection_library import CollectionLibrary
 from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters
-from page.tabs.collections import _measured, _report, _source, _state, overview_html
+from page.tabs.collections import _measured, _rejects, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.sources import public_name
-from pipeline.store.manifest import IndexCheck
+from pipeline.store.manifest import IndexCheck, Manifest, RowCounts
 
 
 class _Fields:
@@ -94,3 +94,10 @@ def test_a_source_is_shown_by_its_hub_id_or_the_name_of_its_folder(source: str, 
 def test_where_there_is_no_report_the_command_that_makes_one_is() -> None:
     found = SimpleNamespace(name="things<", attachment=lambda name: None)
     assert "<code>python -m ray_jobs.report things&lt;</code>" in _report(found)  # type: ignore[arg-type]
+
+
+def test_rejected_rows_are_counted_by_reason_and_escaped() -> None:
+    counts = RowCounts(source=5, written=3, skipped=0, rejected=2, rejects={"decode: <b>cut off</b>": 2})
+    shown = _rejects(Manifest(collection="things", account=counts))
+    assert "<li>decode: &lt;b&gt;cut off&lt;/b&gt;: 2</li>" in shown
+    assert _rejects(Manifest(collection="things")) == ""

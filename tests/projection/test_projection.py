@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.errors import SimileError
 from pipeline.projection import Projection, identity, vectors_fingerprint
-from pipeline.projection.itq import _nearest_rotation, fit_projection, tight_frame
+from pipeline.projection.fit_projection import _nearest_rotation, fit_projection, tight_frame
 from pipeline.store.manifest import EncoderEntry, Manifest, Version
 from pipeline.vectors import hamming_distances, unit
 
