@@ -137,8 +137,11 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
 def _launch(
     page: "gr.Blocks", library: "CollectionLibrary", options: argparse.Namespace, auth: tuple[str, str] | None
 ) -> None:
+    from starlette.middleware import Middleware
+
     from page.api.health import health_route
     from page.api.search_upload import UPLOAD_ENDPOINT
+    from page.route_guard import RouteGuard
     from page.theme import CSS, theme
 
     try:
@@ -159,7 +162,8 @@ def _launch(
             theme=theme(),
             css=CSS,
             mcp_server=options.mcp,
-            app_kwargs={"routes": [health_route(library)]},
+            app_kwargs={"routes": [health_route(library)], "middleware": [Middleware(RouteGuard)]},
+            run_history=False,  # it would act with the owner's HF_TOKEN
         )
     except OSError as error:
         raise SimileError(f"cannot listen on {options.host}:{options.port}: {error}") from None
