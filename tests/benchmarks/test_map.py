@@ -56,6 +56,7 @@ def test_frames_are_counted_while_the_map_moves(tmp_path: Path, monkeypatch: pyt
         assert 0 < figures[kind]["fps"] <= 130 and figures[kind]["p95_ms"] > 0
 
 
+@pytest.mark.long
 @pytest.mark.browser
 # Larger ones are drawn in another way.
 @pytest.mark.parametrize("points", [1_000, pytest.param(21_000, marks=pytest.mark.long)])

@@ -76,6 +76,7 @@ def test_methods_of_a_hash_network() -> None:
     assert isinstance(vectors, Vectors)
 
 
+@pytest.mark.long
 def test_named_protocols_of_a_folder_without_an_index(
     ray_here: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

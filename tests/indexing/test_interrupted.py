@@ -50,9 +50,6 @@ def test_rejects_are_listed_and_tried_again_only_when_asked(index: Index, copied
     lenient = {"max_reject_fraction": 0.1}
     first = index(home, source, **lenient)
     assert (first.rejected, first.skipped, len(first.actors)) == (2, 24, 1)
-    told = open_collection("colours", home=str(home)).manifest.account
-    assert told and told.rejected == 2
-    assert list(told.rejects.values()) == [2] and next(iter(told.rejects)).startswith("decode: ")
     again = index(home, source, **lenient)
     assert (again.rejected, again.actors) == (2, {})
     retried = index(home, source, retry_rejects=True, **lenient)
@@ -77,6 +74,7 @@ def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, co
     assert open_collection("colours", home=str(home)).count == 23
 
 
+@pytest.mark.long
 def test_a_store_that_goes_away_keeps_what_is_staged(
     index: Index, indexed: Copied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

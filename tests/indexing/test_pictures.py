@@ -40,8 +40,13 @@ def test_pictures_without_any_label_some_of_them_broken(index: Index, tmp_path: 
     pictures.mkdir()
     for seed in range(5):
         picture(COLOURS["blue"], seed).save(pictures / f"{seed}.png")
-    assert index(tmp_path, pictures).written == 5
+    (pictures / "broken0.png").write_bytes(b"")
+    assert index(tmp_path, pictures, max_reject_fraction=0.2).written == 5
     collection = open_collection("colours", home=str(tmp_path))
+    account = collection.manifest.account
+    assert account and (account.written, account.rejected) == (5, 1)
+    (reason,) = account.rejects.items()
+    assert reason[0].startswith("decode: ") and reason[1] == 1
     assert collection.filters == []
     hits = collection.search(pictures / "2.png", k=5)
     assert [hit.label for hit in hits] == [""] * 5

@@ -52,6 +52,7 @@ def coloured(page: Any, canvas: str) -> int:
     return int((shot.max(2) - shot.min(2) > 60).sum())
 
 
+@pytest.mark.long
 @browsing
 def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
     page = open_page()

@@ -139,6 +139,7 @@ def test_words_are_asked_for_only_where_they_are_understood(
     page.locator("#words").wait_for(state="hidden")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_every_tab_fits_a_phone_and_can_be_read(
     open_page: Callable[..., Any], scheme: str, tmp_path: Path

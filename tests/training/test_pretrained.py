@@ -195,6 +195,7 @@ def test_the_configuration_for_bigger_machines_runs_and_needs_its_checkpoint_no_
     assert str(tmp_path) not in (output / "README.md").read_text() + json.dumps(described)
 
 
+@pytest.mark.long
 def test_heads_are_trained_over_gem_of_a_frozen_cnn(ray_here: None, tmp_path: Path) -> None:
     save_timm("resnet18", tmp_path / "cnn")
     config = settings(tmp_path / "cnn", 64, frozen=True, options={"pooling": "gem"}, code_bits=8)
