@@ -66,9 +66,6 @@ def payload_indexes(source: Source, fields: Sequence[str] | None) -> dict[str, m
     return wanted or kinds
 
 
-_MARK_LENGTH = 16  # hexadecimal digits
-
-
 def decode_payload(source: Source, table: pa.Table) -> list[dict[str, Any]]:
     """The payload of N rows of `read_rows`, as N dicts that JSON can hold.
 
