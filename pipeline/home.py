@@ -1,9 +1,13 @@
-"""Where Simile keeps things: one absolute folder or fsspec URL, never relative to the running process."""
+"""Where Simile keeps things: an absolute folder, or a URL of an object store."""
 
+import datetime
 import os
+import uuid
+from functools import cache
 from pathlib import Path
 
 import platformdirs
+import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
@@ -11,10 +15,11 @@ from pipeline.errors import SimileError
 __all__ = [
     "cache_folder",
     "filesystem",
-    "replace_file",
+    "is_remote",
     "resolve_home",
     "store_folder",
     "unfinished_samples",
+    "write_file",
 ]
 
 
@@ -25,7 +30,7 @@ def resolve_home(home: str | None = None) -> str:
         SimileError: a relative path, which under `ray job submit` would land in a copy of the folder.
     """
     chosen = home or os.environ.get("SIMILE_HOME") or platformdirs.user_data_dir("simile", appauthor=False)
-    if "://" in chosen:
+    if is_remote(chosen):
         return chosen.rstrip("/")
     path = Path(chosen).expanduser()
     if not path.is_absolute():
@@ -41,7 +46,7 @@ def store_folder(home: str) -> Path:
     Raises:
         SimileError: the home is a URL; the embedded engine needs a local disk.
     """
-    if "://" in home:
+    if is_remote(home):
         raise SimileError(
             f"The embedded Qdrant needs a local folder and the home is '{home}'; "
             "set QDRANT_URL to a Qdrant server."
@@ -59,22 +64,97 @@ def cache_folder() -> Path:
     return Path(os.environ.get("SIMILE_CACHE") or platformdirs.user_cache_dir("simile", appauthor=False))
 
 
+def is_remote(location: str) -> bool:
+    """Whether this is the address of an object store, not a folder of this machine."""
+    return "://" in location
+
+
 def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
-    """The pyarrow file system and the path on it of an absolute path or fsspec URL."""
-    if "://" not in location:
+    """The pyarrow file system and the path on it of an absolute path or a URL of an object store.
+
+    The file systems are pyarrow's own: they list anew each time, so what another process wrote is seen.
+    Keys and regions come from the environment or the machine's role, as the provider's own tools read them.
+
+    Raises:
+        SimileError: a URL of another kind.
+    """
+    if not is_remote(location):
         return pafs.LocalFileSystem(), location
-    import fsspec
+    scheme, path = location.split("://", 1)
+    if scheme not in _OBJECT_STORES:
+        raise SimileError(
+            f"'{scheme}://' is no object store that Simile knows; use an absolute folder, or "
+            f"{', '.join(f'{known}://' for known in _OBJECT_STORES)}."
+        )
+    bucket = path.split("/", 1)[0]
+    if "@" in bucket:
+        raise SimileError(
+            f"Keys do not belong in an address such as {scheme}://…@bucket, which is printed and stored. Put "
+            "them where the provider's own tools read them, such as AWS_ACCESS_KEY_ID."
+        )
+    return _OBJECT_STORES[scheme](bucket), path
 
-    files, path = fsspec.core.url_to_fs(location)
-    return pafs.PyFileSystem(pafs.FSSpecHandler(files)), path
+
+@cache
+def _s3(bucket: str) -> pafs.FileSystem:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region and not endpoint:
+        try:
+            region = pafs.resolve_s3_region(bucket)
+        except OSError as error:
+            raise SimileError(f"The bucket s3://{bucket} cannot be found: {error}.") from None
+    return pafs.S3FileSystem(
+        endpoint_override=endpoint,
+        region=region,
+        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),
+        connect_timeout=_CONNECT_SECONDS,
+        request_timeout=_REQUEST_SECONDS,
+        tls_ca_file_path=os.environ.get("AWS_CA_BUNDLE"),
+    )
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old or the new one, never half, even after a crash."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+@cache
+def _gcs(_: str) -> pafs.FileSystem:
+    return pafs.GcsFileSystem(retry_time_limit=datetime.timedelta(seconds=2 * _REQUEST_SECONDS))
+
+
+@cache
+def _azure(_: str) -> pafs.FileSystem:
+    account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
+    if not account:
+        raise SimileError("az:// needs the name of the storage account in AZURE_STORAGE_ACCOUNT_NAME.")
+    return pafs.AzureFileSystem(account, account_key=os.environ.get("AZURE_STORAGE_ACCOUNT_KEY"))
+
+
+_ATTEMPTS = 8  # of a request to S3; with the waits between them about a minute
+_CONNECT_SECONDS, _REQUEST_SECONDS = 10.0, 60.0  # the SDK's own 1 and 3 seconds are short for a busy store
+_OBJECT_STORES = {"s3": _s3, "gs": _gcs, "az": _azure}
+
+
+def write_file(location: str, data: bytes | pa.Buffer) -> None:
+    """Write a file so that a reader sees the old or the new one, never half, even after a crash.
+
+    On an object store this is one write under the final name: an object appears with its last byte.
+
+    Args:
+        location: absolute path, or URL of an object store.
+        data: the whole file.
+    """
+    files, path = filesystem(location)
+    if is_remote(location):
+        with files.open_output_stream(path) as stream:  # nothing but this write is inside
+            stream.write(data)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{uuid.uuid4().hex}.draft")  # readers leave out names that begin with a dot
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except OSError:  # a full disk: leave nothing half-written behind
+        draft.unlink(missing_ok=True)
+        raise

@@ -29,12 +29,13 @@ def main(arguments: list[str] | None = None) -> None:
         if options.restore == bool(options.id or filters):
             raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
         from pipeline.indexing.delete import delete_points, restore_points
+        from pipeline.indexing.fenced_store import fenced
         from pipeline.indexing.lock import writer_lock
         from pipeline.store import open_store
 
         home = resolve_home(options.home)
-        store = open_store(home)
-        with writer_lock(home, options.collection):
+        with writer_lock(home, options.collection) as lock:
+            store = fenced(open_store(home), lock.check)
             if options.restore:
                 result = restore_points(store, options.collection)
             else:

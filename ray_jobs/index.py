@@ -76,12 +76,13 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
+    from pipeline.indexing.fenced_store import fenced
     from pipeline.indexing.lock import writer_lock
     from pipeline.indexing.rollback import prune, rollback
     from pipeline.store import open_store
 
-    with writer_lock(home, collection):
-        return (rollback if back else prune)(open_store(home), collection)
+    with writer_lock(home, collection) as lock:
+        return (rollback if back else prune)(fenced(open_store(home), lock.check), collection)
 
 
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:

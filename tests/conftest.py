@@ -4,6 +4,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -79,3 +80,12 @@ def share_ray() -> None:
 def ray_here() -> None:
     """`share_ray`; for each module anew, as one that makes a cluster of its own ends the shared one."""
     share_ray()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """URL of an empty bucket on an S3 server of this module, which the clients of this process find."""
+    from tests.stand_ins.s3 import S3StandIn, serve_s3
+
+    with S3StandIn() as server, pytest.MonkeyPatch.context() as patch:
+        yield serve_s3(server, patch)

@@ -17,6 +17,7 @@ from pipeline.indexing.account import Account
 from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import DELETED, deleted_ids
 from pipeline.indexing.fit import fit, hash_bits
+from pipeline.indexing.lease import Fence
 from pipeline.indexing.live import Live, compare, settings_key, source_key, stored_marks, stored_projections
 from pipeline.indexing.load import Target, load_rows
 from pipeline.indexing.plan import Plan
@@ -59,6 +60,7 @@ def build(
     stagings: Mapping[str, Staging],
     rows: Mapping[str, Row],
     account: Account,
+    fence: Fence,
 ) -> None:
     """Fit, load, check and switch, or find that nothing is to be done.
 
@@ -69,6 +71,7 @@ def build(
         stagings: encoder name -> its staged vectors, which hold every id of `rows`.
         rows: id -> row, of all points that the source asks for, and of those that are carried over.
         account: entered as the stages go on.
+        fence: what writers in other processes ask before they write.
 
     Raises:
         SimileError: another fingerprint than the live version's, or counts that do not add up; the alias
@@ -102,7 +105,7 @@ def build(
         )
         version, loaded = _open(job, checked, base, targets, key, expected)
         written, account.loaded_bytes = load_rows(
-            store, version, targets, {point: rows[point] for point in to_write - loaded}
+            store, version, targets, {point: rows[point] for point in to_write - loaded}, fence
         )
         if gone:
             store.delete(version, sorted(gone))

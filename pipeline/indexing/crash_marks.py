@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
-from pipeline.home import filesystem
+from pipeline.home import filesystem, write_file
 from pipeline.staging.parts import Staging
 
 __all__ = ["MOST_DEATHS", "Marks"]
@@ -42,14 +42,13 @@ class Marks:
     def marked(self, name: str) -> Iterator[int]:
         """Mark `name` as being worked on; yields how often a worker died of it before."""
         files, folder = filesystem(self.folder)
-        files.create_dir(folder, recursive=True)
-        found = files.get_file_info(pafs.FileSelector(folder))
+        found = files.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
         earlier = [file.path for file in found if file.base_name.partition(".")[0] == name]
-        mark = f"{folder}/{name}.{uuid.uuid4().hex}"
-        files.open_output_stream(mark).close()
+        mark = f"{name}.{uuid.uuid4().hex}"
+        write_file(f"{self.folder}/{mark}", b"")
         try:
             yield len(earlier)
         finally:
-            files.delete_file(mark)
+            files.delete_file(f"{folder}/{mark}")
         for path in earlier:  # the work went well, so the earlier deaths had another cause
             files.delete_file(path)

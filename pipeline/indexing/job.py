@@ -1,6 +1,7 @@
 """An index job: preflight, then plan, embed, fit and load, with an account of every row."""
 
 import json
+from dataclasses import replace
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
@@ -8,6 +9,7 @@ from pipeline.indexing.build import build
 from pipeline.indexing.carried import beside, carry, to_remove
 from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.embed import embed_missing
+from pipeline.indexing.fenced_store import fenced
 from pipeline.indexing.live import live_of
 from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
@@ -34,9 +36,11 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             away, or an account that does not add up. The alias then stays where it was, and what is staged
             stays staged.
     """
-    config, store = job.config, checked.store
+    config = job.config
     account = Account(config.collection, encoders=list(checked.encoders))
-    with writer_lock(job.home, config.collection):
+    with writer_lock(job.home, config.collection) as lock:
+        store = fenced(checked.store, lock.check)
+        checked = replace(checked, store=store)
         with account.timed("reserve"):
             check_cluster(job.home, store)
             reservation = reserve(job.actors, job.gpus_per_actor)
@@ -66,7 +70,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         rejected = {reject.id for reject in account.rejects}
         rows = rows_of(plan, config.credit or checked.source.credit)
         rows = {point: row for point, row in rows.items() if point not in rejected}
-        build(job, checked, live, plan, stagings, rows | carried, account)
+        build(job, checked, live, plan, stagings, rows | carried, account, lock.fence)
         if account.written or account.removed:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
     return account

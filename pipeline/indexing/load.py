@@ -13,6 +13,8 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem
+from pipeline.indexing.fenced_store import fenced
+from pipeline.indexing.lease import Fence, asked_rarely
 from pipeline.points import RESERVED, Row
 from pipeline.progress import progress
 from pipeline.projection import Projection
@@ -104,7 +106,7 @@ def _looked_up(staging: Staging, parts: Mapping[str, str], ids: Sequence[str]) -
 
 
 def load_rows(
-    store: Store, version: str, targets: Sequence[Target], rows: Mapping[str, Row]
+    store: Store, version: str, targets: Sequence[Target], rows: Mapping[str, Row], fence: Fence
 ) -> tuple[set[str], int]:
     """Write rows to a version; returns the ids that the store acknowledged, and their bytes.
 
@@ -132,7 +134,7 @@ def load_rows(
             staged = ray.data.read_parquet(parts, filesystem=files, num_cpus=0.5, override_num_blocks=blocks)
         answers = staged.map_batches(
             _Writer,
-            fn_constructor_args=(load, store.address, _about_server()),
+            fn_constructor_args=(load, store.address, _about_server(), fence),
             batch_size=_BATCH,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
@@ -176,10 +178,10 @@ def _drain(
 class _Writer:
     """An actor that writes batches to a server and answers with the ids that were acknowledged."""
 
-    def __init__(self, load: Load, url: str, environment: dict[str, str]) -> None:
+    def __init__(self, load: Load, url: str, environment: dict[str, str], fence: Fence) -> None:
         os.environ.update(environment)
         self.load = load
-        self.store = open_store(url=url)
+        self.store = fenced(open_store(url=url), asked_rarely(fence.check))
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         ids, size = self.load.write(self.store, batch)

@@ -1,8 +1,8 @@
 """One writer a collection and home, and the record of it that the page shows.
 
 <home>/jobs/<collection>.json, renewed every two seconds while the job lives, removed when it has done its
-work. A local home has a lock besides, which goes with its process. An object store has no locks: there the
-record is a lease, and a second writer watches for some seconds whether anybody renews it.
+work. The lock itself is a file lock on a local home, which goes with its process, and a lease on an object
+store: see lease.py.
 """
 
 import datetime
@@ -10,9 +10,8 @@ import json
 import os
 import socket
 import threading
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,13 +20,14 @@ import filelock
 import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
-from pipeline.home import filesystem
+from pipeline.home import filesystem, is_remote, write_file
+from pipeline.indexing.lease import RENEWED_EVERY, Fence, Holder, Lease, LockLostError
 from pipeline.progress import begin, step
 
-__all__ = ["JobRecord", "job_records", "refuse_second_writer", "writer_lock"]
+__all__ = ["Held", "JobRecord", "job_records", "refuse_second_writer", "writer_lock"]
 
 _RENEWED_EVERY = 2.0  # seconds
-_DEAD_AFTER = 4  # missed renewals
+_LOOKED_FOR = 12.0  # seconds; two renewals of a lease and a little more
 _FORGOTTEN_AFTER = 30.0  # seconds; for the page, whose clock may be another machine's
 
 
@@ -53,25 +53,37 @@ class JobRecord:
         return abs(age.total_seconds()) < _FORGOTTEN_AFTER
 
 
+@dataclass(frozen=True)
+class Held:
+    """A lock that this process holds.
+
+    Attributes:
+        fence: what other processes that write for this one ask before they write.
+        check: raises `LockLostError` if another job has taken over; called before every write.
+    """
+
+    fence: Fence
+    check: Callable[[], None]
+
+
 @contextmanager
-def writer_lock(home: str, collection: str) -> Iterator[None]:
+def writer_lock(home: str, collection: str) -> Iterator[Held]:
     """Hold the collection for this process, and keep its record fresh; both end with the process.
 
     Raises:
         SimileError: another job holds it.
     """
     record = _Record(home, collection)
-    if record.remote:
-        record.lease()
-        lock = None
-    else:
-        lock = record.lock()
+    if is_remote(home):
+        with _leased(home, collection, record.job) as lease, record.renewed():
+            yield Held(lease.fence, lease.check)
+        return
+    lock = _file_lock(home, collection)
     try:
         with record.renewed():
-            yield
+            yield Held(Fence(home, collection), lambda: None)
     finally:
-        if lock:
-            lock.release()
+        lock.release()
 
 
 def refuse_second_writer(home: str, collection: str) -> None:
@@ -80,11 +92,10 @@ def refuse_second_writer(home: str, collection: str) -> None:
     Raises:
         SimileError: another job holds the collection.
     """
-    record = _Record(home, collection)
-    if not record.remote:
-        record.lock().release()
-    elif (now := record.read()) and now.alive:
-        record.watch(now)
+    if not is_remote(home):
+        _file_lock(home, collection).release()
+    elif living := Lease(home, collection, _myself("")).holder(_LOOKED_FOR):
+        raise _held(collection, living)
 
 
 def job_records(home: str) -> dict[str, JobRecord]:
@@ -101,8 +112,8 @@ class _Record:
 
     def __init__(self, home: str, collection: str) -> None:
         self.collection = collection
-        self.remote = "://" in home
-        self.files, self.path = filesystem(f"{home}/jobs/{collection}.json")
+        self.location = f"{home}/jobs/{collection}.json"
+        self.files, self.path = filesystem(self.location)
         self.job = uuid.uuid4().hex
 
     def read(self) -> JobRecord | None:
@@ -117,45 +128,7 @@ class _Record:
         record = JobRecord(
             self.job, os.getpid(), socket.gethostname(), now, **asdict(step()), stopped=stopped
         )
-        folder, name = self.path.rsplit("/", 1)
-        self.files.create_dir(folder, recursive=True)
-        # A file is there from its first byte; an object appears with its last, and cannot be renamed.
-        draft = self.path if self.remote else f"{folder}/.{name}.{self.job}"
-        with self.files.open_output_stream(draft) as stream:
-            stream.write(json.dumps(asdict(record)).encode())
-        if not self.remote:
-            self.files.move(draft, self.path)
-
-    def lock(self) -> filelock.BaseFileLock:
-        """The lock of a local home, held."""
-        folder = Path(self.path).parent.parent / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{self.collection}.lock", timeout=0)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise _held(self.collection, self.read()) from None
-        return lock
-
-    def watch(self, before: JobRecord) -> None:
-        """Wait until `before` should have been renewed several times; raise if it was."""
-        for _ in range(_DEAD_AFTER):
-            time.sleep(_RENEWED_EVERY)
-            now = self.read()
-            if now is None:
-                return
-            if now != before:
-                raise _held(self.collection, now)
-
-    def lease(self) -> None:
-        """Take the collection if nobody renews the record; of two who try at once, one gets it."""
-        before = self.read()
-        if before and not before.stopped:
-            self.watch(before)
-        self.write()
-        time.sleep(_RENEWED_EVERY / 2)
-        if (now := self.read()) is None or now.job != self.job:
-            raise _held(self.collection, now)
+        write_file(self.location, json.dumps(asdict(record)).encode())
 
     @contextmanager
     def renewed(self) -> Iterator[None]:
@@ -187,6 +160,46 @@ class _Record:
                 self.write()
 
 
-def _held(collection: str, holder: JobRecord | None) -> SimileError:
+def _file_lock(home: str, collection: str) -> filelock.BaseFileLock:
+    """The lock of a local home, held."""
+    folder = Path(home) / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / f"{collection}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise _held(collection, _Record(home, collection).read()) from None
+    return lock
+
+
+@contextmanager
+def _leased(home: str, collection: str, job: str) -> Iterator[Lease]:
+    """The lock on an object store, taken and renewed until the block ends."""
+    lease = Lease(home, collection, _myself(job))
+    if (living := lease.take()) is not None:
+        raise _held(collection, living)
+    done = threading.Event()
+    thread = threading.Thread(target=_renew, args=(lease, done), name="lease", daemon=True)
+    thread.start()
+    try:
+        yield lease
+    finally:
+        done.set()
+        thread.join()
+        with suppress(OSError):  # an error of the job must not be hidden; the lease runs out by itself
+            lease.release()
+
+
+def _renew(lease: Lease, done: threading.Event) -> None:
+    while not done.wait(RENEWED_EVERY):
+        with suppress(OSError, LockLostError):  # said by `check`, before the next write
+            lease.renew()
+
+
+def _myself(job: str) -> Holder:
+    return Holder(job, 0, socket.gethostname(), os.getpid())
+
+
+def _held(collection: str, holder: JobRecord | Holder | None) -> SimileError:
     who = f" (process {holder.process} on {holder.host})" if holder else ""
     return SimileError(f"Another job is writing '{collection}'{who}; wait for it, or stop it.")

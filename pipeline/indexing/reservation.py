@@ -9,10 +9,12 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import pyarrow.fs as pafs
+
 from pipeline.errors import SimileError
+from pipeline.home import filesystem, write_file
 from pipeline.store import Store
 
 __all__ = [
@@ -151,25 +153,34 @@ def check_cluster(home: str, store: Store) -> None:
             f"This Ray cluster has {len(nodes)} nodes and the embedded store is a folder of one machine; "
             "start a Qdrant server and set QDRANT_URL (and QDRANT_API_KEY)."
         )
-    if "://" in home:
-        return
-    probe = Path(home) / f".reached-{uuid.uuid4().hex}"
-    probe.touch()
+    probe = f"{home}/.reached-{uuid.uuid4().hex}"
+    write_file(probe, b"")
+    files, path = filesystem(probe)
     try:
-        look = ray.remote(num_cpus=0)(lambda: probe.is_file())
+        look = ray.remote(num_cpus=0)(_sees)
         seen = ray.get(
             [
-                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote()
+                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
+                    probe
+                )
                 for node in nodes
             ]
         )
     finally:
-        probe.unlink()
+        files.delete_file(path)
     if not all(seen):
         raise SimileError(
             f"{seen.count(False)} of {len(nodes)} nodes do not see the home {home}; use a shared folder or a "
-            "URL such as s3://bucket/simile as --home."
+            "URL such as s3://bucket/simile as --home, and give every node the keys for it."
         )
+
+
+def _sees(location: str) -> bool:
+    files, path = filesystem(location)
+    try:
+        return bool(files.get_file_info(path).type == pafs.FileType.File)
+    except OSError:  # no keys, no network
+        return False
 
 
 def _wait_until_free(cpus: float, gpus: float) -> None:

@@ -8,7 +8,6 @@ id, stage, reason, first_bytes: string
 """
 
 import hashlib
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.home import filesystem
+from pipeline.home import filesystem, write_file
 from pipeline.staging.rejects import Reject
 
 __all__ = ["StagedPicture", "Staging", "part_name", "vectors_of"]
@@ -136,19 +135,12 @@ class Staging:
 
 
 def _write(folder: str, name: str, rows: pa.Table) -> int:
-    files, path = filesystem(folder)
-    files.create_dir(path, recursive=True)
-    draft = f"{path}/.{uuid.uuid4().hex}.draft"  # readers leave out names that begin with a dot
-    try:
-        # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
-        pq.write_table(rows, draft, filesystem=files, compression="zstd", use_dictionary=False)
-    except OSError:  # a full disk: leave nothing half-written behind
-        if files.get_file_info(draft).type == pafs.FileType.File:
-            files.delete_file(draft)
-        raise
-    size = int(files.get_file_info(draft).size)
-    files.move(draft, f"{path}/{name}.parquet")
-    return size
+    buffer = pa.BufferOutputStream()
+    # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
+    pq.write_table(rows, buffer, compression="zstd", use_dictionary=False)
+    data = buffer.getvalue()
+    write_file(f"{folder}/{name}.parquet", data)
+    return len(data)
 
 
 def _parts(folder: str) -> list[str]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.home import filesystem
+from pipeline.home import filesystem, write_file
 
 __all__ = ["Reject", "read_rejects", "write_rejects"]
 
@@ -38,12 +38,10 @@ class Reject:
 
 def write_rejects(home: str, collection: str, rejects: Sequence[Reject]) -> None:
     """Replace the table of a collection by the rejects of its latest run."""
-    files, folder = filesystem(f"{home}/rejects")
-    files.create_dir(folder, recursive=True)
     table = pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=_SCHEMA)
-    draft = f"{folder}/.{collection}.draft"
-    pq.write_table(table, draft, filesystem=files)
-    files.move(draft, f"{folder}/{collection}.parquet")
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer)
+    write_file(f"{home}/rejects/{collection}.parquet", buffer.getvalue())
 
 
 def read_rejects(home: str, collection: str) -> list[Reject] | None:

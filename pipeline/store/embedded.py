@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.home import replace_file
+from pipeline.home import write_file
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_translation import scored
 from pipeline.store.manifest import Manifest, read_manifest
@@ -137,7 +137,7 @@ class EmbeddedStore:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / "projections.safetensors")
         self._journal(version).unlink(missing_ok=True)
-        replace_file(folder / "manifest.json", manifest.to_json().encode())
+        write_file(str(folder / "manifest.json"), manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
@@ -150,7 +150,7 @@ class EmbeddedStore:
 
     def attach(self, version: str, name: str, data: bytes) -> None:
         """A file beside the manifest."""
-        replace_file(self.folder / version / name, data)
+        write_file(str(self.folder / version / name), data)
 
     def attachment(self, version: str, name: str) -> bytes | None:
         """The file's bytes."""
@@ -159,7 +159,7 @@ class EmbeddedStore:
 
     def switch(self, alias: str, version: str) -> None:
         """Replace the alias file."""
-        replace_file(self.folder / f"{alias}.alias", version.encode())
+        write_file(str(self.folder / f"{alias}.alias"), version.encode())
 
     def release(self, version: str) -> None:
         """Forget the open shard: it closes with its last query, and a later one opens it again."""

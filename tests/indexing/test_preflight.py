@@ -118,8 +118,10 @@ def test_more_actors_than_this_machine_has(tmp_path: Path, capsys: Any) -> None:
 
 
 @pytest.mark.parametrize("remote", [False, True])
-def test_a_second_writer(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, remote: bool) -> None:
-    home = f"memory://{tmp_path.name}" if remote else str(tmp_path)
+def test_a_second_writer(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, remote: bool, s3: str
+) -> None:
+    home = f"{s3}/{tmp_path.name}" if remote else str(tmp_path)
     with QdrantStandIn() as stand_in, writer_lock(home, "birds"):
         monkeypatch.setenv("QDRANT_URL", stand_in.url)  # a home that is no folder has no embedded store
         assert "Another job is writing 'birds' (process" in refusal(tmp_path, capsys, home=home)

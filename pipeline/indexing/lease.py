@@ -1,0 +1,248 @@
+"""A lock on an object store: an object that is created if absent, and replaced only where it is unchanged.
+
+<home>/locks/<collection>.json: who holds the collection, and the fencing number, one higher for each holder.
+Whether a holder lives is seen from whether the object changes, by the watcher's own clock: the clocks of two
+machines are never compared. After Gray and Cheriton, "Leases" (1989), with conditional writes in place of a
+server that grants them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import SimileError
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+__all__ = ["Fence", "Holder", "Lease", "LockLostError", "asked_rarely"]
+
+RENEWED_EVERY = 5.0  # seconds
+WATCHED_FOR = 30.0  # seconds without a change, after which the holder counts as dead
+ASKED_EVERY = 5.0  # seconds between two looks of a process that writes for the holder
+SURE_FOR = 20.0  # seconds after a renewal in which a holder need not ask again; well below WATCHED_FOR
+
+
+class LockLostError(SimileError):
+    """Another job has taken the collection over; this one must not write any more."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """What the object says.
+
+    Attributes:
+        job: of the holder, unique.
+        number: fencing number, higher than that of every earlier holder.
+        renewals: so that each renewal changes the object.
+        released: the holder let it go.
+    """
+
+    job: str
+    number: int
+    host: str
+    process: int
+    renewals: int = 0
+    released: bool = False
+
+    def to_json(self) -> bytes:
+        """As it is stored."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Holder:
+        """The reverse of `to_json`.
+
+        Raises:
+            SimileError: the object is no lock of Simile.
+        """
+        try:
+            return cls(**json.loads(data))
+        except (ValueError, TypeError):
+            raise SimileError("the lock is not readable; did another version of Simile make it?") from None
+
+
+def object_store(home: str) -> ObjectStore:
+    """The home as an object store with conditional writes, which pyarrow's file systems do not have."""
+    from obstore.store import from_url
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    plain: Any = {"allow_http": True} if endpoint.startswith("http://") else {}
+    return from_url(home, client_options=plain or None)
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What a process that writes for a job asks before it writes; cheap to send to others.
+
+    Attributes:
+        home, collection: whose lock.
+        number: of the holder for whom is written; None: a local home, whose lock dies with its process.
+    """
+
+    home: str
+    collection: str
+    number: int | None = None
+
+    def check(self) -> None:
+        """Look whether the lock is still that of this number.
+
+        Raises:
+            LockLostError: another job holds it.
+        """
+        if self.number is None:
+            return
+        holder, _ = _read(object_store(self.home), self.collection) or (None, {})
+        if holder is None or holder.number != self.number or holder.released:
+            raise _lost(self.collection, holder)
+
+
+def asked_rarely(check: Callable[[], None]) -> Callable[[], None]:
+    """The same check, made at most once in `ASKED_EVERY` seconds: for who writes many times a second."""
+    asked = float("-inf")
+
+    def check_now_and_then() -> None:
+        nonlocal asked
+        if time.monotonic() - asked > ASKED_EVERY:
+            check()
+            asked = time.monotonic()
+
+    return check_now_and_then
+
+
+class Lease:
+    """The lock of one collection, for one job; its methods may be called by several threads."""
+
+    def __init__(self, home: str, collection: str, me: Holder) -> None:
+        """
+        Args:
+            home: URL of an object store.
+            collection: its alias.
+            me: this job; its number is set when it takes the lock.
+        """
+        self._store, self._collection, self._me = object_store(home), collection, me
+        self._version: Any = None  # of the object as this job wrote it last
+        self._sure = float("-inf")  # monotonic time at which the last renewal began
+        self._lock = threading.Lock()
+        self.fence = Fence(home, collection)
+
+    def take(self) -> Holder | None:
+        """Take the lock if nobody holds it; of two who try at once, one gets it.
+
+        Returns:
+            None if this job holds it now, else who does.
+        """
+        if (living := self.holder(WATCHED_FOR)) is not None:
+            return living
+        found = _read(self._store, self._collection)
+        before, version = found or (None, None)
+        self._me = replace(self._me, number=before.number + 1 if before else 1)
+        if not self._put(version):
+            other = _read(self._store, self._collection)
+            return other[0] if other else self._me
+        self.fence = replace(self.fence, number=self._me.number)
+        return None
+
+    def holder(self, seconds: float) -> Holder | None:
+        """Who holds the lock and renews it within so many seconds; None if nobody does."""
+        found = _read(self._store, self._collection)
+        before, deadline = found and found[0], time.monotonic() + seconds
+        while before is not None and not before.released and time.monotonic() < deadline:
+            time.sleep(RENEWED_EVERY / 2)
+            found = _read(self._store, self._collection)
+            if found is None or found[0].released:
+                return None
+            if found[0] != before:
+                return found[0]
+        return None
+
+    def renew(self) -> None:
+        """Say that this job lives.
+
+        Raises:
+            LockLostError: another job has taken the lock.
+            OSError: the store does not answer; whether the lock is held is not known.
+        """
+        with self._lock:
+            self._me = replace(self._me, renewals=self._me.renewals + 1)
+            if not self._put(self._version):
+                found = _read(self._store, self._collection)
+                raise _lost(self._collection, found[0] if found else None)
+
+    def check(self) -> None:
+        """Before a write: go on only if the lock is certainly held.
+
+        Raises:
+            LockLostError: another job has taken the lock.
+            OSError: the store does not answer, so that nobody can know.
+        """
+        if time.monotonic() - self._sure > SURE_FOR:
+            self.renew()
+
+    def release(self) -> None:
+        """Let it go at once; the object stays, because it holds the fencing number."""
+        with self._lock:
+            self._me = replace(self._me, renewals=self._me.renewals + 1, released=True)
+            self._put(self._version)
+
+    def _put(self, version: Any) -> bool:
+        """Write the object if it still is `version` (None: if there is none)."""
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+        began = time.monotonic()
+        for _ in range(2):
+            mode: Any = "create" if version is None else version
+            try:
+                done: Any = obstore.put(self._store, _path(self._collection), self._me.to_json(), mode=mode)
+            except (AlreadyExistsError, PreconditionError):
+                found = _read(self._store, self._collection)
+                if found is None or found[0].job != self._me.job:
+                    return False
+                # The object is this job's own: the answer to a write was lost, and the store had done it.
+                done = version = found[1]
+                if found[0] != self._me:
+                    continue
+            except BaseError as error:
+                raise OSError(f"the lock cannot be written: {error}") from error
+            self._version, self._sure = _unchanged(done), began
+            return True
+        return False
+
+
+def _path(collection: str) -> str:
+    return f"locks/{collection}.json"
+
+
+def _read(store: ObjectStore, collection: str) -> tuple[Holder, Any] | None:
+    """The holder and the version of the object; None where there is none."""
+    import obstore
+    from obstore.exceptions import BaseError
+
+    try:
+        found = obstore.get(store, _path(collection))
+        data = bytes(found.bytes())
+    except FileNotFoundError:
+        return None
+    except BaseError as error:
+        raise OSError(f"the lock cannot be read: {error}") from error
+    return Holder.from_json(data), _unchanged(found.meta)
+
+
+def _unchanged(found: Any) -> dict[str, str]:
+    """The condition "if it is still this version": by ETag, or by what Google and Azure call a version."""
+    return {name: found[name] for name in ("e_tag", "version") if found.get(name)}
+
+
+def _lost(collection: str, holder: Holder | None) -> LockLostError:
+    who = f"process {holder.process} on {holder.host}" if holder else "nobody, as its lock was deleted"
+    return LockLostError(
+        f"Another job has taken over '{collection}' ({who}), because this one did not renew its lock "
+        f"for {WATCHED_FOR:.0f} s. This one writes no more; run it again when the other is done."
+    )

@@ -1,0 +1,64 @@
+"""Files of the home: on a folder and on an object store, whole or not there."""
+
+from pathlib import Path
+
+import pyarrow.fs as pafs
+import pytest
+
+from pipeline.errors import SimileError
+from pipeline.home import filesystem, write_file
+
+
+@pytest.fixture(params=["folder", "objects"])
+def home(request: pytest.FixtureRequest, tmp_path: Path, s3: str) -> str:
+    return str(tmp_path) if request.param == "folder" else f"{s3}/{tmp_path.name}"
+
+
+def names(home: str) -> list[str]:
+    files, folder = filesystem(f"{home}/parts")
+    return sorted(found.base_name for found in files.get_file_info(pafs.FileSelector(folder)))
+
+
+def test_a_file_is_replaced_and_listed_at_once(home: str) -> None:
+    for data in (b"old", b"new"):
+        write_file(f"{home}/parts/a", data)
+    files, path = filesystem(f"{home}/parts/a")
+    assert files.open_input_stream(path).read() == b"new"
+    assert names(home) == ["a"]
+    # Written by another process: pyarrow keeps no listing that could be stale.
+    other = pafs.LocalFileSystem() if "://" not in home else filesystem(home)[0]
+    other.open_output_stream(f"{filesystem(home)[1]}/parts/b").close()
+    assert names(home) == ["a", "b"]
+
+
+def test_a_disk_that_is_full_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_file(str(tmp_path / "parts" / "a"), b"data")
+    assert names(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://bucket/home", "'ftp://' is no object store that Simile knows"),
+        ("s3://key:secret@bucket/home", "Keys do not belong in an address"),
+        ("az://container/home", "AZURE_STORAGE_ACCOUNT_NAME"),
+    ],
+)
+def test_other_addresses_are_refused(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(SimileError, match=said) as refused:
+        filesystem(url)
+    assert "secret" not in str(refused.value)
+
+
+def test_google_and_azure_have_file_systems_of_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    assert filesystem("gs://bucket/home")[0].type_name == "gcs"
+    assert filesystem("az://container/home")[0].type_name == "abfs"
