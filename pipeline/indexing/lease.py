@@ -138,9 +138,10 @@ class Lease:
         Returns:
             None if this job holds it now, else who does.
         """
-        if (living := self.holder(WATCHED_FOR)) is not None:
-            return living
-        found = _read(self._store, self._collection)
+        found, alive = self._watch(WATCHED_FOR)
+        if found and alive:
+            return found[0]
+        # What is replaced is the very object that was judged: another job may have taken the lock meanwhile.
         before, version = found or (None, None)
         self._me = replace(self._me, number=before.number + 1 if before else 1)
         if not self._put(version):
@@ -151,16 +152,19 @@ class Lease:
 
     def holder(self, seconds: float) -> Holder | None:
         """Who holds the lock and renews it within so many seconds; None if nobody does."""
-        found = _read(self._store, self._collection)
-        before, deadline = found and found[0], time.monotonic() + seconds
-        while before is not None and not before.released and time.monotonic() < deadline:
+        found, alive = self._watch(seconds)
+        return found[0] if found and alive else None
+
+    def _watch(self, seconds: float) -> tuple[tuple[Holder, Any] | None, bool]:
+        """The object as it is now, and whether its holder changes it within so many seconds."""
+        found, deadline = _read(self._store, self._collection), time.monotonic() + seconds
+        while found is not None and not found[0].released and time.monotonic() < deadline:
+            before = found[0]
             time.sleep(RENEWED_EVERY / 2)
             found = _read(self._store, self._collection)
-            if found is None or found[0].released:
-                return None
-            if found[0] != before:
-                return found[0]
-        return None
+            if found is not None and not found[0].released and found[0] != before:
+                return found, True
+        return found, False
 
     def renew(self) -> None:
         """Say that this job lives.
