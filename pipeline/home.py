@@ -60,12 +60,19 @@ def cache_folder() -> Path:
 
 
 def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
-    """The pyarrow file system and the path on it of an absolute path or fsspec URL."""
+    """The pyarrow file system and the path on it of an absolute path or fsspec URL.
+
+    Raises:
+        SimileError: fsspec knows no such kind of URL, or lacks the package that it needs.
+    """
     if "://" not in location:
         return pafs.LocalFileSystem(), location
     import fsspec
 
-    files, path = fsspec.core.url_to_fs(location)
+    try:
+        files, path = fsspec.core.url_to_fs(location)
+    except (ImportError, ValueError) as error:
+        raise SimileError(f"URLs of '{location.partition(':')[0]}' cannot be opened: {error}.") from error
     return pafs.PyFileSystem(pafs.FSSpecHandler(files)), path
 
 

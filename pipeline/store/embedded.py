@@ -26,6 +26,7 @@ __all__ = ["EmbeddedStore"]
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
 _QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
 _UUID_BYTES = 16
+_MANIFEST, _PROJECTIONS, _JOURNAL = _OWN_FILES = ("manifest.json", "projections.safetensors", "loaded.ids")
 
 
 class EmbeddedStore:
@@ -135,17 +136,17 @@ class EmbeddedStore:
         folder = self.folder / version
         if manifest.tensors:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
-            save_file(tensors, folder / "projections.safetensors")
+            save_file(tensors, folder / _PROJECTIONS)
         self._journal(version).unlink(missing_ok=True)
-        replace_file(folder / "manifest.json", manifest.to_json().encode())
+        replace_file(folder / _MANIFEST, manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
         folder = self.folder / version
-        if not (folder / "manifest.json").is_file():
+        if not (folder / _MANIFEST).is_file():
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
-        text = (folder / "manifest.json").read_text(encoding="utf-8")
-        projections = folder / "projections.safetensors"
+        text = (folder / _MANIFEST).read_text(encoding="utf-8")
+        projections = folder / _PROJECTIONS
         return read_manifest(version, text, load_file(projections) if projections.is_file() else {})
 
     def attach(self, version: str, name: str, data: bytes) -> None:
@@ -156,6 +157,15 @@ class EmbeddedStore:
         """The file's bytes."""
         path = self.folder / version / name
         return path.read_bytes() if path.is_file() else None
+
+    def attachments(self, version: str) -> list[str]:
+        """Names of the files beside the manifest."""
+        files = (path for path in (self.folder / version).glob("*") if path.is_file())
+        return sorted(p.name for p in files if p.name not in _OWN_FILES and p.suffix != ".draft")
+
+    def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
+        """From the shard."""
+        return translate.payload_indexes(self._shard(version))
 
     def switch(self, alias: str, version: str) -> None:
         """Replace the alias file."""
@@ -276,7 +286,7 @@ class EmbeddedStore:
             os.fsync(journal.fileno())
 
     def _journal(self, version: str) -> Path:
-        return self.folder / version / "loaded.ids"
+        return self.folder / version / _JOURNAL
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """From the sizes of the engine's own files."""

@@ -150,6 +150,18 @@ class ServerStore:
         payload = self._kept(_manifest_id(f"{version}/{name}"))
         return None if payload is None else base64.b64decode(payload["data"])
 
+    def attachments(self, version: str) -> list[str]:
+        """Names in the collection of manifests, all of which are read: a server may refuse the filter."""
+        if not self._send(self.client.collection_exists, MANIFESTS):
+            return []
+        kept = [record.payload or {} for record in all_points(self, MANIFESTS, ["version", "name"])]
+        return sorted(each["name"] for each in kept if each["version"] == version and "name" in each)
+
+    def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
+        """From the collection."""
+        schema = self._send(self.client.get_collection, version).payload_schema
+        return {key: index.data_type for key, index in schema.items()}
+
     def _keep(self, point: str, payload: dict[str, Any]) -> None:
         if not self._send(self.client.collection_exists, MANIFESTS):
             vectors = models.VectorParams(size=1, distance=models.Distance.DOT)

@@ -36,6 +36,7 @@ class QdrantStandIn:
         self.client = QdrantClient(":memory:")
         self.aliases: dict[str, str] = {}
         self.created: dict[str, models.CreateCollection] = {}  # what was asked for, also what it ignores
+        self.indexes: dict[str, dict[str, dict]] = {}  # the payload indexes, by collection
         self.updated: dict[str, list[dict]] = {}  # the bodies of updates, by collection
         self.lock = threading.Lock()
         self.api_key = api_key
@@ -149,7 +150,14 @@ def _info(state: QdrantStandIn, body: dict, name: str) -> Any:
     info = state.client.get_collection(name)
     vectors = info.config.params.vectors
     indexed = (info.points_count or 0) * (len(vectors) if isinstance(vectors, dict) else 1)
-    return _json(info.model_copy(update={"indexed_vectors_count": indexed}))
+    told = {"indexed_vectors_count": indexed, "payload_schema": state.indexes.get(name, {})}
+    return _json(info) | told
+
+
+def _index(state: QdrantStandIn, body: dict, name: str) -> Any:
+    kind = models.CreateFieldIndex.model_validate(body).field_schema
+    state.indexes.setdefault(name, {})[body["field_name"]] = {"data_type": kind, "points": 0}
+    return _DONE
 
 
 def _upsert(state: QdrantStandIn, body: dict, name: str) -> Any:
@@ -244,7 +252,7 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("GET", _NAME, _info),
     ("PATCH", _NAME, _update),
     ("DELETE", _NAME, lambda s, b, n: s.client.delete_collection(n)),
-    ("PUT", _NAME + "/index", lambda s, b, n: _DONE),
+    ("PUT", _NAME + "/index", _index),
     ("PUT", _NAME + "/points", _upsert),
     ("POST", _NAME + "/points/query", _query),
     ("POST", _NAME + "/points/query/batch", _query_many),
