@@ -34,7 +34,7 @@ _CHUNK = 2**20  # bytes read at once to compute a checksum
 
 
 class ArchivedFile(BaseModel):
-    """A file of an archive: its path below the archive's folder, its bytes, and their SHA-256 (hexadecimal)."""
+    """A file of an archive: its path below the archive's folder, its bytes, and their SHA-256."""
 
     model_config = ConfigDict(frozen=True)
 

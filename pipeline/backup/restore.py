@@ -41,7 +41,7 @@ def restore_collection(
         store: where it shall be.
         location: absolute folder or fsspec URL of the archive.
         alias: name of the collection; None: that of the archive.
-        overwrite: put the new version before a collection of this name; what is live now stays for a rollback.
+        overwrite: put the new version before a collection of this name; `--rollback` brings that one back.
         shard_number, replication_factor: of the new version on a server.
 
     Raises:

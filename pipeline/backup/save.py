@@ -87,12 +87,14 @@ def _save_points(
     files, found = [], 0
     with progress("save", expected) as bar:
         for number, part in numbered:
-            with folder.writing(f"points-{number:05}.parquet") as (path, file):
-                with pq.ParquetWriter(file, schema(dimensions), compression="zstd") as writer:
-                    for _, page in part:
-                        writer.write_table(page.table())
-                        found += len(page.ids)
-                        bar.update(len(page.ids))
+            with (
+                folder.writing(f"points-{number:05}.parquet") as (path, file),
+                pq.ParquetWriter(file, schema(dimensions), compression="zstd") as writer,
+            ):
+                for _, page in part:
+                    writer.write_table(page.table())
+                    found += len(page.ids)
+                    bar.update(len(page.ids))
             files.append(file.archived_as(path))
     if not found == expected == store.count(live.name):
         raise SimileError(

@@ -1,4 +1,4 @@
-"""What is saved from one store and restored into another one is found as before, or is not restored at all."""
+"""What is saved from one store and restored into another one is found as before, or not restored at all."""
 
 import json
 import uuid
@@ -167,7 +167,9 @@ def test_memory_is_that_of_a_page(embedded: Store, tmp_path: Path, monkeypatch: 
     assert [parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups)] == [4] * 5 + [3]
     written: list[int] = []
     upsert = embedded.upsert
-    monkeypatch.setattr(embedded, "upsert", lambda v, ids, *rest: (written.append(len(ids)), upsert(v, ids, *rest)))
+    monkeypatch.setattr(
+        embedded, "upsert", lambda v, ids, *rest: (written.append(len(ids)), upsert(v, ids, *rest))
+    )
     restore_collection(embedded, str(tmp_path / "archive"), "others")
     assert written == [4] * 5 + [3]
 
@@ -185,7 +187,9 @@ def test_an_archive_may_be_a_url(embedded: Store, tmp_path: Path) -> None:
 
 def test_another_name_is_another_collection_for_jobs(embedded: Store, tmp_path: Path) -> None:
     save_collection(embedded, "things", str(tmp_path / "archive"))
-    manifest = embedded.read_manifest(restore_collection(embedded, str(tmp_path / "archive"), "others")["version"])
+    manifest = embedded.read_manifest(
+        restore_collection(embedded, str(tmp_path / "archive"), "others")["version"]
+    )
     assert (manifest.collection, manifest.source_key) == ("others", "")
     with pytest.raises(SimileError, match="'No Name' cannot be restored: collection: String should match"):
         restore_collection(embedded, str(tmp_path / "archive"), "No Name")
@@ -222,7 +226,9 @@ def test_an_archive_that_was_cut_short_is_refused_and_can_be_made_anew(
     with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
         broken.setattr(embedded, "attachments", lambda version: (_ for _ in ()).throw(OSError("disk full")))
         save_collection(embedded, "things", archive, overwrite=True)
-    assert restore_collection(embedded, archive, "others")["points"] == N  # the older one is whole until the new one is
+    assert (
+        restore_collection(embedded, archive, "others")["points"] == N
+    )  # the older one is whole until the new one is
 
 
 @pytest.mark.parametrize("file", ["points-00000.parquet", "manifest.json", "attachments/report.html"])
@@ -307,7 +313,9 @@ def test_shards_and_replicas_of_the_restored_version(stores: dict[str, Store], t
     save_collection(fill(stores["filled embedded"]), "things", str(tmp_path / "archive"))
     with QdrantStandIn() as server:
         store = open_store(url=server.url)
-        version = restore_collection(store, str(tmp_path / "archive"), shard_number=3, replication_factor=2)["version"]
+        version = restore_collection(store, str(tmp_path / "archive"), shard_number=3, replication_factor=2)[
+            "version"
+        ]
         made = server.created[version]
     assert (made.shard_number, made.replication_factor) == (3, 2)
     assert made.vectors["v"].hnsw_config.m == 0  # type: ignore[index,union-attr] # 23 are compared one by one
