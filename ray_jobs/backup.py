@@ -8,7 +8,7 @@ import argparse
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from ray_jobs.session import job_parser, print_result, report_errors
+from ray_jobs.session import add_authority, job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
@@ -28,6 +28,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="replace the archive at --to; or put the restored version before a collection that is there",
     )
     parser.add_argument("--url", help="address of a Qdrant server (default: $QDRANT_URL, else the home)")
+    add_authority(parser)
     parser.add_argument(
         "--shard-number", type=int, default=1, metavar="N", help="of a version restored into a server"
     )
@@ -51,7 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
         from pipeline.backup import archived_name, restore_collection, save_collection
         from pipeline.indexing.lock import writer_lock
         from pipeline.store import open_store
+        from pipeline.store.authority import trust
 
+        trust(options.ca)
         home = resolve_home(options.home)
         store = open_store(home, options.url)
         try:
