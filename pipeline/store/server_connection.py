@@ -10,7 +10,7 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from pipeline.errors import SimileError
-from pipeline.store.authority import VARIABLE, tls_context, trusted_certificates
+from pipeline.store.authority import tls_context, trusted_certificates
 
 __all__ = ["connect", "grpc_port", "patience_seconds"]
 
@@ -49,7 +49,7 @@ def connect(url: str, api_key: str | None, patience: float) -> tuple[QdrantClien
     except ResponseHandlingException as error:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             raise SimileError(
-                f"The certificate of the Qdrant server at {url} is not trusted ({error}); set {VARIABLE} or "
+                f"The certificate of the Qdrant server at {url} is not trusted ({error}); set QDRANT_CA or "
                 "--ca to the PEM file of the authority that signed it."
             ) from error
         raise SimileError(f"No Qdrant server answers at {url}; start it, or unset QDRANT_URL.") from error
