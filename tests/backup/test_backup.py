@@ -1,9 +1,6 @@
-"""What is saved from one store and restored into another one is found as before, or not restored at all."""
+"""What is saved from one store and restored into another one is found as before."""
 
 import json
-import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,80 +10,14 @@ import pytest
 from qdrant_client import models
 
 from pipeline.backup import restore_collection, save_collection
-from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig, QuantizationConfig
 from pipeline.errors import SimileError
 from pipeline.map.map_file import MAP
-from pipeline.projection import Projection
 from pipeline.report import REPORT
 from pipeline.search import Collection
-from pipeline.store import Manifest, Store, open_store
-from pipeline.store.manifest import EncoderEntry
-from pipeline.store.protocol import vector_params
+from pipeline.store import Store, open_store
 from pipeline.store.read_points import all_points
-from ray_jobs import backup
+from tests.backup.conftest import IDS, INDEXES, KINDS, N, fill
 from tests.stand_ins.qdrant import QdrantStandIn
-
-N, D = 23, 32
-IDS = [str(uuid.uuid5(uuid.NAMESPACE_URL, str(i))) for i in range(N)]
-CONFIG = CollectionConfig(
-    collection="things",
-    source="x",
-    encoders=[EncoderConfig(name="e:v", vector="v")],
-    quantization=QuantizationConfig(kind="turbo"),
-    hnsw=HnswConfig(m=8),
-)
-INDEXES = {"artist": models.PayloadSchemaType.KEYWORD, "year": models.PayloadSchemaType.INTEGER}
-ATTACHMENTS = {MAP: b"\x00\xff map", REPORT: b"<p>report", "build.json": b"of the job that built it"}
-KINDS = ("embedded", "server")
-
-
-def payload(i: int) -> dict[str, Any]:
-    """All that JSON can hold."""
-    strange = {"float": 1.0, "tiny": 5e-324, "large": 2**60 + i, "none": None, "yes": True, "é\n": "\0😀"}
-    own = {"places": [f"a:{i}"], "thumbnail": "AAAA", "strange": strange, "list": [None, 1, [{}]]}
-    return {"artist": f"artist {i % 3}", "year": 1900 + i % 2, "_simile": own}
-
-
-def fill(store: Store, version: str = "things__1", points: int = N) -> Store:
-    vectors = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)[:points]
-    codes = Projection.codes(vectors)
-    store.create(version, CONFIG, vector_params(CONFIG, {"v": D}, {"v_code": D}, points), INDEXES)
-    if points:
-        payloads = [payload(i) for i in range(points)]
-        store.upsert(version, IDS[:points], {"v": vectors, "v_code": codes}, payloads)
-    store.finish(version)
-    for name, data in ATTACHMENTS.items():
-        store.attach(version, name, data)
-    manifest = Manifest(
-        collection="things",
-        title="Things",
-        filters=tuple(INDEXES),
-        encoders=(EncoderEntry(name="e:v", vector="v", code="v_code"),),
-        source_key="the source",
-        quantization=CONFIG.quantization,
-        hnsw=CONFIG.hnsw,
-        rows=points,
-        tensors={"v.matrix": np.eye(D, dtype=np.float32), "v.offset": np.zeros(D, np.float32)},
-    )
-    store.write_manifest(version, manifest)
-    store.switch("things", version)
-    return store
-
-
-@pytest.fixture
-def stores(tmp_path: Path) -> Iterator[dict[str, Store]]:
-    """A filled store and an empty one of each kind."""
-    with ExitStack() as open_:
-        made: dict[str, Store] = {}
-        for name in ("filled", "empty"):
-            made[f"{name} embedded"] = open_store(home=str(tmp_path / name))
-            made[f"{name} server"] = open_store(url=open_.enter_context(QdrantStandIn()).url)
-        yield made
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Store:
-    return fill(open_store(home=str(tmp_path / "home")))
 
 
 def points(store: Store, version: str) -> list[models.Record]:
@@ -195,120 +126,6 @@ def test_another_name_is_another_collection_for_jobs(embedded: Store, tmp_path: 
         restore_collection(embedded, str(tmp_path / "archive"), "No Name")
 
 
-def test_nothing_is_overwritten_without_being_told(embedded: Store, tmp_path: Path) -> None:
-    archive = str(tmp_path / "archive")
-    save_collection(embedded, "things", archive)
-    before = (tmp_path / "archive" / "archive.json").read_bytes()
-    with pytest.raises(SimileError, match="holds an archive already; name another folder, or add --over"):
-        save_collection(embedded, "things", archive)
-    with pytest.raises(SimileError, match="A collection 'things' is there already; name another by --as"):
-        restore_collection(embedded, archive)
-    assert (tmp_path / "archive" / "archive.json").read_bytes() == before
-    assert embedded.versions("things") == ["things__1"]
-    save_collection(embedded, "things", archive, overwrite=True)
-    assert len(list((tmp_path / "archive").glob("data-*"))) == 1  # the files of the first one are gone
-    version = restore_collection(embedded, archive, overwrite=True)["version"]
-    assert embedded.aliases() == {"things": version}
-    assert embedded.versions("things") == ["things__1", version]  # --rollback goes back
-
-
-def test_an_archive_that_was_cut_short_is_refused_and_can_be_made_anew(
-    embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    archive = str(tmp_path / "archive")
-    with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
-        broken.setattr(embedded, "attachments", lambda version: (_ for _ in ()).throw(OSError("disk full")))
-        save_collection(embedded, "things", archive)
-    with pytest.raises(SimileError, match=r"holds no whole archive: it has no archive\.json"):
-        restore_collection(embedded, archive, "others")
-    save_collection(embedded, "things", archive)
-    assert len(list((tmp_path / "archive").glob("data-*"))) == 1
-    with monkeypatch.context() as broken, pytest.raises(OSError, match="full"):
-        broken.setattr(embedded, "attachments", lambda version: (_ for _ in ()).throw(OSError("disk full")))
-        save_collection(embedded, "things", archive, overwrite=True)
-    assert (
-        restore_collection(embedded, archive, "others")["points"] == N
-    )  # the older one is whole until the new one is
-
-
-@pytest.mark.parametrize("file", ["points-00000.parquet", "manifest.json", "attachments/report.html"])
-def test_a_file_that_is_not_what_was_written_is_refused(file: str, embedded: Store, tmp_path: Path) -> None:
-    archive = tmp_path / "archive"
-    save_collection(embedded, "things", str(archive))
-    (path,) = archive.glob(f"data-*/{file}")
-    data = path.read_bytes()
-    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(SimileError, match=f"is damaged: data-.*/{file} is not what was written"):
-        restore_collection(embedded, str(archive), "others")
-    path.unlink()
-    with pytest.raises(SimileError, match=f"lacks its file data-.*/{file}; take another copy"):
-        restore_collection(embedded, str(archive), "others")
-    assert embedded.aliases() == {"things": "things__1"} and embedded.versions("others") == []
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"format": 99}, "has format 99, and this Simile reads up to 1; update Simile"),
-        ({"points": None}, "is damaged: points: "),
-        ({"attachments": {"../report.html": {"path": "a", "bytes": 1, "sha256": ""}}}, "is damaged: attachm"),
-        ({"manifest": {"path": "../a", "bytes": 1, "sha256": ""}}, "'../a' lies outside of the archive"),
-    ],
-)
-def test_an_archive_of_somebody_else_is_read_with_care(
-    change: dict[str, Any], sentence: str, embedded: Store, tmp_path: Path
-) -> None:
-    save_collection(embedded, "things", str(tmp_path / "archive"))
-    index = tmp_path / "archive" / "archive.json"
-    index.write_text(json.dumps(json.loads(index.read_text()) | change))
-    with pytest.raises(SimileError, match=sentence):
-        restore_collection(embedded, str(tmp_path / "archive"), "others")
-
-
-@pytest.mark.parametrize("fault", ["lost", "changed", "added"])
-def test_what_the_store_did_not_keep_does_not_go_live(
-    fault: str, embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def upsert(version: str, ids: list[str], vectors: dict[str, np.ndarray], payloads: list[dict]) -> None:
-        if fault == "changed":
-            vectors["v"] = np.where(np.arange(len(ids))[:, None] == 5, -vectors["v"], vectors["v"])
-        if fault == "added":
-            ids = [*ids[:-1], str(uuid.uuid4())]
-        n = len(ids) - (fault == "lost")
-        original(version, ids[:n], {name: rows[:n] for name, rows in vectors.items()}, payloads[:n])
-
-    save_collection(embedded, "things", str(tmp_path / "archive"))
-    original = embedded.upsert
-    monkeypatch.setattr(embedded, "upsert", upsert)
-    with pytest.raises(SimileError, match=r"is not what the archive holds after .* stays as it was"):
-        restore_collection(embedded, str(tmp_path / "archive"), overwrite=True)
-    assert embedded.aliases() == {"things": "things__1"}
-    monkeypatch.undo()
-    left = embedded.versions("things")
-    version = restore_collection(embedded, str(tmp_path / "archive"), overwrite=True)["version"]
-    assert embedded.versions("things") == ["things__1", version] and len(left) == 2  # the bad one is gone
-
-
-def test_a_collection_that_changes_while_it_is_saved_is_refused(
-    embedded: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    counts = iter([N, N + 1])
-    monkeypatch.setattr(embedded, "count", lambda version: next(counts))
-    with pytest.raises(SimileError, match=r"'things' changed while it was saved: 23 points were read"):
-        save_collection(embedded, "things", str(tmp_path / "archive"))
-    assert not (tmp_path / "archive" / "archive.json").exists()
-
-
-def test_nothing_to_save_is_said(tmp_path: Path) -> None:
-    store = fill(open_store(home=str(tmp_path / "home")), points=0)
-    with pytest.raises(SimileError, match="'things' holds no picture"):
-        save_collection(store, "things", str(tmp_path / "archive"))
-    with pytest.raises(SimileError, match="Collection 'nothing' does not exist; there are: things"):
-        save_collection(store, "nothing", str(tmp_path / "archive"))
-    with pytest.raises(SimileError, match="The archive 'archive' is a relative path"):
-        save_collection(store, "things", "archive")
-
-
 def test_shards_and_replicas_of_the_restored_version(stores: dict[str, Store], tmp_path: Path) -> None:
     save_collection(fill(stores["filled embedded"]), "things", str(tmp_path / "archive"))
     with QdrantStandIn() as server:
@@ -321,42 +138,3 @@ def test_shards_and_replicas_of_the_restored_version(stores: dict[str, Store], t
     assert made.vectors["v"].hnsw_config.m == 0  # type: ignore[index,union-attr] # 23 are compared one by one
     assert isinstance(made.vectors["v"].quantization_config, models.TurboQuantization)  # type: ignore[index]
     assert made.vectors["v_code"].distance == models.Distance.DOT  # type: ignore[index]
-
-
-def test_the_command(embedded: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    home, archive = str(tmp_path / "home"), str(tmp_path / "archive")
-    backup.main(["things", "--to", archive, "--home", home])
-    saved = json.loads(capsys.readouterr().out)
-    assert (saved["collection"], saved["points"], saved["attachments"]) == ("things", N, 2)
-    backup.main(["--from", archive, "--as", "others", "--home", home])
-    restored = json.loads(capsys.readouterr().out)
-    assert (restored["collection"], restored["points"]) == ("others", N)
-    backup.main(["--from", archive, "--home", home, "--overwrite"])
-    assert json.loads(capsys.readouterr().out)["collection"] == "things"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["--to", "/a"], "name the collection that shall be saved"),
-        (["things", "--to", "/a", "--as", "others"], "--as belongs to --from"),
-        (["things", "--from", "/a"], "restore under another name by --as"),
-        (["things"], "one of the arguments --to --from is required"),
-        (["--from", "/nowhere"], "'/nowhere' holds no whole archive"),
-    ],
-)
-def test_a_command_that_says_too_much_or_too_little(
-    arguments: list[str], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit):
-        backup.main([*arguments, "--home", str(tmp_path)])
-    assert sentence in capsys.readouterr().err
-
-
-def test_a_place_that_cannot_be_written_is_one_sentence(
-    embedded: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SystemExit):
-        backup.main(["things", "--to", str(tmp_path / "file" / "archive"), "--home", str(tmp_path / "home")])
-    assert "/archive' cannot be used: " in capsys.readouterr().err
