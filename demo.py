@@ -20,6 +20,7 @@ from pipeline import list_collections
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home, unfinished_samples
 from pipeline.search.query_embedding import KEPT_ENCODERS
+from pipeline.store.authority import trust
 from pipeline.version import simile_version
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             )
         if options.limit < 0:
             raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
+        trust(options.ca)
         ensure_collections(options.home, options.url)
         with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
             return _serve(options, auth, uploads)
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    parser.add_argument("--ca", metavar="FILE", help="PEM file of the authority that signed its certificate")
     return parser
 
 

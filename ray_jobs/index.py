@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from ray_jobs.session import job_parser, print_result, ray_session, report_errors
+from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
 
 __all__ = ["main"]
 
@@ -41,6 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--rollback", action="store_true", help="only go back to the version before")
     instead.add_argument("--prune", action="store_true", help="only drop all versions but the live one")
+    add_authority(parser)
     return parser.parse_args(arguments)
 
 
@@ -67,6 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse, run, print the account. Exits 0 only if it adds up."""
     options = parse_arguments(arguments)
     with report_errors():
+        from pipeline.store.authority import trust
+
+        trust(options.ca)
         config, home = resolve_config(options), resolve_home(options.home)
         if options.rollback or options.prune:
             result = _change_versions(home, config.collection, options.rollback)

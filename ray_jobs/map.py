@@ -9,7 +9,7 @@ import argparse
 import os
 
 from pipeline.errors import SimileError
-from ray_jobs.session import job_parser, print_result, report_errors
+from ray_jobs.session import add_authority, job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
@@ -26,6 +26,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    add_authority(parser)
     return parser.parse_args(arguments)
 
 
@@ -37,10 +38,12 @@ def main(arguments: list[str] | None = None) -> None:
     with report_errors():
         from pipeline.map.make_map import make_map
         from pipeline.store import open_store
+        from pipeline.store.authority import trust
         from pipeline.store.versions import live_name
 
         if options.points < 1:
             raise SimileError(f"--points is {options.points}; it must be 1 or more.")
+        trust(options.ca)
         store = open_store(options.home, options.url)
         versions = [live_name(store, name) for name in options.collection]  # all exist, or none is drawn
         for version in versions:

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.errors import SimileError
 from pipeline.version import simile_version
 
-__all__ = ["HOME_HELP", "job_parser", "print_result", "ray_session", "report_errors"]
+__all__ = ["HOME_HELP", "add_authority", "job_parser", "print_result", "ray_session", "report_errors"]
 
 HOME_HELP = (
     "absolute folder or URL of staged vectors, weights and the embedded store (default: $SIMILE_HOME or the "
@@ -33,6 +33,15 @@ def job_parser(
     if home:
         parser.add_argument("--home", help=HOME_HELP)
     return parser
+
+
+def add_authority(parser: argparse.ArgumentParser) -> None:
+    """Give the parser `--ca`, whose value is for `pipeline.store.authority.trust`."""
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        help="PEM file of the authority that a Qdrant server's certificate is signed by",
+    )
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from pipeline.projection import Projection
 from pipeline.sources.rows import classic_reader
 from pipeline.staging.parts import Staging, vectors_of
 from pipeline.store import Store, open_store
+from pipeline.store.authority import VARIABLE, private_authority
 
 __all__ = ["Load", "Target", "load_rows"]
 
@@ -157,7 +158,9 @@ def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _about_server() -> dict[str, str]:
-    return {name: os.environ[name] for name in _ABOUT_SERVER if name in os.environ}
+    about = {name: os.environ[name] for name in _ABOUT_SERVER if name in os.environ}
+    authority = private_authority()  # as text: the file need not be on other nodes
+    return about | ({VARIABLE: authority} if authority else {})
 
 
 def _drain(

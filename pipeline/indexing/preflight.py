@@ -36,7 +36,7 @@ class IndexJob:
 
     Attributes:
         config: the collection's YAML with what the command line overrides.
-        home: absolute folder or fsspec URL.
+        home: absolute folder or URL of an object store.
         url: Qdrant server; None: `QDRANT_URL`, else the embedded store in the home.
         limit: only the first rows.
         actors, gpus_per_actor: reservation; None chooses.

@@ -8,9 +8,9 @@ from pipeline.projection import Projection, vectors_fingerprint
 from pipeline.store import Store
 from pipeline.store.versions import builds, is_finished
 
-__all__ = ["build_key", "drop_unfinished", "find_unfinished", "mark_unfinished", "new_version"]
+__all__ = ["BUILD", "build_key", "drop_unfinished", "find_unfinished", "mark_unfinished", "new_version"]
 
-_BUILD = "build.json"  # attachment of an unfinished version: the key of what it shall hold
+BUILD = "build.json"  # attachment of an unfinished version: the key of what it shall hold
 
 
 def new_version(alias: str) -> str:
@@ -30,13 +30,13 @@ def build_key(settings: str, marks: Mapping[str, str], projections: Mapping[str,
 
 def mark_unfinished(store: Store, version: str, key: str) -> None:
     """Leave the key with a version whose build begins."""
-    store.attach(version, _BUILD, key.encode())
+    store.attach(version, BUILD, key.encode())
 
 
 def find_unfinished(store: Store, alias: str, key: str) -> str | None:
     """A version that an earlier run of the same job left unfinished."""
     for version in reversed(store.versions(alias)):
-        if not is_finished(store, version) and store.attachment(version, _BUILD) == key.encode():
+        if not is_finished(store, version) and store.attachment(version, BUILD) == key.encode():
             return version
     return None
 

@@ -1,9 +1,7 @@
 """The embedded Qdrant engine: a folder, no server. Versions are written without a log and read by many."""
 
-import os
 import shutil
 import threading
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import write_file
 from pipeline.store import embedded_translation as translate
+from pipeline.store.embedded_journal import Journal
 from pipeline.store.embedded_translation import scored
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
@@ -25,7 +24,8 @@ __all__ = ["EmbeddedStore"]
 
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
 _QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
-_UUID_BYTES = 16
+_MANIFEST, _PROJECTIONS = "manifest.json", "projections.safetensors"
+_OWN_FILES = (_MANIFEST, _PROJECTIONS, Journal.name)
 
 
 class EmbeddedStore:
@@ -116,10 +116,7 @@ class EmbeddedStore:
 
     def loaded(self, version: str) -> set[str]:
         """The journal: points flushed before a crash. Without a log, others may be there in part."""
-        journal = self._journal(version)
-        data = journal.read_bytes() if journal.is_file() else b""
-        whole = len(data) - len(data) % _UUID_BYTES  # the last entry may be cut off
-        return {str(uuid.UUID(bytes=data[i : i + _UUID_BYTES])) for i in range(0, whole, _UUID_BYTES)}
+        return Journal(self.folder / version).ids()
 
     def finish(self, version: str) -> None:
         """Flush, build HNSW, flush, close."""
@@ -135,17 +132,17 @@ class EmbeddedStore:
         folder = self.folder / version
         if manifest.tensors:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
-            save_file(tensors, folder / "projections.safetensors")
-        self._journal(version).unlink(missing_ok=True)
-        write_file(str(folder / "manifest.json"), manifest.to_json().encode())
+            save_file(tensors, folder / _PROJECTIONS)
+        Journal(folder).delete()
+        write_file(str(folder / _MANIFEST), manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
         folder = self.folder / version
-        if not (folder / "manifest.json").is_file():
+        if not (folder / _MANIFEST).is_file():
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
-        text = (folder / "manifest.json").read_text(encoding="utf-8")
-        projections = folder / "projections.safetensors"
+        text = (folder / _MANIFEST).read_text(encoding="utf-8")
+        projections = folder / _PROJECTIONS
         return read_manifest(version, text, load_file(projections) if projections.is_file() else {})
 
     def attach(self, version: str, name: str, data: bytes) -> None:
@@ -156,6 +153,15 @@ class EmbeddedStore:
         """The file's bytes."""
         path = self.folder / version / name
         return path.read_bytes() if path.is_file() else None
+
+    def attachments(self, version: str) -> list[str]:
+        """Names of the files beside the manifest."""
+        files = (path for path in (self.folder / version).glob("*") if path.is_file())
+        return sorted(p.name for p in files if p.name not in _OWN_FILES and p.suffix != ".draft")
+
+    def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
+        """From the shard."""
+        return translate.payload_indexes(self._shard(version))
 
     def switch(self, alias: str, version: str) -> None:
         """Replace the alias file."""
@@ -269,14 +275,7 @@ class EmbeddedStore:
     def _flush(self, version: str) -> None:
         """Without a log, `flush` is the acknowledgement; only then may the journal say so."""
         self._shard(version).flush()
-        waiting = self._unflushed.pop(version, [])
-        with self._journal(version).open("ab") as journal:
-            journal.write(b"".join(uuid.UUID(point).bytes for point in waiting))
-            journal.flush()
-            os.fsync(journal.fileno())
-
-    def _journal(self, version: str) -> Path:
-        return self.folder / version / "loaded.ids"
+        Journal(self.folder / version).enter(self._unflushed.pop(version, []))
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """From the sizes of the engine's own files."""

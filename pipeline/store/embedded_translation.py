@@ -12,6 +12,7 @@ from pipeline.store.protocol import Resident, VectorQuery
 
 __all__ = [
     "filter_",
+    "payload_indexes",
     "payload_type",
     "quantization",
     "query",
@@ -67,6 +68,14 @@ def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.Edg
 def payload_type(schema: models.PayloadSchemaType) -> edge.PayloadSchemaType:
     """The index kind of a payload field."""
     return _PAYLOAD_TYPES[schema]
+
+
+def payload_indexes(shard: edge.EdgeShard) -> dict[str, models.PayloadSchemaType]:
+    """The inverse of `payload_type`, for all fields of a shard."""
+    return {
+        key: next(ours for ours, theirs in _PAYLOAD_TYPES.items() if theirs == index.data_type)
+        for key, index in shard.info().payload_schema.items()
+    }
 
 
 def search_params(params: models.SearchParams | None) -> edge.SearchParams | None:

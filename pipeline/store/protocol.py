@@ -132,6 +132,12 @@ class Store(Protocol):
     def attachment(self, version: str, name: str) -> bytes | None:
         """What `attach` kept, or None."""
 
+    def attachments(self, version: str) -> list[str]:
+        """Names of all that `attach` kept, sorted."""
+
+    def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
+        """The payload indexes that the version was created with."""
+
     def switch(self, alias: str, version: str) -> None:
         """Point the alias at `version` in one step."""
 

@@ -99,9 +99,7 @@ class ServerStore:
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
     ) -> None:
         """The server begins to build at once, beside the additions."""
-        graphs = {
-            name: models.VectorParamsDiff(hnsw_config=params.hnsw_config) for name, params in vectors.items()
-        }
+        graphs = {name: models.VectorParamsDiff(hnsw_config=of.hnsw_config) for name, of in vectors.items()}
         self._send(self.client.update_collection, version, vectors_config=graphs)
 
     def delete(self, version: str, ids: Sequence[str]) -> None:
@@ -150,6 +148,18 @@ class ServerStore:
         payload = self._kept(_manifest_id(f"{version}/{name}"))
         return None if payload is None else base64.b64decode(payload["data"])
 
+    def attachments(self, version: str) -> list[str]:
+        """Names in the collection of manifests, all of which are read: a server may refuse the filter."""
+        if not self._send(self.client.collection_exists, MANIFESTS):
+            return []
+        kept = [record.payload or {} for record in all_points(self, MANIFESTS, ["version", "name"])]
+        return sorted(each["name"] for each in kept if each["version"] == version and "name" in each)
+
+    def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
+        """From the collection."""
+        schema = self._send(self.client.get_collection, version).payload_schema
+        return {key: index.data_type for key, index in schema.items()}
+
     def _keep(self, point: str, payload: dict[str, Any]) -> None:
         if not self._send(self.client.collection_exists, MANIFESTS):
             vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
@@ -182,8 +192,7 @@ class ServerStore:
         self._send(self.client.delete_collection, version)
         if self._send(self.client.collection_exists, MANIFESTS):
             of_version = models.FieldCondition(key="version", match=models.MatchValue(value=version))
-            selector = models.FilterSelector(filter=models.Filter(must=[of_version]))
-            self._send(self.client.delete, MANIFESTS, selector)
+            self._send(self.client.delete, MANIFESTS, models.Filter(must=[of_version]))
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
@@ -229,10 +238,8 @@ class ServerStore:
         """In requests of bounded size."""
         answers: list[models.QueryResponse] = []
         for part in request_slices([queries.shape[1] * _FLOAT_BYTES] * len(queries)):
-            requests = [
-                models.QueryRequest(query=query, using=using, limit=limit, params=params)
-                for query in queries[part].astype(np.float32).tolist()
-            ]
+            ask = partial(models.QueryRequest, using=using, limit=limit, params=params)
+            requests = [ask(query=row) for row in queries[part].astype(np.float32).tolist()]
             answers += self._send(self.client.query_batch_points, version, requests)
         return [answer.points for answer in answers]
 

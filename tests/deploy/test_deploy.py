@@ -21,7 +21,7 @@ REQUIREMENTS = (ROOT / "requirements.txt").read_text()
 # Every variable that the code reads from outside, and what Qdrant's image reads.
 KNOWN_VARIABLES = {
     "HF_TOKEN", "QDRANT_API_KEY", "QDRANT_GRPC_PORT", "QDRANT_URL", "SIMILE_AUTH", "SIMILE_HOME",
-    "QDRANT__SERVICE__API_KEY",
+    "QDRANT__SERVICE__API_KEY", "QDRANT__SERVICE__READ_ONLY_API_KEY",
 }  # fmt: skip
 
 
@@ -82,7 +82,17 @@ def test_compose_serves_this_machine_only_and_asks_for_a_key(compose: dict[str, 
     qdrant, page = compose["services"]["qdrant"], compose["services"]["page"]
     assert "ports" not in qdrant
     assert page["ports"] == ["127.0.0.1:7860:7860"]
-    assert ":?" in qdrant["environment"]["QDRANT__SERVICE__API_KEY"]  # compose stops when it is not set
+    for name in ("QDRANT__SERVICE__API_KEY", "QDRANT__SERVICE__READ_ONLY_API_KEY"):
+        assert ":?" in qdrant["environment"][name]  # compose stops when it is not set
+
+
+def test_compose_gives_the_page_a_key_that_only_reads(compose: dict[str, Any]) -> None:
+    qdrant, page, job = (compose["services"][name]["environment"] for name in ("qdrant", "page", "job"))
+    assert page["QDRANT_API_KEY"] == qdrant["QDRANT__SERVICE__READ_ONLY_API_KEY"]
+    assert job["QDRANT_API_KEY"] == qdrant["QDRANT__SERVICE__API_KEY"] != page["QDRANT_API_KEY"]
+    assert job["QDRANT_URL"] == page["QDRANT_URL"]
+    assert compose["services"]["job"]["profiles"] == ["job"]  # `up` starts the page alone
+    assert compose["services"]["job"]["build"] == compose["services"]["page"]["build"]
 
 
 def test_the_server_is_new_enough(compose: dict[str, Any]) -> None:

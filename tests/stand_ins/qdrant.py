@@ -7,6 +7,7 @@ ignored. It proves what goes over the wire; the engine itself is tested through 
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -25,28 +26,39 @@ Fault = Literal["500", "429", "403", "drop", "stall", "later"]
 
 
 class QdrantStandIn:
-    """Context manager; `url` is where it listens. `api_key` makes it ask for one.
+    """Context manager; `url` is where it listens. `api_key` makes it ask for one; `read_only_key` only reads.
+
+    With `tls`, the server's side of TLS, it speaks https.
 
     `fault`, given method and path, may name what goes wrong with a request: an answer of 500, 429 or 403, a
     connection dropped without an answer, a pause of `STALL_SECONDS` before a 500, or ("later") a 429 that
     names the seconds to wait. Between `go_away` and `come_back` it refuses connections.
     """
 
-    def __init__(self, api_key: str | None = None) -> None:
+    def __init__(
+        self, api_key: str | None = None, read_only_key: str | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.client = QdrantClient(":memory:")
         self.aliases: dict[str, str] = {}
         self.created: dict[str, models.CreateCollection] = {}  # what was asked for, also what it ignores
+        self.indexes: dict[str, dict[str, dict]] = {}  # the payload indexes, by collection
         self.updated: dict[str, list[dict]] = {}  # the bodies of updates, by collection
         self.lock = threading.Lock()
         self.api_key = api_key
+        self.read_only_key = read_only_key
+        self.refused: list[str] = []  # what was asked with the read-only key and is no reading
+        self.tls = tls
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
         self.away = False
         self._server = self._listen(0)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def _listen(self, port: int) -> ThreadingHTTPServer:
         handler = type("Handler", (_Handler,), {"server_state": self})
-        return _Listening(("127.0.0.1", port), handler)
+        server = _Listening(("127.0.0.1", port), handler)
+        if self.tls:
+            server.socket = self.tls.wrap_socket(server.socket, server_side=True)
+        return server
 
     def __enter__(self) -> "QdrantStandIn":
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -91,9 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         length = int(self.headers.get("content-length") or 0)
         body = json.loads(self.rfile.read(length) or b"{}")
-        key = self.server_state.api_key
-        if key and self.headers.get("api-key") != key:
+        state, given = self.server_state, self.headers.get("api-key")
+        if state.api_key and given not in (state.api_key, state.read_only_key):
             return self._send(401, {"status": {"error": "Must provide an API key"}})
+        if state.api_key and given != state.api_key and not _only_reads(self.command, self.path):
+            state.refused.append(f"{self.command} {self.path}")
+            return self._send(403, {"status": {"error": "Forbidden: the key is read-only"}})
         fault = self.server_state.fault(self.command, self.path.split("?")[0])
         if fault == "drop" or self.server_state.away:
             self.close_connection = True
@@ -127,6 +142,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
 
+def _only_reads(method: str, path: str) -> bool:
+    """Whether Qdrant lets a key that only reads ask this."""
+    asked = re.fullmatch(_NAME + r"/(points(/query|/query/batch|/scroll|/count)?|facet)", path.split("?")[0])
+    return method == "GET" or (method == "POST" and asked is not None)
+
+
 def _json(value: Any) -> Any:
     return json.loads(value.model_dump_json()) if hasattr(value, "model_dump_json") else value
 
@@ -149,7 +170,14 @@ def _info(state: QdrantStandIn, body: dict, name: str) -> Any:
     info = state.client.get_collection(name)
     vectors = info.config.params.vectors
     indexed = (info.points_count or 0) * (len(vectors) if isinstance(vectors, dict) else 1)
-    return _json(info.model_copy(update={"indexed_vectors_count": indexed}))
+    told = {"indexed_vectors_count": indexed, "payload_schema": state.indexes.get(name, {})}
+    return _json(info) | told
+
+
+def _index(state: QdrantStandIn, body: dict, name: str) -> Any:
+    kind = models.CreateFieldIndex.model_validate(body).field_schema
+    state.indexes.setdefault(name, {})[body["field_name"]] = {"data_type": kind, "points": 0}
+    return _DONE
 
 
 def _upsert(state: QdrantStandIn, body: dict, name: str) -> Any:
@@ -244,7 +272,7 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("GET", _NAME, _info),
     ("PATCH", _NAME, _update),
     ("DELETE", _NAME, lambda s, b, n: s.client.delete_collection(n)),
-    ("PUT", _NAME + "/index", lambda s, b, n: _DONE),
+    ("PUT", _NAME + "/index", _index),
     ("PUT", _NAME + "/points", _upsert),
     ("POST", _NAME + "/points/query", _query),
     ("POST", _NAME + "/points/query/batch", _query_many),

@@ -20,7 +20,7 @@ class GrpcStandIn(PointsServicer):
     `fault` may name the status that a call ends with.
     """
 
-    def __init__(self, rest: QdrantStandIn) -> None:
+    def __init__(self, rest: QdrantStandIn, tls: grpc.ServerCredentials | None = None) -> None:
         self.rest = rest
         self.written = 0
         self.fault: Callable[[], grpc.StatusCode | None] = lambda: None
@@ -28,7 +28,10 @@ class GrpcStandIn(PointsServicer):
         options = [("grpc.max_receive_message_length", 32 * 2**20)]
         self._server = grpc.server(ThreadPoolExecutor(4), options=options)
         add_PointsServicer_to_server(self, self._server)
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        address = "127.0.0.1:0"
+        self.port = (
+            self._server.add_secure_port(address, tls) if tls else self._server.add_insecure_port(address)
+        )
 
     def __enter__(self) -> "GrpcStandIn":
         self._server.start()

@@ -202,8 +202,21 @@ def test_attachments_are_kept_beside_a_version_and_go_with_it(store: Store, vers
     store.attach(version, "map.bin", b"\x00\xff first")
     store.attach(version, "map.bin", b"\x00\xff second")
     assert store.attachment(version, "map.bin") == b"\x00\xff second"
+    store.attach(version, "a.json", b"{}")
+    store.write_manifest(version, Manifest(collection="things"))  # is no attachment
+    assert store.attachments(version) == ["a.json", "map.bin"]
     store.drop(version)
+    assert store.attachments(version) == []
     assert store.attachment(version, "map.bin") is None
+
+
+def test_payload_indexes_are_those_of_the_version(store: Store) -> None:
+    kinds = models.PayloadSchemaType
+    indexes = {"label": kinds.KEYWORD, "row": kinds.INTEGER, "seen": kinds.BOOL, "weight": kinds.FLOAT}
+    name = f"things__{uuid.uuid4().hex}"
+    store.create(name, CONFIG, vector_params(CONFIG, {"cnn": D}, {}), indexes)
+    assert store.payload_indexes(name) == indexes
+    store.drop(name)
 
 
 def test_alias_switches_and_a_live_version_cannot_be_dropped(store: Store, version: str) -> None:
