@@ -35,6 +35,12 @@ THUMBNAIL_BYTES = 64 * 2**10  # an original up to this size is its own thumbnail
 THUMBNAIL_QUALITY = 80
 _TELLING_MARKER = re.compile(rb"\xff[\xe0-\xef\xfe]")  # APP0 to APP15 and comments of a JPEG
 THUMBNAIL_EFFORT = 2  # of libwebp's 0 to 6: half the time of the default 4 for 4 % more bytes
+# Lossy WebP keeps one colour for each 2 × 2 pixels. Up to this short side that shows, and without loss a
+# thumbnail has some 3 kB.
+LOSSLESS_SIDE = 32
+# Tags of TIFF
+_BITS, _PHOTOMETRIC = 258, 262
+_WHITE_IS_ZERO = 0
 
 # PIL warns on stderr of odd EXIF, palettes and large headers in strangers' files. What matters of these is
 # an ImageError here. One filter at import: `warnings.catch_warnings` for each call is not thread-safe.
@@ -133,13 +139,26 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     # mypy: getextrema of one band is a pair of numbers
     low, high = (float(value) for value in deep.getextrema())  # type: ignore[arg-type]
     if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
+        low, high = 0.0, _full_scale(image)
     else:
         scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
         low, high = next(((0.0, s) for s in scales if low >= 0 and high <= s), (low, high))
     scale = 255.0 / (high - low) if high > low else 0.0
     rounding = 0.5  # `convert("L")` cuts decimals off
-    return deep.convert("F").point(lambda value: value * scale + (rounding - low * scale)).convert("L")
+    grey = deep.convert("F").point(lambda value: value * scale + (rounding - low * scale)).convert("L")
+    return ImageOps.invert(grey) if _is_negative(image) else grey
+
+
+def _full_scale(image: Image.Image) -> float:
+    """White in an image of mode I;16: 65,535, or 4,095 where a TIFF packs 12 bits, which PIL does not scale."""
+    bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))[0]
+    return float(2**bits - 1)
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether 0 is white: PIL turns such TIFFs of 8 bits round, and not those of 12 or 16."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str]:
@@ -159,7 +178,8 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
     small = image.resize(_fitted(image.size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     file = io.BytesIO()
     options = {"quality": THUMBNAIL_QUALITY, "method": THUMBNAIL_EFFORT}
-    small.save(file, "WEBP", **options, exif=b"", xmp=b"", icc_profile=b"")
+    lossless = min(small.size) <= LOSSLESS_SIDE
+    small.save(file, "WEBP", **options, lossless=lossless, exif=b"", xmp=b"", icc_profile=b"")
     return file.getvalue(), "image/webp"
 
 
@@ -174,6 +194,8 @@ def header_size(data: bytes) -> tuple[int, int]:
         try:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         except Exception:  # as in `_upright`
+            turned = False
+        if image.format == "TIFF":  # PIL has already exchanged the sides of these
             turned = False
     return (height, width) if turned else (width, height)
 
