@@ -150,7 +150,7 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
 
 
 def _full_scale(image: Image.Image) -> float:
-    """White in an image of mode I;16: 65,535, or 4,095 where a TIFF packs 12 bits, which PIL does not scale."""
+    """White in an image of mode I;16: 65,535, or 4,095 of a TIFF of 12 bits, which PIL does not scale."""
     bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))[0]
     return float(2**bits - 1)
 

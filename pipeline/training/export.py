@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.encoders.checkpoint import PROVENANCE, SIMILE, WEIGHTS
+from pipeline.encoders.checkpoint import PROVENANCE, SIMILE
+from pipeline.encoders.weight_files import WEIGHTS
 from pipeline.training.config import TrainingConfig
 from pipeline.training.provenance import Provenance
 
