@@ -22,7 +22,7 @@ from pipeline.encoders.weight_files import (
     without_safetensors,
 )
 from pipeline.errors import SimileError
-from pipeline.json_text import parse_json
+from pipeline.parsing import parse_json
 
 __all__ = [
     "PREPROCESSING",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SimileError
-from pipeline.json_text import parse_json
+from pipeline.parsing import parse_json
 
 __all__ = [
     "INDEX",

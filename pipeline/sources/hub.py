@@ -72,6 +72,7 @@ def converted_files(name: str) -> tuple[str, dict[str, dict[str, list[str]]]]:
 
 def resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revision: str | None) -> Source:
     from datasets import load_dataset_builder
+    from yaml import YAMLError
 
     info = dataset_info(name, revision)  # asked first: within seconds it tells whether the rest can work
     card = info.card_data.to_dict() if info.card_data else {}
@@ -80,9 +81,10 @@ def resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revis
         try:
             with explained(name, name, "dataset", revision):
                 builder = load_dataset_builder(name, name=config, revision=info.sha, cache_dir=cache)
-        except (ValueError, RuntimeError, FileNotFoundError) as error:
+        except (ValueError, RuntimeError, FileNotFoundError, TypeError, YAMLError) as error:
             refuse_config(name, config, error)
-            builder = None  # a script, or nothing that `datasets` reads; the Hub may have converted it
+            # a script, a card or files that `datasets` does not read; the Hub may have converted them
+            builder = None
         if builder is not None and is_parquet(builder):
             splits = {str(key): list(files) for key, files in builder.config.data_files.items()}
             listing = Listing(builder.config.name, splits, builder.info.features, root, card, filesystem())

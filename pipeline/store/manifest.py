@@ -230,14 +230,8 @@ class Manifest(_Record):
         )
 
     def projection_of(self, entry: EncoderEntry) -> Projection:
-        """Raw outputs of an encoder -> prepared vectors and codes; the inverse of `Projection.tensors`."""
-        return Projection(
-            self.tensors[f"{entry.vector}.matrix"],
-            self.tensors[f"{entry.vector}.offset"],
-            self.tensors.get(f"{entry.vector}.code_matrix"),
-            self.tensors.get(f"{entry.vector}.code_offset"),
-            entry.hash_bits,
-        )
+        """Raw outputs of an encoder -> prepared vectors and codes."""
+        return Projection.from_tensors(self.tensors, entry.vector, entry.hash_bits)
 
 
 def read_manifest(version: str, text: str | bytes, tensors: Mapping[str, np.ndarray]) -> Manifest:
