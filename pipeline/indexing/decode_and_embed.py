@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import ImageError
 from pipeline.images import decode, header_size, thumbnail
+from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
 
@@ -133,4 +134,4 @@ def _attempt(
 
 
 def _rejected(point: str, stage: str, reason: str, data: bytes | None) -> Reject:
-    return Reject(point, stage, reason[:_REASON_LENGTH], (data or b"")[:_FIRST_BYTES].hex())
+    return Reject(point, stage, printable(reason, _REASON_LENGTH), (data or b"")[:_FIRST_BYTES].hex())
