@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from pipeline import list_collections
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home, unfinished_samples
+from pipeline.hub import take_token
 from pipeline.printable import PrintableStream, protect_logs
 from pipeline.search.query_embedding import KEPT_ENCODERS
 from pipeline.version import simile_version
@@ -42,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     protect_logs(logging.WARNING)
+    take_token()  # of the Hub: the owner's, and no visitor's
     # A stop by a service manager ends like Ctrl-C: temporary files are deleted, the port is closed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:

@@ -9,13 +9,21 @@ import logging
 import re
 from typing import Any, TextIO
 
-__all__ = ["MOST", "PrintableFormatter", "PrintableStream", "printable", "printable_lines", "protect_logs"]
+__all__ = ["PrintableFormatter", "PrintableStream", "hide", "printable", "printable_lines", "protect_logs"]
 
 MOST = 200  # characters of a single value in a message
 _MOST_OF_AN_ERROR = 1_000  # of an exception's own sentence, which may hold several values
 _ODD = "\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 _UNPRINTABLE = re.compile(f"[{_ODD}]")
 _UNPRINTABLE_IN_LINES = re.compile(f"(?![\n\t])[{_ODD}]")
+
+
+_HIDDEN: set[str] = set()
+
+
+def hide(secret: str) -> None:
+    """Show three asterisks for this text in all that is made printable from now on."""
+    _HIDDEN.add(secret)
 
 
 def printable(value: object, most: int | None = None) -> str:
@@ -27,7 +35,7 @@ def printable(value: object, most: int | None = None) -> str:
     >>> printable("a\\x1b[31mb\\n", 20), printable("abcdef", 3)
     ('a\\\\x1b[31mb\\\\n', 'abc…')
     """
-    text = str(value)
+    text = _without_secrets(str(value))
     if most is not None and len(text) > most:
         text = text[:most] + "…"
     return _UNPRINTABLE.sub(_escaped, text)
@@ -35,7 +43,13 @@ def printable(value: object, most: int | None = None) -> str:
 
 def printable_lines(text: str) -> str:
     """The same for text of several lines, which stay lines; tabs stay, too."""
-    return _UNPRINTABLE_IN_LINES.sub(_escaped, text)
+    return _UNPRINTABLE_IN_LINES.sub(_escaped, _without_secrets(text))
+
+
+def _without_secrets(text: str) -> str:
+    for secret in _HIDDEN:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ import datasets
 import pyarrow as pa
 
 from pipeline.sources import Source, decode_payload, resolve_source
-from tests.sources.conftest import LABELS, png, put, read_all
+from tests.sources.conftest import LABELS, png, put, read_all, write_mirror
 
 
 def test_payload_is_what_json_can_hold() -> None:
