@@ -82,16 +82,19 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
 def _open(data: bytes) -> Image.Image:
     """The header of the file; no pixel is decoded yet."""
     if not data:
-        raise ImageError("the file is empty (0 bytes); choose another one, or copy it again")
+        raise ImageError("the file is empty (0 bytes); choose another one, or copy it again", "empty file")
     if len(data) > MAX_BYTES:
         raise ImageError(
-            f"the file has {len(data) / 2**20:.0f} MiB and the limit is {MAX_BYTES // 2**20}; make it smaller"
+            f"the file has {len(data) / 2**20:.0f} MiB and the limit is {MAX_BYTES // 2**20}; "
+            "make it smaller",
+            "too many bytes",
         )
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(
-            f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}"
+            f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}",
+            "not a readable image",
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large("far more pixels", MAX_PIXELS) from None
@@ -101,16 +104,21 @@ def _open(data: bytes) -> Image.Image:
 
 def _too_large(found: str, limit: int) -> ImageError:
     return ImageError(
-        f"the image has {found} and the limit is {limit / 1e6:g} megapixels; scale it down before you send it"
+        f"the image has {found} and the limit is {limit / 1e6:g} megapixels; "
+        "scale it down before you send it",
+        "too many pixels",
     )
 
 
 def _damaged(kind: str | None, error: Exception) -> ImageError:
     if isinstance(error, MemoryError):
-        return ImageError("the image does not fit into memory; scale it down before you send it")
+        return ImageError("the image does not fit into memory; scale it down before you send it", "no memory")
     cut = isinstance(error, EOFError) or "truncated" in str(error)
     what = "is cut short" if cut else "is damaged and cannot be decoded"
-    return ImageError(f"the {kind or 'image'} file {what}; copy or download it again, or choose another one")
+    return ImageError(
+        f"the {kind or 'image'} file {what}; copy or download it again, or choose another one",
+        "cut short" if cut else "damaged",
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -129,7 +137,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white.paste(rgba, mask=rgba.getchannel("A"))
         return white
     if image.mode == "LAB":  # PIL converts it only through a colour profile
-        raise ImageError("the image is in the LAB colour space; save it as RGB")
+        raise ImageError("the image is in the LAB colour space; save it as RGB", "LAB colour space")
     return image.convert("RGB")
 
 

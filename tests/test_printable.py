@@ -90,5 +90,5 @@ def test_terminals_of_jobs_and_of_the_page(capsys):
 
 
 def test_reasons_of_rejects():
-    group = rejected_group(["e"], ("id", 1, b"GIF"), "no\x1b[2J\n" + "x" * 900)
+    group = rejected_group(["e"], ("id", 1, b"GIF"), "no\x1b[2J\n" + "x" * 900, "no")
     assert group.broken[0].reason.startswith("no\\x1b[2J\\nxxx") and len(group.broken[0].reason) < 520

@@ -152,7 +152,10 @@ class RowCounts(_Record):
     written: int
     skipped: int
     rejected: int
-    rejects: dict[str, int] = Field({}, description="reason -> rows, the most frequent ones")
+    rejects: dict[str, int] = Field(
+        {}, description="kind -> rows; older manifests: the ten commonest reasons"
+    )
+    reject_examples: dict[str, str] = Field({}, description="kind -> place and reason of one such row")
 
 
 class Manifest(_Record):
