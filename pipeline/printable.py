@@ -95,6 +95,11 @@ class PrintableStream(io.TextIOBase):
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
+    @property
+    def encoding(self) -> str:
+        """Of the stream below."""
+        return self._stream.encoding
+
     def write(self, text: str) -> int:
         """Writes the text with control characters escaped."""
         self._stream.write(printable_lines(text))

@@ -11,6 +11,7 @@ from pipeline.printable import printable
 
 __all__ = ["checked_arguments"]
 
+_LARGEST = 2**63  # of a whole number; Python's own have no end, and no float holds them
 _SHOWN = 60  # characters of a wrong value in its sentence
 
 
@@ -74,7 +75,7 @@ def _whole(name: str, value: Any) -> int:
 def _is_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return isinstance(value, int) or math.isfinite(value)
+    return abs(value) < _LARGEST if isinstance(value, int) else math.isfinite(value)
 
 
 def _wrong(name: str, expected: str, value: Any) -> SimileError:

@@ -21,6 +21,8 @@ from pipeline.printable import printable, printable_lines
 __all__ = ["add_endpoints"]
 
 log = logging.getLogger("simile")
+# Models of Qdrant that refuse a value which no filter can have.
+_FILTER_MODELS = ("MatchValue", "MatchAny", "MatchExcept", "Range", "FieldCondition")
 
 
 def add_endpoints(library: CollectionLibrary) -> None:
@@ -51,9 +53,9 @@ def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[st
             return function(**checked_arguments(function, args, kwargs))
         except SimileError as error:
             raise gr.Error(printable_lines(str(error)), print_exception=False) from None
-        except ValidationError as error:  # of Qdrant's models, which know what values a filter can have
-            raise gr.Error(_said_of(error), print_exception=False) from None
-        except Exception:
+        except Exception as error:
+            if isinstance(error, ValidationError) and error.title in _FILTER_MODELS:
+                raise gr.Error(_said_of(error), print_exception=False) from None
             log.exception("/%s failed", function.__name__)
             raise gr.Error(FAILED, print_exception=False) from None
 

@@ -25,8 +25,8 @@ GOOD = {str: "x", str | None: "x", int: 3, float: 0.5, bool: True, list[str]: ["
 WRONG = {
     str: [7, True, ["x"], {"x": 1}, 1.5],
     str | None: [7, ["x"], {}],
-    int: ["5", True, 2.5, float("nan"), float("inf"), [5], {}],
-    float: ["0.5", True, float("nan"), [0.5], {}],
+    int: ["5", True, 2.5, float("nan"), float("inf"), 10**400, [5], {}],
+    float: ["0.5", True, float("nan"), 10**400, [0.5], {}],
     bool: ["true", 1, 0, [], {}],
     list[str]: ["x", [7], [None], [["x"]], {"x": 1}, 7],
 }
