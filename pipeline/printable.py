@@ -96,7 +96,7 @@ class PrintableStream(io.TextIOBase):
         self._stream = stream
 
     @property
-    def encoding(self) -> str:
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has it as an attribute
         """Of the stream below."""
         return self._stream.encoding
 
