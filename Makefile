@@ -5,10 +5,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Byte code is written where it is first used: compiling all 20,000 files takes as long as installing them.
-PIP := $(BIN)/python -m pip install -q --no-compile
+# CONSTRAINTS=constraints.txt installs the very versions that CI ran.
+CONSTRAINTS ?=
+PIP := $(BIN)/python -m pip install -q --no-compile $(addprefix -c ,$(CONSTRAINTS))
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-long test-all lint chaos bench bench-full
+.PHONY: demo test test-long test-all lint constraints audit chaos bench bench-full
 
 demo: .venv/installed
 	$(BIN)/python demo.py
@@ -43,6 +45,14 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# After a change of requirements*.txt: what is installed, and was tested, becomes constraints.txt.
+constraints: .venv/installed-dev
+	$(BIN)/python .ci/constraints.py > constraints.txt
+
+# Compares constraints.txt with published advisories, where the network allows.
+audit: .venv/installed-dev
+	.ci/audit
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

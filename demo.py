@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stderr
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ from typing import TYPE_CHECKING
 from pipeline import list_collections
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home, unfinished_samples
+from pipeline.hub import take_token
+from pipeline.printable import PrintableStream, protect_logs
 from pipeline.search.query_embedding import KEPT_ENCODERS
 from pipeline.store.authority import trust
 from pipeline.version import simile_version
@@ -35,7 +38,13 @@ HERE = Path(__file__).resolve().parent
 def main(argv: list[str] | None = None) -> int:
     """Builds the page, serves it until Ctrl-C; the exit code says whether it could."""
     options = _parser().parse_args(argv)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    with redirect_stderr(PrintableStream(sys.stderr)):  # Gradio prints tracebacks with visitors' values
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    protect_logs(logging.WARNING)
+    take_token()  # of the Hub: the owner's, and no visitor's
     # A stop by a service manager ends like Ctrl-C: temporary files are deleted, the port is closed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
@@ -129,6 +138,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
                 "no public link could be made: Gradio's tunnel cannot be reached. Check the network, "
                 "or leave out --share and let visitors come to --host 0.0.0.0"
             )
+        protect_logs()  # the server's own loggers have handlers by now
         _announce(page, options)
         _warm_up(library)
         while True:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ __all__ = ["as_csv", "as_json", "contact_sheet", "export_files", "ranks"]
 
 _CELL, _GAP, _CAPTION = 200, 12, 34  # pixels of the contact sheet
 _COLUMNS = 6
+# Signs that begin a formula, behind anything that is not seen: spaces, controls, marks of order and width.
+_UNSEEN = r"\s\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f\ufeff"
+_FORMULA = re.compile(rf"[\t\r]|[{_UNSEEN}]*[=+\-@＝＋－＠]")
 
 
 def export_files(library: CollectionLibrary, cards: Sequence[Card]) -> list[str]:
@@ -63,9 +67,9 @@ def as_csv(hits: Sequence[Hit], ranked: Sequence[dict[str, Any]]) -> str:
     rows = [_row(hit, rank) for hit, rank in zip(hits, ranked, strict=True)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     file = io.StringIO()
-    writer = csv.DictWriter(file, names)
-    writer.writeheader()
-    writer.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    writer = csv.writer(file)
+    writer.writerow(map(_cell, names))
+    writer.writerows([_cell(row.get(name, "")) for name in names] for row in rows)
     return file.getvalue()
 
 
@@ -82,10 +86,11 @@ def _row(hit: Hit, rank: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula is quoted."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return "'" + value
-    return value
+    """Text that a spreadsheet would take for a formula is quoted.
+
+    Spreadsheets leave out what is invisible before the sign, and take full-width signs for signs.
+    """
+    return "'" + value if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def contact_sheet(hits: Sequence[Hit], captions: Sequence[str]) -> bytes:

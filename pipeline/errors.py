@@ -8,7 +8,15 @@ class SimileError(Exception):
 
 
 class ImageError(SimileError):
-    """These bytes are not an image that Simile can use. The message is one sentence for a visitor."""
+    """These bytes are not an image that Simile can use. The message is one sentence for a visitor.
+
+    Attributes:
+        kind: what is wrong in a few words that hold no number or name, to count such images by.
+    """
+
+    def __init__(self, message: str, kind: str = "not usable") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class NoSplitError(SimileError):

@@ -1,19 +1,22 @@
 """The Hugging Face Hub: single files of a repository, and whatever it refuses as one sentence with the mend.
 
 Endpoint, token and cache are those of `huggingface_hub`: HF_ENDPOINT, HF_TOKEN or a stored login, HF_HOME,
-HF_HUB_OFFLINE. The token never gets into a message.
+HF_HUB_OFFLINE. The token never gets into a message. A process that strangers use takes it out of its
+environment first (`take_token`): whatever else it runs then does not find one.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from pipeline.errors import SimileError
+from pipeline.printable import hide
 
-__all__ = ["Kind", "exists", "explained", "fetch"]
+__all__ = ["Kind", "exists", "explained", "fetch", "take_token", "token"]
 
 Kind = Literal["model", "dataset"]
 
@@ -24,6 +27,36 @@ _WITHOUT_NETWORK = {
     "dataset": "check the network and HF_ENDPOINT, or name a local copy of the dataset",
 }
 
+_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_FILE = "HF_TOKEN_PATH"  # where `huggingface_hub` looks for a stored login
+_taken: list[str | None] = []  # the token of a process that called `take_token`
+
+
+def take_token() -> None:
+    """Keep the Hub's token here alone: out of the environment of this process and of those that it starts.
+
+    Libraries that look for a token by themselves, such as Gradio, find none from then on, not even that of a
+    stored login. The token is also hidden in logs.
+    """
+    if _taken:
+        return
+    from huggingface_hub import constants, get_token
+
+    found = get_token()
+    for name in _VARIABLES:
+        os.environ.pop(name, None)
+    os.environ[_FILE] = constants.HF_TOKEN_PATH = os.devnull
+    _taken.append(found)
+    if found:
+        hide(found)
+
+
+def token() -> str | None:
+    """The token to read models and datasets with, to be handed to each call; None: there is none."""
+    from huggingface_hub import get_token
+
+    return _taken[0] if _taken else get_token()
+
 
 def exists(repo: str, file: str, commit: str) -> bool:
     """Whether a model has the file, in the cache or on the Hub; a cached one is not asked for again."""
@@ -31,14 +64,14 @@ def exists(repo: str, file: str, commit: str) -> bool:
 
     if isinstance(try_to_load_from_cache(repo, file, revision=commit), str):
         return True
-    return HfApi().file_exists(repo, file, revision=commit)
+    return HfApi(token=token()).file_exists(repo, file, revision=commit)
 
 
 def fetch(repo: str, file: str, revision: str | None) -> Path:
     """A file of a model: from the cache where it is there, else from the Hub."""
     from huggingface_hub import hf_hub_download
 
-    return Path(hf_hub_download(repo, file, revision=revision))
+    return Path(hf_hub_download(repo, file, revision=revision, token=token()))
 
 
 @contextmanager
@@ -55,7 +88,7 @@ def explained(asked: str, repo: str, kind: Kind, revision: str | None = None) ->
         SimileError: anything that `huggingface_hub` or the network raised inside.
     """
     import httpx2
-    from huggingface_hub import errors, get_token
+    from huggingface_hub import errors
 
     def said(message: str) -> SimileError:
         return SimileError(f"'{asked}': {message}")
@@ -79,7 +112,7 @@ def explained(asked: str, repo: str, kind: Kind, revision: str | None = None) ->
         if isinstance(error, errors.RepositoryNotFoundError) or status in (401, 403, 404):
             mend = (
                 "check the spelling, and that the token in use may read it"
-                if get_token()
+                if token()
                 else "check the spelling; if it is private, set HF_TOKEN to a token that may read it"
             )
             raise said(f"the Hub shows no {kind} {repo} (HTTP {status}); {mend}") from None

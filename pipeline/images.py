@@ -35,6 +35,12 @@ THUMBNAIL_BYTES = 64 * 2**10  # an original up to this size is its own thumbnail
 THUMBNAIL_QUALITY = 80
 _TELLING_MARKER = re.compile(rb"\xff[\xe0-\xef\xfe]")  # APP0 to APP15 and comments of a JPEG
 THUMBNAIL_EFFORT = 2  # of libwebp's 0 to 6: half the time of the default 4 for 4 % more bytes
+# Lossy WebP keeps one colour for each 2 × 2 pixels. Up to this short side that shows, and without loss a
+# thumbnail has some 3 kB.
+LOSSLESS_SIDE = 32
+# Tags of TIFF
+_BITS, _PHOTOMETRIC = 258, 262
+_WHITE_IS_ZERO = 0
 
 # PIL warns on stderr of odd EXIF, palettes and large headers in strangers' files. What matters of these is
 # an ImageError here. One filter at import: `warnings.catch_warnings` for each call is not thread-safe.
@@ -76,16 +82,19 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = 
 def _open(data: bytes) -> Image.Image:
     """The header of the file; no pixel is decoded yet."""
     if not data:
-        raise ImageError("the file is empty (0 bytes); choose another one, or copy it again")
+        raise ImageError("the file is empty (0 bytes); choose another one, or copy it again", "empty file")
     if len(data) > MAX_BYTES:
         raise ImageError(
-            f"the file has {len(data) / 2**20:.0f} MiB and the limit is {MAX_BYTES // 2**20}; make it smaller"
+            f"the file has {len(data) / 2**20:.0f} MiB and the limit is {MAX_BYTES // 2**20}; "
+            "make it smaller",
+            "too many bytes",
         )
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(
-            f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}"
+            f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}",
+            "not a readable image",
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_large("far more pixels", MAX_PIXELS) from None
@@ -95,16 +104,21 @@ def _open(data: bytes) -> Image.Image:
 
 def _too_large(found: str, limit: int) -> ImageError:
     return ImageError(
-        f"the image has {found} and the limit is {limit / 1e6:g} megapixels; scale it down before you send it"
+        f"the image has {found} and the limit is {limit / 1e6:g} megapixels; "
+        "scale it down before you send it",
+        "too many pixels",
     )
 
 
 def _damaged(kind: str | None, error: Exception) -> ImageError:
     if isinstance(error, MemoryError):
-        return ImageError("the image does not fit into memory; scale it down before you send it")
+        return ImageError("the image does not fit into memory; scale it down before you send it", "no memory")
     cut = isinstance(error, EOFError) or "truncated" in str(error)
     what = "is cut short" if cut else "is damaged and cannot be decoded"
-    return ImageError(f"the {kind or 'image'} file {what}; copy or download it again, or choose another one")
+    return ImageError(
+        f"the {kind or 'image'} file {what}; copy or download it again, or choose another one",
+        "cut short" if cut else "damaged",
+    )
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -123,7 +137,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white.paste(rgba, mask=rgba.getchannel("A"))
         return white
     if image.mode == "LAB":  # PIL converts it only through a colour profile
-        raise ImageError("the image is in the LAB colour space; save it as RGB")
+        raise ImageError("the image is in the LAB colour space; save it as RGB", "LAB colour space")
     return image.convert("RGB")
 
 
@@ -133,13 +147,26 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     # mypy: getextrema of one band is a pair of numbers
     low, high = (float(value) for value in deep.getextrema())  # type: ignore[arg-type]
     if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
+        low, high = 0.0, _full_scale(image)
     else:
         scales = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
         low, high = next(((0.0, s) for s in scales if low >= 0 and high <= s), (low, high))
     scale = 255.0 / (high - low) if high > low else 0.0
     rounding = 0.5  # `convert("L")` cuts decimals off
-    return deep.convert("F").point(lambda value: value * scale + (rounding - low * scale)).convert("L")
+    grey = deep.convert("F").point(lambda value: value * scale + (rounding - low * scale)).convert("L")
+    return ImageOps.invert(grey) if _is_negative(image) else grey
+
+
+def _full_scale(image: Image.Image) -> float:
+    """White in an image of mode I;16: 65,535, or 4,095 of a TIFF of 12 bits, which PIL does not scale."""
+    bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))[0]
+    return float(2**bits - 1)
+
+
+def _is_negative(image: Image.Image) -> bool:
+    """Whether 0 is white: PIL turns such TIFFs of 8 bits round, and not those of 12 or 16."""
+    tags = getattr(image, "tag_v2", {})
+    return image.mode.startswith("I;16") and tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 
 
 def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str]:
@@ -159,7 +186,8 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
     small = image.resize(_fitted(image.size), Image.Resampling.LANCZOS, reducing_gap=3.0)
     file = io.BytesIO()
     options = {"quality": THUMBNAIL_QUALITY, "method": THUMBNAIL_EFFORT}
-    small.save(file, "WEBP", **options, exif=b"", xmp=b"", icc_profile=b"")
+    lossless = min(small.size) <= LOSSLESS_SIDE
+    small.save(file, "WEBP", **options, lossless=lossless, exif=b"", xmp=b"", icc_profile=b"")
     return file.getvalue(), "image/webp"
 
 
@@ -174,6 +202,8 @@ def header_size(data: bytes) -> tuple[int, int]:
         try:
             turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
         except Exception:  # as in `_upright`
+            turned = False
+        if image.format == "TIFF":  # PIL has already exchanged the sides of these
             turned = False
     return (height, width) if turned else (width, height)
 

@@ -4,9 +4,13 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["RESERVED", "Row", "point_id"]
+__all__ = ["MOST_TEXT", "MOST_VALUES", "RESERVED", "Row", "bounded", "point_id"]
 
+# A payload is copied into every hit, table and page: one label of 300 MB would be paid for many times.
+MOST_TEXT = 10_000  # characters of a text
+MOST_VALUES = 1_000  # entries of a list or of an object
 _MARK_LENGTH = 16  # hexadecimal digits
 
 
@@ -46,6 +50,23 @@ def point_id(collection: str, content: str) -> str:
         content: sha256 of the image's compressed bytes, hexadecimal.
     """
     return str(uuid.uuid5(_NAMESPACE, f"{collection}/{content}"))
+
+
+def bounded(value: Any) -> Any:
+    """A value of a payload, with texts cut to `MOST_TEXT` characters, lists and objects to `MOST_VALUES`.
+
+    A text that was cut ends with an ellipsis.
+
+    >>> bounded({"title": "short", "tags": list(range(3_000))})["tags"][-1]
+    999
+    """
+    if isinstance(value, str):
+        return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 1] + "…"
+    if isinstance(value, list):
+        return [bounded(one) for one in value[:MOST_VALUES]]
+    if isinstance(value, dict):
+        return {bounded(key): bounded(one) for key, one in list(value.items())[:MOST_VALUES]}
+    return value
 
 
 RESERVED = "_simile"  # payload key of what Simile adds: places, width, height, thumbnail, credit

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from pipeline.printable import printable_lines
+
 __all__ = ["Step", "begin", "progress", "say", "step"]
 
 
@@ -43,5 +45,5 @@ def progress(stage: str, total: int, unit: str = "img") -> tqdm:
 
 
 def say(message: str) -> None:
-    """One line on stderr; stdout is kept for the job's result."""
-    print(message, file=sys.stderr, flush=True)
+    """Lines on stderr, with control characters escaped; stdout is kept for the job's result."""
+    print(printable_lines(message), file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 import textwrap
 
 from pipeline.encoders.catalogue import Known, known_encoders
+from pipeline.printable import printable_lines
 from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
             for encoder in known:
                 print_result(encoder.as_dict())
         else:
-            print(_table([_HEAD, *map(_cells, known)]))
+            print(printable_lines(_table([_HEAD, *map(_cells, known)])))
             print(f"\n{_FOOT}")
 
 

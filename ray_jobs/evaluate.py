@@ -6,7 +6,6 @@ it needs no index. --engine measures what the search engine returns, exact or ap
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from pipeline.errors import SimileError
 from pipeline.evaluation.protocols import PROTOCOLS
 from pipeline.evaluation.run import DRAWN, TRAINED_ON
 from pipeline.home import resolve_home
+from pipeline.progress import say
 from pipeline.search import Collection, open_collection
 from pipeline.store import open_store
 from ray_jobs.session import job_parser, print_result, ray_session, report_errors
@@ -67,10 +67,9 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
     encoders = options.encoder or (collection.encoders if collection else [])
     baseline = None if options.baseline == "none" else options.baseline
     if baseline and baseline not in encoders:
-        print(
+        say(
             f"beside them: {baseline}, one more pass over all pictures the first time; --baseline none does "
-            "without",
-            file=sys.stderr,
+            "without"
         )
         encoders = [*encoders, baseline]
     splits = resolve_splits(source, split)
@@ -158,7 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
             store, version = collection.live
             keep(store, version.name, results)
     for line in table_lines(results):
-        print(line, file=sys.stderr)
+        say(line)
     print_result({"collection": options.collection, "kept": collection is not None, "results": results})
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
+from pipeline.progress import say
 from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
 
 __all__ = ["main"]
@@ -119,9 +120,9 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
             account = index_collection(job, checked)
         except SimileError:
             command = shlex.join(["python", "-m", "ray_jobs.index", *sys.argv[1:]])
-            print(f"What is staged stays; to go on from there: {command}", file=sys.stderr)
+            say(f"What is staged stays; to go on from there: {command}")
             raise
-    print(account.table(), file=sys.stderr)
+    say(account.table())
     return account.summary()
 
 

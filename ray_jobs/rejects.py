@@ -1,11 +1,11 @@
 """Rows that did not become points: python -m ray_jobs.rejects COLLECTION [--json]"""
 
-import sys
-from collections import Counter
 from dataclasses import asdict
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
+from pipeline.printable import printable
+from pipeline.progress import say
 from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     options = parser.parse_args(arguments)
     with report_errors():
-        from pipeline.staging.rejects import read_rejects
+        from pipeline.staging.rejects import grouped, read_rejects
 
         home = resolve_home(options.home)
         rejects = read_rejects(home, options.collection)
@@ -32,11 +32,10 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             columns = (reject.id or "-", reject.place, reject.stage, reject.first_bytes)
             row = "".join(f"{value:<{width}}" for value, width in zip(columns, _WIDTHS, strict=True))
-            print(row + reject.reason)
-    counts = Counter(f"{reject.stage}: {reject.reason}" for reject in rejects)
-    print(f"{len(rejects):,} rejected rows", file=sys.stderr)
-    for reason, count in counts.most_common():
-        print(f"{count:>8,}  {reason}", file=sys.stderr)
+            print(printable(row + reject.reason))
+    say(f"{len(rejects):,} rejected rows")
+    for kind, group in grouped(rejects).items():
+        say(f"{group.count:>8,}  {kind}")
 
 
 if __name__ == "__main__":

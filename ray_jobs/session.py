@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import SimileError
+from pipeline.printable import protect_logs
+from pipeline.progress import say
 from pipeline.version import simile_version
 
 __all__ = ["HOME_HELP", "add_authority", "job_parser", "print_result", "ray_session", "report_errors"]
@@ -54,6 +56,7 @@ def ray_session() -> Iterator[None]:
     """
     import ray
 
+    protect_logs(logging.WARNING)
     address = os.environ.get("RAY_ADDRESS") or "local"
     # By default Ray ends idle workers, beyond one for each CPU, after a second. The next stage would start
     # them again, at two seconds of processor time each.
@@ -62,7 +65,7 @@ def ray_session() -> Iterator[None]:
     joined: Any = ray.init(address=address, logging_level=logging.ERROR, include_dashboard=dashboard)
     if joined.dashboard_url:
         logs = f"{joined.address_info['session_dir']}/logs"
-        print(f"Ray's dashboard: http://{joined.dashboard_url}   logs: {logs}", file=sys.stderr, flush=True)
+        say(f"Ray's dashboard: http://{joined.dashboard_url}   logs: {logs}")
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # our own bars know the totals and count rows, not tasks
     context.print_on_execution_start = False
@@ -79,11 +82,12 @@ def report_errors() -> Iterator[None]:
     try:
         yield
     except SimileError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        say(f"error: {error}")
         raise SystemExit(1) from None
 
 
 def print_result(result: dict[str, Any] | list[dict[str, Any]]) -> None:
     """One JSON object a line on stdout, after everything else."""
     sys.stderr.flush()
-    print(json.dumps(result), flush=True)
+    # JSON may hold a DEL as it is; everything else that is not printable is escaped by `dumps`.
+    print(json.dumps(result).replace("\x7f", "\\u007f"), flush=True)

@@ -1,12 +1,12 @@
 """Try quantizations and searches on a collection's staged vectors: python -m ray_jobs.tune wikiart"""
 
 import argparse
-import sys
 
 import yaml
 
 from pipeline.home import resolve_home
 from pipeline.index_quality.tuning import Trial, Tuning, frontier, tune_collection
+from pipeline.progress import say
 from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]
@@ -32,17 +32,17 @@ def main(arguments: list[str] | None = None) -> None:
             options.encoder,
             points=options.points,
             recall=options.recall,
-            after_each=lambda trial: print(_line(trial), file=sys.stderr, flush=True),
+            after_each=lambda trial: say(_line(trial)),
         )
         _print_recommendation(tuning)
     print_result(tuning.summary())
 
 
 def _print_recommendation(tuning: Tuning) -> None:
-    print("\nfrontier of recall, RAM and time:", file=sys.stderr)
+    say("\nfrontier of recall, RAM and time:")
     for trial in frontier(tuning.trials):
-        print(_line(trial) + ("  <- recommended" if trial is tuning.best else ""), file=sys.stderr)
-    print("\n" + yaml.safe_dump(tuning.recommended, sort_keys=False), file=sys.stderr)
+        say(_line(trial) + ("  <- recommended" if trial is tuning.best else ""))
+    say("\n" + yaml.safe_dump(tuning.recommended, sort_keys=False))
 
 
 def _line(trial: Trial) -> str:

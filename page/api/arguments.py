@@ -7,7 +7,6 @@ a model over MCP would open a file of that description on this machine.
 import base64
 import binascii
 import inspect
-import json
 import re
 import uuid
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from typing import Any
 from page.components.search_controls import check_bounds
 from page.uploads import MAX_BYTES
 from pipeline.errors import ImageError, SimileError
+from pipeline.parsing import parse_json
+from pipeline.printable import printable
 from pipeline.search import Box, Example, Settings
 
 __all__ = [
@@ -99,11 +100,11 @@ def parsed_example(text: str) -> Example:
 def parsed_box(text: str) -> Box | None:
     """The box in a JSON list; None of an empty text."""
     try:
-        sides = json.loads(text) if text else None
+        sides = parse_json(text) if text else None
         if sides is None:
             return None
         left, top, right, bottom = (float(side) for side in sides)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise SimileError(f"{text[:60]!r} is no box; write it as [left, top, right, bottom]") from None
     return left, top, right, bottom
 
@@ -138,9 +139,12 @@ def settings_of(
 def parsed_filters(filters: str | None) -> dict[str, Any] | None:
     """Field -> value or values, from a JSON object; None of an empty one."""
     try:
-        parsed = json.loads(filters or "{}")
+        parsed = parse_json(filters or "{}")
     except ValueError as error:
         raise SimileError(f'filters are not JSON ({error}); write them as {{"label": ["cat"]}}') from None
     if not isinstance(parsed, dict):
         raise SimileError('filters must be a JSON object of field and values, such as {"label": ["cat"]}')
+    for field, wanted in parsed.items():
+        if wanted is None or (isinstance(wanted, list) and None in wanted):
+            raise SimileError(f"filter {printable(field, 60)!r} has no value (null); leave the field out")
     return parsed or None

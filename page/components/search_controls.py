@@ -8,6 +8,7 @@ import gradio as gr
 
 from page.components.filter_boxes import chosen_filters, filter_boxes
 from pipeline.errors import SimileError
+from pipeline.printable import printable
 from pipeline.search import MAX_K, METRICS, Collection, Metric, Settings
 
 __all__ = [
@@ -30,11 +31,15 @@ def check_bounds(metric: object, k: object, offset: object = 0) -> None:
         SimileError: an unknown metric, `k` beyond 1 to `MAX_HITS`, or an offset beyond 0 to `MAX_K`.
     """
     if metric not in METRICS:
-        raise SimileError(f"metric {metric!r} does not exist; there are: {', '.join(METRICS)}")
+        raise SimileError(
+            f"metric {printable(repr(metric), 60)} does not exist; there are: {', '.join(METRICS)}"
+        )
     if isinstance(k, bool) or not isinstance(k, int | float) or not 1 <= k <= MAX_HITS:
-        raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {k!r}")
+        raise SimileError(f"k must be a whole number from 1 to {MAX_HITS}, not {printable(repr(k), 60)}")
     if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0 <= offset <= MAX_K:
-        raise SimileError(f"offset must be a whole number from 0 to {MAX_K:,}, not {offset!r}")
+        raise SimileError(
+            f"offset must be a whole number from 0 to {MAX_K:,}, not {printable(repr(offset), 60)}"
+        )
 
 
 @dataclass(frozen=True)

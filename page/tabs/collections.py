@@ -187,8 +187,11 @@ def _measured(measured: IndexCheck | None) -> tuple[str, str]:
 def _rejects(manifest: Manifest) -> str:
     if not manifest.account or not manifest.account.rejects:
         return ""
-    reasons = manifest.account.rejects.items()
-    items = "".join(f"<li>{escape(reason)}: {count:,}</li>" for reason, count in reasons)
+    items = ""
+    for kind, count in manifest.account.rejects.items():
+        example = manifest.account.reject_examples.get(kind)
+        said = f"<br><small>such as {escape(example)}</small>" if example else ""
+        items += f"<li>{escape(kind)}: {count:,}{said}</li>"
     return f"<details><summary>Rejected rows</summary><ul>{items}</ul></details>"
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.errors import SimileError
+from pipeline.parsing import parse_yaml
 
 __all__ = ["Frozen", "load_yaml"]
 
@@ -37,10 +37,11 @@ def load_yaml(path: str | Path, model: type[Model], changes: Mapping[str, Any] |
         there = ", ".join(sorted(str(p) for p in path.parent.glob("*.yaml"))) or "none"
         raise SimileError(f"No configuration at '{path}'. There are: {there}.")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return model.model_validate(_merged(found, changes or {}) if isinstance(found, dict) else found)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        found = parse_yaml(path.read_text(encoding="utf-8")) or {}
+    except ValueError as error:
         raise SimileError(f"'{path}' is not valid YAML: {error}") from error
+    try:
+        return model.model_validate(_merged(found, changes or {}) if isinstance(found, dict) else found)
     except ValidationError as error:
         raise SimileError(f"'{path}': {_explained(error, model)}.") from error
 

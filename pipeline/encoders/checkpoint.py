@@ -12,23 +12,29 @@ from typing import Any, Literal
 
 from pipeline import hub
 from pipeline.encoders.names import EncoderName
+from pipeline.encoders.weight_files import (
+    INDEX,
+    PICKLED,
+    WEIGHTS,
+    check_configuration,
+    check_tensors,
+    indexed_files,
+    without_safetensors,
+)
 from pipeline.errors import SimileError
+from pipeline.parsing import parse_json
 
 __all__ = [
     "PREPROCESSING",
     "PROVENANCE",
     "SIMILE",
     "VOLATILE",
-    "WEIGHTS",
     "Checkpoint",
     "find_folder",
     "find_on_hub",
 ]
 
-WEIGHTS = "model.safetensors"
 SIMILE = "simile"  # `model_type` of networks that ray_jobs/train.py wrote
-INDEX = "model.safetensors.index.json"  # of weights in several files
-PICKLED = ("*.bin", "*.pth", "*.pt", "*.ckpt", "*.h5", "*.msgpack", "*.npz")
 PROVENANCE = "provenance"  # key of networks of ray_jobs/train.py; see pipeline/training/provenance.py
 # Keys of a configuration that do not change the vectors, and are left out of the fingerprint.
 VOLATILE = {
@@ -63,12 +69,14 @@ class Checkpoint:
         """The folder, with the weights in it.
 
         Raises:
-            SimileError: the Hub cannot be reached or does not give them.
+            SimileError: the Hub cannot be reached or does not give them, or they are damaged.
         """
         if self.repo is not None:
             with hub.explained(name.text, self.repo, "model", name.revision):
-                for file in _weight_files(self.repo, self.revision, self.layout == "transformers"):
-                    hub.fetch(self.repo, file, self.revision)
+                files = _weight_files(self.repo, self.revision, self.layout == "transformers")
+                paths = [hub.fetch(self.repo, file, self.revision) for file in files]
+            for path in paths:
+                check_tensors(path)
         return self.folder
 
 
@@ -76,11 +84,11 @@ def find_folder(name: EncoderName) -> Checkpoint:
     """The checkpoint in the local folder `name.place`; its revision is the hash of weights and configuration.
 
     Raises:
-        SimileError: no configuration, or no safetensors.
+        SimileError: no configuration, no safetensors, damaged ones, or other weights beside them.
     """
     folder = Path(name.place)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parse_json((folder / "config.json").read_bytes())
     except FileNotFoundError:
         raise SimileError(
             f"'{folder}' has no config.json; expected what save_pretrained (transformers) or save_for_hf "
@@ -89,14 +97,18 @@ def find_folder(name: EncoderName) -> Checkpoint:
     except ValueError as error:
         raise SimileError(f"'{folder}/config.json' is not JSON: {error}; save the model again") from None
     _check_layout(name, config)
+    check_configuration(f"'{folder}'", folder, config)
     files, index = [WEIGHTS], folder / INDEX
-    if index.is_file() and "architecture" not in config:  # timm reads one file
-        files = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    # as the libraries choose: only transformers reads several files, and only where there is not one
+    in_one_file = (folder / WEIGHTS).is_file() or "architecture" in config or config["model_type"] == SIMILE
+    if index.is_file() and not in_one_file:
+        files = indexed_files(f"'{folder}'", index.read_text(encoding="utf-8", errors="replace"))
     for file in files:
         if not (folder / file).is_file():
-            raise _no_safetensors(
+            raise without_safetensors(
                 str(folder), [p.name for kind in PICKLED for p in sorted(folder.glob(kind))]
             )
+        check_tensors(folder / file)
     parts = [_hash_file(folder / file, *_stamp(folder / file)) for file in files]
     kept = {key: value for key, value in config.items() if key not in VOLATILE}
     digest = hashlib.sha256(json.dumps([parts, kept], sort_keys=True).encode()).hexdigest()
@@ -113,9 +125,10 @@ def find_on_hub(name: EncoderName, repo: str) -> Checkpoint:
 
     with hub.explained(name.text, repo, "model", name.revision):
         path = hub.fetch(repo, "config.json", name.revision)
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = _config_of_hub(name, path)
         commit = path.parent.name  # …/snapshots/<commit>/config.json
         _check_layout(name, config)
+        check_configuration(f"'{name.text}'", path.parent, config)
         for file in ("README.md", *(PREPROCESSING if "architecture" not in config else ())):
             try:
                 hub.fetch(repo, file, commit)
@@ -125,6 +138,13 @@ def find_on_hub(name: EncoderName, repo: str) -> Checkpoint:
                 continue  # the repository has none
         _weight_files(repo, commit, sharded="architecture" not in config)
     return Checkpoint(path.parent, config, commit, _licence(path.parent, config), repo)
+
+
+def _config_of_hub(name: EncoderName, path: Path) -> Any:
+    try:
+        return parse_json(path.read_bytes())
+    except ValueError as error:
+        raise SimileError(f"the config.json of '{name.text}' is not JSON: {error}") from None
 
 
 def _check_layout(name: EncoderName, config: Any) -> None:
@@ -140,18 +160,9 @@ def _weight_files(repo: str, commit: str, sharded: bool) -> list[str]:
     if hub.exists(repo, WEIGHTS, commit):
         return [WEIGHTS]
     if sharded and hub.exists(repo, INDEX, commit):
-        index = json.loads(hub.fetch(repo, INDEX, commit).read_text(encoding="utf-8"))
-        return sorted(set(index["weight_map"].values()))
-    raise _no_safetensors(f"{repo} on the Hub", [])
-
-
-def _no_safetensors(where: str, pickled: list[str]) -> SimileError:
-    found = f"only {', '.join(pickled)}, which can run code when opened" if pickled else "no weights"
-    return SimileError(
-        f"{where} has no {WEIGHTS} ({found}); convert it once with its own library: "
-        "model.save_pretrained(folder) in transformers, timm.models.save_for_hf(model, folder, "
-        "safe_serialization=True) in timm"
-    )
+        text = hub.fetch(repo, INDEX, commit).read_text(encoding="utf-8", errors="replace")
+        return indexed_files(f"{repo} on the Hub", text)
+    raise without_safetensors(f"{repo} on the Hub", [])
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -172,7 +183,9 @@ def _licence(folder: Path, config: dict[str, Any]) -> str | None:
     from yaml import YAMLError
 
     stated: Any = None
-    with suppress(OSError, ValueError, YAMLError):  # no card, or a README without its front matter
+    # no card, a README without its front matter, or one that is no YAML that Python can follow
+    with suppress(OSError, ValueError, YAMLError, RecursionError):
         stated = ModelCard.load(folder / "README.md").data.to_dict().get("license")
-    stated = stated or config.get("pretrained_cfg", {}).get("license") or config.get("license")
+    card = config.get("pretrained_cfg")
+    stated = stated or (card if isinstance(card, dict) else {}).get("license") or config.get("license")
     return ", ".join(map(str, stated)) if isinstance(stated, list) else stated

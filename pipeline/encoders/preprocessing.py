@@ -105,7 +105,7 @@ def find_processor(name: EncoderName, checkpoint: Checkpoint) -> Any:
             return AutoImageProcessor.from_pretrained(
                 checkpoint.folder, backend="pil", trust_remote_code=False, local_files_only=True
             )
-    except (ValueError, KeyError, OSError, TypeError, ImportError) as error:
+    except (ValueError, KeyError, OSError, TypeError, ImportError, RecursionError) as error:
         raise SimileError(
             f"the preprocessing of '{name.text}' cannot be read: {str(error).splitlines()[0]}"
         ) from None

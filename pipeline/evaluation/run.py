@@ -20,6 +20,7 @@ from pipeline.evaluation.pool import Pool, Vectors, read_stored
 from pipeline.evaluation.protocols import Protocol, protocols_of, sampled
 from pipeline.evaluation.recommendation import LIKED, draw_trials, recommend_table
 from pipeline.evaluation.scores import TIE_RULE, score
+from pipeline.progress import say
 from pipeline.projection import Projection
 from pipeline.search import Collection
 from pipeline.store.manifest import Calibration
@@ -126,10 +127,7 @@ def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Pr
     allowed = _UNSPOILT.get(seen)
     for protocol in protocols:
         if allowed is not None and protocol.key not in allowed:
-            print(
-                f"left out, for {encoder} saw pictures of it (see --trained-on): {protocol.name}",
-                file=sys.stderr,
-            )
+            say(f"left out, for {encoder} saw pictures of it (see --trained-on): {protocol.name}")
     return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]
 
 

@@ -2,7 +2,6 @@
 
 import errno
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -15,7 +14,7 @@ from pipeline.indexing.embed import ActorReport
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.reservation import peak_memory
 from pipeline.progress import begin
-from pipeline.staging.rejects import Reject
+from pipeline.staging.rejects import Reject, grouped
 
 __all__ = ["Account", "explained"]
 
@@ -88,9 +87,16 @@ class Account:
             elif not first or point in present:
                 self.skipped += 1
 
-    def reasons(self, most: int = 10) -> dict[str, int]:
-        """Why rows were rejected -> how many, the most frequent reasons first."""
-        return dict(Counter(f"{r.stage}: {r.reason}" for r in self.rejects).most_common(most))
+    def reasons(self) -> dict[str, int]:
+        """Every kind of reject, as `stage: kind` -> how many rows, the most frequent kinds first."""
+        return {name: group.count for name, group in grouped(self.rejects).items()}
+
+    def examples(self) -> dict[str, list[dict[str, str]]]:
+        """Kind of reject -> place and reason of some of them."""
+        return {
+            name: [{"place": reject.place, "reason": reject.reason} for reject in group.examples]
+            for name, group in grouped(self.rejects).items()
+        }
 
     def rate(self, stage: str) -> float:
         """Rows a second of a stage; 0 where it had nothing to do."""
@@ -128,6 +134,7 @@ class Account:
             },
             "bytes": {"staged": self.staged_bytes, "loaded": self.loaded_bytes},
             "rejects": self.reasons(),
+            "reject_examples": self.examples(),
         }
 
     def table(self) -> str:
@@ -145,7 +152,9 @@ class Account:
         lines.append(f"driver: {report['peak_memory']['driver'] / 1e6:,.0f} MB at most")
         staged, loaded = report["bytes"]["staged"] / 1e6, report["bytes"]["loaded"] / 1e6
         lines.append(f"written: {staged:,.1f} MB staged, {loaded:,.1f} MB to the store")
-        lines += [f"rejected {count:,} × {reason}" for reason, count in report["rejects"].items()]
+        for kind, group in grouped(self.rejects).items():
+            first = group.examples[0]
+            lines.append(f"rejected {group.count:,} × {kind}, such as {first.place}: {first.reason}")
         lines.append(
             f"{self.source:,} rows = {self.written:,} written + {self.skipped:,} skipped + "
             f"{self.rejected:,} rejected; {self.kept:,} kept beside them, {self.removed:,} removed"

@@ -264,6 +264,9 @@ def _manifest(
             skipped=account.skipped,
             rejected=account.rejected,
             rejects=account.reasons(),
+            reject_examples={
+                kind: "{place}: {reason}".format(**shown[0]) for kind, shown in account.examples().items()
+            },
         ),
         built=datetime.now(UTC).isoformat(timespec="seconds"),
         tensors=tensors,

@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import ImageError
 from pipeline.images import decode, header_size, thumbnail
+from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
 
@@ -76,11 +77,13 @@ def embed_group(
     return Group(broken, outputs)
 
 
-def rejected_group(encoders: Iterable[str], row: tuple[str, int, bytes | None], reason: str) -> Group:
+def rejected_group(
+    encoders: Iterable[str], row: tuple[str, int, bytes | None], reason: str, kind: str
+) -> Group:
     """What becomes of an image that is not tried again: a reject."""
     point, _, data = row
     nothing = Output(np.empty((0, 0), np.float32), [], [])
-    return Group([_rejected(point, "embed", reason, data)], dict.fromkeys(encoders, nothing))
+    return Group([_rejected(point, "embed", reason, kind, data)], dict.fromkeys(encoders, nothing))
 
 
 def _decode(point: str, data: bytes | None, decode_side: int) -> tuple[Image.Image, StagedPicture]:
@@ -103,7 +106,7 @@ def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Rejec
     faults = [_fault(vector) for vector in vectors]
     for (picture, data, _), fault in zip(ready, faults, strict=True):
         if fault:
-            failed.append(_rejected(picture.id, "embed", f"{name} gives {fault}", data))
+            failed.append(_rejected(picture.id, "embed", f"{name} gives {fault}", f"gives {fault}", data))
     good = np.array([not fault for fault in faults])
     return Output(
         vectors[good], [picture for (picture, _, _), g in zip(ready, good, strict=True) if g], failed
@@ -126,11 +129,13 @@ def _attempt(
     try:
         return work()
     except ImageError as error:
-        failed.append(_rejected(point, stage, str(error), data))
+        failed.append(_rejected(point, stage, str(error), error.kind, data))
     except Exception as error:
-        failed.append(_rejected(point, stage, f"{type(error).__name__}: {error}", data))
+        kind = type(error).__name__
+        failed.append(_rejected(point, stage, f"{kind}: {error}", kind, data))
     return None
 
 
-def _rejected(point: str, stage: str, reason: str, data: bytes | None) -> Reject:
-    return Reject(point, stage, reason[:_REASON_LENGTH], (data or b"")[:_FIRST_BYTES].hex())
+def _rejected(point: str, stage: str, reason: str, kind: str, data: bytes | None) -> Reject:
+    first = (data or b"")[:_FIRST_BYTES].hex()
+    return Reject(point, stage, printable(reason, _REASON_LENGTH), first, kind=kind)

@@ -184,7 +184,8 @@ class EmbedActor:
         with self.marks.marked(row[0]) as deaths:
             if deaths < MOST_DEATHS:
                 return embed_group(self.encoders, self.decode_side, [row])
-            return rejected_group(self.encoders, row, f"workers died of it, {deaths} times")
+            reason = f"workers died of it, {deaths} times"
+            return rejected_group(self.encoders, row, reason, "workers died of it")
 
     def _count(self, rows: int, rejected: int, size: int) -> None:
         for name, value in (("embedded", rows - rejected), ("rejected", rejected)):

@@ -160,7 +160,13 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
     ]
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
     return found + [
-        Reject(None, "plan", "the file could not be read", place=f"{row['file']}:{row['row']}")
+        Reject(
+            None,
+            "plan",
+            "the file could not be read",
+            place=f"{row['file']}:{row['row']}",
+            kind="not readable",
+        )
         for row in unreadable
     ]
 

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pipeline.errors import SimileError
+from pipeline.parsing import parse_json
 
 __all__ = ["MAP", "NO_TILE", "Map", "MapField", "read_map", "sheet_name", "write_map"]
 
@@ -79,18 +80,42 @@ def read_map(data: bytes) -> Map:
     """What `write_map` wrote.
 
     Raises:
-        SimileError: not a map, or of another version of Simile.
+        SimileError: not a map, a damaged one, or of another version of Simile.
     """
     try:
         tensors = load(data)
-        facts = json.loads(tensors["facts"].tobytes())
+        facts = parse_json(tensors["facts"].tobytes())
         if facts.pop("format") != _FORMAT:
             raise ValueError("another format")
         named = facts.pop("names").items()
         labels = {name: MapField(names, tensors[f"label {name}"]) for name, names in named}
         ids = [str(uuid.UUID(bytes=row.tobytes())) for row in tensors["ids"]]
-        return Map(ids, tensors["positions"], labels, tensors["tiles"], tensors["sample"], facts)
-    except (SafetensorError, KeyError, ValueError) as error:
+        made = Map(ids, tensors["positions"], labels, tensors["tiles"], tensors["sample"], facts)
+        _check(made)
+        return made
+    except (SafetensorError, LookupError, ValueError, TypeError, AttributeError) as error:
         raise SimileError(
             f"the map of this collection cannot be read ({error}); make it again with python -m ray_jobs.map"
         ) from None
+
+
+def _check(made: Map) -> None:
+    """Raises ValueError: arrays are of other lengths, or point at what there is not."""
+    count = len(made.ids)
+    if made.positions.shape != (count, 2) or made.tiles.shape != (count,):
+        raise ValueError("its places are not as many as its pictures")
+    if made.sample.ndim != 1 or not _all_below(made.sample, count):
+        raise ValueError("its sample names pictures that it does not have")
+    for name, of in made.labels.items():
+        if of.values.shape != (count,) or not _all_below(of.values, len(of.names)):
+            raise ValueError(f"its labels '{name}' are incomplete")
+    arranged = [made.facts.get(name) for name in ("side", "columns", "sheets")]
+    if not all(isinstance(number, int) and number >= 0 for number in arranged):
+        raise ValueError("it does not say how its sheets are arranged")
+    if made.facts["sheets"] > 1 + count:  # that of the sample, and at the very most one for each picture
+        raise ValueError("it has more sheets than pictures")
+
+
+def _all_below(numbers: np.ndarray, count: int) -> bool:
+    """Whether these are whole numbers from 0 to below `count`."""
+    return np.issubdtype(numbers.dtype, np.integer) and bool(((numbers >= 0) & (numbers < count)).all())

@@ -6,11 +6,18 @@ signs of prepared vectors are 1-bit codes that keep the order of neighbours.
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load
 
-__all__ = ["Projection", "identity", "vectors_fingerprint"]
+from pipeline.errors import SimileError
+
+__all__ = ["Projection", "identity", "read_tensors", "vectors_fingerprint"]
+
+_MEND = "index the collection again, or go back to the version before (--rollback)"
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,39 @@ class Projection:
         if self.code_matrix is not None and self.code_offset is not None:
             kept |= {f"{vector}.code_matrix": self.code_matrix, f"{vector}.code_offset": self.code_offset}
         return kept
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, np.ndarray], vector: str, hash_bits: int = 0) -> "Projection":
+        """The inverse of `tensors`.
+
+        Raises:
+            SimileError: arrays are missing, or do not fit each other.
+        """
+        matrix, offset, code_matrix, code_offset = (
+            tensors.get(f"{vector}.{name}") for name in ("matrix", "offset", "code_matrix", "code_offset")
+        )
+        if matrix is None or offset is None or not (_fit(matrix, offset) and _fit(code_matrix, code_offset)):
+            raise SimileError(f"the projection of '{vector}' is not whole; {_MEND}")
+        return cls(matrix, offset, code_matrix, code_offset, hash_bits)
+
+
+def _fit(matrix: np.ndarray | None, offset: np.ndarray | None) -> bool:
+    """Whether both are absent, or of shapes (D, d) and (d,)."""
+    if matrix is None or offset is None:
+        return matrix is offset
+    return matrix.ndim == 2 and offset.shape == matrix.shape[1:]
+
+
+def read_tensors(version: str, data: bytes) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file that was kept beside a manifest; none of no bytes.
+
+    Raises:
+        SimileError: it is damaged.
+    """
+    try:
+        return load(data) if data else {}
+    except SafetensorError as error:
+        raise SimileError(f"the projections of '{version}' are damaged ({error}); {_MEND}") from None
 
 
 def identity(dimension: int, code_bits: int | None = None) -> Projection:

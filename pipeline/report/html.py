@@ -158,5 +158,5 @@ def _compared_as(manifest: Manifest, measured: IndexCheck, width: int) -> str:
 def _settings(manifest: Manifest) -> list[tuple[str, Any]]:
     """What the version was built with, as (path, value) lines."""
     told = {"quantization", "search", "account"}
-    said = manifest.model_dump(include=told, exclude={"account": {"rejects"}})
+    said = manifest.model_dump(include=told, exclude={"account": {"reject_examples"}})
     return _flat({name: section for name, section in said.items() if section})

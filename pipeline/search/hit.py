@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.images import data_url
-from pipeline.points import RESERVED
+from pipeline.points import RESERVED, bounded
 
 __all__ = ["Found", "Hit", "hit_from"]
 
@@ -80,9 +80,13 @@ def hit_from(
     distance: float | int = 0,
     **others: Any,
 ) -> Hit:
-    """A stored point as a hit; by default as near as a picture is to itself."""
+    """A stored point as a hit; by default as near as a picture is to itself.
+
+    Its payload is `bounded`: collections of earlier versions may hold texts of any length.
+    """
     payload = dict(payload)
     own = dict(payload.pop(RESERVED, {}))
+    payload = bounded(payload)
     thumbnail = base64.b64decode(own.pop("thumbnail", ""))
     kind = own.pop("thumbnail_type", "image/webp")
     label = " · ".join(str(payload[field]) for field in label_fields if payload.get(field) not in (None, ""))

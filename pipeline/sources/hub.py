@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
-from pipeline.hub import explained
+from pipeline.hub import explained, token
 from pipeline.sources.parquet import Listing, Wanted, is_parquet, parquet_source
 from pipeline.sources.source import Source, refuse_config
 
@@ -24,9 +24,9 @@ PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps its own conversio
 
 def filesystem() -> HfFileSystem:
     """The Hub as a file system; it can be sent to Ray tasks, with the endpoint and token of this process."""
-    from huggingface_hub import HfFileSystem, constants, get_token
+    from huggingface_hub import HfFileSystem, constants
 
-    return HfFileSystem(endpoint=constants.ENDPOINT, token=get_token())
+    return HfFileSystem(endpoint=constants.ENDPOINT, token=token())
 
 
 def dataset_info(name: str, revision: str | None) -> DatasetInfo:
@@ -38,7 +38,7 @@ def dataset_info(name: str, revision: str | None) -> DatasetInfo:
     from huggingface_hub import HfApi
 
     with explained(name, name, "dataset", revision):
-        return HfApi().dataset_info(name, revision=revision, timeout=TIMEOUT)
+        return HfApi(token=token()).dataset_info(name, revision=revision, timeout=TIMEOUT)
 
 
 def _measured(name: str, revision: str, root: str, files: list[str]) -> tuple[int, str]:
@@ -46,7 +46,7 @@ def _measured(name: str, revision: str, root: str, files: list[str]) -> tuple[in
     from huggingface_hub import HfApi
 
     paths = [file.removeprefix(root) for file in files]
-    infos = HfApi().get_paths_info(name, paths, repo_type="dataset", revision=revision)
+    infos = HfApi(token=token()).get_paths_info(name, paths, repo_type="dataset", revision=revision)
     return sum(getattr(info, "size", 0) for info in infos), revision
 
 
@@ -72,6 +72,7 @@ def converted_files(name: str) -> tuple[str, dict[str, dict[str, list[str]]]]:
 
 def resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revision: str | None) -> Source:
     from datasets import load_dataset_builder
+    from yaml import YAMLError
 
     info = dataset_info(name, revision)  # asked first: within seconds it tells whether the rest can work
     card = info.card_data.to_dict() if info.card_data else {}
@@ -79,10 +80,13 @@ def resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revis
     with tempfile.TemporaryDirectory() as cache:
         try:
             with explained(name, name, "dataset", revision):
-                builder = load_dataset_builder(name, name=config, revision=info.sha, cache_dir=cache)
-        except (ValueError, RuntimeError, FileNotFoundError) as error:
+                builder = load_dataset_builder(
+                    name, name=config, revision=info.sha, cache_dir=cache, token=token()
+                )
+        except (ValueError, RuntimeError, FileNotFoundError, TypeError, YAMLError) as error:
             refuse_config(name, config, error)
-            builder = None  # a script, or nothing that `datasets` reads; the Hub may have converted it
+            # a script, a card or files that `datasets` does not read; the Hub may have converted them
+            builder = None
         if builder is not None and is_parquet(builder):
             splits = {str(key): list(files) for key, files in builder.config.data_files.items()}
             listing = Listing(builder.config.name, splits, builder.info.features, root, card, filesystem())

@@ -59,7 +59,8 @@ def parquet_source(
         measure: of files: their bytes together, and what their state is called (`Source.revision`).
 
     Raises:
-        SimileError: an unknown split or image column, files outside the dataset, or one that is no parquet.
+        SimileError: an unknown split or image column, files outside the dataset, one that is no parquet, or
+            a column of a kind that `datasets` does not know, such as a map.
     """
     from datasets import Features
 
@@ -71,7 +72,13 @@ def parquet_source(
     schema = footers[0].schema.to_arrow_schema()
     features = listing.features
     if features is None or not set(features) <= set(schema.names):
-        features = Features.from_arrow_schema(schema)
+        try:
+            features = Features.from_arrow_schema(schema)
+        except ValueError as error:  # maps, and other kinds that `datasets` does not know
+            raise SimileError(
+                f"'{files[0]}' has a column of a kind that is not read ({error}) Save it without this "
+                "column, or as text."
+            ) from None
     image = choose_image(name, features, *wanted)
     size, revision = measure(files)
     groups = [footer.row_group(i).total_byte_size for footer in footers for i in range(footer.num_row_groups)]

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.points import bounded
 from pipeline.sources.source import Source, is_image
 
 if TYPE_CHECKING:
@@ -70,12 +71,14 @@ def decode_payload(source: Source, table: pa.Table) -> list[dict[str, Any]]:
     """The payload of N rows of `read_rows`, as N dicts that JSON can hold.
 
     Class ids become names (None where unlabelled), times ISO 8601 strings, durations seconds, bytes base64,
-    NaN and infinities None. Columns that hold images or sound are not payload and are left out.
+    NaN and infinities None. Columns that hold images or sound are not payload and are left out. Long texts
+    and lists are cut (`pipeline.points.bounded`).
     """
     names = {source.row_name(column): column for column in source.payload_columns}
     present = [name for name in table.column_names if name in names]
     decoded = [
-        [_plain(value, source.features[names[name]]) for value in table[name].to_pylist()] for name in present
+        [bounded(_plain(value, source.features[names[name]])) for value in table[name].to_pylist()]
+        for name in present
     ]
     keys = [names[name] for name in present]
     return [dict(zip(keys, values, strict=True)) for values in zip(*decoded, strict=True)] or [

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from pipeline.errors import SimileError
+from pipeline.parsing import parse_yaml
 from pipeline.sources.folder import resolve_local
 from pipeline.sources.hub import resolve_hub
 from pipeline.sources.parquet import Wanted
@@ -42,10 +43,37 @@ def resolve_source(
     """
     wanted = Wanted(image_column, strict)
     if Path(source).expanduser().exists() or source.startswith((".", "/", "~")):
-        # Absolute at once: a job may run elsewhere.
-        return resolve_local(Path(source).expanduser().absolute(), split, wanted, config)
+        folder = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
+        _check_card(folder / "README.md")
+        return resolve_local(folder, split, wanted, config)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise SimileError(
             f"'{source}' is neither an existing folder nor a Hub id; expected a path or org/name"
         )
     return resolve_hub(source, split, wanted, config, revision)
+
+
+def _check_card(file: Path) -> None:
+    """Refuse a dataset card that `datasets` would stumble over: it reads splits and features from it.
+
+    Raises:
+        SimileError: its front matter is no YAML, or not of the shape of a card.
+    """
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # there is none
+        return
+    front = re.match(r"\s*---\r?\n(.*?)\r?\n---(\r?\n|$)", text, re.DOTALL)
+    try:
+        said = parse_yaml(front[1]) if front else {}
+        if not (said is None or isinstance(said, dict)):
+            raise ValueError(f"it must be keys and values, and is a {type(said).__name__}")
+        infos = (said or {}).get("dataset_info") or []
+        for info in infos if isinstance(infos, list) else [infos]:
+            if not isinstance(info, dict) or not isinstance(info.get("features") or [], list):
+                raise ValueError("dataset_info must be keys and values, and its features a list")
+    except ValueError as error:
+        raise SimileError(
+            f"the dataset card '{file}' cannot be read: {error}; mend the lines between its '---', or remove "
+            "them"
+        ) from None

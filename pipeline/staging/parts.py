@@ -4,7 +4,7 @@
 id: string · vector: float16[D] · thumbnail: binary · thumbnail_type: string · width, height: int32
 
 <home>/staging/<collection>/<encoder fingerprint>/rejects/<part>.parquet
-id, stage, reason, first_bytes: string
+id, stage, reason, first_bytes, kind: string
 """
 
 import hashlib
@@ -18,11 +18,11 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
-from pipeline.staging.rejects import Reject
+from pipeline.staging.rejects import Reject, reject_of
 
 __all__ = ["StagedPicture", "Staging", "part_name", "vectors_of"]
 
-_REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes")
+_REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes", "kind")
 _REJECTS = pa.schema([(name, pa.string()) for name in _REJECT_COLUMNS])
 
 
@@ -117,8 +117,8 @@ class Staging:
 
     def rejects(self) -> list[Reject]:
         """All pictures that this encoder could not take."""
-        rows = _read(f"{self.folder}/rejects", list(_REJECT_COLUMNS)).to_pylist()
-        return [Reject(**row) for row in rows]
+        rows = _read(f"{self.folder}/rejects", list(_REJECT_COLUMNS), schema=_REJECTS).to_pylist()
+        return [reject_of(row) for row in rows]
 
     def forget_rejects(self) -> int:
         """Let rejected rows be tried again; returns how many they are."""
@@ -149,12 +149,16 @@ def _parts(folder: str) -> list[str]:
     return sorted(f.path for f in found if f.path.endswith(".parquet") and not f.base_name.startswith("."))
 
 
-def _read(folder: str, columns: list[str], where: pads.Expression | None = None) -> pa.Table:
+def _read(
+    folder: str, columns: list[str], where: pads.Expression | None = None, schema: pa.Schema | None = None
+) -> pa.Table:
+    """`columns` of all parts; with a `schema`, columns that a part does not have are null."""
     parts = _parts(folder)
     if not parts:
         return pa.table({name: pa.array([], pa.string()) for name in columns})
     files, _ = filesystem(folder)
-    return pads.dataset(parts, filesystem=files, format="parquet").to_table(columns=columns, filter=where)
+    found = pads.dataset(parts, schema=schema, filesystem=files, format="parquet")
+    return found.to_table(columns=columns, filter=where)
 
 
 def vectors_of(table: pa.Table) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Rows that did not become points, with the reason; kept in one table a collection.
 
-<home>/rejects/<collection>.parquet: id, place, stage, reason, first_bytes (hexadecimal), all strings.
+<home>/rejects/<collection>.parquet: id, place, stage, reason, first_bytes (hexadecimal), kind, all strings.
+Tables from before `kind` (2026) are read as well.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs as pafs
@@ -12,9 +15,14 @@ import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
 
-__all__ = ["Reject", "read_rejects", "write_rejects"]
+__all__ = ["Reject", "RejectGroup", "grouped", "read_rejects", "reject_of", "write_rejects"]
 
-_SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "place", "stage", "reason", "first_bytes")])
+_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("id", "place", "stage", "reason", "first_bytes", "kind")]
+)
+_EXAMPLES = 3  # of each kind
+# What differs between reasons of one kind: quoted names, what an encoder is called, numbers.
+_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\S+:\S+(?= gives )|\d[\d.,]*")
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Reject:
         reason: one sentence.
         first_bytes: of the file, hexadecimal.
         place: `file:row` in the source; empty where a picture is meant, wherever it stands.
+        kind: what is wrong in a few words, the same for every picture of its kind; empty in older tables.
     """
 
     id: str | None
@@ -34,6 +43,39 @@ class Reject:
     reason: str
     first_bytes: str = ""
     place: str = ""
+    kind: str = ""
+
+    @property
+    def group(self) -> str:
+        """Stage and kind, by which rejects are counted. Of older ones, the reason without its particulars."""
+        return f"{self.stage}: {self.kind or _PARTICULARS.sub('…', self.reason)[:120]}"
+
+
+@dataclass(frozen=True)
+class RejectGroup:
+    """All rejects of one kind.
+
+    Attributes:
+        count: how many they are.
+        examples: the first few.
+    """
+
+    count: int
+    examples: tuple[Reject, ...]
+
+
+def grouped(rejects: Iterable[Reject]) -> dict[str, RejectGroup]:
+    """Every group of these rejects, the largest first."""
+    found: dict[str, list[Reject]] = {}
+    for reject in rejects:
+        found.setdefault(reject.group, []).append(reject)
+    largest = sorted(found.items(), key=lambda item: -len(item[1]))
+    return {name: RejectGroup(len(those), tuple(those[:_EXAMPLES])) for name, those in largest}
+
+
+def reject_of(row: dict[str, Any]) -> Reject:
+    """A reject from a row of a table, in which columns may be missing or null."""
+    return Reject(**{"id": None, **{name: value for name, value in row.items() if value is not None}})
 
 
 def write_rejects(home: str, collection: str, rejects: Sequence[Reject]) -> None:
@@ -49,4 +91,4 @@ def read_rejects(home: str, collection: str) -> list[Reject] | None:
     files, path = filesystem(f"{home}/rejects/{collection}.parquet")
     if files.get_file_info(path).type != pafs.FileType.File:
         return None
-    return [Reject(**row) for row in pq.read_table(path, filesystem=files).to_pylist()]
+    return [reject_of(row) for row in pq.read_table(path, filesystem=files).to_pylist()]

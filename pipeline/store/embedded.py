@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import qdrant_edge as edge
 from qdrant_client import models
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import write_file
+from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_journal import Journal
 from pipeline.store.embedded_translation import scored
@@ -143,7 +144,8 @@ class EmbeddedStore:
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
         text = (folder / _MANIFEST).read_text(encoding="utf-8")
         projections = folder / _PROJECTIONS
-        return read_manifest(version, text, load_file(projections) if projections.is_file() else {})
+        data = projections.read_bytes() if projections.is_file() else b""
+        return read_manifest(version, text, read_tensors(version, data))
 
     def attach(self, version: str, name: str, data: bytes) -> None:
         """A file beside the manifest."""

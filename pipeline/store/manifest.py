@@ -152,7 +152,10 @@ class RowCounts(_Record):
     written: int
     skipped: int
     rejected: int
-    rejects: dict[str, int] = Field({}, description="reason -> rows, the most frequent ones")
+    rejects: dict[str, int] = Field(
+        {}, description="kind -> rows; older manifests: the ten commonest reasons"
+    )
+    reject_examples: dict[str, str] = Field({}, description="kind -> place and reason of one such row")
 
 
 class Manifest(_Record):
@@ -230,14 +233,8 @@ class Manifest(_Record):
         )
 
     def projection_of(self, entry: EncoderEntry) -> Projection:
-        """Raw outputs of an encoder -> prepared vectors and codes; the inverse of `Projection.tensors`."""
-        return Projection(
-            self.tensors[f"{entry.vector}.matrix"],
-            self.tensors[f"{entry.vector}.offset"],
-            self.tensors.get(f"{entry.vector}.code_matrix"),
-            self.tensors.get(f"{entry.vector}.code_offset"),
-            entry.hash_bits,
-        )
+        """Raw outputs of an encoder -> prepared vectors and codes."""
+        return Projection.from_tensors(self.tensors, entry.vector, entry.hash_bits)
 
 
 def read_manifest(version: str, text: str | bytes, tensors: Mapping[str, np.ndarray]) -> Manifest:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 from qdrant_client import models
-from safetensors.numpy import load, save
+from safetensors.numpy import save
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
+from pipeline.projection import read_tensors
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 from pipeline.store.read_points import all_points
@@ -135,7 +136,7 @@ class ServerStore:
         payload = self._kept(_manifest_id(version))
         if payload is None:
             raise NotFinishedError(f"'{version}' was never finished; index it again.")
-        tensors = load(base64.b64decode(payload["tensors"])) if payload["tensors"] else {}
+        tensors = read_tensors(version, base64.b64decode(payload["tensors"]))
         return read_manifest(version, json.dumps(payload["facts"]), tensors)
 
     def attach(self, version: str, name: str, data: bytes) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from pipeline.encoders.checkpoint import PROVENANCE, SIMILE, WEIGHTS
+from pipeline.encoders.checkpoint import PROVENANCE, SIMILE
+from pipeline.encoders.weight_files import WEIGHTS
 from pipeline.training.config import TrainingConfig
 from pipeline.training.provenance import Provenance
+from pipeline.training.state_file import read_state
 
 __all__ = ["export_network", "preprocessing", "restore_network"]
 
@@ -79,5 +81,4 @@ def _stored(value: torch.Tensor) -> torch.Tensor:
 
 def restore_network(network: nn.Module, state: Path) -> None:
     """Load the network of a checkpoint of `pipeline.training.loop`."""
-    parts = torch.load(state, map_location="cpu", weights_only=True)
-    network.load_state_dict(parts["network"])
+    network.load_state_dict(read_state(state)["network"])

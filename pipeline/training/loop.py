@@ -21,6 +21,7 @@ from pipeline.training.history import EpochRecord, StepLines
 from pipeline.training.objective import Objective
 from pipeline.training.optimizer import make_optimizer, rate_at
 from pipeline.training.start import begin, fixed_features, remembers
+from pipeline.training.state_file import read_state
 
 __all__ = ["CHECKPOINT", "Run", "Teacher", "read_history", "rows_of"]
 
@@ -170,7 +171,7 @@ class Run:
 
     def restore(self, folder: Path) -> None:
         """Continue where `save` was called; the driver has checked that the settings are the same."""
-        parts = torch.load(folder / CHECKPOINT, map_location=self.device, weights_only=True)
+        parts = read_state(folder / CHECKPOINT, self.device)
         self.network.load_state_dict(parts["network"])
         self.objective.load_state_dict(parts["objective"])
         self.optimizer.load_state_dict(parts["optimizer"])

@@ -42,3 +42,20 @@ def png(width: int, height: int, depth: int, colour: int, pixels: bytes) -> byte
         + chunk(b"IDAT", zlib.compress(pixels))
         + chunk(b"IEND", b"")
     )
+
+
+def grey_tiff(values: np.ndarray, bits: int, *, white_is_zero: bool = False) -> bytes:
+    """A grey TIFF without compression, of (H, W) values with `bits` a pixel, packed as the format wants."""
+    height, width = values.shape
+    if bits == 16:
+        pixels = values.astype("<u2").tobytes()
+    else:
+        digits = ("".join(f"{value:0{bits}b}" for value in row) for row in values.tolist())
+        rows = (row + "0" * (-len(row) % 8) for row in digits)
+        pixels = b"".join(int(row, 2).to_bytes(len(row) // 8) for row in rows)
+    photometric = 0 if white_is_zero else 1
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 0), (277, 1)]
+    tags += [(278, height), (279, len(pixels))]
+    start = 8 + 2 + 12 * len(tags) + 4
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, start if tag == 273 else value) for tag, value in tags)
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels

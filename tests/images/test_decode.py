@@ -9,8 +9,8 @@ from PIL import Image
 
 from pipeline import images
 from pipeline.errors import ImageError
-from pipeline.images import decode, thumbnail
-from tests.images.made_images import BLUE, RED, WHITE, encoded, halves, noise, png
+from pipeline.images import decode, header_size, thumbnail
+from tests.images.made_images import BLUE, RED, WHITE, encoded, grey_tiff, halves, noise, png
 
 
 def near(pixel, wanted, tolerance=6) -> bool:
@@ -85,6 +85,27 @@ def test_16_bits_are_rounded_not_clipped_in_png():
     pixels = b"\0" + struct.pack(">4H", 0, 128, 32768, 65535)  # one filter byte, then four pixels
     shown = np.asarray(decode(png(4, 1, 16, 0, pixels)))[0, :, 0]
     assert shown.tolist() == [0, 0, 128, 255]
+
+
+@pytest.mark.parametrize("bits", [12, 16])
+def test_white_is_the_full_scale_of_a_deep_tiff(bits):
+    white = 2**bits - 1
+    data = grey_tiff(np.array([[0, white // 2, white]]), bits)
+    assert np.asarray(decode(data))[0, :, 0].tolist() == [0, 127, 255]
+
+
+def test_a_16_bit_tiff_in_which_0_is_white_is_no_negative():
+    data = grey_tiff(np.array([[0, 65535]]), 16, white_is_zero=True)
+    assert np.asarray(decode(data))[0, :, 0].tolist() == [255, 0]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
+def test_the_header_tells_the_size_of_the_turned_picture(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(halves((40, 20)), kind, exif=exif)
+    assert header_size(data) == decode(data).size == ((20, 40) if orientation >= 5 else (40, 20))
 
 
 @pytest.mark.parametrize(

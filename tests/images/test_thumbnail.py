@@ -92,6 +92,13 @@ def test_bytes_after_the_end_are_not_passed_on(kind):
     assert b"where I live" not in small
 
 
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 16), (16, 300)])
+def test_a_small_thumbnail_keeps_the_colour_of_each_pixel(size):
+    chance = np.random.default_rng(0)
+    image = Image.fromarray(chance.integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+    assert np.array_equal(np.asarray(decode(thumbnail(image)[0])), np.asarray(image))
+
+
 @pytest.mark.parametrize("size", [(300, 300), (1100, 40)])
 def test_large_originals_are_not_their_own_thumbnail(size):
     data = encoded(Image.new("RGB", size), "PNG")

@@ -12,7 +12,9 @@ def test_the_table_for_people() -> None:
     account.rows = {"plan": 100, "embed": 90}
     account.staged_bytes, account.loaded_bytes = 2_500_000, 1_250_000
     account.actors = {"a": ActorReport("box", "node", "cpu", rows=90, peak_memory=800_000_000)}
-    account.rejects = [Reject(None, "decode", "truncated", place=f"a.parquet:{i}") for i in range(2)]
+    account.rejects = [
+        Reject(None, "decode", "truncated", place=f"a.parquet:{i}", kind="cut short") for i in range(2)
+    ]
     lines = account.table().splitlines()
     assert lines[0].split() == ["stage", "seconds", "start-up", "rows", "rows/s"]
     assert lines[1].split() == ["plan", "1.5", "0.5", "100", "66.7"]
@@ -20,6 +22,6 @@ def test_the_table_for_people() -> None:
     assert lines[3] == "actor on box (cpu): 90 rows, 800 MB at most"
     assert lines[4].startswith("driver: ")
     assert lines[5] == "written: 2.5 MB staged, 1.2 MB to the store"
-    assert lines[6] == "rejected 2 × decode: truncated"
+    assert lines[6] == "rejected 2 × decode: cut short, such as a.parquet:0: truncated"
     assert lines[7] == "100 rows = 90 written + 8 skipped + 2 rejected; 3 kept beside them, 1 removed"
     assert account.balanced

@@ -87,8 +87,10 @@ def test_the_report_says_what_each_stage_took(first_run: dict[str, Any]) -> None
     assert first_run["seconds"] == pytest.approx(
         sum(s["seconds"] for s in first_run["stages"].values()), abs=0.1
     )
-    (reason,) = first_run["rejects"]
-    assert reason.startswith("decode: ") and first_run["rejects"][reason] == 1
+    (kind,) = first_run["rejects"]
+    assert kind.startswith("decode: ") and first_run["rejects"][kind] == 1
+    (example,) = first_run["reject_examples"][kind]
+    assert example["place"] and example["reason"]
     assert first_run["bytes"]["staged"] > 24 * 1280 * 2  # vectors of 1,280 16-bit floats, and thumbnails
     assert first_run["bytes"]["loaded"] > 24 * 16 * 4
     (actor,) = first_run["actors"]

@@ -5,6 +5,7 @@ import io
 import json
 import uuid
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,21 +126,56 @@ def test_wrong_arguments_are_one_sentence(
     assert capsys.readouterr().err.strip().endswith(said)
 
 
+SHEETS = {"side": 64, "columns": 16, "sheets": 2}
+
+
 def test_map_survives_its_file() -> None:
     labels = {"artist": MapField(["A", "B"], np.array([0, 1], np.uint16))}
     tiles, sample = np.array([0, -1], np.int32), np.array([1], np.int32)
     places = np.array([[-1, 0.5], [1, -0.25]], np.float32)
-    read = read_map(write_map(Map(IDS[:2], places, labels, tiles, sample, {"points": 2})))
-    assert read.ids == IDS[:2] and read.facts == {"points": 2}
+    facts = {"points": 2, **SHEETS}
+    read = read_map(write_map(Map(IDS[:2], places, labels, tiles, sample, facts)))
+    assert read.ids == IDS[:2] and read.facts == facts
     assert read.labels["artist"].names == ["A", "B"] and read.labels["artist"].values.tolist() == [0, 1]
     assert np.array_equal(read.positions, places)
     assert read.tiles.tolist() == [0, -1] and read.sample.tolist() == [1]
     assert read.index()[IDS[1]] == 1
 
 
+def written(**changes: Any) -> bytes:
+    """A map of two pictures, with some of its parts replaced."""
+    parts = {
+        "ids": IDS[:2],
+        "positions": np.zeros((2, 2), np.float32),
+        "labels": {"artist": MapField(["A", "B"], np.array([0, 1]))},
+        "tiles": np.array([0, 1]),
+        "sample": np.array([0]),
+        "facts": SHEETS,
+    }
+    return write_map(Map(**{**parts, **changes}))
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"no map", write_map(Map([], np.empty((0, 2)), {}, np.empty(0), np.empty(0)))[:-9]]
+    "data",
+    [
+        b"",
+        b"no map",
+        written()[:-9],
+        written(positions=np.zeros((3, 2))),
+        written(tiles=np.zeros(5)),
+        written(sample=np.array([2])),
+        written(sample=np.array([-1])),
+        written(labels={"artist": MapField(["A"], np.array([0, 1]))}),
+        written(labels={"artist": MapField(["A", "B"], np.array([0]))}),
+        written(facts={}),
+        written(facts=SHEETS | {"sheets": 10**9}),
+        written(facts=SHEETS | {"side": "64"}),
+    ],
 )
 def test_a_broken_map_is_one_sentence(data: bytes) -> None:
     with pytest.raises(SimileError, match="make it again"):
         read_map(data)
+
+
+def test_a_map_that_is_not_broken() -> None:
+    assert read_map(written()).ids == IDS[:2]

@@ -97,7 +97,18 @@ def test_where_there_is_no_report_the_command_that_makes_one_is() -> None:
 
 
 def test_rejected_rows_are_counted_by_reason_and_escaped() -> None:
-    counts = RowCounts(source=5, written=3, skipped=0, rejected=2, rejects={"decode: <b>cut off</b>": 2})
+    kind = "decode: <b>cut off</b>"
+    counts = RowCounts(
+        source=5,
+        written=3,
+        skipped=0,
+        rejected=2,
+        rejects={kind: 2},
+        reject_examples={kind: "a<b>.png:0: no"},
+    )
     shown = _rejects(Manifest(collection="things", account=counts))
-    assert "<li>decode: &lt;b&gt;cut off&lt;/b&gt;: 2</li>" in shown
+    assert (
+        "<li>decode: &lt;b&gt;cut off&lt;/b&gt;: 2<br><small>such as a&lt;b&gt;.png:0: no</small></li>"
+        in shown
+    )
     assert _rejects(Manifest(collection="things")) == ""

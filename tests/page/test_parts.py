@@ -30,7 +30,9 @@ from page.tabs.search_handlers import SearchHandlers
 from page.tabs.why import WhyHandlers
 from page.uploads import UploadsOnly
 from page.wording import rarity, readable
+from pipeline.points import MOST_TEXT, MOST_VALUES
 from pipeline.search import Hit, Settings
+from pipeline.search.hit import hit_from
 from tests.page.conftest import run_apart
 
 EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
@@ -237,6 +239,32 @@ def test_exports_hold_every_hit_and_no_formula() -> None:
     sheet = Image.open(io.BytesIO(contact_sheet(_hits(), ["caption " * 20] * 8)))
     assert sheet.format == "JPEG" and sheet.width > 6 * 200 and sheet.height > 2 * 200
     assert sheet.getpixel((12 + 100, 12 + 100))[0] > 200, "the picture is in its place"
+
+
+@pytest.mark.parametrize("sign", "=+-@＝＋－＠")
+@pytest.mark.parametrize(
+    "before", ["", " ", "\t", "\r\n", "\ufeff", "\u00a0\u3000", "\u200b", "\x00", "\u2066"]
+)
+def test_formulas_are_quoted_behind_anything_that_is_not_seen(before: str, sign: str) -> None:
+    formula = f"{before}{sign}cmd|' /C calc'!A0"
+    hit = Hit("id", 0.9, 0.1, {formula: "x", "artist": formula}, b"")
+    names, row = csv.reader(io.StringIO(as_csv([hit], [{"rank": 1}]), newline=""))
+    assert names[2] == "'" + formula and row[3] == "'" + formula
+
+
+def test_other_text_and_numbers_are_exported_as_they_are() -> None:
+    payload = {"artist": "Henri de Toulouse-Lautrec", "born": -1864, "mail": "a@b", "place": " Albi"}
+    _, row = csv.reader(io.StringIO(as_csv([Hit("id", 0.9, 0.1, payload, b"")], [{"rank": 1}])))
+    assert row == ["1", "id", "Henri de Toulouse-Lautrec", "-1864", "a@b", " Albi", ""]
+
+
+def test_a_label_without_end_is_cut_wherever_it_came_from() -> None:
+    payload = {"artist": "x" * 3_000_000, "tags": ["y" * 20_000] * 5_000, "year": 1888}
+    hit = hit_from("id", payload, ["artist"])
+    assert hit.payload["artist"] == "x" * (MOST_TEXT - 1) + "…" and hit.payload["year"] == 1888
+    assert len(hit.payload["tags"]) == MOST_VALUES and len(hit.payload["tags"][0]) == MOST_TEXT
+    assert len(hit.label) == MOST_TEXT
+    assert len(as_csv([hit_from("id", {"artist": "x" * 3_000_000}, [])], [{}])) < 2 * MOST_TEXT
 
 
 @pytest.mark.parametrize("path", ["http://127.0.0.1:9/x.png", "/etc/hostname", "../demo.py", ""])

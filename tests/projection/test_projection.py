@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.projection import Projection, identity, vectors_fingerprint
+from pipeline.projection import Projection, identity, read_tensors, vectors_fingerprint
 from pipeline.projection.fit_projection import _nearest_rotation, fit_projection, tight_frame
 from pipeline.store.manifest import EncoderEntry, Manifest, Version
 from pipeline.vectors import hamming_distances, unit
@@ -201,3 +201,29 @@ def test_codes_of_their_own_are_not_touched_by_a_frame() -> None:
 def test_the_rows_of_a_frame_are_orthonormal() -> None:
     frame = tight_frame(3, 8)
     assert np.allclose(frame @ frame.T, np.eye(3))
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {},
+        {"cnn.matrix": np.eye(2)},
+        {"cnn.matrix": np.eye(2), "cnn.offset": np.zeros(3)},
+        {"cnn.matrix": np.ones(2), "cnn.offset": np.zeros(2)},
+        {"cnn.matrix": np.eye(2), "cnn.offset": np.zeros(2), "cnn.code_matrix": np.eye(2)},
+    ],
+)
+def test_arrays_that_are_no_projection(tensors):
+    with pytest.raises(SimileError, match="the projection of 'cnn' is not whole; index the collection again"):
+        Projection.from_tensors(tensors, "cnn")
+
+
+def test_damaged_arrays_are_a_sentence():
+    from safetensors.numpy import save
+
+    whole = save({"cnn.matrix": np.eye(2), "cnn.offset": np.zeros(2)})
+    assert Projection.from_tensors(read_tensors("v", whole), "cnn").dimension == 2
+    assert read_tensors("v", b"") == {}
+    for data in (whole[:-1], whole[:20], b"\xff" * 64):
+        with pytest.raises(SimileError, match="the projections of 'v' are damaged"):
+            read_tensors("v", data)

@@ -8,7 +8,7 @@ import datasets
 import pyarrow as pa
 
 from pipeline.sources import Source, decode_payload, resolve_source
-from tests.sources.conftest import LABELS, png, put, read_all
+from tests.sources.conftest import LABELS, png, put, read_all, write_mirror
 
 
 def test_payload_is_what_json_can_hold() -> None:
@@ -54,3 +54,9 @@ def test_rows_without_payload_are_empty_dicts(tmp_path: Path) -> None:
     put(tmp_path / "a.png", png(1))
     put(tmp_path / "b.png", png(2))
     assert [row["payload"] for row in read_all(resolve_source(str(tmp_path)))] == [{}, {}]
+
+
+def test_a_label_without_end_is_cut(tmp_path: Path) -> None:
+    source = resolve_source(str(write_mirror(tmp_path, [1], title=["x" * 100_000])))
+    table = pa.table({source.row_name("title"): ["x" * 100_000]})
+    assert decode_payload(source, table) == [{"title": "x" * 9_999 + "…"}]

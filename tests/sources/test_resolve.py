@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 from tests.sources.conftest import png, put, refusal, write_mirror
 
@@ -47,3 +48,29 @@ def test_importing_sources_imports_neither_ray_nor_datasets() -> None:
     code = "import sys, pipeline.sources; print({'ray', 'datasets', 'torch', 'pyarrow'} & set(sys.modules))"
     out = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "license: " + "[" * 3_000,
+        "license: !!python/object:os.system x",
+        "license: 2020-13-45",
+        "- a list",
+        "dataset_info:\n  features: !!binary aGVsbG8=",
+        "a: &a [*a]",
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_card_that_cannot_be_read_is_a_sentence(front: str, tmp_path: Path) -> None:
+    root = write_mirror(tmp_path, [1])
+    (root / "README.md").write_text(f"---\n{front}\n---\n")
+    said = refusal(str(root))
+    assert said.startswith(f"the dataset card '{root}/README.md' cannot be read: ") and "\n" not in said
+
+
+def test_a_column_of_maps_is_a_sentence(tmp_path: Path) -> None:
+    image = {"bytes": png(1), "path": "a.png"}
+    maps = pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64()))
+    pq.write_table(pa.table({"image": pa.array([image]), "about": maps}), tmp_path / "train.parquet")
+    assert "has a column of a kind that is not read (Arrow type map<" in refusal(str(tmp_path))

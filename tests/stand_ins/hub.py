@@ -1,4 +1,4 @@
-"""A Hugging Face Hub on 127.0.0.1 that serves folders: as much of it as reading a dataset takes.
+"""A Hugging Face Hub on 127.0.0.1 that serves folders: as much of it as reading datasets and models takes.
 
 It speaks real HTTP, so `huggingface_hub` and `datasets` run unchanged against it when `HF_ENDPOINT` names it
 before they are imported.
@@ -16,16 +16,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-API = re.compile(r"/api/datasets/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>revision|tree|paths-info)/(?P<rest>.*))?$")
-FILE = re.compile(r"/datasets/(?P<repo>[^/]+/[^/]+)/resolve/(?P<rest>.*)$")
+API = re.compile(
+    r"/api/(?:datasets|models)/(?P<repo>[^/]+/[^/]+)(?:/(?P<verb>revision|tree|paths-info)/(?P<rest>.*))?$"
+)
+FILE = re.compile(r"/(?:datasets/)?(?P<repo>[^/]+/[^/]+)/resolve/(?P<rest>.*)$")
 
 
 class HubStandIn:
-    """Serves datasets, each a folder, under their ids; a context manager.
+    """Serves datasets and models, each a folder, under their ids; a context manager.
 
     Args:
-        public: dataset id -> folder. An id may name a branch, `org/name@refs/convert/parquet`.
-        private: dataset id -> (token, folder); without that token it looks as if it did not exist.
+        public: id -> folder. An id may name a branch, `org/name@refs/convert/parquet`.
+        private: id -> (token, folder); without that token it looks as if it did not exist.
+        gated: the same; without that token its files are refused, and it is said why.
 
     Attributes:
         endpoint: what to set `HF_ENDPOINT` to.
@@ -33,11 +36,16 @@ class HubStandIn:
     """
 
     def __init__(
-        self, public: Mapping[str, Path], private: Mapping[str, tuple[str, Path]] | None = None
+        self,
+        public: Mapping[str, Path],
+        private: Mapping[str, tuple[str, Path]] | None = None,
+        gated: Mapping[str, tuple[str, Path]] | None = None,
     ) -> None:
         self.requests: list[str] = []
         self._folders = {name: (None, Path(folder)) for name, folder in public.items()}
-        self._folders |= {name: (token, Path(folder)) for name, (token, folder) in (private or {}).items()}
+        self._gated = set(gated or {})
+        kept = {**(private or {}), **(gated or {})}
+        self._folders |= {name: (token, Path(folder)) for name, (token, folder) in kept.items()}
         handler = type("Handler", (_Handler,), {"hub": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
@@ -55,7 +63,7 @@ class HubStandIn:
         """(commit, folder) of a repository as the bearer of `token` sees it, or the Hub's error code."""
         branches = {name.partition("@")[2] or "main": name for name in self._folders if _repo(name) == repo}
         if not branches or self._folders[next(iter(branches.values()))][0] not in (None, token):
-            return "RepoNotFound"
+            return "GatedRepo" if repo in self._gated else "RepoNotFound"
         for branch, name in branches.items():
             commit = hashlib.sha1(name.encode()).hexdigest()
             if revision in (branch, commit):

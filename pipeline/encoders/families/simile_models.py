@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pipeline.encoders.checkpoint import WEIGHTS, Checkpoint, find_folder
+from pipeline.encoders.checkpoint import Checkpoint, find_folder
 from pipeline.encoders.encoder import EncoderDescription
 from pipeline.encoders.families.timm_models import transform
 from pipeline.encoders.names import EncoderName, parse_name
+from pipeline.encoders.weight_files import WEIGHTS
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
