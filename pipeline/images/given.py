@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Picture", "as_rgb"]
 
-Picture = Union[
-    Image.Image, bytes, str, Path, np.ndarray, "torch.Tensor"
-]
+Picture = Union[Image.Image, bytes, str, Path, np.ndarray, "torch.Tensor"]
 
 
 def as_rgb(picture: Picture, *, min_side: int | None = None) -> Image.Image:

@@ -17,6 +17,7 @@ from pipeline.indexing.account import Account
 from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import DELETED, deleted_ids
 from pipeline.indexing.fit import fit, hash_bits
+from pipeline.indexing.history import make_live
 from pipeline.indexing.live import Live, compare, settings_key, source_key, stored_marks, stored_projections
 from pipeline.indexing.load import Target, load_rows
 from pipeline.indexing.plan import Plan
@@ -132,7 +133,7 @@ def build(
         deleted = deleted_ids(store, live.name)
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
-        store.switch(config.collection, version)
+        make_live(store, config.collection, version, "added" if job.add else "indexed")
 
 
 def _says_the_same(manifest: Manifest, config: CollectionConfig) -> bool:

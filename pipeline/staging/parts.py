@@ -9,7 +9,7 @@ id, stage, reason, first_bytes: string
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +19,12 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem
+from pipeline.images import RULES
 from pipeline.staging.rejects import Reject
 
 __all__ = ["StagedPicture", "Staging", "part_name", "vectors_of"]
 
+_RULES = "simile.rules"  # key in a part's metadata: the rules of decoding, see `pipeline.images.rules_of`
 _REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes")
 _REJECTS = pa.schema([(name, pa.string()) for name in _REJECT_COLUMNS])
 
@@ -129,6 +131,30 @@ class Staging:
             files.delete_file(part)
         return count
 
+    def forget_older(self, rules: Mapping[str, int]) -> int:
+        """Take out what was made under older rules of decoding than a picture needs; returns how many rows.
+
+        Args:
+            rules: id -> rules, see `pipeline.images.rules_of`.
+        """
+        files, _ = filesystem(self.folder)
+        count = 0
+        for part in [*_parts(self.folder), *_parts(f"{self.folder}/rejects")]:
+            made_by = _rules_of_part(pq.read_schema(part, filesystem=files))
+            if made_by >= RULES:
+                continue
+            ids = pq.read_table(part, columns=["id"], filesystem=files)["id"].to_pylist()
+            stays = [rules.get(point, 1) <= made_by for point in ids]
+            if all(stays):
+                continue
+            count += stays.count(False)
+            if not any(stays):
+                files.delete_file(part)
+                continue
+            folder, name = part.rsplit("/", 1)
+            _replace(files, folder, name, pq.read_table(part, filesystem=files).filter(pa.array(stays)))
+        return count
+
     def sample(self, size: int, among: set[str]) -> np.ndarray:
         """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
         chosen = sorted(among & self.ids())[:size]
@@ -138,6 +164,16 @@ class Staging:
 def _write(folder: str, name: str, rows: pa.Table) -> int:
     files, path = filesystem(folder)
     files.create_dir(path, recursive=True)
+    return _replace(files, path, f"{name}.parquet", rows.replace_schema_metadata({_RULES: str(RULES)}))
+
+
+def _rules_of_part(schema: pa.Schema) -> int:
+    """The rules of decoding under which a part was made; the first ones left no note."""
+    return int((schema.metadata or {}).get(_RULES.encode(), 1))
+
+
+def _replace(files: pafs.FileSystem, path: str, name: str, rows: pa.Table) -> int:
+    """Write a part below the folder `path` in one step. Returns its bytes."""
     draft = f"{path}/.{uuid.uuid4().hex}.draft"  # readers leave out names that begin with a dot
     try:
         # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
@@ -147,7 +183,7 @@ def _write(folder: str, name: str, rows: pa.Table) -> int:
             files.delete_file(draft)
         raise
     size = int(files.get_file_info(draft).size)
-    files.move(draft, f"{path}/{name}.parquet")
+    files.move(draft, f"{path}/{name}")
     return size
 
 

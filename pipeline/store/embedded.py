@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.home import replace_file
+from pipeline.home import copy_sparse, replace_file
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_translation import scored
 from pipeline.store.manifest import Manifest, read_manifest
@@ -99,7 +99,7 @@ class EmbeddedStore:
         for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # left by jobs that were killed
             shutil.rmtree(left, ignore_errors=True)
         draft = self.folder / f"{copy}.draft"
-        shutil.copytree(self._shard_folder(version), draft / "shard")
+        shutil.copytree(self._shard_folder(version), draft / "shard", copy_function=copy_sparse)
         draft.replace(self.folder / copy)
 
     def set_graphs(
