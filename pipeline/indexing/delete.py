@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.indexing.history import make_live
+from pipeline.indexing.unchanged import forget_covered
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.store import Store
 from pipeline.store.filters import matching
@@ -68,6 +69,7 @@ def restore_points(store: Store, alias: str) -> dict[str, Any]:
     version = live_version(store, alias).name
     restored = len(deleted_ids(store, version))
     store.attach(version, DELETED, b"[]")
+    forget_covered(store, version)
     return {"collection": alias, "version": version, "restored": restored}
 
 

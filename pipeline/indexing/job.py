@@ -5,7 +5,7 @@ import json
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.build import build
-from pipeline.indexing.carried import beside, carry, to_remove
+from pipeline.indexing.carried import beside, carry, leaving, to_remove
 from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.embed import embed_missing
 from pipeline.indexing.live import live_of
@@ -13,6 +13,7 @@ from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.plan import Plan, changed_rows, make_plan, rejects_of, rows_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
 from pipeline.indexing.reservation import check_cluster, reserve
+from pipeline.indexing.unchanged import record_covered
 from pipeline.progress import say
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import write_rejects
@@ -51,13 +52,14 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             plan = make_plan(config.collection, checked.source, job.limit)
             account.start_up["plan"] = plan.start_up
             live = live_of(store, config, checked.encoders, checked.source, job.add)
+            leaves = leaving(job, store, live, plan)
             plan = plan.without(deleted_ids(store, live.name))
             others = beside(job, store, live, plan)
             _forget_older(plan, stagings)
             gone = to_remove(job, others, plan.unreadable.num_rows)
             carried = carry(job, store, live, others - gone, stagings)
         account.source = account.rows["plan"] = plan.table.num_rows
-        account.kept, account.removed = len(carried), len(gone)
+        account.kept, account.removed = len(carried), len(gone if live.same_source else leaves)
         with account.timed("embed"):
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
             account.embedded = account.rows["embed"] = result.embedded
@@ -71,6 +73,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         build(job, checked, live, plan, stagings, rows | carried, account)
         if account.written or account.removed:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
+        record_covered(job, checked, account)
     return account
 
 
