@@ -1,9 +1,9 @@
-"""What an index job would do: its first rows and rejects, its speed on them, and the disk; nothing is written."""
+"""What an index job would do: first rows and rejects, the speed on them, the disk. Nothing is written."""
 
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -37,9 +37,8 @@ class _Row:
 
     def __str__(self) -> str:
         payload = ", ".join(f"{key}={value}" for key, value in self.payload.items())
-        return (
-            f"  {self.place}  {self.width} × {self.height}  {self.bytes / 1000:,.1f} kB  {payload}".rstrip()
-        )
+        size = f"{self.width} × {self.height}  {self.bytes / 1000:,.1f} kB"
+        return f"  {self.place}  {size}  {payload}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         "disk_bytes": disk_bytes,
         "actors": reservation.actors,
         "encoders": list(checked.encoders),
-        "rows": [asdict(row) for row in tried.rows[:SHOWN]],
-        "rejects": [asdict(reject) for reject in tried.rejects[:SHOWN]],
+        "rows": [asdict(row) for row in _some(tried.rows)],
+        "rejects": [asdict(reject) for reject in _some(tried.rejects)],
     }
 
 
@@ -170,15 +169,18 @@ def _try_batch(
         tried.seconds += seconds
 
 
+def _some(found: Sequence[Any]) -> Sequence[Any]:
+    """At most `SHOWN` of them, from beginning to end: the first ones often have one label."""
+    return found[:: max(1, math.ceil(len(found) / SHOWN))]
+
+
 def _show(tried: _Tried, rows: int, seconds: float | None, disk_bytes: int) -> None:
     looked = len(tried.rows) + len(tried.rejects)
     for what, found in (("rows", tried.rows), ("rejects", tried.rejects)):
         if found:
-            say(
-                f"{len(found):,} {what} among the first {looked:,}"
-                + (", such as" if len(found) > SHOWN else "")
-            )
-            for each in found[:SHOWN]:
+            more = ", such as" if len(found) > SHOWN else ""
+            say(f"{len(found):,} {what} among the first {looked:,}{more}:")
+            for each in _some(found):
                 say(str(each))
     time_needed = "unknown time, as no picture could be embedded" if seconds is None else f"{seconds:,.0f} s"
     say(f"{rows:,} rows: {time_needed}, {disk_bytes / 1e6:,.1f} MB of disk; nothing was written")

@@ -182,7 +182,7 @@ def test_a_server_holds_the_same(
             index(tmp_path, folder, url=server.url)
 
 
-def test_dry_run_writes_nothing(
+def test_a_dry_run_shows_rows_and_rejects_and_writes_nothing(
     config: str,
     folder: Path,
     tmp_path: Path,
@@ -190,14 +190,38 @@ def test_dry_run_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    home = tmp_path / "home"
     monkeypatch.setattr("ray_jobs.index.ray_session", nullcontext)
-    main([config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"])
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result["source"] == 26
+    with QdrantStandIn() as server:
+        monkeypatch.setenv("QDRANT_URL", server.url)
+        main([config, "--source", str(folder), "--home", str(home), "--dry-run"])
+        assert [method for method, _ in server.requests if method != "GET"] == []
+    said, err = capsys.readouterr()
+    result = json.loads(said.splitlines()[-1])
+    assert (result["source"], result["measured"]) == (26, 26)
     assert result["seconds"] > 0
     assert result["disk_bytes"] > 0
-    assert not list(tmp_path.rglob("*.parquet"))
-    assert not list(tmp_path.rglob("*.alias"))
+    assert len(result["rows"]) > 8
+    assert {row["payload"]["label"] for row in result["rows"]} == {"red", "green", "blue"}
+    assert all((row["width"], row["height"]) == (48, 40) and row["bytes"] > 1000 for row in result["rows"])
+    (reject,) = result["rejects"]
+    assert (reject["place"], reject["stage"]) == ("blue/broken.png:0", "decode")
+    assert err.startswith("looking at ")
+    assert "1 rejects among the first 26:" in err
+    assert not home.exists()
+
+
+def test_a_dry_run_without_one_picture_names_no_speed(
+    config: str, tmp_path: Path, ray_here: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"no picture")
+    monkeypatch.setattr("ray_jobs.index.ray_session", nullcontext)
+    main([config, "--source", str(tmp_path / "bad"), "--home", str(tmp_path / "home"), "--dry-run"])
+    said, err = capsys.readouterr()
+    result = json.loads(said.splitlines()[-1])
+    assert (result["seconds"], result["measured"], result["rows"]) == (None, 0, [])
+    assert "unknown time, as no picture could be embedded" in err
 
 
 @pytest.mark.long
