@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pipeline.images import decode, rules_of, thumbnail
+from pipeline.images import decode, is_single_colour, rules_of, thumbnail
 from pipeline.images.colour import _transform
 from tests.images.made_images import display_p3, encoded, noise, printer_profile
 from tests.images.test_decode import near
@@ -106,3 +106,11 @@ def test_pictures_that_newer_rules_may_change_are_known_by_their_bytes(data: byt
     assert rules_of(data) == rules
     if data and rules == 1:
         assert not Image.open(io.BytesIO(data)).info.get("icc_profile")
+
+
+def test_a_single_colour_is_told_from_a_dot_and_from_noise() -> None:
+    grey = Image.new("RGB", (200, 100), "grey")
+    assert is_single_colour(decode(encoded(grey, "JPEG")))
+    grey.putpixel((1, 1), (255, 255, 255))
+    assert not is_single_colour(grey)
+    assert not is_single_colour(noise((200, 100)))

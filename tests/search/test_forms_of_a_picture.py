@@ -28,27 +28,16 @@ def test_an_encoder_gives_one_vector_for_all_forms(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(data)
     upright = np.asarray(Image.open(io.BytesIO(data)).transpose(Image.Transpose.ROTATE_270))
     tensor = torch.from_numpy(upright.copy()).permute(2, 0, 1)
-    forms = [
-        data,
-        tmp_path / "picture.png",
-        Image.open(io.BytesIO(data)),
-        upright,
-        upright / 255,
-        tensor,
-        tensor / 255,
-    ]
+    files = [data, tmp_path / "picture.png", Image.open(io.BytesIO(data))]
+    forms = [*files, upright, upright / 255, tensor, tensor / 255]
     vectors = load_encoder("weights:cifar10-cnn", device="cpu").encode(forms)
     assert np.abs(vectors - vectors[0]).max() < 1e-5
 
 
 def test_a_search_takes_all_forms(greys: Collection) -> None:
     picture = grey(50)
-    forms = [
-        picture,
-        np.asarray(picture),
-        np.asarray(picture)[..., 0],
-        torch.full((3, 8, 8), 50, dtype=torch.uint8),
-    ]
+    pixels = np.asarray(picture)
+    forms = [picture, pixels, pixels[..., 0], torch.full((3, 8, 8), 50, dtype=torch.uint8)]
     wanted = [hit.id for hit in greys.search(picture, k=3)]
     assert all([hit.id for hit in greys.search(form, k=3)] == wanted for form in forms)
     data = _turned_and_transparent()
