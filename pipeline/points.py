@@ -29,7 +29,7 @@ class Row:
     @property
     def mark(self) -> str:
         """Changes when anything here does; stored with the point, so that a later run sees what changed."""
-        facts = [self.payload, self.places, self.credit]
+        facts: list[object] = [self.payload, self.places, self.credit]
         if self.rules > 1:  # points that older rules gave the same pixels keep their marks
             facts.append(self.rules)
         text = json.dumps(facts, ensure_ascii=False)
