@@ -16,6 +16,7 @@ from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
 from pipeline.indexing.reservation import Reservation, reserve
 from pipeline.progress import progress, say
 from pipeline.sources import Source, decode_payload, image_bytes, read_rows
+from pipeline.staging.parts import StagedPicture
 
 __all__ = ["dry_run"]
 
@@ -102,7 +103,7 @@ def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reserva
     torch.set_num_threads(1)  # as in the job: each thread takes a picture from its bytes to its vector
     try:
         with (
-            ThreadPoolExecutor(reservation.threads, torch.set_num_threads, initargs=(1,)) as pool,
+            ThreadPoolExecutor(reservation.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
             progress("try", most, "row") as bar,
         ):
             began = time.perf_counter()
@@ -121,8 +122,8 @@ _Given = tuple[str, bytes | None, dict[str, Any]]  # place, bytes, payload
 
 def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
     counted: Counter[str] = Counter()
-    read = read_rows(source, limit=most).iter_batches(batch_size=_BATCH, batch_format="pyarrow")
-    for table in read:
+    rows: Any = read_rows(source, limit=most)
+    for table in rows.iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
         places = []
         for file in table["file"].to_pylist():
             places.append(f"{file}:{counted[file]}")
@@ -139,7 +140,9 @@ def _try_batch(
 ) -> None:
     """Embed a batch as an actor does, and enter what became of each row."""
     every = (1 << len(encoders)) - 1
-    given = [(place, every, data) for place, data, _ in batch if data is not None]
+    given: list[tuple[str, int, bytes | None]] = [
+        (place, every, data) for place, data, _ in batch if data is not None
+    ]
     side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in encoders.values()))
     embed = partial(embed_group, encoders, side)
     if not tried.measured:
@@ -153,7 +156,7 @@ def _try_batch(
         for place, data, _ in batch
         if data is None
     }
-    kept = {}
+    kept: dict[str, StagedPicture] = {}
     for group in groups:
         failed = [*group.broken, *(reject for output in group.outputs.values() for reject in output.failed)]
         rejected |= {str(r.id): _Reject(str(r.id), r.stage, r.reason) for r in failed}
