@@ -5,13 +5,16 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.progress import say
 from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
+
+if TYPE_CHECKING:
+    from pipeline.indexing.account import Account
 
 __all__ = ["main"]
 
@@ -31,16 +34,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--actors", type=int, metavar="N", help="embedding actors (default: one a GPU)")
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
     parser.add_argument(
-        "--dry-run", action="store_true", help="say rows, time and disk expected; write nothing"
+        "--dry-run", action="store_true", help="show rows and rejects, time and disk expected; write nothing"
     )
     parser.add_argument("--sync", action="store_true", help="also remove what the source has no more")
     parser.add_argument("--add", action="store_true", help="add another source to what is there")
+    parser.add_argument(
+        "--replace", action="store_true", help="more than half of the collection's pictures may leave"
+    )
     parser.add_argument("--refit", action="store_true", help="fit the projection anew, in a new version")
     parser.add_argument(
         "--retry-rejects", action="store_true", help="try rows again that an earlier run rejected"
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--rollback", action="store_true", help="only go back to the version before")
+    instead.add_argument("--rollback", action="store_true", help="only go back to what was live before")
     instead.add_argument("--prune", action="store_true", help="only drop all versions but the live one")
     add_authority(parser)
     return parser.parse_args(arguments)
@@ -91,10 +97,13 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
 
 
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
-    from pipeline.indexing.job import IndexJob, index_collection, preflight
+    from pipeline.indexing.dry_run import dry_run
+    from pipeline.indexing.job import IndexJob, index_collection
     from pipeline.indexing.lock import refuse_second_writer
-    from pipeline.indexing.preflight import dry_run
+    from pipeline.indexing.preflight import check_store_and_disk, find_all
     from pipeline.indexing.reservation import check_this_machine
+    from pipeline.indexing.unchanged import unchanged
+    from pipeline.progress import say
 
     job = IndexJob(
         config=config,
@@ -106,11 +115,19 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         add=options.add,
         refit=options.refit,
         retry_rejects=options.retry_rejects,
+        replace=options.replace,
         other_source=bool(options.source),
     )
-    checked = preflight(job)  # fails in seconds, before Ray is started
+    # What can fail fails here, in seconds, before Ray is started.
+    say(f"looking at {config.source} and the encoders")
+    checked = find_all(job)
+    say(f"{checked.source.rows:,} rows in {checked.source.name}")
     if not options.dry_run:
         refuse_second_writer(home, config.collection)
+        if account := unchanged(job, checked):
+            say("nothing is new: the files of the source are those of the last job")
+            return _reported(account)
+        check_store_and_disk(job, checked)
     if not os.environ.get("RAY_ADDRESS"):
         check_this_machine(options.actors)
     with ray_session():
@@ -122,6 +139,11 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
             command = shlex.join(["python", "-m", "ray_jobs.index", *sys.argv[1:]])
             say(f"What is staged stays; to go on from there: {command}")
             raise
+    return _reported(account)
+
+
+def _reported(account: "Account") -> dict[str, Any]:
+    """The account for people on stderr; returns what is printed on stdout."""
     say(account.table())
     return account.summary()
 

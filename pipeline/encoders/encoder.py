@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,8 +17,8 @@ from PIL import Image
 
 from pipeline.encoders import onnx_export
 from pipeline.encoders.input_size import first_line, input_size_error
-from pipeline.errors import ImageError, SimileError
-from pipeline.images import decode
+from pipeline.errors import SimileError
+from pipeline.images import Picture, as_rgb
 
 if TYPE_CHECKING:
     import torch
@@ -146,21 +145,25 @@ class Encoder:
         return 2 * self.input_size
 
     def preprocess(self, image: Image.Image) -> torch.Tensor:
-        """(3, H, W) float32 on the CPU, prepared as in the network's training. Any size and mode."""
-        rgb = image if image.mode == "RGB" else image.convert("RGB")
-        return self._transform(_middle(rgb))
+        """(3, H, W) float32 on the CPU, prepared as in the network's training.
 
-    def encode(self, images: Sequence[Image.Image | str | Path]) -> np.ndarray:
-        """(N, D) float32 for N images or paths of image files.
+        Args:
+            image: of any size, as `images.as_rgb` returns it. Other modes than RGB go through that first.
+        """
+        return self._transform(_middle(image if image.mode == "RGB" else as_rgb(image)))
+
+    def encode(self, images: Sequence[Picture]) -> np.ndarray:
+        """(N, D) float32 for N pictures, in any of the forms that `images.as_rgb` takes.
 
         Raises:
-            ImageError: a file that cannot be read or decoded; the message names it.
+            ImageError: a file that cannot be read or decoded (the message names it), or no picture.
         """
         import torch
 
         vectors = [np.empty((0, self.dimension), np.float32)]
         for start in range(0, len(images), BATCH):
-            batch = [self.preprocess(self._opened(image)) for image in images[start : start + BATCH]]
+            part = images[start : start + BATCH]
+            batch = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
             vectors.append(self.encode_tensor(torch.stack(batch))[:, : self.dimension])
         return np.concatenate(vectors)
 
@@ -258,16 +261,6 @@ class Encoder:
         # bfloat16 has the range of float32: large activations of ViTs overflow in float16
         kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
         return torch.autocast("cuda", kind)
-
-    def _opened(self, image: Image.Image | str | Path) -> Image.Image:
-        if isinstance(image, Image.Image):
-            return image
-        try:
-            return decode(Path(image).read_bytes(), min_side=self.decode_side)
-        except OSError as error:
-            raise ImageError(f"'{image}' cannot be read: {error.strerror}") from None
-        except ImageError as error:
-            raise ImageError(f"'{image}': {error}") from None
 
 
 def _middle(image: Image.Image) -> Image.Image:

@@ -19,6 +19,10 @@ from pipeline.staging.rejects import Reject, grouped
 __all__ = ["Account", "explained"]
 
 
+# Pictures of one single colour that are worth a warning: a share of all, and some at least.
+_MANY, _FEW = 0.2, 5
+
+
 @dataclass
 class Account:
     """source = written + skipped + rejected.
@@ -30,6 +34,7 @@ class Account:
         rejected: rows that cannot become points.
         embedded: rows that went through a network in this run.
         kept, removed: points of the live version that the source does not have (any more).
+        single_colour: pictures embedded in this run in which there is nothing but one colour.
         stages: seconds a stage.
         start_up: seconds of a stage until the first of its workers was at work, with its networks loaded.
     """
@@ -43,6 +48,7 @@ class Account:
     embedded: int = 0
     kept: int = 0
     removed: int = 0
+    single_colour: int = 0
     encoders: list[str] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     start_up: dict[str, float] = field(default_factory=dict)
@@ -118,6 +124,7 @@ class Account:
             "embedded": self.embedded,
             "kept": self.kept,
             "removed": self.removed,
+            "single_colour": self.single_colour,
             "stages": {
                 stage: {
                     "seconds": seconds,
@@ -159,6 +166,11 @@ class Account:
             f"{self.source:,} rows = {self.written:,} written + {self.skipped:,} skipped + "
             f"{self.rejected:,} rejected; {self.kept:,} kept beside them, {self.removed:,} removed"
         )
+        if self.single_colour >= max(_FEW, _MANY * self.embedded):
+            lines.append(
+                f"warning: {self.single_colour:,} of {self.embedded:,} embedded pictures have one single "
+                "colour; look at some of them in the source"
+            )
         return "\n".join(lines)
 
 

@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-from pipeline.config import CollectionConfig
 from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import calibrate_version
@@ -17,11 +16,21 @@ from pipeline.indexing.account import Account
 from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import DELETED, deleted_ids
 from pipeline.indexing.fit import fit, hash_bits
+from pipeline.indexing.history import make_live
 from pipeline.indexing.lease import Fence
-from pipeline.indexing.live import Live, compare, settings_key, source_key, stored_marks, stored_projections
+from pipeline.indexing.live import (
+    Live,
+    compare,
+    says_the_same,
+    settings_key,
+    source_key,
+    stored_marks,
+    stored_projections,
+)
 from pipeline.indexing.load import Target, load_rows
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
+from pipeline.indexing.unchanged import forget_covered
 from pipeline.indexing.versions import (
     build_key,
     drop_unfinished,
@@ -93,7 +102,7 @@ def build(
         Version(base.version, base.manifest).check_fingerprints()
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.version) == base.manifest.rows
-    if base and whole and not to_write and not gone and _says_the_same(base.manifest, config):
+    if base and whole and not to_write and not gone and says_the_same(base.manifest, config):
         account.version = base.version
         account.enter(plan, set(), present)
         return
@@ -104,6 +113,8 @@ def build(
             settings_key(config, checked.encoders), wanted | dict.fromkeys(gone, "gone"), projections
         )
         version, loaded = _open(job, checked, base, targets, key, expected)
+        if base and version == base.version:
+            forget_covered(store, version)  # until this job has ended well
         written, account.loaded_bytes = load_rows(
             store, version, targets, {point: rows[point] for point in to_write - loaded}, fence
         )
@@ -135,12 +146,7 @@ def build(
         deleted = deleted_ids(store, live.name)
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
-        store.switch(config.collection, version)
-
-
-def _says_the_same(manifest: Manifest, config: CollectionConfig) -> bool:
-    """Whether what a version tells its readers without touching a point is what the configuration says."""
-    return (manifest.search, manifest.title) == (config.search, config.title or config.collection)
+        make_live(store, config.collection, version, "added" if job.add else "indexed")
 
 
 def _base(job: IndexJob, store: Store, live: Live) -> _Base | None:

@@ -8,13 +8,15 @@ from pipeline.indexing.live import Live
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import IndexJob
 from pipeline.points import RESERVED, Row
+from pipeline.progress import say
 from pipeline.staging.parts import Staging
 from pipeline.store import Store
 from pipeline.store.read_points import all_points
 
-__all__ = ["beside", "carry", "to_remove"]
+__all__ = ["beside", "carry", "leaving", "to_remove"]
 
 _BATCH = 500  # points with thumbnails held at once
+_EXAMPLES = 3  # pictures that are named, of those that leave
 
 
 def beside(job: IndexJob, store: Store, live: Live, plan: Plan) -> set[str]:
@@ -61,6 +63,32 @@ def _rows(store: Store, version: str, ids: set[str]) -> dict[str, Row]:
             text = json.dumps(payload, ensure_ascii=False)
             rows[str(record.id)] = Row(text, tuple(own["places"]), own.get("credit"))
     return rows
+
+
+def leaving(job: IndexJob, store: Store, live: Live, plan: Plan) -> set[str]:
+    """Ids of live points that this job does away with: it is of another source, or of --sync.
+
+    Raises:
+        SimileError: they are more than half of all, and nobody said --replace. Nothing was embedded yet.
+    """
+    if live.version is None or (live.same_source and not job.sync):
+        return set()
+    there = {str(point.id) for point in all_points(store, live.version.name, fields=[])}
+    gone = there - set(plan.table["id"].to_pylist())
+    if not gone:
+        return gone
+    name, source = job.config.collection, job.config.source
+    few = store.retrieve(live.version.name, sorted(gone)[:_EXAMPLES], fields=[f"{RESERVED}.places"])
+    places = [str(((point.payload or {}).get(RESERVED) or {}).get("places", ["?"])[0]) for point in few]
+    found = f"{len(gone):,} of the {len(there):,} pictures of '{name}' are not in {source}"
+    if 2 * len(gone) > len(there) and not job.replace:
+        keep = "leave out --sync" if live.same_source else "say --add"
+        raise SimileError(
+            f"{found} and would leave, such as {', '.join(places)}; say --replace if that is meant, or "
+            f"{keep} to keep them. Nothing was changed."
+        )
+    say(f"{found} and leave, such as {', '.join(places)}")
+    return gone
 
 
 def to_remove(job: IndexJob, gone: set[str], unreadable: int) -> set[str]:

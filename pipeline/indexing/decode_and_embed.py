@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import ImageError
-from pipeline.images import decode, header_size, thumbnail
+from pipeline.images import decode, header_size, is_single_colour, thumbnail
 from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
@@ -40,10 +40,13 @@ class Output:
 
 @dataclass(frozen=True)
 class Group:
-    """What became of a few images: rejects of those that could not be decoded; outputs by encoder."""
+    """What became of a few images: rejects of those that could not be decoded; outputs by encoder; how many
+    of them have one single colour.
+    """
 
     broken: list[Reject]
     outputs: dict[str, Output]
+    single_colour: int = 0
 
 
 def embed_group(
@@ -60,6 +63,7 @@ def embed_group(
         rows: id, needs (bit i: encoder i is wanted), bytes of the image.
     """
     broken: list[Reject] = []
+    single_colour = 0
     ready: dict[str, list[_Ready]] = {name: [] for name in encoders}
     failed: dict[str, list[Reject]] = {name: [] for name in encoders}
     for point, needs, data in rows:
@@ -67,6 +71,7 @@ def embed_group(
         if decoded is None:
             continue
         image, picture = decoded
+        single_colour += is_single_colour(image)
         for bit, (name, encoder) in enumerate(encoders.items()):
             if needs >> bit & 1:
                 preprocess = partial(encoder.preprocess, image)
@@ -74,7 +79,7 @@ def embed_group(
                 if tensor is not None:
                     ready[name].append((picture, data, tensor))
     outputs = {name: _output(name, encoder, ready[name], failed[name]) for name, encoder in encoders.items()}
-    return Group(broken, outputs)
+    return Group(broken, outputs, single_colour)
 
 
 def rejected_group(

@@ -3,9 +3,12 @@
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.errors import SimileError
+from pipeline.indexing.history import make_live
+from pipeline.indexing.unchanged import forget_covered
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.store import Store
 from pipeline.store.filters import matching
@@ -53,8 +56,11 @@ def delete_points(
     rows = store.count(target)
     if rows != before - len(chosen):
         raise SimileError(f"'{alias}' counts {rows:,} points after the deletion; the alias stays. Try again.")
-    store.write_manifest(target, live.manifest.model_copy(update={"rows": rows}))
-    store.switch(alias, target)
+    changes: dict[str, Any] = {"rows": rows}
+    if target != version:
+        changes["built"] = datetime.now(UTC).isoformat(timespec="seconds")
+    store.write_manifest(target, live.manifest.model_copy(update=changes))
+    make_live(store, alias, target, "deleted")
     return {"collection": alias, "version": target, "deleted": len(chosen), "rows": rows}
 
 
@@ -63,6 +69,7 @@ def restore_points(store: Store, alias: str) -> dict[str, Any]:
     version = live_version(store, alias).name
     restored = len(deleted_ids(store, version))
     store.attach(version, DELETED, b"[]")
+    forget_covered(store, version)
     return {"collection": alias, "version": version, "restored": restored}
 
 

@@ -43,6 +43,8 @@ class EmbedResult:
 
     embedded: int = 0  # rows that every encoder missing them has staged
     staged_bytes: int = 0
+    changed: int = 0  # rows whose bytes are not those that were planned any more
+    single_colour: int = 0  # pictures that are nothing but one colour
     actors: dict[str, ActorReport] = field(default_factory=dict)  # by the actor's id
 
 
@@ -133,3 +135,5 @@ def _collect(done: Acknowledgement, result: EmbedResult, began: float) -> None:
     actor.peak_memory = max(actor.peak_memory, done.peak_memory)
     result.embedded += done.rows - done.rejected
     result.staged_bytes += done.staged_bytes
+    result.changed += done.changed
+    result.single_colour += done.single_colour

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import socket
 import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
 from pipeline.indexing.decode_and_embed import Group, embed_group, rejected_group
 from pipeline.indexing.reservation import peak_memory
+from pipeline.points import point_id
 from pipeline.sources import image_bytes
 from pipeline.staging.parts import Staging, part_name
 
@@ -34,7 +36,9 @@ class Acknowledgement:
     """What an actor says when all of a batch is on storage.
 
     Attributes:
-        rows, rejected: of the batch.
+        rows, rejected: of the batch; those that changed count as rejected.
+        changed: rows whose bytes are not those that were planned any more. Nothing is staged of them.
+        single_colour: pictures in which there is nothing but one colour.
         actor, host, node, device: who embedded it.
         staged_bytes: written for it.
         peak_memory: of the actor's process so far, in bytes.
@@ -43,6 +47,8 @@ class Acknowledgement:
 
     rows: int
     rejected: int
+    changed: int
+    single_colour: int
     actor: str
     host: str
     node: str
@@ -50,6 +56,16 @@ class Acknowledgement:
     staged_bytes: int
     peak_memory: int
     ready: float
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What was done with a batch: ids without vectors, bytes staged, and counts as in `Acknowledgement`."""
+
+    rejected: set[str] = field(default_factory=set)
+    staged_bytes: int = 0
+    changed: int = 0
+    single_colour: int = 0
 
 
 class EmbedActor:
@@ -113,17 +129,21 @@ class EmbedActor:
             raise self.failure
         ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
         name = part_name(ids)
-        rejects, staged_bytes = self._before(name, ids, needs), 0
+        rejects, work = self._before(name, ids, needs), _Work()
         if rejects is None:
             try:
-                rejects, staged_bytes = self._embed(name, ids, needs, image_bytes(batch))
+                work = self._embed(name, ids, needs, image_bytes(batch))
             except OSError as error:
                 self.failure = error
                 raise
+            rejects = work.rejected
+        staged_bytes = work.staged_bytes
         self._count(len(ids), len(rejects), staged_bytes)
         done = Acknowledgement(
             rows=len(ids),
             rejected=len(rejects),
+            changed=work.changed,
+            single_colour=work.single_colour,
             actor=self.actor,
             host=self.host,
             node=self.node,
@@ -144,12 +164,14 @@ class EmbedActor:
             rejected.update(point for point, was_rejected in answered.items() if was_rejected)
         return rejected
 
-    def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> tuple[set[str], int]:
-        """Decode and embed; stage what worked and what did not. Returns rejected ids and bytes written."""
-        rows = list(zip(ids, needs, images, strict=True))
+    def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> _Work:
+        """Decode and embed; stage what worked and what did not."""
+        given = list(zip(ids, needs, images, strict=True))
+        rows = [row for row in given if self._as_planned(row[0], row[2])]
         done = self._carefully(name, rows) if self.died_before else self._together(rows)
         broken = [reject for group in done for reject in group.broken]
         rejected, size = {reject.id or "" for reject in broken}, 0
+        rejected |= set(ids) - {row[0] for row in rows}
         needed = dict(zip(ids, needs, strict=True))
         for bit, (encoder_name, staging) in enumerate(self.stagings.items()):
             mine = [reject for reject in broken if needed[reject.id or ""] >> bit & 1]
@@ -163,7 +185,15 @@ class EmbedActor:
                 vectors = np.concatenate([output.vectors for output in outputs if output.kept])
                 size += staging.write(name, kept, vectors)
             rejected.update(reject.id or "" for reject in failed)
-        return rejected, size
+        single_colour = sum(group.single_colour for group in done)
+        return _Work(rejected, size, len(given) - len(rows), single_colour)
+
+    def _as_planned(self, point: str, data: bytes | None) -> bool:
+        """Whether these are the bytes that the point is named after: a file may be replaced during a job."""
+        if data is None:
+            return False
+        collection = next(iter(self.stagings.values())).collection
+        return point_id(collection, hashlib.sha256(data).hexdigest()) == point
 
     def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
         """A few images at a time in each thread."""

@@ -6,15 +6,16 @@ from dataclasses import replace
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.build import build
-from pipeline.indexing.carried import beside, carry, to_remove
+from pipeline.indexing.carried import beside, carry, leaving, to_remove
 from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.embed import embed_missing
 from pipeline.indexing.fenced_store import fenced
 from pipeline.indexing.live import live_of
 from pipeline.indexing.lock import writer_lock
-from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
+from pipeline.indexing.plan import Plan, changed_rows, make_plan, rejects_of, rows_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
 from pipeline.indexing.reservation import check_cluster, reserve
+from pipeline.indexing.unchanged import record_covered
 from pipeline.progress import say
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import write_rejects
@@ -55,30 +56,47 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             plan = make_plan(config.collection, checked.source, job.limit)
             account.start_up["plan"] = plan.start_up
             live = live_of(store, config, checked.encoders, checked.source, job.add)
+            leaves = leaving(job, store, live, plan)
             plan = plan.without(deleted_ids(store, live.name))
             others = beside(job, store, live, plan)
+            _forget_older(plan, stagings)
             gone = to_remove(job, others, plan.unreadable.num_rows)
             carried = carry(job, store, live, others - gone, stagings)
         account.source = account.rows["plan"] = plan.table.num_rows
-        account.kept, account.removed = len(carried), len(gone)
+        account.kept, account.removed = len(carried), len(gone if live.same_source else leaves)
         with account.timed("embed"):
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
+            account.single_colour = result.single_colour
             account.start_up["embed"] = min((a.start_up for a in result.actors.values()), default=0.0)
-            _settle(job, account, plan, stagings)
+            _settle(job, account, plan, stagings, result.changed)
         rejected = {reject.id for reject in account.rejects}
         rows = rows_of(plan, config.credit or checked.source.credit)
         rows = {point: row for point, row in rows.items() if point not in rejected}
         build(job, checked, live, plan, stagings, rows | carried, account, lock.fence)
         if account.written or account.removed:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
+        record_covered(job, checked, account)
     return account
 
 
-def _settle(job: IndexJob, account: Account, plan: Plan, stagings: dict[str, Staging]) -> None:
+def _forget_older(plan: Plan, stagings: dict[str, Staging]) -> None:
+    """Staged vectors of pictures that the rules of decoding changed since are made anew, and no others."""
+    rules = plan.rules()
+    count = sum(staging.forget_older(rules) for staging in stagings.values()) if rules else 0
+    if count:
+        say(
+            f"{count:,} staged vectors are made anew: their pictures may have a colour profile or "
+            "transparency, which older versions of Simile left out of account"
+        )
+
+
+def _settle(job: IndexJob, account: Account, plan: Plan, stagings: dict[str, Staging], changed: int) -> None:
     """Enter the rejects; a repeat of a rejected picture is rejected as well."""
     account.rejects = rejects_of(plan, stagings)
+    if changed:
+        account.rejects += changed_rows(plan, stagings)
     write_rejects(job.home, job.config.collection, account.rejects)
     bad = {reject.id for reject in account.rejects if reject.id}
     repeated = sum(point in bad for point in plan.table["id"].to_pylist() if point)

@@ -20,6 +20,7 @@ __all__ = [
     "Live",
     "compare",
     "live_of",
+    "says_the_same",
     "settings_key",
     "source_key",
     "stored_marks",
@@ -100,6 +101,11 @@ def stored_projections(
             if config.projection.kind == "none" or least <= projection.dimension <= most:
                 found[entry.name] = projection
     return found
+
+
+def says_the_same(manifest: Manifest, config: CollectionConfig) -> bool:
+    """Whether what a version tells its readers without touching a point is what the configuration says."""
+    return (manifest.search, manifest.title) == (config.search, config.title or config.collection)
 
 
 @dataclass(frozen=True)

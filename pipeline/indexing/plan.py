@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.images import rules_of
 from pipeline.points import Row, point_id
 from pipeline.progress import progress
 from pipeline.sources import Source, decode_payload, image_bytes, read_rows
@@ -19,11 +20,12 @@ from pipeline.staging.rejects import Reject
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-__all__ = ["Plan", "make_plan", "missing_rows", "rejects_of", "rows_of"]
+__all__ = ["Plan", "changed_rows", "make_plan", "missing_rows", "rejects_of", "rows_of"]
 
 # CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From
 # a disk a second task gains less than the two seconds that its worker takes to start.
 _HUB_CPUS, _DISK_CPUS = 0.5, 1.0
+_CHANGED = "the file was replaced or removed while the job ran; run the job again"
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Plan:
     Attributes:
         table: row_key uint64 · file string · row int64 (position in its file) · id string, null when the
             bytes could not be read · digest string, sha256 of the bytes, null with the id · payload string
-            (JSON) · first bool (not a repeat of an earlier row).
+            (JSON) · rules int8 (of decoding, see `images.rules_of`; null with the id) · first bool (not a
+            repeat of an earlier row).
         start_up: seconds until the first of Ray's workers was there to read.
     """
 
@@ -58,6 +61,11 @@ class Plan:
     def unreadable(self) -> pa.Table:
         """Rows without bytes."""
         return self.table.filter(self.table["id"].is_null())
+
+    def rules(self) -> dict[str, int]:
+        """Id -> rules of decoding, of the rows that become points and that newer rules may have changed."""
+        rows = self.unique.filter(pc.greater(self.unique["rules"], 1))
+        return dict(zip(rows["id"].to_pylist(), rows["rules"].to_pylist(), strict=True))
 
     def places(self) -> dict[str, list[str]]:
         """Id -> all its places in the source, as `file:row`, for ids that occur more than once."""
@@ -93,6 +101,7 @@ _EMPTY = pa.table(
         "id": pa.array([], pa.string()),
         "digest": pa.array([], pa.string()),
         "payload": pa.array([], pa.string()),
+        "rules": pa.array([], pa.int8()),
     }
 )
 
@@ -105,7 +114,9 @@ def _ordered(rows: "Dataset") -> "Dataset":
 
 def _hash_rows(table: pa.Table, source: Source, collection: str) -> pa.Table:
     began = time.time()
-    digests = [None if data is None else hashlib.sha256(data).hexdigest() for data in image_bytes(table)]
+    files = list(image_bytes(table))
+    digests = [None if data is None else hashlib.sha256(data).hexdigest() for data in files]
+    rules = [None if data is None else rules_of(data) for data in files]
     ids = [None if digest is None else point_id(collection, digest) for digest in digests]
     payloads = [json.dumps(payload, ensure_ascii=False) for payload in decode_payload(source, table)]
     return pa.table(
@@ -115,6 +126,7 @@ def _hash_rows(table: pa.Table, source: Source, collection: str) -> pa.Table:
             "id": pa.array(ids, pa.string()),
             "digest": pa.array(digests, pa.string()),
             "payload": pa.array(payloads, pa.string()),
+            "rules": pa.array(rules, pa.int8()),
             "began": pa.repeat(pa.scalar(began), len(ids)),
         }
     )
@@ -141,8 +153,13 @@ def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
     """Id -> row, for every row of the plan that can become a point."""
     repeats = plan.places()
     return {
-        row["id"]: Row(row["payload"], tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])), credit)
-        for row in plan.unique.select(["id", "payload", "file", "row"]).to_pylist()
+        row["id"]: Row(
+            row["payload"],
+            tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])),
+            credit,
+            row["rules"],
+        )
+        for row in plan.unique.select(["id", "payload", "file", "row", "rules"]).to_pylist()
     }
 
 
@@ -168,6 +185,19 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
             kind="not readable",
         )
         for row in unreadable
+    ]
+
+
+def changed_rows(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
+    """Rows that the embed stage left without an answer, because their file changed in the meantime.
+
+    They are no rejects of the encoders: the next job finds the new bytes, and the old ones may come back.
+    """
+    left = set(missing_rows(plan, stagings)["id"].to_pylist())
+    return [
+        Reject(row["id"], "embed", _CHANGED, place=f"{row['file']}:{row['row']}")
+        for row in plan.table.select(["id", "file", "row"]).to_pylist()
+        if row["id"] in left
     ]
 
 

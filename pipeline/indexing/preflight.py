@@ -3,29 +3,24 @@
 import os
 import shutil
 import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pipeline.config import CollectionConfig
 from pipeline.config.quantization import CODE_QUANTIZATION
-from pipeline.encoders import EncoderDescription, describe_encoder, load_encoder
-from pipeline.errors import ImageError, SimileError
-from pipeline.images import decode
+from pipeline.encoders import EncoderDescription, describe_encoder
+from pipeline.errors import SimileError
 from pipeline.indexing.live import live_of
-from pipeline.indexing.reservation import reserve
-from pipeline.sources import Source, image_bytes, read_rows, resolve_source
+from pipeline.sources import Source, resolve_source
 from pipeline.staging.parts import Staging
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
 from pipeline.store.versions import PROBE
 
-__all__ = ["Checked", "IndexJob", "bytes_a_row", "dry_run", "preflight"]
+__all__ = ["Checked", "IndexJob", "bytes_a_row", "check_store_and_disk", "find_all", "preflight"]
 
 _PATIENCE_SECONDS = 3.0  # for a store that fails in preflight; the job itself is more patient
 
@@ -43,6 +38,7 @@ class IndexJob:
         sync: also remove points whose rows the source does not have any more.
         add: keep what is there and add the rows of another source.
         refit: fit the projection anew, in a new version.
+        replace: more than half of the collection's pictures may leave it.
         retry_rejects: try the rows again that an earlier run rejected.
         other_source: the source is not the YAML's own, and need not have the columns that the YAML names.
     """
@@ -57,6 +53,7 @@ class IndexJob:
     add: bool = False
     refit: bool = False
     retry_rejects: bool = False
+    replace: bool = False
     other_source: bool = False
 
 
@@ -70,10 +67,21 @@ class Checked:
 
 
 def preflight(job: IndexJob) -> Checked:
-    """Resolve the source, describe the encoders, write a point to the store, look at the disk.
+    """All checks: `find_all`, then `check_store_and_disk`.
 
     Raises:
         SimileError: one of these failed.
+    """
+    checked = find_all(job)
+    check_store_and_disk(job, checked)
+    return checked
+
+
+def find_all(job: IndexJob) -> Checked:
+    """Resolve the source, describe the encoders, reach the store. Nothing is written.
+
+    Raises:
+        SimileError: one of these failed, or flags that exclude each other.
     """
     config = job.config
     if job.sync and job.limit:
@@ -96,13 +104,20 @@ def preflight(job: IndexJob) -> Checked:
             f"Filters {sorted(missing)} are not columns of {source.name}; "
             f"there are: {', '.join(source.payload_columns) or 'none'}."
         )
-    store = open_store(job.home, job.url)
-    _check_writable(open_store(job.home, job.url, patience=_PATIENCE_SECONDS), config)
-    _check_disk(job, source, encoders, in_home=not store.parallel_writes)
-    checked = Checked(source, encoders, store)
+    checked = Checked(source, encoders, open_store(job.home, job.url))
     if job.add:
         _refuse_other_fingerprint(job, checked)
     return checked
+
+
+def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
+    """Write a point to the store and take it away again; look at the disk.
+
+    Raises:
+        SimileError: the store takes no points, or the disk may become full.
+    """
+    _check_writable(open_store(job.home, job.url, patience=_PATIENCE_SECONDS), job.config)
+    _check_disk(job, checked.source, checked.encoders, in_home=not checked.store.parallel_writes)
 
 
 def _refuse_other_fingerprint(job: IndexJob, checked: Checked) -> None:
@@ -175,47 +190,3 @@ def _check_disk(
             f"The job may need {needed / 1e9:.1f} GB below {job.home} and {free / 1e9:.1f} GB are free; "
             "free some space, or choose another --home."
         )
-
-
-_MEASURED_ROWS = 32
-
-
-def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
-    """Embed a few rows here, write nothing, and extrapolate.
-
-    Returns:
-        rows; seconds expected of the embed stage with the actors that would be reserved; bytes of disk.
-    """
-    source, descriptions = checked.source, checked.encoders
-    reservation = reserve(job.actors, job.gpus_per_actor)
-    rows = min(source.rows, job.limit or source.rows)
-    pictures = _few_pictures(job, source)
-    rate = 0.0
-    for name in descriptions:
-        encoder = load_encoder(name)
-        encoder.encode(pictures[:4])  # the first call is slower: it allocates memory
-        start = time.perf_counter()
-        encoder.encode(pictures)
-        rate += (time.perf_counter() - start) / max(1, len(pictures))
-    return {
-        "collection": job.config.collection,
-        "dry_run": True,
-        "source": rows,
-        "seconds": round(rows * rate / max(1, reservation.actors if reservation.actor_gpus else 1), 3),
-        "disk_bytes": rows * sum(bytes_a_row(descriptions, job.config)),
-        "actors": reservation.actors,
-        "encoders": list(descriptions),
-    }
-
-
-def _few_pictures(job: IndexJob, source: Any) -> list[Image.Image]:
-    pictures = []
-    for batch in read_rows(source, limit=min(_MEASURED_ROWS, source.rows), columns=()).iter_batches(
-        batch_size=None, batch_format="pyarrow"
-    ):
-        for data in image_bytes(batch):
-            try:
-                pictures.append(decode(data or b""))
-            except ImageError:
-                continue
-    return pictures or [Image.new("RGB", (64, 64), "grey")]

@@ -1,28 +1,28 @@
-"""Going back to an earlier version, and dropping versions that nobody reads."""
+"""Going back to what was live before, and dropping versions that nobody reads."""
 
 from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.indexing.delete import deleted_ids
+from pipeline.indexing.history import make_live, previous_of
 from pipeline.store import Store
-from pipeline.store.versions import finished_versions, live_name
+from pipeline.store.versions import live_name
 
 __all__ = ["prune", "rollback"]
 
 
 def rollback(store: Store, alias: str) -> dict[str, Any]:
-    """Make the version before the live one live, as it was: what was deleted since then is back, and counted.
+    """Make live again what was live before, as it was: what was deleted since then is back, and counted.
 
     Raises:
-        SimileError: there is none.
+        SimileError: there is no such collection, nothing was live before, or that version was dropped.
     """
-    live = store.aliases().get(alias)
-    earlier = [version for version in finished_versions(store, alias) if live and version < live]
-    if not earlier:
+    live = live_name(store, alias)
+    version = previous_of(store, alias, live)
+    if version is None:
         raise SimileError(f"'{alias}' has no earlier version to go back to.")
-    version = earlier[-1]
     back = len(deleted_ids(store, live) - deleted_ids(store, version))
-    store.switch(alias, version)
+    make_live(store, alias, version, "rolled back")
     return {"collection": alias, "version": version, "was": live, "deleted_and_back": back}
 
 

@@ -4,9 +4,10 @@
 turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py` is a result.
 """
 
+from pipeline.images import Picture
 from pipeline.search.collection import Collection, list_collections, open_collection
 from pipeline.search.hit import Found, Hit
-from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Picture, Settings
+from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
     "MAX_K",

@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import SimileError
+from pipeline.images import Picture
 from pipeline.search.hit import Found, Hit, hit_from
-from pipeline.search.query import Example, Metric, Picture, Settings
+from pipeline.search.query import Example, Metric, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
 from pipeline.search.ranking import Search
 from pipeline.store import Store, open_store
@@ -186,7 +187,8 @@ class Collection:
         """Pictures that look like `image`, nearest first; the arguments are those of `Settings`.
 
         Args:
-            image: PIL image, encoded bytes, or a path.
+            image: a PIL image, encoded bytes, a path, a numpy array or a torch tensor, as
+                `pipeline.images.as_rgb` takes them.
 
         Raises:
             SimileError: unknown metric, encoder or filter field, k out of bounds, or an unusable picture.

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
@@ -10,11 +9,11 @@ from qdrant_client import models
 
 from pipeline.config import SearchConfig
 from pipeline.errors import SimileError
+from pipeline.images import Picture
 from pipeline.store.manifest import Version
 
-__all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Picture", "Settings", "cropped", "search_params"]
+__all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Settings", "cropped", "search_params"]
 
-Picture = Image.Image | bytes | str | Path
 Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of width and height, 0 to 1
 
 _SMALLEST = 8  # pixels; a smaller box was not meant as a part of the picture
@@ -25,7 +24,7 @@ class Example:
     """One thing that hits shall be like, or unlike. Exactly one of the first three is set.
 
     Attributes:
-        picture: PIL image, encoded bytes, or a path.
+        picture: in any of the forms that `pipeline.images.as_rgb` takes.
         id: of a stored picture, which is then left out of its own results.
         text: words, for encoders with a text tower.
         box: only this part of `picture`.

@@ -4,7 +4,6 @@ import hashlib
 import threading
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from cachetools import LRUCache, cached
@@ -12,8 +11,8 @@ from PIL import Image
 
 from pipeline.encoders import LOADING, Encoder, load_encoder
 from pipeline.errors import SimileError
-from pipeline.images import THUMBNAIL_SIDE, decode
-from pipeline.search.query import Box, Example, Picture, cropped
+from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
+from pipeline.search.query import Box, Example, cropped
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry, Version
 
@@ -130,14 +129,7 @@ def opened(image: Picture, side: int, box: Box | None = None) -> Image.Image:
     side = max(THUMBNAIL_SIDE, side)
     if box is not None:
         side = round(side / min(box[2] - box[0], box[3] - box[1]))
-    if isinstance(image, Image.Image):
-        return cropped(image, box)
-    if isinstance(image, bytes):
-        return cropped(decode(image, min_side=side), box)
-    try:
-        return cropped(decode(Path(image).read_bytes(), min_side=side), box)
-    except OSError as error:
-        raise SimileError(f"'{image}' cannot be read: {error.strerror}.") from error
+    return cropped(as_rgb(image, min_side=side), box)
 
 
 def encoder_of(version: Version, entry: EncoderEntry) -> Encoder:

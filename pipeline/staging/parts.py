@@ -8,7 +8,7 @@ id, stage, reason, first_bytes, kind: string
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,12 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
+from pipeline.images import RULES
 from pipeline.staging.rejects import Reject, reject_of
 
 __all__ = ["StagedPicture", "Staging", "part_name", "vectors_of"]
 
+_RULES = "simile.rules"  # key in a part's metadata: the rules of decoding, see `pipeline.images.rules_of`
 _REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes", "kind")
 _REJECTS = pa.schema([(name, pa.string()) for name in _REJECT_COLUMNS])
 
@@ -128,6 +130,30 @@ class Staging:
             files.delete_file(part)
         return count
 
+    def forget_older(self, rules: Mapping[str, int]) -> int:
+        """Take out what was made under older rules of decoding than a picture needs; returns how many rows.
+
+        Args:
+            rules: id -> rules, see `pipeline.images.rules_of`.
+        """
+        files, root = filesystem(self.folder)
+        count = 0
+        for part in [*_parts(self.folder), *_parts(f"{self.folder}/rejects")]:
+            made_by = _rules_of_part(pq.read_schema(part, filesystem=files))
+            if made_by >= RULES:
+                continue
+            ids = pq.read_table(part, columns=["id"], filesystem=files)["id"].to_pylist()
+            stays = [rules.get(point, 1) <= made_by for point in ids]
+            if all(stays):
+                continue
+            count += stays.count(False)
+            if not any(stays):
+                files.delete_file(part)
+                continue
+            location = self.folder + part.removeprefix(root)
+            _replace(location, pq.read_table(part, filesystem=files).filter(pa.array(stays)))
+        return count
+
     def sample(self, size: int, among: set[str]) -> np.ndarray:
         """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
         chosen = sorted(among & self.ids())[:size]
@@ -135,11 +161,21 @@ class Staging:
 
 
 def _write(folder: str, name: str, rows: pa.Table) -> int:
+    return _replace(f"{folder}/{name}.parquet", rows.replace_schema_metadata({_RULES: str(RULES)}))
+
+
+def _rules_of_part(schema: pa.Schema) -> int:
+    """The rules of decoding under which a part was made; the first ones left no note."""
+    return int((schema.metadata or {}).get(_RULES.encode(), 1))
+
+
+def _replace(location: str, rows: pa.Table) -> int:
+    """Write a part in one step. Returns its bytes."""
     buffer = pa.BufferOutputStream()
     # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
     pq.write_table(rows, buffer, compression="zstd", use_dictionary=False)
     data = buffer.getvalue()
-    write_file(f"{folder}/{name}.parquet", data)
+    write_file(location, data)
     return len(data)
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
-from pipeline.home import write_file
+from pipeline.home import copy_sparse, write_file
 from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_journal import Journal
@@ -100,7 +100,7 @@ class EmbeddedStore:
         for left in self.folder.glob(f"{copy.partition('__')[0]}__*.draft"):  # left by jobs that were killed
             shutil.rmtree(left, ignore_errors=True)
         draft = self.folder / f"{copy}.draft"
-        shutil.copytree(self._shard_folder(version), draft / "shard")
+        shutil.copytree(self._shard_folder(version), draft / "shard", copy_function=copy_sparse)
         draft.replace(self.folder / copy)
 
     def set_graphs(

@@ -6,9 +6,10 @@ import numpy as np
 from PIL import Image
 
 from pipeline.encoders import Encoder
+from pipeline.images import Picture
 from pipeline.index_quality.calibration import unusualness
 from pipeline.search.collection import Collection
-from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Picture, search_params
+from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, search_params
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, opened, prepare
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter

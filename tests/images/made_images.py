@@ -5,7 +5,7 @@ import struct
 import zlib
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
@@ -59,3 +59,32 @@ def grey_tiff(values: np.ndarray, bits: int, *, white_is_zero: bool = False) -> 
     start = 8 + 2 + 12 * len(tags) + 4
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, start if tag == 273 else value) for tag, value in tags)
     return b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + pixels
+
+
+def display_p3() -> bytes:
+    """The profile of phones' pictures: sRGB's curve and white, the primaries of P3 (as seen under D50)."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.51512, 0.24120, -0.00105),
+        b"gXYZ": (0.29198, 0.69225, 0.04189),
+        b"bXYZ": (0.15710, 0.06657, 0.78407),
+    }
+    for name, values in primaries.items():
+        entry = profile.index(name, 128)
+        at = int.from_bytes(profile[entry + 4 : entry + 8])
+        profile[at + 8 : at + 20] = struct.pack(">3i", *(round(value * 65536) for value in values))
+    return bytes(profile)
+
+
+def printer_profile() -> bytes:
+    """A CMYK profile made by hand: full cyan alone is mid-grey, every other mixture of full inks is white."""
+    white, grey = bytes([255, 128, 128]), bytes([137, 128, 128])  # Lab; L* 53.6 is 128 in sRGB
+    grid = b"".join(grey if corner == 8 else white for corner in range(16))  # cyan varies slowest
+    ramp = bytes(range(256))
+    table = b"mft1\0\0\0\0" + bytes([4, 3, 2, 0]) + struct.pack(">9i", *[65536, 0, 0, 0] * 2, 65536)
+    table += ramp * 4 + grid + ramp * 3
+    head = struct.pack(
+        ">I4sI4s4s4s12x4s", 144 + len(table), b"lcms", 0x02100000, b"prtr", b"CMYK", b"Lab ", b"acsp"
+    )
+    head = head.ljust(128, b"\0")
+    return head + struct.pack(">I4sII", 1, b"A2B0", 144, len(table)) + table

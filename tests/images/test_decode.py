@@ -17,7 +17,7 @@ def near(pixel, wanted, tolerance=6) -> bool:
     return all(abs(a - b) <= tolerance for a, b in zip(pixel, wanted, strict=True))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
 def test_every_format(kind):
     image = decode(encoded(halves(), kind))
     assert (image.mode, image.size, type(image), image.info) == ("RGB", (40, 20), Image.Image, {})
@@ -58,7 +58,7 @@ def test_a_palette_with_transparency_shows_white():
 def test_alpha_in_a_palette():
     image = Image.new("PA", (8, 8), (0, 0))
     image.putpalette([*RED, *BLUE])
-    assert images._to_rgb(image).getpixel((4, 4)) == WHITE
+    assert images.pixels.to_rgb(image).getpixel((4, 4)) == WHITE
 
 
 def test_cmyk_as_photoshop_writes_it_and_as_pil_writes_it():

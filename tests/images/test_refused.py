@@ -28,7 +28,7 @@ def test_max_pixels_is_a_limit():
 
 
 def test_too_many_bytes(monkeypatch):
-    monkeypatch.setattr(images, "MAX_BYTES", 2 * 2**20)
+    monkeypatch.setattr(images.decoding, "MAX_BYTES", 2 * 2**20)
     with pytest.raises(ImageError, match="3 MiB and the limit is 2; make it smaller"):
         decode(bytes(3 * 2**20))
 
@@ -53,7 +53,7 @@ def test_no_bytes():
         decode(b"")
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
 def test_a_file_cut_in_half(kind):
     data = encoded(noise((200, 200)), kind)
     with pytest.raises(ImageError) as raised:
@@ -65,7 +65,7 @@ def test_a_file_cut_in_half(kind):
 
 def test_no_bytes_at_all_get_anything_but_an_image_or_an_image_error():
     chance = random.Random(0)
-    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"):
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"):
         data = encoded(noise((24, 24)), kind)
         for _ in range(120):
             broken = bytearray(data)
@@ -86,10 +86,10 @@ def test_nothing_is_written_to_stderr():
     palette.putpalette([*RED, *BLUE])
     files = [bomb, exif, encoded(palette, "PNG", transparency=b"\0\x80")]
     program = (
-        "import sys; from pipeline import images\n"
+        "import sys; from pipeline import SimileError, images\n"
         f"for data in {files!r}:\n"
         "    try: images.thumbnail(images.decode(data), data)\n"
-        "    except images.ImageError: pass\n"
+        "    except SimileError: pass\n"
     )
     for flags in ([], ["-W", "error"]):
         done = subprocess.run([sys.executable, *flags, "-c", program], capture_output=True, text=True)

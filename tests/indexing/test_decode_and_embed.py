@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from pipeline.indexing.decode_and_embed import embed_group
+from tests.images.made_images import encoded, noise
 
 
 class Mean:
@@ -75,3 +76,10 @@ def test_size_and_thumbnail_are_kept_and_pixels_dropped(group) -> None:
     assert (blue.width, blue.height) == (6, 3)
     assert Image.open(io.BytesIO(blue.thumbnail)).size == (6, 3)
     assert not {"image", "data"} & set(vars(blue))
+
+
+def test_pictures_of_one_single_colour_are_counted(group) -> None:
+    """All that could be decoded are."""
+    assert group.single_colour == 6
+    rows = [("grey", 1, png((9, 9, 9))), ("noise", 1, encoded(noise((9, 9)), "PNG"))]
+    assert embed_group({"first": Mean()}, 256, rows).single_colour == 1

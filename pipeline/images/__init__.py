@@ -1,0 +1,28 @@
+"""Any picture -> a safe, upright RGB image in sRGB; images -> small thumbnails. Pure functions over PIL.
+
+Index jobs, queries from Python, the page and its API all come through `as_rgb` or `decode`, so that the same
+picture gives the same vector whatever it was handed over as.
+"""
+
+from pipeline.images.decoding import FORMATS, MAX_BYTES, MAX_PIXELS, decode, header_size, shown_by_browsers
+from pipeline.images.given import Picture, as_rgb
+from pipeline.images.pixels import is_single_colour
+from pipeline.images.rules import RULES, rules_of
+from pipeline.images.thumbnails import THUMBNAIL_SIDE, data_url, thumbnail
+
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "RULES",
+    "THUMBNAIL_SIDE",
+    "Picture",
+    "as_rgb",
+    "data_url",
+    "decode",
+    "header_size",
+    "is_single_colour",
+    "rules_of",
+    "shown_by_browsers",
+    "thumbnail",
+]

@@ -1,0 +1,141 @@
+"""Bytes of a file -> an upright RGB image of 8 bits in sRGB, bounded in bytes and pixels."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from contextlib import suppress
+
+import pillow_heif
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from pipeline.errors import ImageError
+from pipeline.images.pixels import to_rgb
+
+__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "check_pixels", "decode", "header_size", "shown_by_browsers"]
+
+# Formats that people have, each decoded by a well-tested library; other plugins of PIL would only add risk.
+# JPEG XL is not among them: its plugin decodes the whole file to learn how many pixels it has.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+JPEGS = ("JPEG", "MPO")  # PIL's names of what can be decoded at a smaller scale
+NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
+MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
+MAX_PIXELS = 100_000_000  # medium-format cameras; 300 MB once decoded
+
+# PIL warns on stderr of odd EXIF, palettes and large headers in strangers' files. What matters of these is
+# an ImageError here. One filter at import: `warnings.catch_warnings` for each call is not thread-safe.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+pillow_heif.register_heif_opener(thumbnails=False)
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
+    """The first frame of an image file: RGB, 8 bits, upright after EXIF, in sRGB.
+
+    16-bit, 32-bit and float images are scaled to 8 bits, not clipped. Colour profiles are converted to sRGB.
+    Transparent pictures are set on black or white, whichever shows them. The result carries no metadata.
+
+    Args:
+        data: a whole file in one of `FORMATS`.
+        max_pixels: refused above this, by the header alone; PIL itself refuses above 178 megapixels.
+        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this:
+            several times faster. The pixels differ a little from those of a full decode.
+
+    Raises:
+        ImageError: empty, too many bytes or pixels, not an image in `FORMATS`, or damaged.
+    """
+    image = _open(data)
+    check_pixels(image.size, max_pixels)
+    try:
+        if min_side is not None and image.format in JPEGS:
+            image.draft(None, (min_side, min_side))
+        image.load()
+        return to_rgb(_upright(image))
+    except ImageError:
+        raise
+    except Exception as error:  # decoders raise nearly any exception on hostile bytes
+        raise _damaged(image.format, error) from None
+
+
+def _open(data: bytes) -> Image.Image:
+    """The header of the file; no pixel is decoded yet."""
+    if not data:
+        raise ImageError("the file is empty (0 bytes); choose another one, or copy it again", "empty file")
+    if len(data) > MAX_BYTES:
+        raise ImageError(
+            f"the file has {len(data) / 2**20:.0f} MiB and the limit is {MAX_BYTES // 2**20}; "
+            "make it smaller",
+            "too many bytes",
+        )
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError(
+            f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}",
+            "not a readable image",
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_large("far more pixels", MAX_PIXELS) from None
+    except Exception as error:  # as in `decode`
+        raise _damaged(None, error) from None
+
+
+def check_pixels(size: tuple[int, int], limit: int = MAX_PIXELS) -> None:
+    """Refuse a picture by its (width, height).
+
+    Raises:
+        ImageError: it has more than `limit` pixels.
+    """
+    if size[0] * size[1] > limit:
+        raise _too_large(f"{size[0]} × {size[1]} pixels", limit)
+
+
+def _too_large(found: str, limit: int) -> ImageError:
+    return ImageError(
+        f"the image has {found} and the limit is {limit / 1e6:g} megapixels; "
+        "scale it down before you send it",
+        "too many pixels",
+    )
+
+
+def _damaged(kind: str | None, error: Exception) -> ImageError:
+    if isinstance(error, MemoryError):
+        return ImageError("the image does not fit into memory; scale it down before you send it", "no memory")
+    cut = isinstance(error, EOFError) or "truncated" in str(error)
+    what = "is cut short" if cut else "is damaged and cannot be decoded"
+    return ImageError(
+        f"the {kind or 'image'} file {what}; copy or download it again, or choose another one",
+        "cut short" if cut else "damaged",
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    with suppress(Exception):  # broken EXIF raises many things; the pixels are fine all the same
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
+
+
+def header_size(data: bytes) -> tuple[int, int]:
+    """(width, height) in pixels as the picture is seen (EXIF orientation applied), from its header alone.
+
+    Raises:
+        ImageError: as `decode`, for what a header can show.
+    """
+    with _open(data) as image:
+        width, height = image.size
+        try:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+        except Exception:  # as in `_upright`
+            turned = False
+        if image.format == "TIFF":  # PIL has already exchanged the sides of these
+            turned = False
+    return (height, width) if turned else (width, height)
+
+
+def shown_by_browsers(data: bytes) -> bool:
+    """Whether all browsers show a file in one of `FORMATS` as it is: not TIFF and HEIC.
+
+    >>> shown_by_browsers(b"II*\\0..."), shown_by_browsers(b"\\x89PNG...")
+    (False, True)
+    """
+    is_heic = data[4:8] == b"ftyp" and data[8:12] not in (b"avif", b"avis")
+    return not (is_heic or data.startswith(NO_BROWSER))
