@@ -25,6 +25,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     where.add_argument("--source", help="a Hub id, a mirror in Hub layout, or a folder of images")
     where.add_argument("--sample", action="store_true", help="the bundled sample instead of the source")
     parser.add_argument("--split", help="split of the source")
+    parser.add_argument("--subset", help="configuration of the source, where it has several")
+    parser.add_argument(
+        "--follow-links", action="store_true", help="take what lies behind links that lead out of a folder"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
     parser.add_argument("--actors", type=int, metavar="N", help="embedding actors (default: one a GPU)")
@@ -41,7 +45,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     instead = parser.add_mutually_exclusive_group()
     instead.add_argument("--rollback", action="store_true", help="only go back to the version before")
     instead.add_argument("--prune", action="store_true", help="only drop all versions but the live one")
-    return parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    return parser.parse_args(given, argparse.Namespace(given=given))
 
 
 def resolve_config(options: argparse.Namespace) -> CollectionConfig:
@@ -58,6 +63,8 @@ def resolve_config(options: argparse.Namespace) -> CollectionConfig:
         changes["source"] = options.source
     if options.split:
         changes["split"] = options.split
+    if options.subset:
+        changes["config"] = options.subset
     if options.encoder:
         changes["encoders"] = [EncoderConfig(name=name) for name in options.encoder]
     return CollectionConfig.model_validate({**config.model_dump(), **changes})
@@ -84,6 +91,13 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
         return (rollback if back else prune)(open_store(home), collection)
 
 
+def _again(options: argparse.Namespace, home: str) -> str:
+    """The command that goes on, whole: also where the home came from the environment."""
+    given = list(options.given)
+    named = any(word == "--home" or word.startswith("--home=") for word in given)
+    return shlex.join(["python", "-m", "ray_jobs.index", *given, *([] if named else ["--home", home])])
+
+
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
     from pipeline.indexing.job import IndexJob, index_collection, preflight
     from pipeline.indexing.lock import refuse_second_writer
@@ -101,6 +115,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         refit=options.refit,
         retry_rejects=options.retry_rejects,
         other_source=bool(options.source),
+        follow_links=options.follow_links,
     )
     checked = preflight(job)  # fails in seconds, before Ray is started
     if not options.dry_run:
@@ -113,8 +128,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         try:
             account = index_collection(job, checked)
         except SimileError:
-            command = shlex.join(["python", "-m", "ray_jobs.index", *sys.argv[1:]])
-            print(f"What is staged stays; to go on from there: {command}", file=sys.stderr)
+            print(f"What is staged stays; to go on from there: {_again(options, home)}", file=sys.stderr)
             raise
     print(account.table(), file=sys.stderr)
     return account.summary()

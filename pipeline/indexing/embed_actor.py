@@ -24,6 +24,15 @@ from pipeline.staging.parts import Staging, part_name
 
 __all__ = ["Acknowledgement", "EmbedActor"]
 
+_ACKNOWLEDGEMENT = pa.schema(
+    [
+        *((name, pa.int64()) for name in ("rows", "rejected", "staged_bytes", "peak_memory")),
+        *((name, pa.string()) for name in ("actor", "host", "node", "device")),
+        ("ready", pa.float64()),
+        ("changed", pa.list_(pa.string())),
+    ]
+)
+
 # Images that a thread prepares before the network sees the first of them. Preparing and embedding use the
 # processor's cache for different things: in groups of eight an image takes 4 % less time than one by one.
 _AT_ONCE = 8
@@ -35,6 +44,8 @@ class Acknowledgement:
 
     Attributes:
         rows, rejected: of the batch.
+        changed: ids of those whose file changed after it was hashed. Nothing is staged of them, not even a
+            reject: the same bytes may be there again when the next job runs.
         actor, host, node, device: who embedded it.
         staged_bytes: written for it.
         peak_memory: of the actor's process so far, in bytes.
@@ -50,6 +61,7 @@ class Acknowledgement:
     staged_bytes: int
     peak_memory: int
     ready: float
+    changed: list[str]
 
 
 class EmbedActor:
@@ -111,6 +123,9 @@ class EmbedActor:
         """
         if self.failure:
             raise self.failure
+        wanted = np.asarray(batch["needs"]) > 0
+        changed = batch["id"].filter(pa.array(~wanted)).to_pylist()
+        batch = batch.filter(pa.array(wanted))
         ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
         name = part_name(ids)
         rejects, staged_bytes = self._before(name, ids, needs), 0
@@ -122,7 +137,7 @@ class EmbedActor:
                 raise
         self._count(len(ids), len(rejects), staged_bytes)
         done = Acknowledgement(
-            rows=len(ids),
+            rows=len(ids) + len(changed),
             rejected=len(rejects),
             actor=self.actor,
             host=self.host,
@@ -131,8 +146,9 @@ class EmbedActor:
             staged_bytes=staged_bytes,
             peak_memory=peak_memory(),
             ready=self.ready,
+            changed=changed,
         )
-        return pa.Table.from_pylist([asdict(done)])
+        return pa.Table.from_pylist([asdict(done)], schema=_ACKNOWLEDGEMENT)
 
     def _before(self, name: str, ids: list[str], needs: list[int]) -> set[str] | None:
         """Rejected ids if this very batch was staged by an actor that died before it could answer."""

@@ -19,6 +19,7 @@ from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
 from pipeline.indexing.live import live_of
 from pipeline.indexing.reservation import reserve
+from pipeline.progress import say
 from pipeline.sources import Source, image_bytes, read_rows, resolve_source
 from pipeline.staging.parts import Staging
 from pipeline.store import Store, open_store
@@ -44,6 +45,7 @@ class IndexJob:
         add: keep what is there and add the rows of another source.
         refit: fit the projection anew, in a new version.
         retry_rejects: try the rows again that an earlier run rejected.
+        follow_links: take what lies behind links that lead outside of a folder.
         other_source: the source is not the YAML's own, and need not have the columns that the YAML names.
     """
 
@@ -58,6 +60,7 @@ class IndexJob:
     refit: bool = False
     retry_rejects: bool = False
     other_source: bool = False
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ def preflight(job: IndexJob) -> Checked:
         image_column=config.image,
         config=config.config,
         strict=not job.other_source,
+        follow_links=job.follow_links,
     )
+    for note in source.notes:
+        say(f"note: {note}")
     missing = set(config.filters or []) - set(source.payload_columns)
     if missing and not job.other_source:
         raise SimileError(
@@ -201,6 +207,7 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         "collection": job.config.collection,
         "dry_run": True,
         "source": rows,
+        "left_out": source.left_out,
         "seconds": round(rows * rate / max(1, reservation.actors if reservation.actor_gpus else 1), 3),
         "disk_bytes": rows * sum(bytes_a_row(descriptions, job.config)),
         "actors": reservation.actors,

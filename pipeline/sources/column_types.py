@@ -16,7 +16,9 @@ _INTEGER = r"^(0|-?[1-9][0-9]*)$"  # 007 is a text: it would lose its zeros
 _NUMBER = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _BOOLEAN = r"^(?i:true|false)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-_MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[-+][0-9]{2}:?[0-9]{2})?$"
+_MOMENT = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[-+][0-9]{2}:?[0-9]{2})?$"
+)
 
 
 def typed_text(values: Sequence[str | None]) -> pa.Array:
@@ -64,7 +66,7 @@ def typed_values(name: str, column: str, values: Sequence[Any], lines: Sequence[
     try:
         array = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        if all(value is None or type(value) is int and 0 <= value < 2**64 for value in values):
+        if all(value is None or (type(value) is int and 0 <= value < 2**64) for value in values):
             return pa.array(values, pa.uint64())
         raise SimileError(_differing(name, column, values, lines)) from None
     if pa.types.is_null(array.type):

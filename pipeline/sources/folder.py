@@ -137,8 +137,8 @@ def _fault(named: str, file: ListedFile | None) -> str:
     if not named:
         return "the row names no file"
     if file is None:
-        return f"the row names '{readable(named)}', which is not in the source"
-    return f"the row names '{readable(named)}', and files of that kind are not read"
+        return "the row names a file that is not in the source"
+    return f"the row names a file that is not read: .{kind_of(file.path)}"
 
 
 class _Names:

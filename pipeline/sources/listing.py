@@ -116,7 +116,8 @@ def list_folder(root: str, follow_links: bool = False) -> FolderListing:
     for folder, count in folders.items():
         if count > 1:
             raise SimileError(
-                f"'{readable(listing.root + folder)}' has {count} metadata files side by side; keep one of them"
+                f"'{readable(listing.root + folder)}' has {count} metadata files side by side; "
+                "keep one of them"
             )
     return listing
 

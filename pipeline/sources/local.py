@@ -36,13 +36,17 @@ def resolve_local(
     listing, about = list_folder(str(root), follow_links), _card(root)
     if not _is_dataset(listing):
         return folder_source(str(root), listing, split, wanted, config, about)
-    with tempfile.TemporaryDirectory() as place:  # a lasting cache would go on serving files that have changed
+    with (
+        tempfile.TemporaryDirectory() as place
+    ):  # a lasting cache would go on serving files that have changed
         alone = bool(listing.pictures) or set(_PATTERN) & set(str(root))
         seen = _parquet_alone(root, listing, Path(place)) if alone else root
         found = _builder(seen, str(root), config, place)
         prefix, real = f"{seen.resolve()}/", f"{root.resolve()}/"
         splits = {
-            str(name): [real + file.removeprefix(prefix) if file.startswith(prefix) else file for file in files]
+            str(name): [
+                real + file.removeprefix(prefix) if file.startswith(prefix) else file for file in files
+            ]
             for name, files in (found.config.data_files or {}).items()
         }
         hub = Listing(found.config.name, splits, found.info.features, real, about)

@@ -26,7 +26,9 @@ TARGET_BLOCK_BYTES = 32 * 2**20  # Ray's 128 MiB is for numbers; a reader holds 
 MIN_BLOCKS = 8  # so that two actors share even a source of a few megabytes
 # pyarrow's scanner holds a row group whole, several times (measured: 500 MB on disk, 2.0 GB resident).
 ROW_GROUP_COPIES = 4
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2⁶⁴ over the golden ratio: keys of pictures of one row differ widely
+_SPREAD = np.uint64(
+    0x9E3779B97F4A7C15
+)  # 2⁶⁴ over the golden ratio: keys of pictures of one row differ widely
 LARGE_ROW_GROUP = 256 * 2**20  # bytes; from here on a read task reserves the memory it needs
 
 
@@ -115,7 +117,7 @@ def _name_columns(
 
 
 def _one_picture_each(rows: pa.Table) -> pa.Table:
-    """A row with a list of pictures becomes a row for each; one with an empty list stays, without a picture."""
+    """A row with a list of pictures becomes a row for each; an empty list stays a row without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -135,7 +137,7 @@ def _one_picture_each(rows: pa.Table) -> pa.Table:
 
 
 def _with_files(rows: pa.Table, root: str) -> pa.Table:
-    """Where a picture has a path and no bytes, the bytes of that file: beside its shard, or below the root."""
+    """Where an image has a path and no bytes, those of that file: beside its shard, or below the root."""
     import pyarrow as pa
 
     kind = rows["image"].type

@@ -31,8 +31,8 @@ def resolve_source(
 
     Args:
         source: a path if it exists or begins with `.`, `/` or `~`; otherwise a Hub id `org/name`.
-        split: of a dataset in the Hub's layout, one that `datasets` sees; of a folder of images, `train` unless
-            all of them lie in folders such as train/ and test/.
+        split: of a dataset in the Hub's layout, one that `datasets` sees; of a folder of images, `train`
+            unless all of them lie in folders such as train/ and test/.
         image_column: needed only where there are several.
         config: the configuration (subset), where there are several.
         revision: branch, tag or commit on the Hub.

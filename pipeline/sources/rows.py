@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pipeline.sources.source import Source
 
+
 def read_rows(
     source: Source, *, limit: int | None = None, columns: Sequence[str] | None = None, num_cpus: float = 0.5
 ) -> ray.data.Dataset:

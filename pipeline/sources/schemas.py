@@ -79,7 +79,9 @@ def features_of(schema: pa.Schema) -> Features:
     from datasets import Features
 
     fields = [
-        pa.field(field.name, pa.list_(pa.struct([("key", field.type.key_type), ("value", field.type.item_type)])))
+        pa.field(
+            field.name, pa.list_(pa.struct([("key", field.type.key_type), ("value", field.type.item_type)]))
+        )
         if pa.types.is_map(field.type)
         else field
         for field in schema

@@ -98,10 +98,10 @@ def _skipped(entry: os.DirEntry[str], real_root: str, follow_links: bool) -> Ski
         return None if entry.is_dir() or entry.is_file() else "no regular file"
     if not Path(entry.path).exists():
         return "broken link"
-    inner = os.path.relpath(os.path.realpath(entry.path), real_root).split(os.sep)
-    if inner[0] == os.pardir:
+    inner = Path(os.path.relpath(os.path.realpath(entry.path), real_root)).parts
+    if inner[:1] == (os.pardir,):
         return None if follow_links else "link outside"
-    listed = not any(part.startswith(".") and part != os.curdir for part in inner)
+    listed = not any(part.startswith(".") for part in inner)
     return "link to a listed folder" if entry.is_dir() and listed else None
 
 

@@ -153,6 +153,7 @@ class RowCounts(_Record):
     skipped: int
     rejected: int
     rejects: dict[str, int] = Field({}, description="reason -> rows, the most frequent ones")
+    left_out: dict[str, int] = Field({}, description="reason -> files of the source that are no rows")
 
 
 class Manifest(_Record):
