@@ -111,6 +111,7 @@ def test_a_folder_without_permission_is_named_and_the_rest_goes_on(
     assert listed(tmp_path) == {"closed/": "unreadable", "open/2.jpg": None}
 
 
+@pytest.mark.long
 def test_twenty_thousand_files_take_well_under_two_seconds(tmp_path: Path) -> None:
     for folder in range(20):
         (tmp_path / f"{folder}").mkdir()
