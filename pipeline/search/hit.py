@@ -43,9 +43,14 @@ class Hit:
     copies: tuple[str, ...] = ()
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where the picture stands in its source, as `file:row`; several where it is there several times."""
+        return tuple((self.payload.get(RESERVED) or {}).get("places") or ())
+
+    @property
     def place(self) -> str:
-        """Where the picture stands in its source, as `file:row`; the first place of several."""
-        return next(iter(self.payload.get(RESERVED, {}).get("places") or ()), "")
+        """The first of `places`; empty where nothing is known."""
+        return next(iter(self.places), "")
 
     @property
     def path(self) -> str:
