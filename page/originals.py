@@ -31,7 +31,7 @@ _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-
 
 
 def original_url(library: CollectionLibrary, collection: str, point: str, place: str) -> str | None:
-    """Address of the original, relative to the page; None where originals are not shown, or `place` is none."""
+    """Address of the original, relative to the page; None where they are not shown, or are no files."""
     is_file = kind_of(place.rpartition(":")[0]) in PICTURES
     return f"original/{collection}/{point}" if library.originals and is_file else None
 

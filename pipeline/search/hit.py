@@ -87,7 +87,7 @@ class Found:
         return {"embed_ms": self.embed_ms, "search_ms": self.search_ms}
 
 
-_NONE = (None, "", [])  # values that say nothing
+_NONE: tuple[Any, ...] = (None, "", [])  # values that say nothing
 
 
 def _caption(value: Any) -> str:
