@@ -15,7 +15,7 @@ from pipeline.sources.metadata import Metadata, read_metadata
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of
 from pipeline.sources.source import Fault, Source, Wanted, card_text, choose_image
-from pipeline.sources.walk import ListedFile, readable
+from pipeline.sources.walk import ListedFile, raw_name, readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -152,12 +152,13 @@ class _Names:
 
     def find(self, named: str) -> ListedFile | None:
         """The file of this name: as it stands, or from the root on, with `\\` between folders, `./` in front,
-        composed of other code points (as macOS writes é), or in Latin-1."""
+        composed of other code points (as macOS writes é), in Latin-1, or as Simile shows it."""
         if not named:
             return None
         named = named.removeprefix(self.root)
         return (
             self.files.get(named)
+            or self.files.get(raw_name(named))
             or self.files.get(os.path.normpath(named))
             or self.files.get(os.path.normpath(named.replace("\\", "/")))
             or self._by_other_bytes(os.path.normpath(named.replace("\\", "/")))

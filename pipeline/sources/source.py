@@ -72,8 +72,8 @@ class Source:
     payload_columns: tuple[str, ...]  # all columns without images or sound
     rows: int
     bytes: int | None  # on disk
-    files: tuple[str, ...]  # absolute paths or hf:// paths
-    root: str  # what all of `files` begin with
+    files: tuple[str, ...]  # parquet: absolute paths or hf:// paths; of a folder they are in `table`
+    root: str  # what all files begin with
     licence: str | None = None  # from the dataset card
     credit: str | None = None  # from the dataset card
     file_rows: tuple[int, ...] = ()  # parquet: rows of each of `files`

@@ -128,11 +128,13 @@ def test_metadata_without_a_row_take_nothing_away(tmp_path: Path, text: str) -> 
 
 
 def test_names_written_otherwise_than_the_file_system_does(tmp_path: Path) -> None:
-    text = f"file_name,n\nin\\a.jpg,1\ne\u0301.jpg,2\n{tmp_path}/c.jpg,3\n"
+    put(tmp_path / "Mu\udcf1oz.jpg", b"x")
+    text = f"file_name,n\nMu\\xf1oz.jpg,4\nin\\a.jpg,1\ne\u0301.jpg,2\n{tmp_path}/c.jpg,3\n"
     assert told(tmp_path, text, "in/a.jpg", "\u00e9.jpg", "c.jpg") == {
         "in/a.jpg": {"label": "in", "n": 1},
         "\u00e9.jpg": {"label": None, "n": 2},
         "c.jpg": {"label": None, "n": 3},
+        "Mu\udcf1oz.jpg": {"label": None, "n": 4},
     }
 
 
