@@ -90,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
     )
+    parser.add_argument(
+        "--allow-originals",
+        action="store_true",
+        help="let visitors open the files that collections of local folders were made from",
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
     parser.add_argument("--ca", metavar="FILE", help="PEM file of the authority that signed its certificate")
@@ -129,7 +134,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     from page.collection_library import CollectionLibrary
     from page.rate_limit import RateLimit
 
-    library = CollectionLibrary(options.home, options.url)
+    library = CollectionLibrary(options.home, options.url, originals=options.allow_originals)
     page = build(library, RateLimit(options.limit))
     try:
         _launch(page, library, options, auth)
@@ -154,9 +159,11 @@ def _launch(
 
     from page.api.health import health_route
     from page.api.search_upload import UPLOAD_ENDPOINT
+    from page.originals import original_route
     from page.route_guard import RouteGuard
     from page.theme import CSS, theme
 
+    routes = [health_route(library), *([original_route(library)] if library.originals else [])]
     try:
         page.launch(
             server_name=options.host,
@@ -175,7 +182,7 @@ def _launch(
             theme=theme(),
             css=CSS,
             mcp_server=options.mcp,
-            app_kwargs={"routes": [health_route(library)], "middleware": [Middleware(RouteGuard)]},
+            app_kwargs={"routes": routes, "middleware": [Middleware(RouteGuard)]},
             run_history=False,  # it would act with the owner's HF_TOKEN
         )
     except OSError as error:

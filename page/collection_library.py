@@ -12,9 +12,10 @@ __all__ = ["CollectionLibrary"]
 
 
 class CollectionLibrary:
-    """Collections of one home or server, by name."""
+    """Collections of one home or server, by name; `originals` says whether visitors may open their files."""
 
-    def __init__(self, home: str | None = None, url: str | None = None) -> None:
+    def __init__(self, home: str | None = None, url: str | None = None, originals: bool = False) -> None:
+        self.originals = originals
         self._home = home
         self._url = url
         self._open: dict[str, Collection] = {}

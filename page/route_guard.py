@@ -31,7 +31,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         (_GET, r"/info|/queue/(data|status)|/upload_progress|/call/(v2/)?[^/]+/[^/]+"),
         (("POST",), r"/queue/join|/cancel|/reset|/upload|/(call|call/v2|run|api)/[^/]+"),
         # ours, and the Model Context Protocol
-        (_GET, r"/health"),
+        (_GET, r"/health|/original/[a-z0-9-]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         (("GET", "HEAD", "POST", "DELETE", "OPTIONS"), r"/mcp(/.*)?"),
     )
 )

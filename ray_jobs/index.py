@@ -29,6 +29,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     where.add_argument("--source", help="a Hub id, a mirror in Hub layout, or a folder of images")
     where.add_argument("--sample", action="store_true", help="the bundled sample instead of the source")
     parser.add_argument("--split", help="split of the source")
+    parser.add_argument("--subset", help="configuration of the source, where it has several")
+    parser.add_argument(
+        "--follow-links", action="store_true", help="take what lies behind links that lead out of a folder"
+    )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
     parser.add_argument("--actors", type=int, metavar="N", help="embedding actors (default: one a GPU)")
@@ -49,7 +53,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     instead.add_argument("--rollback", action="store_true", help="only go back to what was live before")
     instead.add_argument("--prune", action="store_true", help="only drop all versions but the live one")
     add_authority(parser)
-    return parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    return parser.parse_args(given, argparse.Namespace(given=given))
 
 
 def resolve_config(options: argparse.Namespace) -> CollectionConfig:
@@ -66,6 +71,8 @@ def resolve_config(options: argparse.Namespace) -> CollectionConfig:
         changes["source"] = options.source
     if options.split:
         changes["split"] = options.split
+    if options.subset:
+        changes["config"] = options.subset
     if options.encoder:
         changes["encoders"] = [EncoderConfig(name=name) for name in options.encoder]
     return CollectionConfig.model_validate({**config.model_dump(), **changes})
@@ -96,6 +103,13 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
         return (rollback if back else prune)(fenced(open_store(home), lock.check), collection)
 
 
+def _again(options: argparse.Namespace, home: str) -> str:
+    """The command that goes on, whole: also where the home came from the environment."""
+    given = list(options.given)
+    named = any(word == "--home" or word.startswith("--home=") for word in given)
+    return shlex.join(["python", "-m", "ray_jobs.index", *given, *([] if named else ["--home", home])])
+
+
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
     from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection
@@ -117,6 +131,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         retry_rejects=options.retry_rejects,
         replace=options.replace,
         other_source=bool(options.source),
+        follow_links=options.follow_links,
     )
     # What can fail fails here, in seconds, before Ray is started.
     say(f"looking at {config.source} and the encoders")
@@ -136,8 +151,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
         try:
             account = index_collection(job, checked)
         except SimileError:
-            command = shlex.join(["python", "-m", "ray_jobs.index", *sys.argv[1:]])
-            say(f"What is staged stays; to go on from there: {command}")
+            say(f"What is staged stays; to go on from there: {_again(options, home)}")
             raise
     return _reported(account)
 

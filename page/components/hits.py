@@ -11,6 +11,7 @@ import gradio as gr
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, grid, picture_url, query_picture
 from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
+from page.originals import original_url
 from page.shared_state import SEARCH, WHY, Pair, Query, Shared
 from page.theme import script
 from page.wording import Verbatim, credit, field_list, sentence, unusual_words
@@ -149,16 +150,18 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     rows += [*hit.payload.items()]
     if about.get("width") and about.get("height"):
         rows.append(("Original size", f"{about['width']} × {about['height']}"))
-    rows.append(("Place in its source", Verbatim(", ".join(about.get("places") or []))))
+    rows.append(("Place in its source", Verbatim(", ".join(hit.places))))
     if shown.copies:
         rows.append(("Near-copies", str(shown.copies)))
     reason = f'<p class="reason">{escape(shown.reason)}</p>' if shown.reason else ""
     title = escape(shown.label or found.title, quote=True)
+    original = original_url(library, shown.collection, shown.id, hit.place)
     return (
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}">'
         f'<div class="facts"><h3>{title}</h3>{reason}{field_list(rows)}'
         f"{credit(about.get('credit') or found.credit)}"
-        f'<div class="buttons">{"".join(_button(action) for action in actions)}</div></div>'
+        f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'
+        "</div>"
         + _step("previous", "Previous picture", "‹", index == 0)
         + _step("next", "Next picture", "›", index == len(cards) - 1)
         + '<button type="button" class="close" data-action="close" aria-label="Close">✕</button>'
@@ -168,6 +171,11 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
 def _button(action: str) -> str:
     text, kind = _BUTTONS[action]
     return f'<button type="button" class="act {kind}" data-action="{action}">{text}</button>'
+
+
+def _original(url: str | None) -> str:
+    link = '<a class="act" target="_blank" rel="noopener" href="{}">Open the original</a>'
+    return link.format(escape(url, quote=True)) if url else ""
 
 
 def _step(action: str, label: str, sign: str, disabled: bool) -> str:

@@ -114,7 +114,13 @@ def engine_scores(
 
 def _relevance(hits: list[Hit], payload: dict[str, Any], field: str) -> tuple[np.ndarray, np.ndarray]:
     distances = np.array([hit.distance for hit in hits])
-    return distances, np.array([hit.payload.get(field) == payload.get(field) for hit in hits])
+    wanted = _listed(payload.get(field))
+    return distances, np.array([any(v in wanted for v in _listed(hit.payload.get(field))) for hit in hits])
+
+
+def _listed(value: Any) -> list[Any]:
+    """A picture in two folders has two labels."""
+    return value if isinstance(value, list) else [value]
 
 
 def _summary(each: np.ndarray) -> dict[str, float]:

@@ -36,8 +36,12 @@ def is_label(value: Any) -> bool:
 
 
 def encode_labels(values: Iterable[Any]) -> Labels:
-    """Names in alphabetical order become 0, 1, …; what is no label becomes −1."""
-    texts = [str(value) if is_label(value) else None for value in values]
+    """Names in alphabetical order become 0, 1, …; what is no label becomes −1.
+
+    Of several labels of one picture the first counts.
+    """
+    one_each = (value[0] if isinstance(value, list) and value else value for value in values)
+    texts = [str(value) if is_label(value) else None for value in one_each]
     names = sorted({text for text in texts if text is not None})
     number = {name: i for i, name in enumerate(names)}
     coded = [UNLABELLED if text is None else number[text] for text in texts]

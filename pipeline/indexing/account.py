@@ -2,7 +2,7 @@
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ from pipeline.indexing.reservation import peak_memory
 from pipeline.progress import begin
 from pipeline.staging.rejects import Reject, grouped
 
-__all__ = ["Account", "explained"]
+__all__ = ["Account", "explained", "said_left_out"]
 
 
 # Pictures of one single colour that are worth a warning: a share of all, and some at least.
@@ -25,10 +25,11 @@ _MANY, _FEW = 0.2, 5
 
 @dataclass
 class Account:
-    """source = written + skipped + rejected.
+    """source = written + skipped + rejected, and listed = source + left out.
 
     Attributes:
         source: rows of the source, repeats included.
+        left_out: why -> files and rows of the source's address that are not among these rows.
         written: points written by this run, new or changed.
         skipped: rows that needed nothing: unchanged points, repeats of a picture, points deleted on purpose.
         rejected: rows that cannot become points.
@@ -41,6 +42,7 @@ class Account:
 
     collection: str
     source: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
     written: int = 0
     skipped: int = 0
     rejected: int = 0
@@ -57,6 +59,11 @@ class Account:
     loaded_bytes: int = 0
     actors: dict[str, ActorReport] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+
+    @property
+    def listed(self) -> int:
+        """All that was found at the source's address."""
+        return self.source + sum(self.left_out.values())
 
     @property
     def balanced(self) -> bool:
@@ -83,8 +90,9 @@ class Account:
         present unchanged. One that is none of these is lost: then the account does not balance.
         """
         bad = {reject.id for reject in self.rejects if reject.id}
-        self.source = plan.table.num_rows
-        self.written = self.skipped = self.rejected = 0
+        self.source = plan.rows
+        self.written = self.skipped = 0
+        self.rejected = len(plan.faults)
         for point, first in zip(plan.table["id"].to_pylist(), plan.table["first"].to_pylist(), strict=True):
             if point is None or point in bad:
                 self.rejected += 1
@@ -114,6 +122,8 @@ class Account:
         return {
             "collection": self.collection,
             "version": self.version,
+            "listed": self.listed,
+            "left_out": self.left_out,
             "source": self.source,
             "written": self.written,
             "skipped": self.skipped,
@@ -162,6 +172,8 @@ class Account:
         for kind, group in grouped(self.rejects).items():
             first = group.examples[0]
             lines.append(f"rejected {group.count:,} × {kind}, such as {first.place}: {first.reason}")
+        if self.left_out:
+            lines.append(said_left_out(self.source, self.left_out))
         lines.append(
             f"{self.source:,} rows = {self.written:,} written + {self.skipped:,} skipped + "
             f"{self.rejected:,} rejected; {self.kept:,} kept beside them, {self.removed:,} removed"
@@ -172,6 +184,17 @@ class Account:
                 "colour; look at some of them in the source"
             )
         return "\n".join(lines)
+
+
+def said_left_out(source: int, left_out: Mapping[str, int]) -> str:
+    """The equation of a listing.
+
+    >>> said_left_out(24, {".xmp": 2, ".psd": 1})
+    'listed 27 = 24 rows + 3 left out (2 .xmp, 1 .psd)'
+    """
+    count = sum(left_out.values())
+    kinds = ", ".join(f"{many:,} {kind}" for kind, many in left_out.items())
+    return f"listed {source + count:,} = {source:,} rows + {count:,} left out ({kinds})"
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -94,7 +94,7 @@ def build(
     wanted = {point: row.mark for point, row in rows.items()}
     present = set(base.marks) if base else set()
     difference = compare(base.marks if base else {}, wanted)
-    gone = to_remove(job, difference.gone, plan.unreadable.num_rows)
+    gone = to_remove(job, difference.gone, plan.unreadable.num_rows + checked.source.unlisted)
     to_write = difference.new | difference.changed
     account.kept += len(difference.gone - gone)
     account.removed += len(gone)
@@ -273,6 +273,7 @@ def _manifest(
             reject_examples={
                 kind: "{place}: {reason}".format(**shown[0]) for kind, shown in account.examples().items()
             },
+            left_out=account.left_out,
         ),
         built=datetime.now(UTC).isoformat(timespec="seconds"),
         tensors=tensors,

@@ -86,6 +86,7 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         "collection": job.config.collection,
         "dry_run": True,
         "source": rows,
+        "left_out": source.left_out,
         "seconds": seconds,
         "measured": tried.measured,
         "disk_bytes": disk_bytes,

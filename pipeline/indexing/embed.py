@@ -1,5 +1,6 @@
 """Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
 
+import hashlib
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor
 from pipeline.indexing.plan import Plan, missing_rows
 from pipeline.indexing.reservation import Reservation, reserve, spread
 from pipeline.progress import progress
-from pipeline.sources import Source, read_rows
+from pipeline.sources import Source, image_bytes, read_rows
 from pipeline.staging.parts import Staging
 
 __all__ = ["ActorReport", "EmbedResult", "embed_missing"]
@@ -43,9 +44,9 @@ class EmbedResult:
 
     embedded: int = 0  # rows that every encoder missing them has staged
     staged_bytes: int = 0
-    changed: int = 0  # rows whose bytes are not those that were planned any more
     single_colour: int = 0  # pictures that are nothing but one colour
     actors: dict[str, ActorReport] = field(default_factory=dict)  # by the actor's id
+    changed: set[str] = field(default_factory=set)  # ids of rows whose files are not what they were
 
 
 def embed_missing(
@@ -80,7 +81,7 @@ def embed_missing(
         _keep_missing,
         batch_size=None,
         batch_format="pyarrow",
-        fn_kwargs={"missing": ray.put(missing.select(["row_key", "id", "needs"]))},
+        fn_kwargs={"missing": ray.put(missing.select(["row_key", "id", "digest", "needs"]))},
         num_cpus=reservation.read_cpus,
     )
     with spread(reservation) as spots, warnings.catch_warnings():
@@ -113,7 +114,11 @@ def embed_missing(
 
 
 def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
-    """Leave out rows that are staged or repeat another, before their bytes travel to an actor."""
+    """Leave out rows that are staged or repeat another, before their bytes travel to an actor.
+
+    The id of a row is that of the bytes that were hashed. Where a file holds others by now, or is gone, no
+    encoder needs it (`needs` is 0): its vector would stand under the id of another picture.
+    """
     import ray
 
     if isinstance(missing, ray.ObjectRef):
@@ -124,7 +129,12 @@ def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
     keep = known[at] == keys
     rows = table.select(["image"]).filter(pa.array(keep))
     found = missing.take(pa.array(at[keep]))
-    return rows.append_column("id", found["id"]).append_column("needs", found["needs"])
+    same = [
+        data is not None and hashlib.sha256(data).hexdigest() == digest
+        for data, digest in zip(image_bytes(rows), found["digest"].to_pylist(), strict=True)
+    ]
+    needs = np.where(same, found["needs"].to_numpy(), 0)
+    return rows.append_column("id", found["id"]).append_column("needs", pa.array(needs, pa.int64()))
 
 
 def _collect(done: Acknowledgement, result: EmbedResult, began: float) -> None:
@@ -133,7 +143,7 @@ def _collect(done: Acknowledgement, result: EmbedResult, began: float) -> None:
     actor.rows += done.rows
     actor.start_up = round(done.ready - began, 2)
     actor.peak_memory = max(actor.peak_memory, done.peak_memory)
-    result.embedded += done.rows - done.rejected
+    result.embedded += done.rows - done.rejected - len(done.changed)
+    result.changed.update(done.changed)
     result.staged_bytes += done.staged_bytes
-    result.changed += done.changed
     result.single_colour += done.single_colour

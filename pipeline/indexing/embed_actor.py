@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import socket
 import threading
@@ -20,11 +19,22 @@ from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
 from pipeline.indexing.decode_and_embed import Group, embed_group, rejected_group
 from pipeline.indexing.reservation import peak_memory
-from pipeline.points import point_id
 from pipeline.sources import image_bytes
 from pipeline.staging.parts import Staging, part_name
 
 __all__ = ["Acknowledgement", "EmbedActor"]
+
+_ACKNOWLEDGEMENT = pa.schema(
+    [
+        *(
+            (name, pa.int64())
+            for name in ("rows", "rejected", "single_colour", "staged_bytes", "peak_memory")
+        ),
+        *((name, pa.string()) for name in ("actor", "host", "node", "device")),
+        ("ready", pa.float64()),
+        ("changed", pa.list_(pa.string())),
+    ]
+)
 
 # Images that a thread prepares before the network sees the first of them. Preparing and embedding use the
 # processor's cache for different things: in groups of eight an image takes 4 % less time than one by one.
@@ -36,8 +46,9 @@ class Acknowledgement:
     """What an actor says when all of a batch is on storage.
 
     Attributes:
-        rows, rejected: of the batch; those that changed count as rejected.
-        changed: rows whose bytes are not those that were planned any more. Nothing is staged of them.
+        rows, rejected: of the batch.
+        changed: ids of those whose file changed after it was hashed. Nothing is staged of them, not even a
+            reject: the same bytes may be there again when the next job runs.
         single_colour: pictures in which there is nothing but one colour.
         actor, host, node, device: who embedded it.
         staged_bytes: written for it.
@@ -47,7 +58,6 @@ class Acknowledgement:
 
     rows: int
     rejected: int
-    changed: int
     single_colour: int
     actor: str
     host: str
@@ -56,6 +66,7 @@ class Acknowledgement:
     staged_bytes: int
     peak_memory: int
     ready: float
+    changed: list[str]
 
 
 @dataclass(frozen=True)
@@ -64,7 +75,6 @@ class _Work:
 
     rejected: set[str] = field(default_factory=set)
     staged_bytes: int = 0
-    changed: int = 0
     single_colour: int = 0
 
 
@@ -127,6 +137,9 @@ class EmbedActor:
         """
         if self.failure:
             raise self.failure
+        wanted = np.asarray(batch["needs"]) > 0
+        changed = batch["id"].filter(pa.array(~wanted)).to_pylist()
+        batch = batch.filter(pa.array(wanted))
         ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
         name = part_name(ids)
         rejects, work = self._before(name, ids, needs), _Work()
@@ -140,9 +153,8 @@ class EmbedActor:
         staged_bytes = work.staged_bytes
         self._count(len(ids), len(rejects), staged_bytes)
         done = Acknowledgement(
-            rows=len(ids),
+            rows=len(ids) + len(changed),
             rejected=len(rejects),
-            changed=work.changed,
             single_colour=work.single_colour,
             actor=self.actor,
             host=self.host,
@@ -151,8 +163,9 @@ class EmbedActor:
             staged_bytes=staged_bytes,
             peak_memory=peak_memory(),
             ready=self.ready,
+            changed=changed,
         )
-        return pa.Table.from_pylist([asdict(done)])
+        return pa.Table.from_pylist([asdict(done)], schema=_ACKNOWLEDGEMENT)
 
     def _before(self, name: str, ids: list[str], needs: list[int]) -> set[str] | None:
         """Rejected ids if this very batch was staged by an actor that died before it could answer."""
@@ -166,12 +179,10 @@ class EmbedActor:
 
     def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> _Work:
         """Decode and embed; stage what worked and what did not."""
-        given = list(zip(ids, needs, images, strict=True))
-        rows = [row for row in given if self._as_planned(row[0], row[2])]
+        rows = list(zip(ids, needs, images, strict=True))
         done = self._carefully(name, rows) if self.died_before else self._together(rows)
         broken = [reject for group in done for reject in group.broken]
         rejected, size = {reject.id or "" for reject in broken}, 0
-        rejected |= set(ids) - {row[0] for row in rows}
         needed = dict(zip(ids, needs, strict=True))
         for bit, (encoder_name, staging) in enumerate(self.stagings.items()):
             mine = [reject for reject in broken if needed[reject.id or ""] >> bit & 1]
@@ -186,14 +197,7 @@ class EmbedActor:
                 size += staging.write(name, kept, vectors)
             rejected.update(reject.id or "" for reject in failed)
         single_colour = sum(group.single_colour for group in done)
-        return _Work(rejected, size, len(given) - len(rows), single_colour)
-
-    def _as_planned(self, point: str, data: bytes | None) -> bool:
-        """Whether these are the bytes that the point is named after: a file may be replaced during a job."""
-        if data is None:
-            return False
-        collection = next(iter(self.stagings.values())).collection
-        return point_id(collection, hashlib.sha256(data).hexdigest()) == point
+        return _Work(rejected, size, single_colour)
 
     def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
         """A few images at a time in each thread."""

@@ -1,6 +1,7 @@
 """An index job: preflight, then plan, embed, fit and load, with an account of every row."""
 
 import json
+import shlex
 from dataclasses import replace
 
 from pipeline.errors import SimileError
@@ -12,16 +13,18 @@ from pipeline.indexing.embed import embed_missing
 from pipeline.indexing.fenced_store import fenced
 from pipeline.indexing.live import live_of
 from pipeline.indexing.lock import writer_lock
-from pipeline.indexing.plan import Plan, changed_rows, make_plan, rejects_of, rows_of
+from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
 from pipeline.indexing.reservation import check_cluster, reserve
 from pipeline.indexing.unchanged import record_covered
 from pipeline.progress import say
+from pipeline.sources import Source
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import write_rejects
 
-__all__ = ["Account", "IndexJob", "index_collection", "preflight"]
+__all__ = ["Account", "IndexJob", "index_collection", "preflight", "too_many"]
 
+FEW_REJECTS = 10  # fewer do not stop a job: a share of a few rows says little
 _REPORT = "job.json"  # attachment of a version: the summary of the job that wrote it
 
 
@@ -60,9 +63,10 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             plan = plan.without(deleted_ids(store, live.name))
             others = beside(job, store, live, plan)
             _forget_older(plan, stagings)
-            gone = to_remove(job, others, plan.unreadable.num_rows)
+            gone = to_remove(job, others, plan.unreadable.num_rows + checked.source.unlisted)
             carried = carry(job, store, live, others - gone, stagings)
-        account.source = account.rows["plan"] = plan.table.num_rows
+        account.source = account.rows["plan"] = plan.rows
+        account.left_out = checked.source.left_out | _beyond(checked.source, plan)
         account.kept, account.removed = len(carried), len(gone if live.same_source else leaves)
         with account.timed("embed"):
             result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
@@ -92,22 +96,40 @@ def _forget_older(plan: Plan, stagings: dict[str, Staging]) -> None:
         )
 
 
-def _settle(job: IndexJob, account: Account, plan: Plan, stagings: dict[str, Staging], changed: int) -> None:
+def _beyond(source: Source, plan: Plan) -> dict[str, int]:
+    """Rows that a limit leaves out."""
+    beyond = source.rows + len(source.faults) - plan.rows
+    return {"beyond --limit": beyond} if beyond else {}
+
+
+def _settle(
+    job: IndexJob, account: Account, plan: Plan, stagings: dict[str, Staging], changed: set[str]
+) -> None:
     """Enter the rejects; a repeat of a rejected picture is rejected as well."""
-    account.rejects = rejects_of(plan, stagings)
-    if changed:
-        account.rejects += changed_rows(plan, stagings)
+    account.rejects = rejects_of(plan, stagings, changed)
     write_rejects(job.home, job.config.collection, account.rejects)
     bad = {reject.id for reject in account.rejects if reject.id}
     repeated = sum(point in bad for point in plan.table["id"].to_pylist() if point)
-    account.rejected = plan.unreadable.num_rows + repeated
-    share = account.rejected / max(1, account.source)
+    account.rejected = plan.unreadable.num_rows + len(plan.faults) + repeated
     for reject in account.rejects[:5]:
         say(f"rejected {reject.place}: {reject.reason}")
-    if share > job.config.max_reject_fraction:
+    if too_many(account.rejected, account.source, job.config.max_reject_fraction):
+        share, allowed = account.rejected / account.source, job.config.max_reject_fraction
         raise SimileError(
             f"{account.rejected} of {account.source} rows were rejected ({share:.1%}), more than "
-            f"max_reject_fraction ({job.config.max_reject_fraction:.0%}) allows; the collection stays as it "
-            f"was. First reason: {account.rejects[0].reason} All of them: python -m ray_jobs.rejects "
-            f"{job.config.collection}"
+            f"max_reject_fraction ({allowed:.0%}) allows; the collection stays as it was. Fewer than "
+            f"{FEW_REJECTS} rejects never stop a job, unless they are more than half of the rows or "
+            f"max_reject_fraction is 0. First reason: {account.rejects[0].reason}. All of them: "
+            f"{shlex.join(['python', '-m', 'ray_jobs.rejects', job.config.collection, '--home', job.home])}"
         )
+
+
+def too_many(rejected: int, rows: int, fraction: float) -> bool:
+    """Whether a job stops because of its rejects: one bad picture of ten is no reason, half of them are.
+
+    >>> too_many(1, 10, 0.05), too_many(12, 100, 0.05), too_many(2, 3, 0.05), too_many(1, 1000, 0.0)
+    (False, True, True, True)
+    """
+    if rejected <= fraction * rows:
+        return False
+    return rejected >= FEW_REJECTS or 2 * rejected > rows or fraction == 0

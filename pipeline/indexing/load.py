@@ -18,7 +18,7 @@ from pipeline.indexing.lease import Fence, asked_rarely
 from pipeline.points import RESERVED, Row
 from pipeline.progress import progress
 from pipeline.projection import Projection
-from pipeline.sources.rows import classic_reader
+from pipeline.sources.parquet_rows import classic_reader
 from pipeline.staging.parts import Staging, vectors_of
 from pipeline.store import Store, open_store
 from pipeline.store.authority import VARIABLE, private_authority

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +14,22 @@ import pyarrow.compute as pc
 from pipeline.images import rules_of
 from pipeline.points import Row, point_id
 from pipeline.progress import progress
-from pipeline.sources import Source, decode_payload, image_bytes, read_rows
+from pipeline.sources import Fault, Source, decode_payload, image_bytes, read_rows
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import Reject
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-__all__ = ["Plan", "changed_rows", "make_plan", "missing_rows", "rejects_of", "rows_of"]
+__all__ = ["Plan", "make_plan", "merged_payload", "missing_rows", "rejects_of", "rows_of"]
 
 # CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From
 # a disk a second task gains less than the two seconds that its worker takes to start.
 _HUB_CPUS, _DISK_CPUS = 0.5, 1.0
-_CHANGED = "the file was replaced or removed while the job ran; run the job again"
+
+
+CHANGED = "the file was changed or removed while the job ran; run the job again"
+_CHANGED_KIND = "changed while it was read"
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,17 @@ class Plan:
             (JSON) · rules int8 (of decoding, see `images.rules_of`; null with the id) · first bool (not a
             repeat of an earlier row).
         start_up: seconds until the first of Ray's workers was there to read.
+        faults: rows beside the table that the listing of the source shows to be none.
     """
 
     table: pa.Table
     start_up: float = 0.0
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """All rows of the source."""
+        return int(self.table.num_rows) + len(self.faults)
 
     def without(self, ids: set[str]) -> "Plan":
         """The same rows, of which those with one of `ids` do not become points."""
@@ -59,7 +70,7 @@ class Plan:
 
     @property
     def unreadable(self) -> pa.Table:
-        """Rows without bytes."""
+        """Rows without bytes, though the source has them."""
         return self.table.filter(self.table["id"].is_null())
 
     def rules(self) -> dict[str, int]:
@@ -91,7 +102,9 @@ def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan
             tables.append(batch.drop_columns(["began"]))
             bar.update(batch.num_rows)
     start_up = max(0.0, min(ready, default=began) - began)
-    return Plan(_number_rows(pa.concat_tables(tables) if tables else _EMPTY), start_up)
+    whole = limit is None or limit >= source.rows
+    table = pa.concat_tables(tables) if tables else _EMPTY
+    return Plan(_number_rows(table), start_up, source.faults if whole else ())
 
 
 _EMPTY = pa.table(
@@ -150,11 +163,18 @@ def _number_rows(table: pa.Table) -> pa.Table:
 
 
 def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
-    """Id -> row, for every row of the plan that can become a point."""
+    """Id -> row, for every row of the plan that can become a point.
+
+    A picture that stands in several places has the values of all of them, so that it is found by each.
+    """
     repeats = plan.places()
+    payloads: dict[str, list[str]] = {}
+    for point, payload in zip(plan.table["id"].to_pylist(), plan.table["payload"].to_pylist(), strict=True):
+        if point in repeats:
+            payloads.setdefault(point, []).append(payload)
     return {
         row["id"]: Row(
-            row["payload"],
+            merged_payload(payloads[row["id"]]) if row["id"] in payloads else row["payload"],
             tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])),
             credit,
             row["rules"],
@@ -163,9 +183,39 @@ def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
     }
 
 
-def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
-    """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder."""
-    of_picture: dict[str, Reject] = {}
+def merged_payload(payloads: list[str]) -> str:
+    """What several rows say of one picture: values that differ become a list, in the order of the rows.
+
+    Args:
+        payloads: JSON objects.
+
+    >>> merged_payload(['{"label": "cats", "year": 1990}', '{"label": "favourites", "year": null}'])
+    '{"label": ["cats", "favourites"], "year": 1990}'
+    """
+    if len(set(payloads)) == 1:
+        return payloads[0]
+    rows = [json.loads(payload) for payload in payloads]
+    merged = {name: _merged([row[name] for row in rows]) for name in rows[0]}
+    return json.dumps(merged, ensure_ascii=False)
+
+
+def _merged(values: list[Any]) -> Any:
+    """The values of one field; objects are not taken apart, so of them the first counts."""
+    there = [value for value in values if value is not None]
+    if not there or isinstance(there[0], dict):
+        return next(iter(there), None)
+    flat = [each for value in there for each in (value if isinstance(value, list) else [value])]
+    distinct = list({json.dumps(each): each for each in flat}.values())
+    return distinct if len(distinct) > 1 or isinstance(there[0], list) else distinct[0]
+
+
+def rejects_of(plan: Plan, stagings: dict[str, Staging], changed: Set[str] = frozenset()) -> list[Reject]:
+    """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder.
+
+    Args:
+        changed: ids of rows whose files were not the same any more when they were to be embedded.
+    """
+    of_picture = {point: Reject(point, "embed", CHANGED, kind=_CHANGED_KIND) for point in changed}
     for staging in stagings.values():
         for reject in staging.rejects():
             of_picture.setdefault(str(reject.id), reject)
@@ -176,7 +226,7 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
         if row["id"] in of_picture
     ]
     unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
-    return found + [
+    found += [
         Reject(
             None,
             "plan",
@@ -186,18 +236,8 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
         )
         for row in unreadable
     ]
-
-
-def changed_rows(plan: Plan, stagings: dict[str, Staging]) -> list[Reject]:
-    """Rows that the embed stage left without an answer, because their file changed in the meantime.
-
-    They are no rejects of the encoders: the next job finds the new bytes, and the old ones may come back.
-    """
-    left = set(missing_rows(plan, stagings)["id"].to_pylist())
-    return [
-        Reject(row["id"], "embed", _CHANGED, place=f"{row['file']}:{row['row']}")
-        for row in plan.table.select(["id", "file", "row"]).to_pylist()
-        if row["id"] in left
+    return found + [
+        Reject(None, "plan", fault.reason, place=fault.place, kind="no picture") for fault in plan.faults
     ]
 
 

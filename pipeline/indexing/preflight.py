@@ -14,6 +14,7 @@ from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder
 from pipeline.errors import SimileError
 from pipeline.indexing.live import live_of
+from pipeline.progress import say
 from pipeline.sources import Source, resolve_source
 from pipeline.staging.parts import Staging
 from pipeline.store import Store, open_store
@@ -40,6 +41,7 @@ class IndexJob:
         refit: fit the projection anew, in a new version.
         replace: more than half of the collection's pictures may leave it.
         retry_rejects: try the rows again that an earlier run rejected.
+        follow_links: take what lies behind links that lead outside of a folder.
         other_source: the source is not the YAML's own, and need not have the columns that the YAML names.
     """
 
@@ -55,6 +57,7 @@ class IndexJob:
     retry_rejects: bool = False
     replace: bool = False
     other_source: bool = False
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ def find_all(job: IndexJob) -> Checked:
         image_column=config.image,
         config=config.config,
         strict=not job.other_source,
+        follow_links=job.follow_links,
     )
+    for note in source.notes:
+        say(f"note: {note}")
     missing = set(config.filters or []) - set(source.payload_columns)
     if missing and not job.other_source:
         raise SimileError(

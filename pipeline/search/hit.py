@@ -43,6 +43,21 @@ class Hit:
     copies: tuple[str, ...] = ()
 
     @property
+    def places(self) -> tuple[str, ...]:
+        """Where the picture stands in its source, as `file:row`; several where it is there several times."""
+        return tuple((self.payload.get(RESERVED) or {}).get("places") or ())
+
+    @property
+    def place(self) -> str:
+        """The first of `places`; empty where nothing is known."""
+        return next(iter(self.places), "")
+
+    @property
+    def path(self) -> str:
+        """The file of `place`, relative to the source: the picture itself, or the table that holds it."""
+        return self.place.rpartition(":")[0]
+
+    @property
     def data_url(self) -> str:
         """The thumbnail as a data URL."""
         return data_url(self.thumbnail, self.thumbnail_type)
@@ -72,6 +87,13 @@ class Found:
         return {"embed_ms": self.embed_ms, "search_ms": self.search_ms}
 
 
+_NONE: tuple[Any, ...] = (None, "", [])  # values that say nothing
+
+
+def _caption(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def hit_from(
     point_id: str,
     payload: dict[str, Any],
@@ -89,6 +111,6 @@ def hit_from(
     payload = bounded(payload)
     thumbnail = base64.b64decode(own.pop("thumbnail", ""))
     kind = own.pop("thumbnail_type", "image/webp")
-    label = " · ".join(str(payload[field]) for field in label_fields if payload.get(field) not in (None, ""))
+    label = " · ".join(_caption(payload[field]) for field in label_fields if payload.get(field) not in _NONE)
     payload |= {RESERVED: own}
     return Hit(point_id, float(score), distance, payload, thumbnail, kind, label, **others)

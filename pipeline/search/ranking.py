@@ -255,12 +255,19 @@ def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
     return [replace(hits[place], copies=tuple(copies.get(place, ()))) for place in kept]
 
 
+def _values(value: Any) -> list[str]:
+    """A picture in two folders has two labels."""
+    if value is None:
+        return []
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+
+
 def at_most(hits: Sequence[Hit], limits: Mapping[str, int]) -> list[Hit]:
     """Leave out hits whose value of a field has occurred often enough. Hits without the field stay."""
     seen: Counter[tuple[str, str]] = Counter()
     kept = []
     for hit in hits:
-        keys = [(field, str(hit.payload[field])) for field in limits if hit.payload.get(field) is not None]
+        keys = [(field, value) for field in limits for value in _values(hit.payload.get(field))]
         if all(seen[key] < limits[key[0]] for key in keys):
             seen.update(keys)
             kept.append(hit)

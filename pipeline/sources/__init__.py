@@ -3,9 +3,10 @@
 from pipeline.sources.payload_fields import decode_payload, payload_indexes
 from pipeline.sources.resolve import resolve_source
 from pipeline.sources.rows import image_bytes, read_rows
-from pipeline.sources.source import Source, public_name
+from pipeline.sources.source import Fault, Source, public_name
 
 __all__ = [
+    "Fault",
     "Source",
     "decode_payload",
     "image_bytes",

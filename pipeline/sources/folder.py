@@ -1,183 +1,217 @@
-"""A local folder as `datasets` sees it, asked for without a cache and without opening one image."""
+"""A folder of pictures as rows: labels from its sub-folders, and what its metadata say of each picture."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
+import unicodedata
 from collections.abc import Sequence
-from functools import partial
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import SimileError
-from pipeline.sources.parquet import Listing, Wanted, card_text, is_parquet, parquet_source, split_files
+from pipeline.errors import NoSplitError, SimileError
+from pipeline.sources.extensions import kind_of
+from pipeline.sources.listing import FolderListing, fingerprint
+from pipeline.sources.metadata import Metadata, read_metadata
 from pipeline.sources.payload_fields import payload_columns
-from pipeline.sources.source import Source, choose_image, refuse_config
+from pipeline.sources.schemas import features_of
+from pipeline.sources.source import Fault, Source, Wanted, card_text, choose_image
+from pipeline.sources.walk import ListedFile, raw_name, readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import DatasetBuilder, Features
+
+__all__ = ["folder_source"]
+
+LABEL, PATH = "label", "path"  # payload fields that a folder gives, unless its metadata have one of that name
 
 
-def builder(root: Path, config: str | None, cache: str) -> DatasetBuilder:
-    """The builder for a folder: parquet where it is one in the Hub's layout, otherwise imagefolder.
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a split: one for each time that metadata name a picture, else one.
+
+    Attributes:
+        files: of N rows, sorted by path.
+        metadata: the row of the metadata that each has, None where nothing is said of it.
+        taken: paths of files without an ending that metadata name as pictures.
+        faults: rows of the metadata that name no picture.
+    """
+
+    files: list[ListedFile]
+    metadata: list[int | None]
+    taken: set[str]
+    faults: tuple[Fault, ...]
+
+
+def folder_source(
+    name: str, listing: FolderListing, split: str, wanted: Wanted, config: str | None, card: dict[str, Any]
+) -> Source:
+    """The source that a folder of pictures is.
 
     Raises:
-        SimileError: an empty folder, no images, or an unknown configuration.
+        SimileError: no pictures, an unknown split, configuration or image column, or metadata that cannot be
+            used.
     """
-    from datasets import load_dataset_builder
-    from datasets.data_files import EmptyDatasetError
-    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
-    from datasets.packaged_modules.parquet.parquet import Parquet
-
-    try:
-        found = load_dataset_builder(str(root), name=config, cache_dir=cache)
-    except EmptyDatasetError:
-        raise SimileError(
-            f"'{root}' is empty; expected images, or parquet files in the Hub's layout"
-        ) from None
-    except (ValueError, FileNotFoundError) as error:
-        refuse_config(str(root), config, error)
-        found = None
-    if isinstance(found, Parquet):
-        return found
-    images = _image_files(root)
-    if not images:
-        raise SimileError(
-            f"'{root}' has no images; expected files such as .jpg, .png or .webp, "
-            "or parquet files in the Hub's layout"
-        )
-    if isinstance(found, ImageFolder) and (_listed(found) >= len(images) or not _split_by_file_name(root)):
-        return found
-    # `datasets` would take a picture called train.jpg for the whole split "train", and a folder with more
-    # text files than images for a text dataset. Here every image of a folder counts.
-    return load_dataset_builder(
-        "imagefolder", data_dir=str(root), data_files={"train": "**"}, cache_dir=cache
-    )
-
-
-def card(root: Path) -> dict[str, Any]:
-    """The fields of the dataset card, where the folder has one."""
-    from huggingface_hub import DatasetCard
-    from yaml import YAMLError
-
-    try:
-        fields: dict[str, Any] = DatasetCard.load(root / "README.md").data.to_dict()
-        return fields
-    except (OSError, ValueError, YAMLError):
-        return {}  # none, or a README that is no card
-
-
-def read_listing(found: DatasetBuilder, split: str, prefix: str, name: str) -> tuple[Features, pa.Table]:
-    """Features, and one row an image: its path relative to `prefix` and its metadata, sorted by path.
-
-    Raises:
-        SimileError: the metadata do not fit the images.
-    """
-    import pyarrow as pa
-    from datasets import Image
-
-    try:
-        rows = found.as_streaming_dataset(split=split)
-        features = rows.features
-        images = [column for column, feature in features.items() if isinstance(feature, Image)]
-        listed = list(rows.decode(False))
-    except (ValueError, TypeError, KeyError, OSError, pa.ArrowInvalid) as error:
-        raise SimileError(f"the metadata of '{name}' cannot be used: {error}") from None
-    for row in listed:
-        for column in images:
-            row[column] = _relative(row[column], prefix)
-    if images:
-        # File systems list in no fixed order, and neither do several metadata files.
-        listed.sort(key=lambda row: (row[images[0]] or "", repr(row)))
-    schema = features.arrow_schema
-    fields = [pa.field(f.name, pa.string()) if f.name in images else f for f in schema]
-    return features, pa.Table.from_pylist(listed, schema=pa.schema(fields))
-
-
-def _relative(image: dict[str, Any] | None, prefix: str) -> str | None:
-    return image["path"].removeprefix(prefix) if image and image.get("path") else None
-
-
-def _image_files(root: Path) -> list[str]:
-    """Visible files that imagefolder takes for images, by their extension."""
-    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
-
-    extensions = set(ImageFolder.EXTENSIONS)
-    found = []
-    for folder, folders, files in os.walk(root):  # follows no links, so it cannot go round in circles
-        folders[:] = [name for name in folders if not name.startswith((".", "__"))]  # as `datasets` does
-        visible = [name for name in files if not name.startswith(".")]
-        found += [str(Path(folder, name)) for name in visible if Path(name).suffix.lower() in extensions]
-    return found
-
-
-def _listed(found: DatasetBuilder) -> int:
-    extensions = set(type(found).EXTENSIONS)
-    files = (file for split in found.config.data_files.values() for file in split)
-    return sum(Path(file).suffix.lower() in extensions for file in files)
-
-
-def _split_by_file_name(root: Path) -> bool:
-    from datasets.data_files import DEFAULT_PATTERNS_SPLIT_IN_FILENAME, get_data_patterns
-
-    names = {pattern for patterns in DEFAULT_PATTERNS_SPLIT_IN_FILENAME.values() for pattern in patterns}
-    return any(pattern in names for patterns in get_data_patterns(str(root)).values() for pattern in patterns)
-
-
-def fingerprint(files: Sequence[str], root: str) -> tuple[int, str]:
-    """Bytes of all files together, and a hash of their names, sizes and modification times."""
-    digest, size = hashlib.blake2b(digest_size=16), 0
-    for file in sorted(set(files)):
-        try:
-            found = Path(file).stat()
-        except OSError:
-            digest.update(f"{file.removeprefix(root)}\0gone\n".encode())
-            continue
-        size += found.st_size
-        digest.update(f"{file.removeprefix(root)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
-    return size, digest.hexdigest()
-
-
-def resolve_local(root: Path, split: str, wanted: Wanted, config: str | None) -> Source:
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise SimileError(f"'{root}' {what}; expected a folder of images or a dataset in the Hub's layout")
-    with (
-        tempfile.TemporaryDirectory() as cache
-    ):  # a lasting cache would go on serving files that have changed
-        found = builder(root, config, cache)
-        splits = {str(name): list(files) for name, files in (found.config.data_files or {}).items()}
-        about = card(root)
-        prefix = f"{root.resolve()}/"
-        listing = Listing(found.config.name, splits, found.info.features, prefix, about)
-        if is_parquet(found):
-            return parquet_source(str(root), listing, split, wanted, partial(fingerprint, root=prefix))
-        split_files(str(root), listing, split)
-        features, table = read_listing(found, split, prefix, str(root))
-    image = choose_image(str(root), features, *wanted)
-    missing = table[image].null_count
-    if not table.num_rows or missing == table.num_rows:
-        raise SimileError(
-            f"'{root}' has no images in split '{split}'; expected files such as .jpg, .png or .webp"
-        )
-    files = tuple(prefix + file for file in table[image].to_pylist() if file is not None)
-    size, digest = fingerprint([*files, *splits[split]], prefix)
+    if not listing.pictures:
+        raise SimileError(_no_pictures(name, listing))
+    if config not in (None, "default"):
+        raise SimileError(f"'{name}' has no configuration '{config}'; there are: default")
+    splits = listing.splits()
+    if split not in splits:
+        raise NoSplitError(f"'{name}' has no split '{split}'; there are: {', '.join(sorted(splits))}")
+    folders = splits[split]
+    elsewhere = tuple(each for other, named in splits.items() if other != split for each in named)
+    about = [file for file in listing.metadata if not file.path.startswith(elsewhere)]
+    metadata = read_metadata(listing.root, [file.path for file in about])
+    rows = _rows(listing, folders, metadata)
+    table, features, path_column = _table(rows, folders, metadata)
+    image = choose_image(name, features, *wanted)
+    size, digest = fingerprint([*rows.files, *about])
     return Source(
-        name=str(root),
+        name=name,
         kind="imagefolder",
         split=split,
-        config=listing.config,
+        config="default",
         revision=digest,
         image_column=image,
         features=features,
         payload_columns=payload_columns(features, image),
         rows=table.num_rows,
         bytes=size,
-        files=files,
-        root=prefix,
-        licence=card_text(about.get("license")),
-        credit=card_text(about.get("credit")),
+        files=(),
+        root=listing.root,
+        licence=card_text(card.get("license")),
+        credit=card_text(card.get("credit")),
         table=table,
+        path_column=path_column,
+        left_out=listing.left_out(rows.taken, splits, split),
+        faults=rows.faults,
+        unlisted=len(listing.unreadable()),
+        notes=listing.notes() + _said_of_metadata(metadata, rows),
     )
+
+
+def _no_pictures(name: str, listing: FolderListing) -> str:
+    if not (listing.others or listing.metadata or listing.skipped):
+        return f"'{name}' is empty; expected images, or parquet files in the Hub's layout"
+    kinds = listing.left_out(set(), {}, "")
+    there = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "metadata"
+    notes = "".join(f". {note}" for note in listing.notes())
+    return (
+        f"'{name}' has no images; expected files such as .jpg, .png or .webp, or parquet files in the Hub's "
+        f"layout, and found {there}{notes}"
+    )
+
+
+def _said_of_metadata(metadata: Metadata | None, rows: _Rows) -> tuple[str, ...]:
+    if metadata is None:
+        return ()
+    silent = sum(row is None for row in rows.metadata)
+    if not silent or not metadata.places:
+        return metadata.notes
+    pictures = "1 picture has" if silent == 1 else f"{silent:,} pictures have"
+    return (*metadata.notes, f"{pictures} no row in the metadata; their fields are empty")
+
+
+def _rows(listing: FolderListing, folders: tuple[str, ...], metadata: Metadata | None) -> _Rows:
+    files = {file.path: file for file in listing.pictures if file.path.startswith(folders)}
+    if metadata is None:
+        return _Rows(list(files.values()), [None] * len(files), set(), ())
+    names = _Names(listing)
+    rows: dict[str, list[int]] = {}
+    faults = []
+    for row, (named, place) in enumerate(zip(metadata.pictures, metadata.places, strict=True)):
+        file = names.find(named)
+        if file is None or (file.path not in names.pictures and kind_of(file.path)):
+            faults.append(Fault(place, _fault(named, file)))
+        elif file.path.startswith(folders):
+            files[file.path] = file
+            rows.setdefault(file.path, []).append(row)
+    taken = files.keys() - names.pictures
+    ordered: list[tuple[ListedFile, int | None]] = []
+    for path in sorted(files):
+        ordered += [(files[path], row) for row in rows.get(path, [None])]
+    return _Rows([file for file, _ in ordered], [row for _, row in ordered], taken, tuple(faults))
+
+
+def _fault(named: str, file: ListedFile | None) -> str:
+    if not named:
+        return "the row names no file"
+    if file is None:
+        return "the row names a file that is not in the source"
+    return f"the row names a file that is not read: .{kind_of(file.path)}"
+
+
+class _Names:
+    """The files that metadata may name, also by the other ways to write a name."""
+
+    def __init__(self, listing: FolderListing) -> None:
+        self.root = listing.root
+        self.pictures = {file.path for file in listing.pictures}
+        self.files = {file.path: file for file in (*listing.others, *listing.pictures)}
+        self._others: dict[str, ListedFile] | None = None
+
+    def find(self, named: str) -> ListedFile | None:
+        """The file of this name: as it stands, or from the root on, with `\\` between folders, `./` in front,
+        composed of other code points (as macOS writes é), in Latin-1, or as Simile shows it."""
+        if not named:
+            return None
+        named = named.removeprefix(self.root)
+        return (
+            self.files.get(named)
+            or self.files.get(raw_name(named))
+            or self.files.get(os.path.normpath(named))
+            or self.files.get(os.path.normpath(named.replace("\\", "/")))
+            or self._by_other_bytes(os.path.normpath(named.replace("\\", "/")))
+        )
+
+    def _by_other_bytes(self, named: str) -> ListedFile | None:
+        if self._others is None:
+            plain = {path: file for path, file in self.files.items() if not path.isascii()}
+            self._others = {_composed(path): file for path, file in plain.items()}
+        return self._others.get(_composed(named))
+
+
+def _composed(path: str) -> str:
+    if path != readable(path):
+        path = os.fsencode(path).decode("latin-1")
+    return unicodedata.normalize("NFC", path)
+
+
+def _table(
+    rows: _Rows, folders: tuple[str, ...], metadata: Metadata | None
+) -> tuple[pa.Table, Any, str | None]:
+    """The rows with their columns, the features of these, and the column that holds paths."""
+    import pyarrow as pa
+    from datasets import ClassLabel, Features, Image, Value
+
+    told = metadata.table if metadata else pa.table({})
+    # The column that names pictures is not in `told`, so one of the two names is free.
+    image = "image" if "image" not in told.column_names else "file_name"
+    paths = [file.path for file in rows.files]
+    columns: dict[str, Any] = {image: pa.array([os.fsencode(path) for path in paths], pa.binary())}
+    features: dict[str, Any] = {image: Image()}
+    parents = _parents(paths, folders)
+    least = 2 if told.num_columns else 1  # images/ beside metadata is a place to keep them, and no label
+    if LABEL not in told.column_names and any(parents) and len(set(parents)) >= least:
+        names = sorted({parent for parent in parents if parent})
+        number = {name: at for at, name in enumerate(names)}
+        columns[LABEL] = pa.array([number.get(parent) for parent in parents], pa.int64())
+        features[LABEL] = ClassLabel(names=names)
+    at = pa.array(rows.metadata, pa.int64())
+    for column, feature in features_of(told.schema).items():
+        columns[column] = told[column].take(at)
+        features[column] = feature
+    path_column = None if PATH in told.column_names else PATH
+    if path_column:
+        columns[PATH] = pa.array([readable(path) for path in paths], pa.string())
+        features[PATH] = Value("string")
+    return pa.table(columns), Features(features), path_column
+
+
+def _parents(paths: Sequence[str], folders: tuple[str, ...]) -> list[str]:
+    """The name of the folder that each file lies in; empty for the root of the source, or of a split."""
+    found = []
+    for path in paths:
+        top = next(folder for folder in folders if path.startswith(folder))
+        found.append(readable(path[len(top) :].rpartition("/")[0].rpartition("/")[2]))
+    return found

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
 from pipeline.hub import explained, token
-from pipeline.sources.parquet import Listing, Wanted, is_parquet, parquet_source
-from pipeline.sources.source import Source, refuse_config
+from pipeline.sources.parquet import Listing, is_parquet, parquet_source
+from pipeline.sources.source import Source, Wanted, refuse_config
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo, HfFileSystem

@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import NoSplitError, SimileError
 from pipeline.sources.payload_fields import payload_columns
-from pipeline.sources.source import Source, choose_image
+from pipeline.sources.schemas import features_of, merge_schemas, refuse_other_classes
+from pipeline.sources.source import Source, Wanted, card_text, choose_image
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from datasets import DatasetBuilder, Features
     from huggingface_hub import HfFileSystem
 
 FOOTER_READERS = 16  # threads; a footer costs the Hub's latency, not the CPU
-
-
-class Wanted(NamedTuple):
-    """The image column asked for."""
-
-    column: str | None
-    strict: bool  # whether it must be that one
 
 
 class Listing(NamedTuple):
@@ -60,26 +55,18 @@ def parquet_source(
 
     Raises:
         SimileError: an unknown split or image column, files outside the dataset, one that is no parquet, or
-            a column of a kind that `datasets` does not know, such as a map.
+            two whose columns do not fit together.
     """
-    from datasets import Features
-
     files = split_files(name, listing, split)
     foreign = next((file for file in files if not file.startswith(listing.root)), None)
     if foreign:
         raise SimileError(f"'{name}' refers to '{foreign}' outside itself; copy the files into one folder")
     footers = _footers(name, files, listing.storage)
-    schema = footers[0].schema.to_arrow_schema()
-    features = listing.features
-    if features is None or not set(features) <= set(schema.names):
-        try:
-            features = Features.from_arrow_schema(schema)
-        except ValueError as error:  # maps, and other kinds that `datasets` does not know
-            raise SimileError(
-                f"'{files[0]}' has a column of a kind that is not read ({error}) Save it without this "
-                "column, or as text."
-            ) from None
+    schemas = [footer.schema.to_arrow_schema() for footer in footers]
+    inner = [file.removeprefix(listing.root) for file in files]
+    schema, features = _columns(inner, schemas, listing.features)
     image = choose_image(name, features, *wanted)
+    rows = [_pictures(footer, image) if _is_list(schema, image) else footer.num_rows for footer in footers]
     size, revision = measure(files)
     groups = [footer.row_group(i).total_byte_size for footer in footers for i in range(footer.num_row_groups)]
     return Source(
@@ -91,15 +78,56 @@ def parquet_source(
         image_column=image,
         features=features,
         payload_columns=payload_columns(features, image),
-        rows=sum(footer.num_rows for footer in footers),
+        rows=sum(rows),
         bytes=size,
         files=tuple(files),
         root=listing.root,
         licence=card_text(listing.card.get("license")),
         credit=card_text(listing.card.get("credit")),
-        file_rows=tuple(footer.num_rows for footer in footers),
+        file_rows=tuple(rows),
         row_group_bytes=max(groups, default=0),
+        schema=None if all(each.equals(schemas[0]) for each in schemas) else schema,
     )
+
+
+def _columns(
+    files: Sequence[str], schemas: Sequence[pa.Schema], declared: Features | None
+) -> tuple[pa.Schema, Features]:
+    """The columns of all files together, and what `datasets` knows of each."""
+    from datasets import Features
+
+    distinct: list[tuple[str, pa.Schema]] = []
+    for file, schema in zip(files, schemas, strict=True):
+        if not any(schema.equals(other, check_metadata=True) for _, other in distinct):
+            distinct.append((file, schema))
+    names, different = zip(*distinct, strict=True)
+    merged = merge_schemas(names, different)
+    each = [features_of(schema) for schema in different]
+    refuse_other_classes(names, each)
+    features = dict(features_of(merged))
+    for schema, own in reversed(list(zip(different, each, strict=True))):
+        same = (column for column in own if schema.field(column).type == merged.field(column).type)
+        features |= {column: own[column] for column in same}
+    if declared is not None:
+        features |= {column: feature for column, feature in declared.items() if column in features}
+    return merged, Features(features)
+
+
+def _is_list(schema: pa.Schema, column: str) -> bool:
+    import pyarrow.types as kinds
+
+    kind = schema.field(column).type
+    return bool(kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind))
+
+
+def _pictures(footer: Any, column: str) -> int:
+    """How many pictures a column of lists holds; an empty list counts as one, that is not there."""
+    found = 0
+    for number in range(footer.num_row_groups):
+        group = footer.row_group(number)
+        leaves = (group.column(place) for place in range(group.num_columns))
+        found += next(leaf.num_values for leaf in leaves if leaf.path_in_schema.startswith(f"{column}."))
+    return found
 
 
 def split_files(name: str, listing: Listing, split: str) -> list[str]:
@@ -136,10 +164,3 @@ def _footers(name: str, files: Sequence[str], storage: HfFileSystem | None) -> l
 
     with ThreadPoolExecutor(FOOTER_READERS) as pool:
         return list(pool.map(read, files))
-
-
-def card_text(value: Any) -> str | None:
-    """A field of a dataset card, which may be a list, as one line."""
-    if isinstance(value, list):
-        value = ", ".join(map(str, value))
-    return " ".join(str(value).split()) if value else None

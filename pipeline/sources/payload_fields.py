@@ -53,6 +53,8 @@ def payload_indexes(source: Source, fields: Sequence[str] | None) -> dict[str, m
         return {}
     kinds: dict[str, models.PayloadSchemaType] = {}
     for name in source.payload_columns:
+        if name == source.path_column and name not in (fields or ()):
+            continue  # every picture has a path of its own
         feature = source.features.get(name)
         if isinstance(feature, ClassLabel):
             kinds[name] = models.PayloadSchemaType.KEYWORD
@@ -77,7 +79,10 @@ def decode_payload(source: Source, table: pa.Table) -> list[dict[str, Any]]:
     names = {source.row_name(column): column for column in source.payload_columns}
     present = [name for name in table.column_names if name in names]
     decoded = [
-        [bounded(_plain(value, source.features[names[name]])) for value in table[name].to_pylist()]
+        [
+            bounded(_plain(value, source.features[names[name]]))
+            for value in table[name].to_pylist(maps_as_pydicts="lossy")
+        ]
         for name in present
     ]
     keys = [names[name] for name in present]

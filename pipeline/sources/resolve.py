@@ -1,6 +1,7 @@
 """A Hub id, a mirror in the Hub's layout or a folder of images, as something that can be read row by row.
 
-`datasets` says what there is (configurations, splits, features, class names); the bytes go through Ray Data.
+Of a dataset in the Hub's layout `datasets` says what there is: configurations, splits, features, class names.
+A folder of images is listed here. The bytes go through Ray Data.
 """
 
 from __future__ import annotations
@@ -10,10 +11,9 @@ from pathlib import Path
 
 from pipeline.errors import SimileError
 from pipeline.parsing import parse_yaml
-from pipeline.sources.folder import resolve_local
 from pipeline.sources.hub import resolve_hub
-from pipeline.sources.parquet import Wanted
-from pipeline.sources.source import Source
+from pipeline.sources.local import resolve_local
+from pipeline.sources.source import Source, Wanted
 
 __all__ = ["resolve_source"]
 
@@ -26,16 +26,19 @@ def resolve_source(
     config: str | None = None,
     revision: str | None = None,
     strict: bool = True,
+    follow_links: bool = False,
 ) -> Source:
     """Find out what `source` is. Reads file names, metadata and parquet footers, but no image.
 
     Args:
         source: a path if it exists or begins with `.`, `/` or `~`; otherwise a Hub id `org/name`.
-        split: one of the splits that `datasets` sees.
-        image_column: needed only where there are several; by default the first.
+        split: of a dataset in the Hub's layout, one that `datasets` sees; of a folder of images, `train`
+            unless all of them lie in folders such as train/ and test/.
+        image_column: needed only where there are several.
         config: the configuration (subset), where there are several.
         revision: branch, tag or commit on the Hub.
         strict: whether another image column than `image_column` is refused, or taken where that is not there.
+        follow_links: whether links in a folder that lead outside of it are followed.
 
     Raises:
         SimileError: nothing there, no images, an unknown split, column or configuration, or the Hub does not
@@ -45,7 +48,7 @@ def resolve_source(
     if Path(source).expanduser().exists() or source.startswith((".", "/", "~")):
         folder = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
         _check_card(folder / "README.md")
-        return resolve_local(folder, split, wanted, config)
+        return resolve_local(folder, split, wanted, config, follow_links)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
         raise SimileError(
             f"'{source}' is neither an existing folder nor a Hub id; expected a path or org/name"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pipeline.errors import SimileError
 
@@ -13,7 +13,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Features
 
-__all__ = ["Source", "choose_image", "is_image", "public_name", "refuse_config"]
+__all__ = [
+    "Fault",
+    "Source",
+    "Wanted",
+    "card_text",
+    "choose_image",
+    "is_image",
+    "public_name",
+    "refuse_config",
+]
+
+
+class Wanted(NamedTuple):
+    """The image column asked for."""
+
+    column: str | None
+    strict: bool  # whether it must be that one
+
+
+def card_text(value: Any) -> str | None:
+    """A field of a dataset card, which may be a list, as one line."""
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return " ".join(str(value).split()) if value else None
 
 
 def refuse_config(name: str, config: str | None, error: Exception) -> None:
@@ -25,6 +48,14 @@ def refuse_config(name: str, config: str | None, error: Exception) -> None:
 
 
 ROW_COLUMNS = ("row_key", "file", "image")  # what a row of `read_rows` calls its own columns
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that the listing shows to be none: metadata that name no picture, or none that is there."""
+
+    place: str  # `file:line` of the metadata
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -41,15 +72,21 @@ class Source:
     payload_columns: tuple[str, ...]  # all columns without images or sound
     rows: int
     bytes: int | None  # on disk
-    files: tuple[str, ...]  # absolute paths or hf:// paths
-    root: str  # what all of `files` begin with
+    files: tuple[str, ...]  # parquet: absolute paths or hf:// paths; of a folder they are in `table`
+    root: str  # what all files begin with
     licence: str | None = None  # from the dataset card
     credit: str | None = None  # from the dataset card
     file_rows: tuple[int, ...] = ()  # parquet: rows of each of `files`
     row_group_bytes: int = 0  # parquet: the largest row group, uncompressed
+    schema: pa.Schema | None = field(default=None, repr=False, compare=False)  # parquet: where files differ
     table: pa.Table | None = field(
         default=None, repr=False, compare=False
-    )  # folder: files and their metadata
+    )  # folder: paths as bytes in the image column, and metadata
+    path_column: str | None = None  # folder: the payload column that holds each picture's path
+    left_out: dict[str, int] = field(default_factory=dict, hash=False)  # files that are no rows, by kind
+    faults: tuple[Fault, ...] = ()  # rows beyond `rows` that cannot become points
+    unlisted: int = 0  # files and folders that could not be looked at: what they hold nobody knows
+    notes: tuple[str, ...] = ()  # sentences for whoever indexes it
 
     def row_name(self, column: str) -> str:
         """The name that a payload column has in `read_rows`: its own, unless Simile uses that one."""
@@ -63,14 +100,15 @@ def public_name(source: str) -> str:
 
 
 def choose_image(name: str, features: Features, asked: str | None, strict: bool = True) -> str:
-    """The image column that was asked for, or else the first one; not `strict`: also where that is not there.
+    """The image column that was asked for, or else the only one; not `strict`: also where that is not there.
 
     Raises:
-        SimileError: there is none, or not the one that was asked for; the message lists those that are there.
+        SimileError: there is none, not the one that was asked for, or several to choose from; the message
+            lists those that are there.
     """
     found = [column for column, feature in features.items() if is_image(feature)]
     # A column that nobody declared an image may still be one; it has to be asked for by name.
-    if asked in features and (asked in found or getattr(features[asked], "dtype", None) == "binary"):
+    if asked in features and (asked in found or _is_binary(features[asked])):
         return str(asked)
     if asked is not None and (strict or not found):
         there = f"image columns: {', '.join(found)}" if found else f"columns: {', '.join(features)}"
@@ -79,13 +117,26 @@ def choose_image(name: str, features: Features, asked: str | None, strict: bool 
         raise SimileError(
             f"'{name}' has no image column, only {', '.join(features)}; name the one that holds image files"
         )
+    if len(found) > 1:
+        raise SimileError(
+            f"'{name}' has several image columns: {', '.join(found)}; choose one in the YAML, as in "
+            f"`image: {found[0]}`"
+        )
     return str(found[0])
 
 
 def is_image(feature: Any) -> bool:
-    """Declared an image, or laid out as `datasets` lays out images: struct<bytes: binary, path: string>."""
-    from datasets import Image
+    """Declared an image, or laid out as one, struct<bytes: binary, path: string>; or a list of these."""
+    from datasets import Image, LargeList, List
 
+    if isinstance(feature, (List, LargeList)):
+        return is_image(feature.feature)
+    if isinstance(feature, list):
+        return len(feature) == 1 and is_image(feature[0])
     if isinstance(feature, dict) and set(feature) == {"bytes", "path"}:
-        return getattr(feature["bytes"], "dtype", None) == "binary"
+        return _is_binary(feature["bytes"])
     return isinstance(feature, Image)
+
+
+def _is_binary(feature: Any) -> bool:
+    return getattr(feature, "dtype", None) in ("binary", "large_binary", "null")

@@ -156,6 +156,7 @@ class RowCounts(_Record):
         {}, description="kind -> rows; older manifests: the ten commonest reasons"
     )
     reject_examples: dict[str, str] = Field({}, description="kind -> place and reason of one such row")
+    left_out: dict[str, int] = Field({}, description="reason -> files of the source that are no rows")
 
 
 class Manifest(_Record):

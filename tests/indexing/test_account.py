@@ -12,6 +12,7 @@ def test_the_table_for_people() -> None:
     account.rows = {"plan": 100, "embed": 90}
     account.staged_bytes, account.loaded_bytes = 2_500_000, 1_250_000
     account.actors = {"a": ActorReport("box", "node", "cpu", rows=90, peak_memory=800_000_000)}
+    account.left_out = {".xmp": 2, "of split test": 10}
     account.rejects = [
         Reject(None, "decode", "truncated", place=f"a.parquet:{i}", kind="cut short") for i in range(2)
     ]
@@ -23,5 +24,7 @@ def test_the_table_for_people() -> None:
     assert lines[4].startswith("driver: ")
     assert lines[5] == "written: 2.5 MB staged, 1.2 MB to the store"
     assert lines[6] == "rejected 2 × decode: cut short, such as a.parquet:0: truncated"
-    assert lines[7] == "100 rows = 90 written + 8 skipped + 2 rejected; 3 kept beside them, 1 removed"
+    assert lines[7] == "listed 112 = 100 rows + 12 left out (2 .xmp, 10 of split test)"
+    assert (account.summary()["listed"], account.summary()["left_out"]) == (112, account.left_out)
+    assert lines[8] == "100 rows = 90 written + 8 skipped + 2 rejected; 3 kept beside them, 1 removed"
     assert account.balanced

@@ -56,7 +56,7 @@ def cluster() -> Iterator[Cluster]:
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every node has several of them, and there is something to interrupt."""
     monkeypatch.setattr("pipeline.indexing.embed.BATCH", 16)
-    monkeypatch.setattr("pipeline.sources.rows.MIN_BLOCKS", 48)  # of 2,000 rows, of which the job reads 600
+    monkeypatch.setattr("pipeline.sources.parquet_rows.MIN_BLOCKS", 48)  # the job reads 600 of 2,000 rows
     monkeypatch.setattr("pipeline.index_quality.recall.QUERIES", 50)  # the stand-in is slow
 
 

@@ -1,6 +1,7 @@
 """Sources that these tests share, and how they are read."""
 
 import io
+import os
 from pathlib import Path
 
 import datasets
@@ -55,6 +56,19 @@ def read_all(source: Source, **options) -> list[dict]:
         decoded = zip(meta, image_bytes(table), decode_payload(source, table), strict=True)
         out += [{**row, "bytes": image, "payload": payload} for row, image, payload in decoded]
     return out
+
+
+def payloads(source: Source) -> dict[str, list[dict]]:
+    """Path -> what is said of it, for each row of a folder; read without Ray."""
+    table = source.table.rename_columns(
+        [name if name == source.image_column else source.row_name(name) for name in source.table.column_names]
+    )
+    found: dict[str, list[dict]] = {}
+    for path, payload in zip(
+        table[source.image_column].to_pylist(), decode_payload(source, table), strict=True
+    ):
+        found.setdefault(os.fsdecode(path), []).append(payload)
+    return found
 
 
 def refusal(source: str | Path, **options) -> str:

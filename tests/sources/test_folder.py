@@ -1,100 +1,150 @@
-"""Folders of images: labels, metadata, splits, and files that are gone."""
+"""Folders of images: labels, splits, and what is left out. Nothing is read here, so no Ray is needed."""
 
-import json
+import os
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from pipeline.sources import resolve_source
-from tests.sources.conftest import png, put, read_all, refusal
-
-pytestmark = pytest.mark.usefixtures("ray_here")
+from pipeline.sources import payload_indexes, resolve_source
+from tests.sources.conftest import payloads, png, put, refusal
 
 
-def test_subfolders_are_labels(tmp_path: Path) -> None:
-    for name in ("cat/1.png", "cat/2.png", "dog/1.png"):
-        put(tmp_path / name, name.encode())
-    source = resolve_source(str(tmp_path))
-    assert (source.kind, source.rows, source.payload_columns) == ("imagefolder", 3, ("label",))
-    rows = {row["file"]: row for row in read_all(source)}
-    assert {file: row["payload"]["label"] for file, row in rows.items()} == {
+def make(root: Path, *names: str) -> Path:
+    for name in names:
+        put(root / name, name.encode())
+    return root
+
+
+def labels(root: Path, **options: str) -> dict[str, str | None]:
+    return {
+        path: rows[0].get("label") for path, rows in payloads(resolve_source(str(root), **options)).items()
+    }
+
+
+def test_labels_are_parent_folders_whatever_the_depth(tmp_path: Path) -> None:
+    make(
+        tmp_path,
+        "cat/1.png",
+        "cat/2.png",
+        "pets/small/eel/1.png",
+        "dog/1.png",
+        "dog/brown/3.png",
+        "loose.png",
+    )
+    assert labels(tmp_path) == {
         "cat/1.png": "cat",
         "cat/2.png": "cat",
         "dog/1.png": "dog",
+        "dog/brown/3.png": "brown",
+        "loose.png": None,
+        "pets/small/eel/1.png": "eel",
     }
-    assert all(row["bytes"] == file.encode() for file, row in rows.items())
+    source = resolve_source(str(tmp_path))
+    assert (source.kind, source.rows, source.payload_columns) == ("imagefolder", 6, ("label", "path"))
+    assert payloads(source)["dog/brown/3.png"] == [{"label": "brown", "path": "dog/brown/3.png"}]
+    assert list(payload_indexes(source, None)) == ["label"]  # every picture has a path of its own
+    assert list(payload_indexes(source, ["path"])) == ["path"]
 
 
-def test_a_plain_folder_with_any_extension_and_depth(tmp_path: Path) -> None:
-    names = ["a.jpg", "b.JPG", "c.Jpeg", "d.webp", "deep/er/e.png", "train.jpg", "test.jpg"]
+def test_a_folder_without_folders_has_no_labels(tmp_path: Path) -> None:
+    source = resolve_source(str(make(tmp_path, "b.JPG", "train.jpg", "test.jpg", "c.heic", "d.avif")))
+    assert (source.rows, source.payload_columns) == (5, ("path",))
+
+
+@pytest.mark.parametrize("name", ["train", "test", "training", "dev", "validation", "train station"])
+def test_folders_called_like_splits_are_labels_beside_others(tmp_path: Path, name: str) -> None:
+    make(tmp_path, "cat/1.png", f"{name}/2.png")
+    assert labels(tmp_path) == {"cat/1.png": "cat", f"{name}/2.png": name}
+
+
+def test_folders_of_splits_where_every_picture_lies_in_one(tmp_path: Path) -> None:
+    make(tmp_path, "training/cat/1.png", "training/dog/2.png", "Test/cat/3.png", "README.md", "dev/4.png")
+    assert labels(tmp_path) == {"training/cat/1.png": "cat", "training/dog/2.png": "dog"}
+    assert labels(tmp_path, split="test") == {"Test/cat/3.png": "cat"}
+    assert labels(tmp_path, split="validation") == {"dev/4.png": None}
+    assert resolve_source(str(tmp_path)).left_out == {
+        ".md": 1,
+        "of split test": 1,
+        "of split validation": 1,
+    }
+    assert "no split 'dev'; there are: test, train, validation" in refusal(tmp_path, split="dev")
+
+
+def test_every_file_is_a_row_or_left_out_by_its_kind(tmp_path: Path) -> None:
+    names = [
+        "a.jpg",
+        "a.jpg.xmp",
+        "b.JPG",
+        "b.JPG.json",
+        "c.psd",
+        "d.CR2",
+        "e.fits",
+        "f.mp4",
+        "g",
+        ".DS_Store",
+    ]
+    source = resolve_source(str(make(tmp_path, *names, "sub/i.jpg.json", "sub/j.webp")))
+    assert source.left_out == {
+        ".json": 2,
+        ".cr2": 1,
+        ".fits": 1,
+        ".mp4": 1,
+        ".psd": 1,
+        ".xmp": 1,
+        "hidden": 1,
+        "without an ending": 1,
+    }
+    everything = sum(len(files) for _, _, files in os.walk(tmp_path))
+    assert source.rows + sum(source.left_out.values()) == everything == 12
+
+
+def test_names_that_patterns_and_utf8_do_not_take(tmp_path: Path) -> None:
+    root = tmp_path / "My [backup] photos*?"
+    names = {"f::g.jpg", "h\ni.jpg", "a[1].jpg", "Mu\udcf1oz.jpg", "d%204.jpg"}
     for name in names:
-        put(tmp_path / name, b"not even an image")
-    for number in range(9):
-        put(tmp_path / f"note {number}.txt", b"words")
-    put(tmp_path / ".hidden.png", png(0))
+        put(root / name, name.encode(errors="surrogateescape"))
+    source = resolve_source(str(root))
+    assert set(payloads(source)) == names
+    assert payloads(source)["Mu\udcf1oz.jpg"] == [{"path": "Mu\\xf1oz.jpg"}]
+
+
+def test_links_that_lead_out_are_counted_and_the_flag_is_named(tmp_path: Path) -> None:
+    make(tmp_path, "nas/2024/1.jpg", "in/own.jpg", "empty/notes.txt")
+    for folder in ("in", "empty"):
+        (tmp_path / folder / "2024").symlink_to(tmp_path / "nas/2024")
+    source = resolve_source(str(tmp_path / "in"))
+    assert (source.rows, source.left_out) == (1, {"link outside": 1})
+    assert source.notes == (
+        f"1 link leads outside of '{tmp_path}/in', such as '2024/'; --follow-links takes what lies behind",
+    )
+    assert "--follow-links" in refusal(tmp_path / "empty")
+    followed = resolve_source(str(tmp_path / "empty"), follow_links=True)
+    assert payloads(followed) == {"2024/1.jpg": [{"label": "2024", "path": "2024/1.jpg"}]}
+
+
+def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "closed/1.jpg", "open/2.jpg")
+    scan = os.scandir
+
+    def refuse(folder: str):
+        if str(folder).endswith("closed"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
     source = resolve_source(str(tmp_path))
-    assert [row["file"] for row in read_all(source)] == sorted(names)
-    assert source.rows == len(names)
+    assert (source.rows, source.unlisted, source.left_out) == (1, 1, {"unreadable": 1})
+    assert "cannot be read, such as 'closed/'" in source.notes[0]
 
 
-@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_metadata_of_any_kind(tmp_path: Path, kind: str) -> None:
-    for name in ("z.png", "in/a.png"):
-        put(tmp_path / name, name.encode())
-    rows = {"file_name": ["z.png", "in/a.png"], "title": ["Zed", "Ay"], "year": [1901, 1900]}
-    if kind == "csv":
-        put(tmp_path / "metadata.csv", b"file_name,title,year\nz.png,Zed,1901\nin/a.png,Ay,1900\n")
-    elif kind == "jsonl":
-        pairs = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
-        put(tmp_path / "metadata.jsonl", "\n".join(map(json.dumps, pairs)).encode())
-    else:
-        pq.write_table(pa.table(rows), tmp_path / "metadata.parquet")
-    found = read_all(resolve_source(str(tmp_path)))
-    assert [(row["file"], row["payload"]) for row in found] == [
-        ("in/a.png", {"title": "Ay", "year": 1900}),
-        ("z.png", {"title": "Zed", "year": 1901}),
-    ]
-    assert [row["bytes"] for row in found] == [b"in/a.png", b"z.png"]
-
-
-def test_folders_of_splits(tmp_path: Path) -> None:
-    for name in ("train/cat/1.png", "train/dog/2.png", "test/cat/3.png"):
-        put(tmp_path / name, png(1))
-    assert [row["file"] for row in read_all(resolve_source(str(tmp_path), split="test"))] == [
-        "test/cat/3.png"
-    ]
-    assert resolve_source(str(tmp_path)).rows == 2
-    assert "no split 'dev'; there are: test, train" in refusal(tmp_path, split="dev")
-
-
-def test_files_that_are_gone_or_unreadable_have_null_bytes(tmp_path: Path) -> None:
-    put(tmp_path / "metadata.csv", b"file_name\na.png\nnever.png\nb.png\nb.png\n")
-    put(tmp_path / "a.png", png(1))
-    put(tmp_path / "b.png", png(2))
-    source = resolve_source(str(tmp_path))
-    (tmp_path / "a.png").unlink()
-    rows = read_all(source)
-    assert [(row["file"], row["bytes"]) for row in rows] == [
-        ("a.png", None),
-        ("b.png", png(2)),
-        ("b.png", png(2)),
-        ("never.png", None),
-    ]
-    assert len({row["row_key"] for row in rows}) == 4
-
-
-def test_a_folder_is_read_anew_when_it_has_changed(tmp_path: Path) -> None:
+def test_the_revision_follows_names_sizes_and_times(tmp_path: Path) -> None:
     put(tmp_path / "a.png", png(1))
     before = resolve_source(str(tmp_path))
-    keys = {row["file"]: row["row_key"] for row in read_all(before)}
+    assert before.revision == resolve_source(str(tmp_path)).revision
+    assert before.bytes == len(png(1))
     put(tmp_path / "a.png", b"longer than before" * 99)
-    put(tmp_path / "0.png", png(3))
+    put(tmp_path / "notes.txt", b"no picture")
     after = resolve_source(str(tmp_path))
-    assert (before.rows, after.rows) == (1, 2)
     assert before.revision != after.revision
-    rows = {row["file"]: row for row in read_all(after)}
-    assert rows["a.png"]["bytes"] == b"longer than before" * 99
-    assert rows["a.png"]["row_key"] == keys["a.png"]
-    assert [row["file"] for row in read_all(after, limit=1)] == ["0.png"]
+    put(tmp_path / "notes.txt", b"other words")
+    assert after.revision == resolve_source(str(tmp_path)).revision

@@ -101,7 +101,7 @@ def test_parquet_without_metadata_has_its_image_found_by_its_shape(tmp_path: Pat
     assert [row["bytes"] for row in read_all(binary)] == [png(8), b""]
 
 
-def test_the_first_of_several_image_columns_or_the_one_named(tmp_path: Path) -> None:
+def test_of_several_image_columns_one_has_to_be_chosen(tmp_path: Path) -> None:
     images = [{"bytes": png(1), "path": None}]
     features = datasets.Features(
         {"front": datasets.Image(), "back": datasets.Image(), "n": datasets.Value("int8")}
@@ -109,7 +109,9 @@ def test_the_first_of_several_image_columns_or_the_one_named(tmp_path: Path) -> 
     (tmp_path / "data").mkdir()
     rows = datasets.Dataset.from_dict({"front": images, "back": images, "n": [1]}, features=features)
     rows.to_parquet(tmp_path / "data/train-00000-of-00001.parquet")
-    assert resolve_source(str(tmp_path)).image_column == "front"
+    assert "several image columns: front, back; choose one in the YAML, as in `image: front`" in refusal(
+        tmp_path
+    )
     source = resolve_source(str(tmp_path), image_column="back")
     assert (source.image_column, source.payload_columns) == ("back", ("n",))
     assert "image columns: front, back" in refusal(tmp_path, image_column="side")

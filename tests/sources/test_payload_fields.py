@@ -53,7 +53,7 @@ def test_payload_is_what_json_can_hold() -> None:
 def test_rows_without_payload_are_empty_dicts(tmp_path: Path) -> None:
     put(tmp_path / "a.png", png(1))
     put(tmp_path / "b.png", png(2))
-    assert [row["payload"] for row in read_all(resolve_source(str(tmp_path)))] == [{}, {}]
+    assert [row["payload"] for row in read_all(resolve_source(str(tmp_path)), columns=[])] == [{}, {}]
 
 
 def test_a_label_without_end_is_cut(tmp_path: Path) -> None:

@@ -1,0 +1,155 @@
+"""What lies in a folder: pictures, what is written about them, and everything else by its kind."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import SimileError
+from pipeline.sources.extensions import PICTURES, kind_of
+from pipeline.sources.metadata import METADATA_FILES
+from pipeline.sources.walk import ListedFile, readable, walk
+
+__all__ = ["FolderListing", "fingerprint", "fingerprint_of", "list_folder"]
+
+# Folders of these names are splits where every picture lies in one of them; the same as in `datasets`.
+_SPLITS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+_SPLIT_OF = {folder: split for split, folders in _SPLITS.items() for folder in folders}
+
+
+@dataclass(frozen=True)
+class FolderListing:
+    """Every file of a folder, each in one of four lists that are sorted by path.
+
+    Attributes:
+        root: absolute, with `/` at its end.
+        pictures: files with the ending of a picture.
+        metadata: those that say something of pictures.
+        others: all other files that could be read.
+        skipped: files and folders that could not, or must not, be read.
+    """
+
+    root: str
+    pictures: list[ListedFile]
+    metadata: list[ListedFile]
+    others: list[ListedFile]
+    skipped: list[ListedFile]
+
+    @property
+    def parquet(self) -> list[ListedFile]:
+        """Parquet files that are no metadata."""
+        return [file for file in self.others if kind_of(file.path) == "parquet"]
+
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """Split -> the folders that it consists of, with `/` at their ends; "" is the whole folder."""
+        tops = {file.path.partition("/")[0] if "/" in file.path else "" for file in self.pictures}
+        if not tops or not all(top.lower() in _SPLIT_OF for top in tops):
+            return {"train": ("",)}
+        found: dict[str, tuple[str, ...]] = {}
+        for top in sorted(tops):
+            split = _SPLIT_OF[top.lower()]
+            found[split] = (*found.get(split, ()), f"{top}/")
+        return found
+
+    def left_out(self, taken: set[str], splits: Mapping[str, tuple[str, ...]], split: str) -> dict[str, int]:
+        """Kind -> files that are no rows of `split`, the most frequent first.
+
+        Args:
+            taken: paths of `others` that are rows all the same.
+            splits: of this listing.
+            split: one of them.
+        """
+        kinds = Counter(_named(kind_of(file.path)) for file in self.others if file.path not in taken)
+        kinds.update(file.skipped or "" for file in self.skipped)
+        for other, folders in splits.items():
+            if other != split:
+                kinds[f"of split {other}"] = sum(file.path.startswith(folders) for file in self.pictures)
+        return dict(sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0])))
+
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what was skipped and perhaps should not be."""
+        found = []
+        root = readable(self.root.rstrip("/"))
+        outside = [file.path for file in self.skipped if file.skipped == "link outside"]
+        closed = self.unreadable()
+        if outside:
+            found.append(
+                f"{_counted(len(outside), 'link leads', 'links lead')} outside of '{root}', such as "
+                f"'{readable(outside[0])}'; --follow-links takes what lies behind"
+            )
+        if closed:
+            found.append(
+                f"{_counted(len(closed), 'file or folder', 'files or folders')} of '{root}' "
+                f"cannot be read, such as '{readable(closed[0].path)}'; change the permissions to take what "
+                "is there"
+            )
+        return tuple(found)
+
+    def unreadable(self) -> list[ListedFile]:
+        """Files and folders that this user may not look at."""
+        return [file for file in self.skipped if file.skipped == "unreadable"]
+
+
+def list_folder(root: str, follow_links: bool = False) -> FolderListing:
+    """Walk over a folder once; no picture is opened.
+
+    Raises:
+        SimileError: the folder cannot be listed, or has two metadata files side by side.
+    """
+    listing = FolderListing(f"{root.rstrip('/')}/", [], [], [], [])
+    try:
+        for file in walk(root, follow_links):
+            _list_of(listing, file).append(file)
+    except OSError as error:
+        raise SimileError(
+            f"'{readable(root)}' cannot be listed ({type(error).__name__}); change its permissions, or run "
+            "the job as a user who may read it"
+        ) from None
+    folders = Counter(file.path.rpartition("/")[0] for file in listing.metadata)
+    for folder, count in folders.items():
+        if count > 1:
+            raise SimileError(
+                f"'{readable(listing.root + folder)}' has {count} metadata files side by side; "
+                "keep one of them"
+            )
+    return listing
+
+
+def _list_of(listing: FolderListing, file: ListedFile) -> list[ListedFile]:
+    if file.skipped:
+        return listing.skipped
+    if file.path.rpartition("/")[2].lower() in METADATA_FILES:
+        return listing.metadata
+    return listing.pictures if kind_of(file.path) in PICTURES else listing.others
+
+
+def _named(kind: str) -> str:
+    return f".{kind}" if kind else "without an ending"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def fingerprint(files: Iterable[ListedFile]) -> tuple[int, str]:
+    """Bytes of all files together, and a hash of their paths, sizes and modification times."""
+    digest, size = hashlib.blake2b(digest_size=16), 0
+    for file in files:
+        size += file.size
+        digest.update(f"{readable(file.path)}\0{file.size}\0{file.changed}\n".encode())
+    return size, digest.hexdigest()
+
+
+def fingerprint_of(paths: Sequence[str], root: str) -> tuple[int, str]:
+    """`fingerprint` of files by their absolute paths, which begin with `root`."""
+    found = [(path, Path(path).stat()) for path in sorted(set(paths))]
+    return fingerprint(
+        ListedFile(path.removeprefix(root), each.st_size, each.st_mtime_ns) for path, each in found
+    )
