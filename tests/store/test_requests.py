@@ -12,7 +12,7 @@ from pipeline.store import open_store
 from pipeline.store.protocol import vector_params
 from pipeline.store.server_requests import REQUEST_BYTES, REQUEST_POINTS, payload_bytes, request_slices
 from tests.stand_ins.qdrant import Fault, QdrantStandIn
-from tests.stand_ins.qdrant_grpc import GrpcStandIn
+from tests.stand_ins.qdrant_grpc import GrpcFault, GrpcStandIn
 
 CONFIG = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
 ID = "00000000-0000-0000-0000-000000000001"
@@ -141,7 +141,7 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("QDRANT_API_KEY", "secret")
         store = open_store(url=server.url)
         store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
-        away = itertools.chain([grpc.StatusCode.UNAVAILABLE], itertools.repeat(None))
+        away = itertools.chain([GrpcFault(grpc.StatusCode.UNAVAILABLE)], itertools.repeat(None))
         fast.fault = lambda: next(away)
         payload = {"label": "cat", "_simile": {"places": ["a:0"], "width": 3, "thumbnail": "x" * 5_000_000}}
         store.upsert("things__1", [ID], {"cnn": np.array([[0.6, 0.8]], np.float32)}, [payload])
