@@ -101,6 +101,7 @@ def build(
             settings_key(config, checked.encoders), wanted | dict.fromkeys(gone, "gone"), projections
         )
         version, loaded = _open(job, checked, base, targets, key, expected)
+        store.check_whole(version)
         written, account.loaded_bytes = load_rows(
             store, version, targets, {point: rows[point] for point in to_write - loaded}
         )

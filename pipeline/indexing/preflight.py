@@ -19,6 +19,7 @@ from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode
 from pipeline.indexing.live import live_of
 from pipeline.indexing.reservation import reserve
+from pipeline.progress import say
 from pipeline.sources import Source, image_bytes, read_rows, resolve_source
 from pipeline.staging.parts import Staging
 from pipeline.store import Store, open_store
@@ -97,7 +98,10 @@ def preflight(job: IndexJob) -> Checked:
             f"there are: {', '.join(source.payload_columns) or 'none'}."
         )
     store = open_store(job.home, job.url)
-    _check_writable(open_store(job.home, job.url, patience=_PATIENCE_SECONDS), config)
+    say(f"store: {store.engine}")
+    probed = open_store(job.home, job.url, patience=_PATIENCE_SECONDS)
+    probed.check(config.collection)
+    _check_writable(probed, config)
     _check_disk(job, source, encoders, in_home=not store.parallel_writes)
     checked = Checked(source, encoders, store)
     if job.add:

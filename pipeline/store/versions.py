@@ -14,6 +14,7 @@ __all__ = [
     "is_finished",
     "live_name",
     "live_version",
+    "searchable",
     "unknown_collection",
 ]
 
@@ -26,6 +27,16 @@ def unknown_collection(name: str, there: Iterable[str]) -> SimileError:
     return SimileError(f"Collection '{name}' does not exist; there are: {known}.")
 
 
+def searchable(store: Store) -> dict[str, str]:
+    """Alias -> live version of the collections that can be searched now.
+
+    On a server that others use as well, their aliases are none of ours.
+    """
+    aliases = store.aliases()
+    whole = store.finished(list(aliases.values()), patient=False)
+    return {alias: version for alias, version in aliases.items() if version in whole}
+
+
 def live_name(store: Store, alias: str) -> str:
     """Name of the live version of a collection.
 
@@ -34,7 +45,7 @@ def live_name(store: Store, alias: str) -> str:
     """
     aliases = store.aliases()
     if alias not in aliases:
-        raise unknown_collection(alias, aliases)
+        raise unknown_collection(alias, searchable(store))
     return aliases[alias]
 
 
@@ -59,11 +70,7 @@ def find_live(store: Store, alias: str) -> Version | None:
 
 def is_finished(store: Store, version: str) -> bool:
     """Whether a version can be searched: its manifest is the last thing that is written."""
-    try:
-        store.read_manifest(version)
-    except NotFinishedError:
-        return False
-    return True
+    return version in store.finished([version])
 
 
 def builds(store: Store, alias: str) -> list[str]:
@@ -73,4 +80,6 @@ def builds(store: Store, alias: str) -> list[str]:
 
 def finished_versions(store: Store, alias: str) -> list[str]:
     """Versions that can be searched, oldest first."""
-    return [version for version in store.versions(alias) if is_finished(store, version)]
+    versions = store.versions(alias)
+    whole = store.finished(versions)
+    return [version for version in versions if version in whole]

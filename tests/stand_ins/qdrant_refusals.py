@@ -13,7 +13,7 @@ BODY_BYTES = 32 * 2**20
 
 
 @dataclass
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 (an answer)
     """An answer that is no result. `status` 0: the connection is closed without an answer."""
 
     status: int
@@ -33,7 +33,7 @@ def exists_already(name: str, kind: str = "Collection") -> Refusal:
 
 
 def check_paths(body: Any) -> None:
-    """Field names are JSON paths wherever a request has one: unquoted, only letters, digits, _ and - are names."""
+    """Field names are JSON paths wherever a request has one: letters, digits, _ and -, or quoted."""
     for path in _paths(body):
         try:
             parse_json_path(path)

@@ -67,8 +67,8 @@ class Shards:
         """A read that needs all shards.
 
         Raises:
-            Refusal: a shard has no replica that answers. Counting and scrolling leave such a shard out without
-                a word when it has never been active, and a query then closes the connection.
+            Refusal: a shard has no replica that answers. Counting and scrolling leave such a shard out
+                without a word when it has never been active, and a query then closes the connection.
         """
         missing = set(range(len(self.placed[name]))) - self.answering(name)
         never = all("Active" not in self.placed[name][shard].values() for shard in missing)
@@ -97,8 +97,8 @@ class Shards:
             peer = next(iter(self.placed[name][failed[0]]))
             raise Refusal(
                 500,
-                f"Service internal error: {len(failed)} out of {len(self.placed[name])} shards failed to apply "
-                f"operation. First error captured: Service internal error: Failed to connect to "
+                f"Service internal error: {len(failed)} out of {len(self.placed[name])} shards failed to "
+                f"apply operation. First error captured: Service internal error: Failed to connect to "
                 f"{self.uris[peer]}, error: transport error",
             )
 

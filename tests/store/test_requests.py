@@ -150,12 +150,13 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
         assert kept.payload == payload
         assert kept.vector["cnn"] == pytest.approx([0.6, 0.8])
         server.api_key = "another"
-        with pytest.raises(SimileError, match="refuses this key; set QDRANT_API_KEY"):
+        with pytest.raises(SimileError, match=r"refuses this key \(UNAUTHENTICATED\); set QDRANT_API_KEY"):
             store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
 
 
 @pytest.mark.parametrize(
-    "port, sentence", [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "a number")]
+    "port, sentence",
+    [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "must be a number")],
 )
 def test_a_wrong_grpc_port_is_one_sentence(port: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT_GRPC_PORT", port)
