@@ -126,7 +126,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
                 "no public link could be made: Gradio's tunnel cannot be reached. Check the network, "
                 "or leave out --share and let visitors come to --host 0.0.0.0"
             )
-        _announce(page, options)
+        _announce(page, options, library.engine)
         _warm_up(library)
         while True:
             time.sleep(3600)
@@ -175,7 +175,8 @@ def _launch(
         page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_ENDPOINT, None)
 
 
-def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
+def _announce(page: "gr.Blocks", options: argparse.Namespace, engine: str) -> None:
+    print(f"Collections come from {engine}", flush=True)
     print(f"Simile is at http://{options.host}:{options.port}", flush=True)
     if page.share_url:
         end = datetime.now().astimezone() + LINK_LASTS

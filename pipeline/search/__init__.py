@@ -4,13 +4,14 @@
 turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py` is a result.
 """
 
-from pipeline.search.collection import Collection, list_collections, open_collection
+from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
 from pipeline.search.hit import Found, Hit
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Picture, Settings
 
 __all__ = [
     "MAX_K",
     "METRICS",
+    "PATIENCE_SECONDS",
     "Box",
     "Collection",
     "Example",

@@ -56,8 +56,14 @@ class ServerStore:
                 "its name; choose another name in the YAML, or delete that collection."
             )
         live = self.aliases().get(alias)
-        if live:
-            self.check_whole(live)
+        if live is None:
+            return
+        if not live.startswith(f"{alias}__") and not self.finished([live]):
+            raise SimileError(
+                f"The alias '{alias}' on the Qdrant server at {self.address} names '{live}', which is not "
+                "one of Simile's; choose another name in the YAML."
+            )
+        self.check_whole(live)
 
     def check_whole(self, version: str) -> None:
         """Every shard has a replica that is active and answers; waits a while for that."""

@@ -1,5 +1,6 @@
 """Which versions of a collection there are, and which one is live."""
 
+import re
 from collections.abc import Iterable
 
 from pipeline.errors import NotFinishedError, SimileError
@@ -14,10 +15,12 @@ __all__ = [
     "is_finished",
     "live_name",
     "live_version",
+    "probes",
     "searchable",
     "unknown_collection",
 ]
 
+_BUILD = re.compile(r"__\d{8}T\d{12}$")  # how the name of a version that a job builds ends
 PROBE = "__preflight-"  # between alias and host, in the name of a version that a job makes to try the store
 
 
@@ -74,8 +77,16 @@ def is_finished(store: Store, version: str) -> bool:
 
 
 def builds(store: Store, alias: str) -> list[str]:
-    """All versions of `alias`, oldest first, without those that a job makes to try the store."""
-    return [version for version in store.versions(alias) if PROBE not in version]
+    """The versions that jobs have built of `alias`, or begun, oldest first.
+
+    Others on the same server may have collections whose names begin as ours do; they are none of these.
+    """
+    return [version for version in store.versions(alias) if _BUILD.search(version)]
+
+
+def probes(store: Store, alias: str) -> list[str]:
+    """What jobs that were killed left behind of trying the store."""
+    return [version for version in store.versions(alias) if version.startswith(alias + PROBE)]
 
 
 def finished_versions(store: Store, alias: str) -> list[str]:
