@@ -29,20 +29,22 @@ def answer(state: "QdrantStandIn", peer: int, method: str, path: str, body: dict
             check_paths(body)
             names = [state.aliases.get(name, name) for name in found.groups()]
             if names and (verb, pattern) != ("PUT", _NAME):
-                _check_collection(state, names[0], path, body)
+                _check_collection(state, names[0], method, path, body)
             if action in (_cluster, _status):
                 return action(state, peer, *names)
             return action(state, body, *names)
     raise Refusal(404, f"Not found: {method} {path}")
 
 
-def _check_collection(state: "QdrantStandIn", name: str, path: str, body: dict[str, Any]) -> None:
+def _check_collection(
+    state: "QdrantStandIn", name: str, method: str, path: str, body: dict[str, Any]
+) -> None:
     below = re.sub(r"^/collections/[^/]+/?(points/)?", "", path)
     if below == "exists" or (not below and name not in state.created and not body):
         return  # these answer by themselves
     if name not in state.created:
         raise not_found(name)
-    if below in ("query", "query/batch", "scroll", "count", "facet", "points"):
+    if method == "POST" and below in ("query", "query/batch", "scroll", "count", "facet", "points"):
         kind = {"query/batch": "query", "facet": "count"}.get(below, below)
         state.shards.check_read(name, kind)
     check_strictness(state.created[name].strict_mode_config, below, body, state.indexed.get(name, set()))
