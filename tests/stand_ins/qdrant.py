@@ -157,7 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
         state, path = self.server_state, self.path.split("?")[0]
         sent = self.rfile.read(int(self.headers.get("content-length") or 0))
         key = self.headers.get("api-key")
-        if (state.api_key or state.read_only_key) and key not in (state.api_key, state.read_only_key):
+        keys = {each for each in (state.api_key, state.read_only_key) if each}
+        if keys and key not in keys:
             return self._send(401, b"Must provide an API key or an Authorization bearer token", "text/plain")
         if key == state.read_only_key and key and not self._reads(path):
             return self._refuse(Refusal(403, _WORDS["403"]))

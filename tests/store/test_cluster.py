@@ -71,9 +71,7 @@ def test_what_waits_for_a_node_has_time_for_it_and_says_so(
     with QdrantStandIn(peers=3, peer_seconds=1.2) as cluster, caplog.at_level(logging.WARNING, "simile"):
         store = ServerStore(cluster.urls[0], patience=0.5)
         cluster.kill(2)
-        store.servers.change(
-            type(store.servers._nodes[0].client).create_collection, "x", vectors_config=VECTORS
-        )
+        store.servers.change(QdrantClient.create_collection, "x", vectors_config=VECTORS)
     assert "waits for its nodes, of which one may be down; at most 30 seconds" in caplog.text
 
 
