@@ -80,7 +80,10 @@ def _parser() -> argparse.ArgumentParser:
         help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
     )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
-    parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    parser.add_argument(
+        "--url",
+        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
+    )
     return parser
 
 

@@ -19,7 +19,10 @@ def main(arguments: list[str] | None = None) -> None:
         description="Says what is installed and where things are, for a bug report. No secret is shown.",
     )
     doctor.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
-    doctor.add_argument("--url", help="address of a Qdrant server (default: $QDRANT_URL, else the home)")
+    doctor.add_argument(
+        "--url",
+        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
+    )
     doctor.add_argument("--json", action="store_true", help="one JSON object instead of a text")
     options = parser.parse_args(arguments)
 

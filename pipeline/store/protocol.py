@@ -79,7 +79,7 @@ class Store(Protocol):
 
     parallel_writes: bool  # may several processes write one version at once?
     in_place: bool  # may a finished version that is being read take more points?
-    address: str  # for messages and reports
+    address: str  # for messages and reports; never holds a secret
     engine: str  # what answers, with its version
 
     def aliases(self) -> dict[str, str]:

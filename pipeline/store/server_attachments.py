@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from qdrant_client import QdrantClient, models
 
 from pipeline.store.server_collections import look_at, make_collection, replica_states, wait_for_shards
+from pipeline.store.server_errors import ServerError
 from pipeline.store.servers import Servers
 
 __all__ = ["ATTACHMENTS", "Attachments", "Kept"]
@@ -105,14 +106,24 @@ class Attachments:
             if not (active and wanted):
                 continue
             for peer in wanted:
-                move = models.ReplicateShard(shard_id=shard, from_peer_id=active[0], to_peer_id=peer)
-                operation = models.ReplicateShardOperation(replicate_shard=move)
-                self._servers.change(QdrantClient.cluster_collection_update, ATTACHMENTS, operation)
-            log.info("%s has %d replicas now", ATTACHMENTS, len(states) + len(wanted))
+                self._copy(models.ReplicateShard(shard_id=shard, from_peer_id=active[0], to_peer_id=peer))
         factor = models.CollectionParamsDiff(replication_factor=replicas)
         self._servers.change(QdrantClient.update_collection, ATTACHMENTS, collection_params=factor)
 
+    def _copy(self, move: models.ReplicateShard) -> None:
+        operation = models.ReplicateShardOperation(replicate_shard=move)
+        try:
+            self._servers.change(QdrantClient.cluster_collection_update, ATTACHMENTS, operation)
+        except ServerError as error:
+            if error.failure.kind not in ("refused", "exists"):
+                raise
+            # Another job copies it just now, or the answer to the first attempt was lost.
+            log.warning("%s gets no further replica now: %s", ATTACHMENTS, error)
+
     def _peers(self) -> list[int]:
-        """Ids of the cluster's nodes; none where the server is no cluster."""
+        """Ids of the cluster's nodes that are not known to be down; none where the server is no cluster."""
         status: Any = self._servers.ask(QdrantClient.cluster_status)
-        return sorted(map(int, status.peers)) if status.status == "enabled" else []
+        if status.status != "enabled":
+            return []
+        down = status.message_send_failures
+        return sorted(int(peer) for peer, about in status.peers.items() if about.uri not in down)

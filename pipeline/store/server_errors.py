@@ -69,8 +69,11 @@ class ServerError(SimileError):
     """A request to a server failed for good; `failure` says why."""
 
     def __init__(self, message: str, failure: Failure) -> None:
-        super().__init__(message)
+        super().__init__(message, failure)  # both, so that it comes whole out of Ray's workers
         self.failure = failure
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def classify(error: BaseException) -> Failure:

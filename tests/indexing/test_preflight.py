@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import ray
 import yaml
+from qdrant_client import QdrantClient
 
 from pipeline.indexing import preflight
 from pipeline.indexing.lock import writer_lock
 from pipeline.store import server_connection, servers
+from pipeline.store.server import ServerStore
 from ray_jobs.index import main
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -123,3 +125,22 @@ def test_a_second_writer(tmp_path: Path, capsys: Any, monkeypatch: pytest.Monkey
     with QdrantStandIn() as stand_in, writer_lock(home, "birds"):
         monkeypatch.setenv("QDRANT_URL", stand_in.url)  # a home that is no folder has no embedded store
         assert "Another job is writing 'birds' (process" in refusal(tmp_path, capsys, home=home)
+
+
+def test_shards_on_a_dead_node_are_named(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "_PATIENCE_SECONDS", 0.5)
+    with QdrantStandIn(peers=3) as stand_in:
+        stand_in.kill(1)
+        monkeypatch.setenv("QDRANT_URL", stand_in.url)
+        said = refusal(tmp_path, capsys, shard_number=6)
+        assert "2 of 6 shards of 'birds__preflight-" in said
+        assert "Initializing on peer 1002" in said and "set replication_factor to 2 or more" in said
+
+
+def test_a_name_that_is_a_collection_s(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with QdrantStandIn() as stand_in:
+        ServerStore(stand_in.url).servers.change(QdrantClient.create_collection, "birds", vectors_config={})
+        monkeypatch.setenv("QDRANT_URL", stand_in.url)
+        assert "has a collection 'birds', so that no alias can have its name" in refusal(tmp_path, capsys)

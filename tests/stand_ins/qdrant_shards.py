@@ -39,7 +39,13 @@ class Shards:
         ]
 
     def replicate(self, name: str, shard: int, to_peer: int) -> None:
-        """Give a shard a further replica."""
+        """Give a shard a further replica.
+
+        Raises:
+            Refusal: that peer has one.
+        """
+        if to_peer - FIRST_PEER in self.placed[name][shard]:
+            raise Refusal(400, f"Wrong input: Shard {shard} is already replicated to peer {to_peer}")
         self.placed[name][shard][to_peer - FIRST_PEER] = "Active"
 
     def revive(self, peer: int) -> None:

@@ -154,3 +154,19 @@ def test_points_that_go_by_grpc_are_repeated(
         fast.fault = lambda: next(faults)
         upsert(store)
         assert store.count("things__1") == 3
+
+
+@pytest.mark.parametrize("fault", ["done drop", "done 500", "408", "late", "twice"])
+def test_a_lost_answer_to_a_further_replica(fault: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.store.servers._FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr("tests.stand_ins.qdrant.LATE_SECONDS", 0.05)
+    with QdrantStandIn(peers=3) as server:
+        create(ServerStore(server.urls[0]), "things__1")
+        faults = itertools.chain([fault], itertools.repeat(None))
+        server.fault = lambda method, path: (
+            next(faults) if (method, path[-8:]) == ("POST", "/cluster") else None
+        )
+        config = CONFIG.model_copy(update={"replication_factor": 2})
+        ServerStore(server.urls[0], patience=20).create("things__2", config, VECTORS, {})
+        (there,) = server.shards.placed["simile_attachments"]
+        assert len(there) == 2

@@ -1,6 +1,7 @@
 """Each error of a server is classed once, by REST and by gRPC, and told with the server's own reason."""
 
 import json
+import pickle
 import ssl
 
 import grpc
@@ -10,7 +11,7 @@ from httpx import Headers
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from pipeline.store.server_errors import Failure, classify, sentence
+from pipeline.store.server_errors import Failure, ServerError, classify, sentence
 
 SHARDS = (
     "Service internal error: 2 out of 6 shards failed to apply operation. First error captured: "
@@ -128,6 +129,12 @@ def test_a_server_that_is_busy_says_how_long_to_wait() -> None:
 )
 def test_each_class_has_one_sentence(failure: Failure, said: str) -> None:
     assert sentence(failure, "http://q", 60) == said
+
+
+def test_an_error_comes_whole_out_of_another_process() -> None:
+    error = ServerError("The server is away.", Failure("temporary", "refused", "503", 2.0))
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.failure) == ("The server is away.", error.failure)
 
 
 def test_a_certificate_that_is_not_trusted_is_named() -> None:
