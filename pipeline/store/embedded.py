@@ -1,9 +1,7 @@
 """The embedded Qdrant engine: a folder, no server. Versions are written without a log and read by many."""
 
-import os
 import shutil
 import threading
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import replace_file
 from pipeline.store import embedded_translation as translate
+from pipeline.store.embedded_journal import add_to_journal, read_journal
 from pipeline.store.embedded_translation import scored
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
@@ -25,7 +24,6 @@ __all__ = ["EmbeddedStore"]
 
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
 _QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
-_UUID_BYTES = 16
 
 
 class EmbeddedStore:
@@ -122,11 +120,8 @@ class EmbeddedStore:
         self._shard(version).update(edge.UpdateOperation.delete_points(list(ids)))
 
     def loaded(self, version: str) -> set[str]:
-        """The journal: points flushed before a crash. Without a log, others may be there in part."""
-        journal = self._journal(version)
-        data = journal.read_bytes() if journal.is_file() else b""
-        whole = len(data) - len(data) % _UUID_BYTES  # the last entry may be cut off
-        return {str(uuid.UUID(bytes=data[i : i + _UUID_BYTES])) for i in range(0, whole, _UUID_BYTES)}
+        """The journal: points flushed before a crash."""
+        return read_journal(self._journal(version))
 
     def finish(self, version: str) -> None:
         """Flush, build HNSW, flush, close."""
@@ -280,11 +275,7 @@ class EmbeddedStore:
     def _flush(self, version: str) -> None:
         """Without a log, `flush` is the acknowledgement; only then may the journal say so."""
         self._shard(version).flush()
-        waiting = self._unflushed.pop(version, [])
-        with self._journal(version).open("ab") as journal:
-            journal.write(b"".join(uuid.UUID(point).bytes for point in waiting))
-            journal.flush()
-            os.fsync(journal.fileno())
+        add_to_journal(self._journal(version), self._unflushed.pop(version, []))
 
     def _journal(self, version: str) -> Path:
         return self.folder / version / "loaded.ids"

@@ -89,8 +89,10 @@ class Servers:
             _SLOW_SECONDS,
             log.warning,
             (
-                "The Qdrant server at %s waits for its nodes, of which one may be down; at most %d seconds.",
+                "The Qdrant server at %s has not finished a change after %d seconds; one of its nodes may be "
+                "down, for which it has %d seconds.",
                 self.address,
+                _SLOW_SECONDS,
                 PEER_SECONDS,
             ),
         )

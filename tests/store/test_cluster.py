@@ -72,7 +72,7 @@ def test_what_waits_for_a_node_has_time_for_it_and_says_so(
         store = ServerStore(cluster.urls[0], patience=0.5)
         cluster.kill(2)
         store.servers.change(QdrantClient.create_collection, "x", vectors_config=VECTORS)
-    assert "waits for its nodes, of which one may be down; at most 30 seconds" in caplog.text
+    assert "one of its nodes may be down, for which it has 30 seconds" in caplog.text
 
 
 def test_shards_without_a_replica_are_named_before_anything_is_written(cluster: QdrantStandIn) -> None:
