@@ -109,7 +109,7 @@ def wait_for_shards(servers: Servers, name: str) -> None:
         # A node that died a moment ago still counts as active; a read by id asks every shard.
         servers.ask(QdrantClient.retrieve, name, [_NOBODY], with_payload=False)
     except ServerError as error:
-        if error.failure.kind != "temporary":
+        if error.failure.kind != "temporary" or not error.failure.status:  # then nobody answers at all
             raise
         raise SimileError(
             f"A shard of '{name}' on the Qdrant server at {servers.address} has no replica that answers; "
