@@ -2,6 +2,7 @@
 # make test: every behaviour, in less than 5 minutes on 2 quiet cores.  make test-all: the long tests as well,
 # with clusters, killed jobs and every tab in a browser, in less than 15.
 # make chaos: index jobs are killed, starved and lied to, and nothing may be lost.
+# make cluster: the store's tests and jobs on a Qdrant cluster of which a node is killed; see docs/cluster.md.
 PYTHON ?= python3
 BIN := .venv/bin
 # Byte code is written where it is first used: compiling all 20,000 files takes as long as installing them.
@@ -10,7 +11,7 @@ CONSTRAINTS ?=
 PIP := $(BIN)/python -m pip install -q --no-compile $(addprefix -c ,$(CONSTRAINTS))
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-long test-all lint constraints audit chaos bench bench-full
+.PHONY: demo test test-long test-all lint constraints audit chaos cluster bench bench-full
 
 demo: .venv/installed
 	$(BIN)/python demo.py
@@ -30,6 +31,10 @@ test-all: test test-long
 
 chaos: .venv/installed-dev
 	$(BIN)/python -m tests.chaos
+
+cluster: .venv/installed-dev
+	$(BIN)/python -m pytest -q -n 0 tests/store/test_conformance.py $(PYTEST_OPTIONS)
+	$(BIN)/python -m tests.chaos --cluster --runs 2
 
 # Under 15 minutes on 2 quiet cores; results in benchmarks/results. bench-full: a million points, an hour.
 bench: .venv/installed-dev

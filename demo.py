@@ -96,7 +96,10 @@ def _parser() -> argparse.ArgumentParser:
         help="let visitors open the files that collections of local folders were made from",
     )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
-    parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    parser.add_argument(
+        "--url",
+        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
+    )
     parser.add_argument("--ca", metavar="FILE", help="PEM file of the authority that signed its certificate")
     return parser
 
@@ -144,7 +147,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
                 "or leave out --share and let visitors come to --host 0.0.0.0"
             )
         protect_logs()  # the server's own loggers have handlers by now
-        _announce(page, options)
+        _announce(page, options, library.engine)
         _warm_up(library)
         while True:
             time.sleep(3600)
@@ -195,7 +198,8 @@ def _launch(
         page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_ENDPOINT, None)
 
 
-def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
+def _announce(page: "gr.Blocks", options: argparse.Namespace, engine: str) -> None:
+    print(f"Collections come from {engine}", flush=True)
     print(f"Simile is at http://{options.host}:{options.port}", flush=True)
     if page.share_url:
         end = datetime.now().astimezone() + LINK_LASTS

@@ -1,14 +1,19 @@
 """The collections that a page can search: listed anew each time, opened once, shared by all visitors."""
 
+import logging
 import threading
+from functools import cached_property
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.indexing.lock import JobRecord, job_records
-from pipeline.search import Collection, list_collections, open_collection
-from pipeline.store.versions import unknown_collection
+from pipeline.search import PATIENCE_SECONDS, Collection, open_collection
+from pipeline.store import Store, open_store
+from pipeline.store.versions import searchable, unknown_collection
 
 __all__ = ["CollectionLibrary"]
+
+log = logging.getLogger("simile")
 
 
 class CollectionLibrary:
@@ -21,9 +26,29 @@ class CollectionLibrary:
         self._open: dict[str, Collection] = {}
         self._lock = threading.Lock()
 
+    @cached_property
+    def _store(self) -> Store:
+        """What is listed; it remembers which versions are finished."""
+        return open_store(self._home, self._url, patience=PATIENCE_SECONDS)
+
+    @property
+    def engine(self) -> str:
+        """What answers, with its version."""
+        return self._store.engine
+
     def names(self) -> list[str]:
-        """Names of the collections that exist now."""
-        return list_collections(home=self._home, url=self._url)
+        """Names of the collections that can be searched now."""
+        return sorted(searchable(self._store))
+
+    def opened(self) -> list[Collection]:
+        """The collections that can be opened now; the log says why others cannot."""
+        found = []
+        for name in self.names():
+            try:
+                found.append(self.open(name))
+            except SimileError as error:
+                log.warning("'%s' is left out of the list: %s", name, error)
+        return found
 
     def open(self, name: str | None) -> Collection:
         """The collection of this name.

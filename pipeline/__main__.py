@@ -30,7 +30,10 @@ def main(arguments: list[str] | None = None) -> None:
         command.add_argument(
             "--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)"
         )
-        command.add_argument("--url", help="address of a Qdrant server (default: $QDRANT_URL, else the home)")
+        command.add_argument(
+            "--url",
+            help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
+        )
         command.add_argument("--json", action="store_true", help="JSON instead of a text")
     options = parser.parse_args(arguments)
     try:

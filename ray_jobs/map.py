@@ -25,7 +25,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--points", type=int, default=POINTS, help="at most so many, a fair sample (default: %(default)s)"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
+    parser.add_argument(
+        "--url",
+        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
+    )
     add_authority(parser)
     return parser.parse_args(arguments)
 

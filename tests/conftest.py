@@ -26,7 +26,7 @@ os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (a test wa
 
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 # Only the conformance tests speak to a live server, where QDRANT_URL names one.
-for _name in ("QDRANT_URL", "QDRANT_API_KEY"):
+for _name in ("QDRANT_URL", "QDRANT_API_KEY", "QDRANT_GRPC_PORT"):
     if _value := os.environ.pop(_name, None):
         os.environ[f"SIMILE_TEST_{_name}"] = _value
 

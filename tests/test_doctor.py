@@ -64,7 +64,7 @@ def test_a_server_is_named_with_its_version(
     monkeypatch.setenv("QDRANT_API_KEY", "s3cr3t")
     with QdrantStandIn() as server:
         store = told(capsys, "--url", server.url)["store"]
-    assert (store["kind"], store["version"], store["key"]) == ("server", "1.20.0", "set")
+    assert (store["kind"], store["version"], store["key"]) == ("server", "1.19.0", "set")
     assert store["collections"] == {}
 
 

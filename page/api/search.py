@@ -36,7 +36,7 @@ class SearchEndpoints:
             For each collection its name, title, number of pictures, live version, encoders (the first is
             the default), fields that can be filtered, and whom to credit.
         """
-        return {"collections": [_described(self._library.open(name)) for name in self._library.names()]}
+        return {"collections": [_described(found) for found in self._library.opened()]}
 
     @counts_as_search
     def facets(self, collection: str, field: str, filters: str = "{}") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.errors import NotFinishedError, SimileError
+from pipeline.errors import SimileError
 from pipeline.indexing.embed import ActorReport
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.reservation import peak_memory
@@ -217,7 +217,7 @@ def explained(stage: str) -> Iterator[None]:
         yield
     except Exception as error:
         for cause in _chain(error):
-            if type(cause) in (SimileError, NotFinishedError):  # not Ray's, which derive from them
+            if isinstance(cause, SimileError) and not isinstance(cause, RayError):  # Ray's derive from both
                 raise cause from error
             if _is_full(cause):
                 raise SimileError(

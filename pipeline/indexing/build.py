@@ -115,6 +115,7 @@ def build(
         version, loaded = _open(job, checked, base, targets, key, expected)
         if base and version == base.version:
             forget_covered(store, version)  # until this job has ended well
+        store.check_whole(version)
         written, account.loaded_bytes = load_rows(
             store, version, targets, {point: rows[point] for point in to_write - loaded}, fence
         )

@@ -110,7 +110,9 @@ def find_all(job: IndexJob) -> Checked:
             f"Filters {sorted(missing)} are not columns of {source.name}; "
             f"there are: {', '.join(source.payload_columns) or 'none'}."
         )
-    checked = Checked(source, encoders, open_store(job.home, job.url))
+    store = open_store(job.home, job.url)
+    say(f"store: {store.engine}")
+    checked = Checked(source, encoders, store)
     if job.add:
         _refuse_other_fingerprint(job, checked)
     return checked
@@ -120,9 +122,12 @@ def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
     """Write a point to the store and take it away again; look at the disk.
 
     Raises:
-        SimileError: the store takes no points, or the disk may become full.
+        SimileError: the store takes no points, the name belongs to somebody else there, a shard of the live
+            version is dead, or the disk may become full.
     """
-    _check_writable(open_store(job.home, job.url, patience=_PATIENCE_SECONDS), job.config)
+    probed = open_store(job.home, job.url, patience=_PATIENCE_SECONDS)
+    probed.check(job.config.collection)
+    _check_writable(probed, job.config)
     _check_disk(job, checked.source, checked.encoders, in_home=not checked.store.parallel_writes)
 
 

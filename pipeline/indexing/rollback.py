@@ -6,7 +6,7 @@ from pipeline.errors import SimileError
 from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.history import make_live, previous_of
 from pipeline.store import Store
-from pipeline.store.versions import live_name
+from pipeline.store.versions import builds, live_name, probes
 
 __all__ = ["prune", "rollback"]
 
@@ -33,7 +33,7 @@ def prune(store: Store, alias: str) -> dict[str, Any]:
         SimileError: there is no such collection.
     """
     live = live_name(store, alias)
-    dropped = [version for version in store.versions(alias) if version != live]
+    dropped = [version for version in builds(store, alias) if version != live] + probes(store, alias)
     for version in dropped:
         store.drop(version)
     return {"collection": alias, "version": live, "dropped": dropped}

@@ -5,13 +5,14 @@ turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py
 """
 
 from pipeline.images import Picture
-from pipeline.search.collection import Collection, list_collections, open_collection
+from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
 from pipeline.search.hit import Found, Hit
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
     "MAX_K",
     "METRICS",
+    "PATIENCE_SECONDS",
     "Box",
     "Collection",
     "Example",

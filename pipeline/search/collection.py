@@ -19,17 +19,17 @@ from pipeline.store import Store, open_store
 from pipeline.store.filters import qdrant_filter
 from pipeline.store.manifest import EncoderEntry, Manifest, Version
 from pipeline.store.read_points import all_points
-from pipeline.store.versions import builds, is_finished, unknown_collection
+from pipeline.store.versions import builds, is_finished, searchable, unknown_collection
 
-__all__ = ["Collection", "list_collections", "open_collection"]
+__all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collection"]
 
 MAX_EXAMPLES = 64  # likes and dislikes of one search
-_PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
+PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
     """Names of the collections that can be searched now."""
-    return sorted(open_store(home, url, patience=_PATIENCE_SECONDS).aliases())
+    return sorted(searchable(open_store(home, url, patience=PATIENCE_SECONDS)))
 
 
 def open_collection(name: str, home: str | None = None, url: str | None = None) -> "Collection":
@@ -38,9 +38,9 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     Raises:
         SimileError: there is none of this name; the message lists those that exist.
     """
-    store = open_store(home, url, patience=_PATIENCE_SECONDS)
-    if name not in (there := store.aliases()):
-        raise unknown_collection(name, there)
+    store = open_store(home, url, patience=PATIENCE_SECONDS)
+    if name not in store.aliases():
+        raise unknown_collection(name, searchable(store))
     return Collection(name, store)
 
 

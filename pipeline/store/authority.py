@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import SimileError
 
-__all__ = ["VARIABLE", "private_authority", "tls_context", "trust", "trusted_certificates"]
+__all__ = ["VARIABLE", "private_authority", "trust", "trusted_certificates"]
 
 VARIABLE = "QDRANT_CA"
 _PEM = "-----BEGIN"
@@ -40,12 +40,6 @@ def trusted_certificates() -> str | None:
     """
     bundle = os.environ.get("SSL_CERT_FILE")
     return private_authority() or (_certificates(bundle) if bundle else None)
-
-
-def tls_context() -> ssl.SSLContext | bool:
-    """What httpx takes as `verify`: trust in `trusted_certificates`, or in the public authorities (True)."""
-    text = trusted_certificates()
-    return ssl.create_default_context(cadata=text) if text else True
 
 
 def _certificates(given: str) -> str:

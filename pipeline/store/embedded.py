@@ -42,6 +42,7 @@ class EmbeddedStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.address = str(folder)
+        self.engine = f"the embedded Qdrant engine in {folder}"
         self._open: dict[str, edge.EdgeShard] = {}
         self._unflushed: dict[str, list[str]] = {}
         self._lock = threading.Lock()
@@ -54,6 +55,12 @@ class EmbeddedStore:
         """All versions of `alias`, oldest first."""
         found = (p for p in self.folder.glob(f"{alias}__*") if p.is_dir() and p.suffix != ".draft")
         return sorted(p.name for p in found)
+
+    def check(self, alias: str) -> None:
+        """A folder is there or not, which `create` finds out."""
+
+    def check_whole(self, version: str) -> None:
+        """A version is one folder."""
 
     def create(
         self,
@@ -127,6 +134,10 @@ class EmbeddedStore:
         shard.flush()
         shard.close()
         self._open.pop(version, None)
+
+    def finished(self, versions: Sequence[str], *, patient: bool = True) -> set[str]:
+        """Those with a manifest's file."""
+        return {version for version in versions if (self.folder / version / "manifest.json").is_file()}
 
     def write_manifest(self, version: str, manifest: Manifest) -> None:
         """Projections first, then the JSON by rename: a manifest that exists is whole."""

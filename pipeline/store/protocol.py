@@ -80,12 +80,27 @@ class Store(Protocol):
     parallel_writes: bool  # may several processes write one version at once?
     in_place: bool  # may a finished version that is being read take more points?
     address: str  # for messages and reports; never holds a secret
+    engine: str  # what answers, with its version
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version that it names now."""
 
     def versions(self, alias: str) -> list[str]:
         """All versions of `alias`, oldest first, finished or not."""
+
+    def check(self, alias: str) -> None:
+        """Before work for `alias` begins: could it end?
+
+        Raises:
+            SimileError: a collection has this name, or a part of the live version does not answer.
+        """
+
+    def check_whole(self, version: str) -> None:
+        """Before the first write and before the switch: are all parts of the version there?
+
+        Raises:
+            SimileError: naming the parts that are not.
+        """
 
     def create(
         self,
@@ -121,6 +136,12 @@ class Store(Protocol):
 
     def finish(self, version: str) -> None:
         """Make everything durable and build the index; returns when queries can use it."""
+
+    def finished(self, versions: Sequence[str], *, patient: bool = True) -> set[str]:
+        """Those of `versions` that have a manifest: it is the last thing that is written.
+
+        Not `patient`: what cannot be read at once is left out, with a line in the log. For lists only.
+        """
 
     def write_manifest(self, version: str, manifest: Manifest) -> None: ...
 

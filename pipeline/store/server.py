@@ -1,35 +1,26 @@
 """A Qdrant server or cluster, through qdrant-client. Needs Qdrant 1.19 or newer."""
 
-import base64
-import json
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-from qdrant_client import models
-from safetensors.numpy import save
+from qdrant_client import QdrantClient, models
 
 from pipeline.config import CollectionConfig
-from pipeline.errors import NotFinishedError, SimileError
-from pipeline.projection import read_tensors
-from pipeline.store.manifest import Manifest, read_manifest
+from pipeline.errors import SimileError
+from pipeline.store.manifest import Manifest
 from pipeline.store.protocol import Resident, VectorQuery, payload_selector
 from pipeline.store.read_points import all_points
-from pipeline.store.server_connection import connect, patience_seconds
-from pipeline.store.server_requests import (
-    THRESHOLD_KB,
-    payload_bytes,
-    request_slices,
-    retried,
-    wait_until_indexed,
-)
+from pipeline.store.server_collections import make_collection, wait_for_shards
+from pipeline.store.server_connection import patience_seconds
+from pipeline.store.server_errors import ServerError
+from pipeline.store.server_indexing import THRESHOLD_KB, wait_until_indexed
+from pipeline.store.server_manifests import LAYOUT, ServerManifests
+from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
+from pipeline.store.servers import Servers
 
-__all__ = ["MANIFESTS", "ServerStore"]
-
-MANIFESTS = "simile_manifests"  # one point a version; its vector is never searched
-_FLOAT_BYTES = 12  # of one float as JSON
+__all__ = ["ServerStore"]
 
 
 class ServerStore:
@@ -39,18 +30,44 @@ class ServerStore:
     in_place = True
 
     def __init__(self, url: str, api_key: str | None = None, patience: float | None = None) -> None:
-        self.address = url
         self.patience = patience_seconds(patience)
-        self.client, self.writer = connect(url, api_key, self.patience)
+        self.servers = Servers(url, api_key, self.patience)
+        self.address = self.servers.address
+        self.engine = f"Qdrant {self.servers.version} at {self.address}"
+        self._manifests = ServerManifests(self.servers)
 
     def aliases(self) -> dict[str, str]:
-        """Alias -> version."""
-        return {a.alias_name: a.collection_name for a in self._send(self.client.get_aliases).aliases}
+        """Alias -> version, of everybody who uses the server."""
+        found = self.servers.ask(QdrantClient.get_aliases).aliases
+        return {alias.alias_name: alias.collection_name for alias in found}
 
     def versions(self, alias: str) -> list[str]:
         """All versions of `alias`, oldest first."""
-        names = [c.name for c in self._send(self.client.get_collections).collections]
-        return sorted(name for name in names if name.startswith(f"{alias}__"))
+        return sorted(name for name in self._names() if name.startswith(f"{alias}__"))
+
+    def _names(self) -> list[str]:
+        return [found.name for found in self.servers.ask(QdrantClient.get_collections).collections]
+
+    def check(self, alias: str) -> None:
+        """The name must be free, and every shard of the live version must have a replica that answers."""
+        if alias in self._names():
+            raise SimileError(
+                f"The Qdrant server at {self.address} has a collection '{alias}', so that no alias can have "
+                "its name; choose another name in the YAML, or delete that collection."
+            )
+        live = self.aliases().get(alias)
+        if live is None:
+            return
+        if not live.startswith(f"{alias}__") and not self.finished([live]):
+            raise SimileError(
+                f"The alias '{alias}' on the Qdrant server at {self.address} names '{live}', which is not "
+                "one of Simile's; choose another name in the YAML."
+            )
+        self.check_whole(live)
+
+    def check_whole(self, version: str) -> None:
+        """Every shard has a replica that is active and answers; waits a while for that."""
+        wait_for_shards(self.servers, version)
 
     def create(
         self,
@@ -60,17 +77,22 @@ class ServerStore:
         payload_indexes: dict[str, models.PayloadSchemaType],
     ) -> None:
         """Make the collection, then its payload indexes (before any point)."""
-        self._send(
-            self.client.create_collection,
+        make_collection(
+            self.servers,
             version,
-            vectors_config=vectors,
+            vectors,
             shard_number=config.shard_number,
             replication_factor=config.replication_factor,
             # HNSW is built once, by `finish`, instead of again and again while points arrive.
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
+            metadata=LAYOUT,
         )
+        self.check_whole(version)
+        self._manifests.prepare(config.replication_factor or 1)
         for key, schema in payload_indexes.items():
-            self._send(self.client.create_payload_index, version, key, field_schema=schema, wait=True)
+            self.servers.change(
+                QdrantClient.create_payload_index, version, key, field_schema=schema, wait=True
+            )
 
     def upsert(
         self,
@@ -80,17 +102,14 @@ class ServerStore:
         payloads: Sequence[dict[str, Any]],
     ) -> None:
         """Write points in requests of bounded size."""
-        width = sum(rows.shape[1] for rows in vectors.values()) * _FLOAT_BYTES
+        width = sum(rows.shape[1] for rows in vectors.values()) * FLOAT_BYTES
         for part in request_slices([width + payload_bytes(payload) for payload in payloads]):
             batch = models.Batch(
                 ids=list(ids[part]),
                 vectors={name: rows[part].tolist() for name, rows in vectors.items()},
                 payloads=list(payloads[part]),
             )
-            self._send(self.writer.upsert, version, batch, wait=True)
-
-    def _send(self, send: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        return retried(partial(send, *arguments, **named), self.patience, self.address)
+            self.servers.write(QdrantClient.upsert, version, batch, wait=True)
 
     def copy(self, version: str, copy: str) -> None:
         """A server takes additions in place."""
@@ -100,13 +119,15 @@ class ServerStore:
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
     ) -> None:
         """The server begins to build at once, beside the additions."""
-        graphs = {name: models.VectorParamsDiff(hnsw_config=of.hnsw_config) for name, of in vectors.items()}
-        self._send(self.client.update_collection, version, vectors_config=graphs)
+        graphs = {
+            name: models.VectorParamsDiff(hnsw_config=params.hnsw_config) for name, params in vectors.items()
+        }
+        self.servers.change(QdrantClient.update_collection, version, vectors_config=graphs)
 
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points."""
         selector = models.PointIdsList(points=list(ids))
-        self._send(self.client.delete, version, selector, wait=True)
+        self.servers.ask(QdrantClient.delete, version, selector, wait=True)
 
     def loaded(self, version: str) -> set[str]:
         """Every point that is there: each was acknowledged, with its vectors and payload in one write."""
@@ -116,88 +137,68 @@ class ServerStore:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
         threshold = models.OptimizersConfigDiff(indexing_threshold=THRESHOLD_KB)
         wait_until_indexed(
-            look=partial(self._send, self.client.get_collection, version),
-            start=partial(self._send, self.client.update_collection, version, optimizers_config=threshold),
+            look=partial(self.servers.ask, QdrantClient.get_collection, version),
+            start=partial(
+                self.servers.change, QdrantClient.update_collection, version, optimizers_config=threshold
+            ),
             patience=self.patience,
             address=self.address,
         )
 
+    def finished(self, versions: Sequence[str], *, patient: bool = True) -> set[str]:
+        """From the versions' own metadata, which holds no tensors."""
+        return self._manifests.finished(versions, patient)
+
     def write_manifest(self, version: str, manifest: Manifest) -> None:
-        """A point in a small collection of manifests."""
-        payload = {
-            "version": version,
-            "facts": json.loads(manifest.to_json()),
-            "tensors": base64.b64encode(save(dict(manifest.tensors))).decode() if manifest.tensors else "",
-        }
-        self._keep(_manifest_id(version), payload)
+        """Facts in the version's own metadata, tensors beside it."""
+        self._manifests.write(version, manifest)
 
     def read_manifest(self, version: str) -> Manifest:
         """The manifest; raises NotFinishedError if the version is not finished."""
-        payload = self._kept(_manifest_id(version))
-        if payload is None:
-            raise NotFinishedError(f"'{version}' was never finished; index it again.")
-        tensors = read_tensors(version, base64.b64decode(payload["tensors"]))
-        return read_manifest(version, json.dumps(payload["facts"]), tensors)
+        return self._manifests.read(version)
 
     def attach(self, version: str, name: str, data: bytes) -> None:
-        """Keep the bytes as a point in the collection of manifests."""
-        payload = {"version": version, "name": name, "data": base64.b64encode(data).decode()}
-        self._keep(_manifest_id(f"{version}/{name}"), payload)
+        """In pieces, in the collection of attachments."""
+        self._manifests.attach(version, name, data)
 
     def attachment(self, version: str, name: str) -> bytes | None:
-        """The point's bytes."""
-        payload = self._kept(_manifest_id(f"{version}/{name}"))
-        return None if payload is None else base64.b64decode(payload["data"])
+        """The pieces, joined."""
+        return self._manifests.attachment(version, name)
 
     def attachments(self, version: str) -> list[str]:
-        """Names in the collection of manifests, all of which are read: a server may refuse the filter."""
-        if not self._send(self.client.collection_exists, MANIFESTS):
-            return []
-        kept = [record.payload or {} for record in all_points(self, MANIFESTS, ["version", "name"])]
-        return sorted(each["name"] for each in kept if each["version"] == version and "name" in each)
+        """Names, from the version's own metadata."""
+        return self._manifests.attachments(version)
 
     def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
         """From the collection."""
-        schema = self._send(self.client.get_collection, version).payload_schema
+        schema = self.servers.ask(QdrantClient.get_collection, version).payload_schema
         return {key: index.data_type for key, index in schema.items()}
 
-    def _keep(self, point: str, payload: dict[str, Any]) -> None:
-        if not self._send(self.client.collection_exists, MANIFESTS):
-            vectors = models.VectorParams(size=1, distance=models.Distance.DOT)
-            self._send(self.client.create_collection, MANIFESTS, vectors_config=vectors)
-        kept = models.PointStruct(id=point, vector=[0.0], payload=payload)
-        self._send(self.client.upsert, MANIFESTS, [kept], wait=True)
-
-    def _kept(self, point: str) -> dict[str, Any] | None:
-        if not self._send(self.client.collection_exists, MANIFESTS):
-            return None
-        found = self._send(self.client.retrieve, MANIFESTS, [point], with_payload=True)
-        return (found[0].payload or {}) if found else None
-
     def switch(self, alias: str, version: str) -> None:
-        """Delete and create the alias in one request, which the server carries out as one step."""
-        steps: list[Any] = []
-        if alias in self.aliases():
-            steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=alias)))
+        """One CreateAlias, which also moves an alias that is there: it never names nothing."""
+        self.check_whole(version)
         create = models.CreateAlias(collection_name=version, alias_name=alias)
-        steps.append(models.CreateAliasOperation(create_alias=create))
-        self._send(self.client.update_collection_aliases, steps)
+        steps = [models.CreateAliasOperation(create_alias=create)]
+        self.servers.change(QdrantClient.update_collection_aliases, steps)
 
     def release(self, version: str) -> None:
         """Nothing is open here."""
 
     def drop(self, version: str) -> None:
-        """Delete a version and its manifest."""
+        """Delete a version, and what is kept beside it."""
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
-        self._send(self.client.delete_collection, version)
-        if self._send(self.client.collection_exists, MANIFESTS):
-            of_version = models.FieldCondition(key="version", match=models.MatchValue(value=version))
-            self._send(self.client.delete, MANIFESTS, models.Filter(must=[of_version]))
+        metadata = self._manifests.metadata(version)
+        try:
+            self.servers.change(QdrantClient.delete_collection, version)
+        except ServerError as error:
+            if error.failure.kind != "absent":  # an earlier attempt deleted it, and its answer was lost
+                raise
+        self._manifests.forget(version, metadata)
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
-        return int(self._send(self.client.count, version, count_filter=query_filter, exact=True).count)
+        return int(self.servers.ask(QdrantClient.count, version, count_filter=query_filter, exact=True).count)
 
     def query(
         self,
@@ -213,8 +214,8 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
-        found: models.QueryResponse = self._send(
-            self.client.query_points,
+        found: models.QueryResponse = self.servers.ask(
+            QdrantClient.query_points,
             version,
             query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
             using=using,
@@ -238,10 +239,10 @@ class ServerStore:
     ) -> list[list[models.ScoredPoint]]:
         """In requests of bounded size."""
         answers: list[models.QueryResponse] = []
-        for part in request_slices([queries.shape[1] * _FLOAT_BYTES] * len(queries)):
-            ask = partial(models.QueryRequest, using=using, limit=limit, params=params)
+        ask = partial(models.QueryRequest, using=using, limit=limit, params=params)
+        for part in request_slices([queries.shape[1] * FLOAT_BYTES] * len(queries)):
             requests = [ask(query=row) for row in queries[part].astype(np.float32).tolist()]
-            answers += self._send(self.client.query_batch_points, version, requests)
+            answers += self.servers.ask(QdrantClient.query_batch_points, version, requests)
         return [answer.points for answer in answers]
 
     def retrieve(
@@ -252,8 +253,8 @@ class ServerStore:
         fields: list[str] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        found: list[models.Record] = self._send(
-            self.client.retrieve,
+        found: list[models.Record] = self.servers.ask(
+            QdrantClient.retrieve,
             version,
             list(ids),
             with_payload=payload_selector(fields),
@@ -272,8 +273,8 @@ class ServerStore:
     ) -> list[models.Record]:
         """Points by id order."""
         found: list[models.Record]
-        found, _ = self._send(
-            self.client.scroll,
+        found, _ = self.servers.ask(
+            QdrantClient.scroll,
             version,
             limit=limit,
             offset=offset,
@@ -287,15 +288,11 @@ class ServerStore:
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
-        found = self._send(
-            self.client.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
+        found = self.servers.ask(
+            QdrantClient.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
         )
         return [(hit.value, hit.count) for hit in found.hits]
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """None: the server does not report memory by vector."""
         return None
-
-
-def _manifest_id(version: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"simile-manifest/{version}"))

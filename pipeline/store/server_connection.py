@@ -1,72 +1,122 @@
-"""Connecting to a Qdrant server: REST for everything, gRPC for writing where its port is given."""
+"""Connecting to one address of a Qdrant server: REST, and gRPC for writing where its port is given."""
 
 import logging
 import os
-from functools import cache, partial
+import re
+import ssl
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
+import httpx
 from qdrant_client import QdrantClient
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from pipeline.errors import SimileError
-from pipeline.store.authority import tls_context, trusted_certificates
+from pipeline.store.authority import trusted_certificates
+from pipeline.store.server_errors import SERVER_ERRORS, ServerError, classify, sentence
 
-__all__ = ["connect", "grpc_port", "patience_seconds"]
+__all__ = ["Node", "nodes_at", "patience_seconds", "request_seconds"]
 
 CONNECT_SECONDS = 8  # of preflight, which answers within ten
+OLDEST, NEWEST = (1, 19), (1, 19)  # versions of the server that Simile needs, and was tested with
 _PATIENCE_SECONDS = 120.0
 _TIMEOUT_SECONDS = 60
 _SHORTEST_TIMEOUT_SECONDS = 4  # preflight may wait for two answers
+_PING_SECONDS = 1  # a page goes on at another node within two
 
 log = logging.getLogger("simile")
+_warned: set[tuple[str, str]] = set()  # (address, version), so that each process says it once
 
 
-def connect(url: str, api_key: str | None, patience: float) -> tuple[QdrantClient, QdrantClient]:
-    """A client for everything, and the one that points are written with.
+@dataclass
+class Node:
+    """One address. Clients are made when they are first needed, which takes some 30 ms each.
 
-    Args:
-        url: of the server's REST interface.
+    Attributes:
+        url: of its REST interface.
         api_key: None where the server asks for none.
-        patience: seconds that a request is repeated at most.
-
-    Raises:
-        SimileError: nobody answers, the certificate is not trusted, or the key is refused.
+        grpc_port: None: points go by REST.
+        timeout: seconds of one request.
+        heard: `time.monotonic()` of its last answer.
+        away_until: `time.monotonic()` until which the other addresses are tried first.
     """
-    made = partial(
-        QdrantClient,
-        url=url,
-        https=api_key is not None,  # only where the address does not say
-        # As `api_key`, qdrant-client would warn of http for each client, three times a job.
-        headers={"api-key": api_key} if api_key else None,
-        verify=tls_context() if urlsplit(url).scheme == "https" else True,
-        check_compatibility=False,
-    )
-    if api_key and urlsplit(url).scheme == "http":
-        _warn_of_open_key(url)
-    try:
-        made(timeout=CONNECT_SECONDS).get_collections()
-    except ResponseHandlingException as error:
-        if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            raise SimileError(
-                f"The certificate of the Qdrant server at {url} is not trusted ({error}); set QDRANT_CA or "
-                "--ca to the PEM file of the authority that signed it."
-            ) from error
-        raise SimileError(f"No Qdrant server answers at {url}; start it, or unset QDRANT_URL.") from error
-    except UnexpectedResponse as error:
-        mend = "set QDRANT_API_KEY" if error.status_code in (401, 403) else "see the server's log"
-        raise SimileError(f"The Qdrant server at {url} answers {error.status_code}; {mend}.") from error
-    # One request must not take much longer than the patience for all of its repetitions.
-    timeout = min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(patience)))
-    client = made(timeout=timeout)
-    # Points are written by gRPC where its port is given, because vectors are long as JSON. The REST address
-    # does not tell the port.
-    port = os.environ.get("QDRANT_GRPC_PORT")
-    if not port:
-        return client, client
-    authority = {"root_certificates": root} if (root := _root_certificates()) else {}
-    fast = made(timeout=timeout, prefer_grpc=True, grpc_port=grpc_port(url, port), grpc_options=authority)
-    return client, fast
+
+    url: str
+    api_key: str | None
+    grpc_port: int | None
+    timeout: int
+    heard: float = 0.0
+    away_until: float = 0.0
+
+    def _made(self, **settings: Any) -> QdrantClient:
+        if self.api_key and urlsplit(self.url).scheme == "http":
+            _warn_of_open_key(self.url)
+        return QdrantClient(
+            url=self.url,
+            https=self.api_key is not None,  # only where the address does not say
+            # As `api_key`, qdrant-client would warn of http for each client, three times a job.
+            headers={"api-key": self.api_key} if self.api_key else None,
+            check_compatibility=False,
+            verify=_context(trusted_certificates()),
+            **settings,
+        )
+
+    @cached_property
+    def client(self) -> QdrantClient:
+        """For everything."""
+        return self._made(timeout=self.timeout)
+
+    @cached_property
+    def writer(self) -> QdrantClient:
+        """For points. By gRPC where its port is given, because vectors are long as JSON."""
+        if self.grpc_port is None:
+            return self.client
+        root = trusted_certificates()
+        authority = {"root_certificates": root.encode()} if root else {}
+        return self._made(
+            timeout=self.timeout, prefer_grpc=True, grpc_port=self.grpc_port, grpc_options=authority
+        )
+
+    @cached_property
+    def ping(self) -> QdrantClient:
+        """Asks whether the node is there."""
+        return self._made(timeout=_PING_SECONDS)
+
+    def connect(self, seconds: int) -> str | None:
+        """Version of the server; None where nobody answers within some seconds.
+
+        Raises:
+            SimileError: it answers and cannot be used; the sentence says why.
+        """
+        probe = self._made(timeout=seconds)
+        try:
+            version = probe.info().version
+            probe.get_collections()
+        except SERVER_ERRORS as error:
+            failure = classify(error)
+            if failure.kind == "temporary" and not failure.status:
+                return None
+            if failure.kind in ("denied", "temporary"):
+                mend = "set QDRANT_API_KEY" if failure.kind == "denied" else "see the server's log"
+                raise ServerError(
+                    f"The Qdrant server at {self.url} answers {failure.status}; {mend}.", failure
+                ) from error
+            raise ServerError(sentence(failure, self.url, 0), failure) from error
+        finally:
+            probe.close()
+        _check_version(version, self.url)
+        if self.grpc_port is not None:
+            _check_grpc(self.url, self.grpc_port)
+        return version
+
+
+@cache
+def _context(authority: str | None) -> ssl.SSLContext:
+    """Trust in this authority (PEM text), or in the public ones (None), which take 90 ms to read: once a
+    process, not once a client."""
+    return ssl.create_default_context(cadata=authority) if authority else httpx.create_ssl_context()
 
 
 @cache
@@ -75,10 +125,34 @@ def _warn_of_open_key(url: str) -> None:
     log.warning("QDRANT_API_KEY goes to %s without encryption; use https:// where others could listen.", url)
 
 
-def _root_certificates() -> bytes | None:
-    """The trusted certificates as gRPC takes them."""
-    text = trusted_certificates()
-    return text.encode() if text else None
+def nodes_at(address: str, api_key: str | None, patience: float) -> list[Node]:
+    """The nodes behind an address, or behind several with commas between them.
+
+    `QDRANT_GRPC_PORT` is one port for all, or as many as there are addresses, with commas between them: the
+    REST address does not tell it.
+
+    Raises:
+        SimileError: no address, or the ports are no numbers or not as many.
+    """
+    urls = [url.strip() for url in address.split(",") if url.strip()]
+    ports: list[int | None] = [None] * len(urls)
+    if given := os.environ.get("QDRANT_GRPC_PORT"):
+        named = [port.strip() for port in given.split(",")]
+        if not all(port.isdigit() for port in named) or len(named) not in (1, len(urls)):
+            raise SimileError(
+                f"QDRANT_GRPC_PORT is '{given}'; it must be a number, such as 6334, or one for each address, "
+                "with commas between them."
+            )
+        ports = [int(port) for port in (named * len(urls) if len(named) == 1 else named)]
+    if not urls:
+        raise SimileError(f"'{address}' names no Qdrant server; give an address such as http://qdrant:6333.")
+    seconds = request_seconds(patience)
+    return [Node(url, api_key, port, seconds) for url, port in zip(urls, ports, strict=True)]
+
+
+def request_seconds(patience: float) -> int:
+    """How long one request may take: not much longer than the patience for all of its repetitions."""
+    return min(_TIMEOUT_SECONDS, max(_SHORTEST_TIMEOUT_SECONDS, int(patience)))
 
 
 def patience_seconds(at_most: float | None = None) -> float:
@@ -87,23 +161,45 @@ def patience_seconds(at_most: float | None = None) -> float:
     return set_by_user if at_most is None else min(set_by_user, at_most)
 
 
-def grpc_port(url: str, port: str) -> int:
-    """`port` as a number, when a server of gRPC accepts connections there.
+def _check_version(version: str, url: str) -> None:
+    """Refuse a server that is too old, and warn once of one that is newer than those that were tested.
 
     Raises:
-        SimileError: no number, or nobody answers.
+        SimileError: as it says.
     """
-    host = urlsplit(url).hostname or "localhost"
-    secure = urlsplit(url).scheme == "https"
-    target = f"{host}:{port}"
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    found = (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
+    if found < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise SimileError(
+            f"The Qdrant server at {url} is version {version or 'unknown'}, and Simile needs {needed} or "
+            "newer; update the server."
+        )
+    if found > NEWEST and (url, version) not in _warned:
+        _warned.add((url, version))
+        log.warning(
+            "The Qdrant server at %s is version %s; Simile was tested with versions up to %s.",
+            url,
+            version,
+            ".".join(map(str, NEWEST)),
+        )
+
+
+def _check_grpc(url: str, port: int) -> None:
+    """Whether a server of gRPC accepts connections at this port.
+
+    Raises:
+        SimileError: nobody answers.
+    """
+    parts = urlsplit(url)
+    target = f"{parts.hostname or 'localhost'}:{port}"
+    root = trusted_certificates()
     channel = (
-        grpc.secure_channel(target, grpc.ssl_channel_credentials(_root_certificates()))
-        if secure
+        grpc.secure_channel(target, grpc.ssl_channel_credentials(root.encode() if root else None))
+        if parts.scheme == "https"
         else grpc.insecure_channel(target)
     )
     try:
-        if not port.isdigit():
-            raise SimileError(f"QDRANT_GRPC_PORT is '{port}'; it must be a number, such as 6334.")
         grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
     except grpc.FutureTimeoutError:
         raise SimileError(
@@ -111,4 +207,3 @@ def grpc_port(url: str, port: str) -> int:
         ) from None
     finally:
         channel.close()
-    return int(port)

@@ -1,5 +1,6 @@
 """Which versions of a collection there are, and which one is live."""
 
+import re
 from collections.abc import Iterable
 
 from pipeline.errors import NotFinishedError, SimileError
@@ -14,9 +15,12 @@ __all__ = [
     "is_finished",
     "live_name",
     "live_version",
+    "probes",
+    "searchable",
     "unknown_collection",
 ]
 
+_BUILD = re.compile(r"__\d{8}T\d{12}$")  # how the name of a version that a job builds ends
 PROBE = "__preflight-"  # between alias and host, in the name of a version that a job makes to try the store
 
 
@@ -24,6 +28,16 @@ def unknown_collection(name: str, there: Iterable[str]) -> SimileError:
     """The error for a collection that does not exist, with the names of those that do."""
     known = ", ".join(sorted(there)) or "none yet; index one with python -m ray_jobs.index"
     return SimileError(f"Collection '{name}' does not exist; there are: {known}.")
+
+
+def searchable(store: Store) -> dict[str, str]:
+    """Alias -> live version of the collections that can be searched now.
+
+    On a server that others use as well, their aliases are none of ours.
+    """
+    aliases = store.aliases()
+    whole = store.finished(list(aliases.values()), patient=False)
+    return {alias: version for alias, version in aliases.items() if version in whole}
 
 
 def live_name(store: Store, alias: str) -> str:
@@ -34,7 +48,7 @@ def live_name(store: Store, alias: str) -> str:
     """
     aliases = store.aliases()
     if alias not in aliases:
-        raise unknown_collection(alias, aliases)
+        raise unknown_collection(alias, searchable(store))
     return aliases[alias]
 
 
@@ -59,18 +73,24 @@ def find_live(store: Store, alias: str) -> Version | None:
 
 def is_finished(store: Store, version: str) -> bool:
     """Whether a version can be searched: its manifest is the last thing that is written."""
-    try:
-        store.read_manifest(version)
-    except NotFinishedError:
-        return False
-    return True
+    return version in store.finished([version])
 
 
 def builds(store: Store, alias: str) -> list[str]:
-    """All versions of `alias`, oldest first, without those that a job makes to try the store."""
-    return [version for version in store.versions(alias) if PROBE not in version]
+    """The versions that jobs have built of `alias`, or begun, oldest first.
+
+    Others on the same server may have collections whose names begin as ours do; they are none of these.
+    """
+    return [version for version in store.versions(alias) if _BUILD.search(version)]
+
+
+def probes(store: Store, alias: str) -> list[str]:
+    """What jobs that were killed left behind of trying the store."""
+    return [version for version in store.versions(alias) if version.startswith(alias + PROBE)]
 
 
 def finished_versions(store: Store, alias: str) -> list[str]:
     """Versions that can be searched, oldest first."""
-    return [version for version in store.versions(alias) if is_finished(store, version)]
+    versions = store.versions(alias)
+    whole = store.finished(versions)
+    return [version for version in versions if version in whole]

@@ -1,4 +1,8 @@
-"""Break index jobs on purpose and count what is lost: python -m tests.chaos [--runs 32] [--seed 0]"""
+"""Break index jobs on purpose and count what is lost: python -m tests.chaos [--runs 32] [--seed 0]
+
+With --cluster only what breaks nodes of a Qdrant cluster: of the one that SIMILE_TEST_QDRANT_URL names, with
+SIMILE_TEST_QDRANT_KILL and SIMILE_TEST_QDRANT_START as commands; else of three stand-ins.
+"""
 
 import argparse
 import itertools
@@ -15,6 +19,7 @@ from pathlib import Path
 from ray.cluster_utils import Cluster
 
 from tests.chaos.jobs import Outcome, Place
+from tests.chaos.nodes import ON_A_CLUSTER
 from tests.chaos.scenarios import SCENARIOS, Scenario
 
 __all__ = ["break_jobs", "main"]
@@ -65,8 +70,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=32)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, help="begin no new run after this time")
+    parser.add_argument("--cluster", action="store_true", help="only kill nodes of a Qdrant cluster")
     options = parser.parse_args()
-    scenarios = list(itertools.islice(itertools.cycle(SCENARIOS), options.runs))
+    schedule = ON_A_CLUSTER if options.cluster else SCENARIOS + ON_A_CLUSTER
+    scenarios = list(itertools.islice(itertools.cycle(schedule), options.runs))
     outcomes = break_jobs(scenarios, options.seed, options.seconds)
     sums = summary(outcomes)
     words = {

@@ -39,6 +39,8 @@ class Place:
     max_reject_fraction: float = 0.05
     credit: str = "nobody"
     dimension: int = 32
+    shards: int = 1
+    replicas: int = 1
     environment: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -59,6 +61,8 @@ class Place:
             "encoders": [{"name": ENCODER, "vector": "cnn"}],
             "projection": {"dimension": self.dimension},
             "max_reject_fraction": self.max_reject_fraction,
+            "shard_number": self.shards,
+            "replication_factor": self.replicas,
         }
         path.write_text(yaml.safe_dump(settings))
         return str(path)

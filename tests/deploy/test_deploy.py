@@ -21,7 +21,7 @@ REQUIREMENTS = (ROOT / "requirements.txt").read_text()
 # Every variable that the code reads from outside, and what Qdrant's image reads.
 KNOWN_VARIABLES = {
     "HF_TOKEN", "QDRANT_API_KEY", "QDRANT_GRPC_PORT", "QDRANT_URL", "SIMILE_AUTH", "SIMILE_HOME",
-    "QDRANT__SERVICE__API_KEY", "QDRANT__SERVICE__READ_ONLY_API_KEY",
+    "QDRANT__SERVICE__API_KEY", "QDRANT__SERVICE__READ_ONLY_API_KEY", "QDRANT__CLUSTER__ENABLED",
 }  # fmt: skip
 
 
@@ -98,6 +98,42 @@ def test_compose_gives_the_page_a_key_that_only_reads(compose: dict[str, Any]) -
 def test_the_server_is_new_enough(compose: dict[str, Any]) -> None:
     version = re.fullmatch(r"qdrant/qdrant:v(\d+)\.(\d+)\.\d+", compose["services"]["qdrant"]["image"])
     assert version and (int(version[1]), int(version[2])) >= (1, 19)  # as pipeline/store/server.py needs
+
+
+@pytest.fixture(scope="module")
+def cluster() -> dict[str, Any]:
+    return yaml.safe_load((DEPLOY / "qdrant-cluster.yaml").read_text())
+
+
+def test_the_cluster_has_three_nodes_of_one_version_that_find_each_other(
+    cluster: dict[str, Any], compose: dict[str, Any]
+) -> None:
+    nodes = cluster["services"]
+    assert set(cluster) == {"x-node", "services", "volumes"} and len(nodes) == 3
+    first = next(iter(nodes))
+    for name, node in nodes.items():
+        assert node["image"] == compose["services"]["qdrant"]["image"]
+        assert set(node["environment"]) <= KNOWN_VARIABLES
+        assert node["environment"]["QDRANT__CLUSTER__ENABLED"] == "true"
+        arguments = node["command"]
+        assert arguments[arguments.index("--uri") + 1] == f"http://{name}:6335"
+        found_by = arguments[arguments.index("--bootstrap") + 1] if "--bootstrap" in arguments else None
+        assert found_by == (None if name == first else f"http://{first}:6335")
+        assert all(volume.split(":")[0] in cluster["volumes"] for volume in node["volumes"])
+    volumes = [volume for node in nodes.values() for volume in node["volumes"]]
+    assert len(set(volumes)) == 3
+
+
+def test_the_cluster_is_reached_where_the_docs_say(cluster: dict[str, Any]) -> None:
+    rest, fast = [], []
+    for node in cluster["services"].values():
+        for port in node["ports"]:
+            host, outside, inside = port.split(":")
+            assert host == "127.0.0.1"
+            {"6333": rest, "6334": fast}[inside].append(outside)
+    page = (ROOT / "docs" / "cluster.md").read_text()
+    assert f"SIMILE_TEST_QDRANT_URL={','.join(f'http://127.0.0.1:{port}' for port in rest)}" in page
+    assert f"SIMILE_TEST_QDRANT_GRPC_PORT={','.join(fast)}" in page
 
 
 def groups(job: dict[str, Any]) -> list[dict[str, Any]]:

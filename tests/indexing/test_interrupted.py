@@ -81,7 +81,7 @@ def test_a_store_that_goes_away_keeps_what_is_staged(
     monkeypatch.setenv("SIMILE_STORE_PATIENCE", "1")
     _, source = indexed
     with QdrantStandIn() as server:
-        server.fault = lambda method, path: "drop" if "points" in path and "preflight" not in path else None
+        server.fault = lambda method, path: "drop" if "colours__2" in path and "points" in path else None
         with pytest.raises(SimileError, match=r"did not answer for 1 s; try again"):
             index(tmp_path, source, url=server.url)
         server.fault = lambda method, path: None

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import ray
 import yaml
+from qdrant_client import QdrantClient
 
 from pipeline.indexing import preflight
 from pipeline.indexing.lock import writer_lock
-from pipeline.store import server_connection
+from pipeline.store import server_connection, servers
+from pipeline.store.server import ServerStore
 from ray_jobs.index import main
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -75,9 +77,9 @@ def test_a_store_that_takes_no_points(tmp_path: Path, capsys: Any, monkeypatch: 
 def test_a_store_that_takes_points_and_never_answers(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert preflight._PATIENCE_SECONDS + server_connection._SHORTEST_TIMEOUT_SECONDS < 10
+    assert 15 < servers.PEER_SECONDS < 60  # a collection takes 11 seconds while a node is down
     monkeypatch.setattr(preflight, "_PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr(server_connection, "_SHORTEST_TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(servers, "PEER_SECONDS", 1)
     monkeypatch.setattr("tests.stand_ins.qdrant.STALL_SECONDS", 30)
     with QdrantStandIn() as stand_in:
         stand_in.fault = lambda method, path: None if method == "GET" else "stall"
@@ -125,3 +127,22 @@ def test_a_second_writer(
     with QdrantStandIn() as stand_in, writer_lock(home, "birds"):
         monkeypatch.setenv("QDRANT_URL", stand_in.url)  # a home that is no folder has no embedded store
         assert "Another job is writing 'birds' (process" in refusal(tmp_path, capsys, home=home)
+
+
+def test_shards_on_a_dead_node_are_named(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "_PATIENCE_SECONDS", 0.5)
+    with QdrantStandIn(peers=3) as stand_in:
+        stand_in.kill(1)
+        monkeypatch.setenv("QDRANT_URL", stand_in.url)
+        said = refusal(tmp_path, capsys, shard_number=6)
+        assert "2 of 6 shards of 'birds__preflight-" in said
+        assert "Initializing on peer 1002" in said and "set replication_factor to 2 or more" in said
+
+
+def test_a_name_that_is_a_collection_s(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with QdrantStandIn() as stand_in:
+        ServerStore(stand_in.url).servers.change(QdrantClient.create_collection, "birds", vectors_config={})
+        monkeypatch.setenv("QDRANT_URL", stand_in.url)
+        assert "has a collection 'birds', so that no alias can have its name" in refusal(tmp_path, capsys)

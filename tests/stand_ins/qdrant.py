@@ -1,7 +1,9 @@
-"""A small HTTP server that speaks the part of Qdrant's REST interface that Simile uses.
+"""A small HTTP server that speaks the part of Qdrant's REST interface that Simile uses, as strictly as 1.19.
 
 Points are held by qdrant-client's local mode, so results are exact and quantization is accepted and
 ignored. It proves what goes over the wire; the engine itself is tested through the embedded store.
+What it does for a request is in `qdrant_routes`, what it refuses in `qdrant_refusals`, and which peer holds
+what in `qdrant_shards`.
 """
 
 import json
@@ -17,56 +19,102 @@ from typing import Any, Literal
 
 from qdrant_client import QdrantClient, models
 
+from tests.stand_ins import qdrant_routes
+from tests.stand_ins.qdrant_refusals import BODY_BYTES, Refusal
+from tests.stand_ins.qdrant_shards import Shards
+
 __all__ = ["Fault", "QdrantStandIn"]
 
 STALL_SECONDS = 1.0
+LATE_SECONDS = 0.3
 
-
-Fault = Literal["500", "429", "403", "drop", "stall", "later"]
+Fault = Literal[
+    "400", "403", "404", "408", "429", "500", "502", "503", "504", "drop", "stall", "later", "html",
+    "done drop", "done 408", "done 500", "done 504", "late", "twice",
+]  # fmt: skip
+_WORDS = {
+    "400": "Wrong input: asked for",
+    "403": "Forbidden: Global manage access is required",
+    "404": "Not found: asked for",
+    "408": "Timeout error: Operation 'asked for' timed out after 60 seconds",
+    "429": "Rate limiting exceeded: Write rate limit exceeded, retry later",
+    "500": "Service internal error: asked for",
+    "502": "Bad gateway",
+    "503": "Service unavailable: asked for",
+    "504": "Gateway timeout",
+}
+_READS = re.compile(r"/points/?(query|query/batch|scroll|count)?$|/facet$")
 
 
 class QdrantStandIn:
-    """Context manager; `url` is where it listens. `api_key` makes it ask for one; `read_only_key` only reads.
+    """Context manager; `url` is where it listens, several addresses with a comma between them.
 
-    With `tls`, the server's side of TLS, it speaks https.
+    `fault`, given method and path, may name what goes wrong with a request:
 
-    `fault`, given method and path, may name what goes wrong with a request: an answer of 500, 429 or 403, a
-    connection dropped without an answer, a pause of `STALL_SECONDS` before a 500, or ("later") a 429 that
-    names the seconds to wait. Between `go_away` and `come_back` it refuses connections.
+    - before it is carried out: an answer of that status; "drop", a connection closed without an answer;
+      "stall", `STALL_SECONDS` and then a 500; "later", a 429 that names the seconds to wait; "html", the page
+      of a server that is no Qdrant
+    - after it was carried out: "done …", with the same words
+    - "late": answered by 504, and carried out `LATE_SECONDS` later; "twice": delivered twice, and the second
+      answer is the one that is sent
+
+    Between `go_away` and `come_back` it refuses connections; `kill` and `revive` do that to one peer.
+
+    Args:
+        api_key: asked for in each request.
+        read_only_key: is refused what writes.
+        peers: how many, each with an address of its own.
+        strict: strict mode of collections that ask for none.
+        peer_seconds: that an operation takes which waits for a peer that is dead.
+        tls: the server's side of TLS, with which it speaks https.
     """
 
     def __init__(
-        self, api_key: str | None = None, read_only_key: str | None = None, tls: ssl.SSLContext | None = None
+        self,
+        api_key: str | None = None,
+        read_only_key: str | None = None,
+        peers: int = 1,
+        strict: models.StrictModeConfig | None = None,
+        peer_seconds: float = 0.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.client = QdrantClient(":memory:")
+        self.version = "1.19.0"
         self.aliases: dict[str, str] = {}
         self.created: dict[str, models.CreateCollection] = {}  # what was asked for, also what it ignores
         self.indexes: dict[str, dict[str, dict]] = {}  # the payload indexes, by collection
         self.updated: dict[str, list[dict]] = {}  # the bodies of updates, by collection
+        self.building: dict[str, int] = {}  # looks at a collection that is YELLOW; below 0: for ever
+        self.build_looks = 0
         self.lock = threading.Lock()
-        self.api_key = api_key
-        self.read_only_key = read_only_key
+        self.api_key, self.read_only_key, self.tls = api_key, read_only_key, tls
         self.refused: list[str] = []  # what was asked with the read-only key and is no reading
-        self.tls = tls
+        self.strict, self.peer_seconds = strict, peer_seconds
         self.fault: Callable[[str, str], Fault | None] = lambda method, path: None
         self.away = False
-        self._server = self._listen(0)
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._server.server_port}"
+        self._servers = [self._listen(peer, 0) for peer in range(peers)]
+        scheme = "https" if tls else "http"
+        self.urls = [f"{scheme}://127.0.0.1:{server.server_port}" for server in self._servers]
+        self.url = ",".join(self.urls)
+        self.shards = Shards(self.urls)
 
-    def _listen(self, port: int) -> ThreadingHTTPServer:
-        handler = type("Handler", (_Handler,), {"server_state": self})
+    def _listen(self, peer: int, port: int) -> ThreadingHTTPServer:
+        handler = type("Handler", (_Handler,), {"server_state": self, "peer": peer})
         server = _Listening(("127.0.0.1", port), handler)
         if self.tls:
             server.socket = self.tls.wrap_socket(server.socket, server_side=True)
         return server
 
     def __enter__(self) -> "QdrantStandIn":
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        for peer, server in enumerate(self._servers):
+            if peer not in self.shards.dead:
+                server.shutdown()
+                server.server_close()
 
     def go_away(self) -> None:
         """Refuse connections, and drop those that are open with their next request."""
@@ -75,18 +123,30 @@ class QdrantStandIn:
 
     def come_back(self) -> None:
         """Listen again at the same address, with all that was written."""
-        self._server = self._listen(self._server.server_port)
+        self._servers = [self._listen(peer, server.server_port) for peer, server in enumerate(self._servers)]
         self.away = False
         self.__enter__()
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> Any:
-        """The `result` of one request."""
+    def kill(self, peer: int) -> None:
+        """One peer refuses connections, and the others do without its replicas."""
+        self._servers[peer].shutdown()
+        self._servers[peer].server_close()
+        self.shards.dead.add(peer)
+
+    def revive(self, peer: int) -> None:
+        """The peer listens again at its address."""
+        self._servers[peer] = self._listen(peer, self._servers[peer].server_port)
+        threading.Thread(target=self._servers[peer].serve_forever, args=(0.02,), daemon=True).start()
+        self.shards.revive(peer)
+
+    def answer(self, peer: int, method: str, path: str, body: dict[str, Any]) -> Any:
+        """The `result` of one request; raises Refusal."""
+        waits = any(method == verb and re.fullmatch(at, path) for verb, at in qdrant_routes.WAITS_FOR_PEERS)
         with self.lock:
-            for verb, pattern, action in _ROUTES:
-                found = re.fullmatch(pattern, path)
-                if verb == method and found:
-                    return action(self, body, *found.groups())
-        raise KeyError(f"{method} {path}")
+            result = qdrant_routes.answer(self, peer, method, path, body)
+        if waits and self.shards.dead:
+            time.sleep(self.peer_seconds)
+        return result
 
 
 class _Listening(ThreadingHTTPServer):
@@ -98,38 +158,75 @@ class _Listening(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server_state: QdrantStandIn
+    peer: int
     protocol_version = "HTTP/1.1"
 
     def _serve(self) -> None:
-        length = int(self.headers.get("content-length") or 0)
-        body = json.loads(self.rfile.read(length) or b"{}")
-        state, given = self.server_state, self.headers.get("api-key")
-        if state.api_key and given not in (state.api_key, state.read_only_key):
-            return self._send(401, {"status": {"error": "Must provide an API key"}})
-        if state.api_key and given != state.api_key and not _only_reads(self.command, self.path):
-            state.refused.append(f"{self.command} {self.path}")
-            return self._send(403, {"status": {"error": "Forbidden: the key is read-only"}})
-        fault = self.server_state.fault(self.command, self.path.split("?")[0])
-        if fault == "drop" or self.server_state.away:
-            self.close_connection = True
-            return self.connection.shutdown(socket.SHUT_RDWR)
+        state, path = self.server_state, self.path.split("?")[0]
+        sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+        key = self.headers.get("api-key")
+        keys = {each for each in (state.api_key, state.read_only_key) if each}
+        if keys and key not in keys:
+            return self._send(401, b"Must provide an API key or an Authorization bearer token", "text/plain")
+        if key == state.read_only_key and key and not self._reads(path):
+            state.refused.append(f"{self.command} {path}")
+            return self._refuse(Refusal(403, _WORDS["403"]))
+        fault = state.fault(self.command, path)
+        if fault == "drop" or state.away or self.peer in state.shards.dead:
+            return self._close()
+        if fault == "html":
+            return self._send(200, b"<!doctype html><title>Welcome</title>", "text/html")
         if fault == "later":
-            return self._send(429, {"status": {"error": fault}}, {"retry-after": "1"})
-        if fault:
-            time.sleep(STALL_SECONDS if fault == "stall" else 0)
-            return self._send(int(fault) if fault.isdigit() else 500, {"status": {"error": fault}})
-        try:
-            result = self.server_state.answer(self.command, self.path.split("?")[0], body)
-        except (KeyError, ValueError) as error:
-            return self._send(404, {"status": {"error": str(error)}, "time": 0.0})
+            return self._refuse(Refusal(429, _WORDS["429"]), {"retry-after": "1"})
+        if fault == "stall":
+            time.sleep(STALL_SECONDS)
+            return self._refuse(Refusal(500, _WORDS["500"]))
+        if fault and fault.isdigit():
+            return self._refuse(Refusal(int(fault), _WORDS[fault]))
+        if len(sent) > BODY_BYTES:
+            words = f"JSON payload ({len(sent)} bytes) is larger than allowed (limit: {BODY_BYTES} bytes)."
+            return self._refuse(Refusal(400, words))
+        body = json.loads(sent or b"{}")
+        if fault == "late":
+            threading.Timer(LATE_SECONDS, self._carry_out, (path, body)).start()
+            return self._refuse(Refusal(504, _WORDS["504"]))
+        answer = self._carry_out(path, body)
+        if fault == "twice":
+            answer = self._carry_out(path, body)
+        if fault == "done drop":
+            return self._close()
+        if fault and fault.startswith("done "):
+            status = fault.removeprefix("done ")
+            return self._refuse(Refusal(int(status), _WORDS[status]))
+        if isinstance(answer, Refusal):
+            return self._refuse(answer) if answer.status else self._close()
         # A server names itself at its root without the frame of its other answers.
-        framed = {"result": result, "status": "ok", "time": 0.0}
-        return self._send(200, result if self.path == "/" else framed)
+        framed = answer if path == "/" else {"result": answer, "status": "ok", "time": 0.0}
+        return self._send(200, json.dumps(framed).encode())
 
-    def _send(self, status: int, answer: dict[str, Any], headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(answer).encode()
+    def _reads(self, path: str) -> bool:
+        return self.command == "GET" or (self.command == "POST" and bool(_READS.search(path)))
+
+    def _carry_out(self, path: str, body: dict[str, Any]) -> Any:
+        try:
+            return self.server_state.answer(self.peer, self.command, path, body)
+        except Refusal as refusal:
+            return refusal
+        except ValueError as error:
+            return Refusal(400, f"Wrong input: {error}")
+
+    def _close(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _refuse(self, refusal: Refusal, headers: dict[str, str] | None = None) -> None:
+        self._send(refusal.status, json.dumps(refusal.body).encode(), headers=headers)
+
+    def _send(
+        self, status: int, data: bytes, kind: str = "application/json", headers: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -140,145 +237,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
-
-
-def _only_reads(method: str, path: str) -> bool:
-    """Whether Qdrant lets a key that only reads ask this."""
-    asked = re.fullmatch(_NAME + r"/(points(/query|/query/batch|/scroll|/count)?|facet)", path.split("?")[0])
-    return method == "GET" or (method == "POST" and asked is not None)
-
-
-def _json(value: Any) -> Any:
-    return json.loads(value.model_dump_json()) if hasattr(value, "model_dump_json") else value
-
-
-_DONE = {"operation_id": 0, "status": "completed"}
-
-
-def _create(state: QdrantStandIn, body: dict, name: str) -> Any:
-    wanted = state.created[name] = models.CreateCollection.model_validate(body)
-    return state.client.create_collection(name, vectors_config=wanted.vectors)
-
-
-def _update(state: QdrantStandIn, body: dict, name: str) -> Any:
-    state.updated.setdefault(name, []).append(body)
-    return True
-
-
-def _info(state: QdrantStandIn, body: dict, name: str) -> Any:
-    """With a graph of everything, as a server says once it is done."""
-    info = state.client.get_collection(name)
-    vectors = info.config.params.vectors
-    indexed = (info.points_count or 0) * (len(vectors) if isinstance(vectors, dict) else 1)
-    told = {"indexed_vectors_count": indexed, "payload_schema": state.indexes.get(name, {})}
-    return _json(info) | told
-
-
-def _index(state: QdrantStandIn, body: dict, name: str) -> Any:
-    kind = models.CreateFieldIndex.model_validate(body).field_schema
-    state.indexes.setdefault(name, {})[body["field_name"]] = {"data_type": kind, "points": 0}
-    return _DONE
-
-
-def _upsert(state: QdrantStandIn, body: dict, name: str) -> Any:
-    points = (
-        models.Batch.model_validate(body["batch"])
-        if "batch" in body
-        else [models.PointStruct.model_validate(point) for point in body["points"]]
-    )
-    state.client.upsert(name, points)
-    return _DONE
-
-
-def _query_many(state: QdrantStandIn, body: dict, name: str) -> Any:
-    return [_query(state, asked, name) for asked in body["searches"]]
-
-
-def _query(state: QdrantStandIn, body: dict, name: str) -> Any:
-    asked = models.QueryRequest.model_validate(body)
-    found = state.client.query_points(
-        name,
-        query=asked.query,
-        using=asked.using,
-        limit=asked.limit or 10,
-        query_filter=asked.filter,
-        score_threshold=asked.score_threshold,
-        with_payload=asked.with_payload or False,
-        with_vectors=asked.with_vector or False,
-    )
-    return _json(found)
-
-
-def _retrieve(state: QdrantStandIn, body: dict, name: str) -> Any:
-    asked = models.PointRequest.model_validate(body)
-    found = state.client.retrieve(
-        name, asked.ids, with_payload=asked.with_payload or False, with_vectors=asked.with_vector or False
-    )
-    return [_json(record) for record in found]
-
-
-def _scroll(state: QdrantStandIn, body: dict, name: str) -> Any:
-    asked = models.ScrollRequest.model_validate(body)
-    everything, _ = state.client.scroll(
-        name,
-        scroll_filter=asked.filter,
-        limit=100_000,
-        with_payload=asked.with_payload or False,
-        with_vectors=asked.with_vector or False,
-    )
-    ordered = sorted(everything, key=lambda record: str(record.id))
-    kept = [r for r in ordered if asked.offset is None or str(r.id) >= str(asked.offset)]
-    page, rest = kept[: asked.limit], kept[asked.limit or 10 :]
-    return {"points": [_json(r) for r in page], "next_page_offset": str(rest[0].id) if rest else None}
-
-
-def _facet(state: QdrantStandIn, body: dict, name: str) -> Any:
-    asked = models.FacetRequest.model_validate(body)
-    return _json(state.client.facet(name, asked.key, facet_filter=asked.filter, limit=asked.limit or 10))
-
-
-def _count(state: QdrantStandIn, body: dict, name: str) -> Any:
-    asked = models.CountRequest.model_validate(body)
-    return _json(state.client.count(name, count_filter=asked.filter, exact=True))
-
-
-def _delete_points(state: QdrantStandIn, body: dict, name: str) -> Any:
-    kind = models.FilterSelector if "filter" in body else models.PointIdsList
-    state.client.delete(name, kind.model_validate(body))
-    return _DONE
-
-
-def _change_aliases(state: QdrantStandIn, body: dict) -> Any:
-    for action in models.ChangeAliasesOperation.model_validate(body).actions:
-        if isinstance(action, models.DeleteAliasOperation):
-            state.aliases.pop(action.delete_alias.alias_name, None)
-        elif isinstance(action, models.CreateAliasOperation):
-            state.aliases[action.create_alias.alias_name] = action.create_alias.collection_name
-    return True
-
-
-def _list_aliases(state: QdrantStandIn, body: dict) -> Any:
-    return {"aliases": [{"alias_name": a, "collection_name": c} for a, c in state.aliases.items()]}
-
-
-_NAME = r"/collections/([^/]+)"
-_ROUTES: list[tuple[str, str, Any]] = [
-    ("GET", "/", lambda s, b: {"title": "qdrant", "version": "1.20.0"}),
-    ("GET", "/collections", lambda s, b: _json(s.client.get_collections())),
-    ("GET", "/aliases", _list_aliases),
-    ("POST", "/collections/aliases", _change_aliases),
-    ("GET", _NAME + "/exists", lambda s, b, n: {"exists": s.client.collection_exists(n)}),
-    ("PUT", _NAME, _create),
-    ("GET", _NAME, _info),
-    ("PATCH", _NAME, _update),
-    ("DELETE", _NAME, lambda s, b, n: s.client.delete_collection(n)),
-    ("PUT", _NAME + "/index", _index),
-    ("PUT", _NAME + "/points", _upsert),
-    ("POST", _NAME + "/points/query", _query),
-    ("POST", _NAME + "/points/query/batch", _query_many),
-    ("POST", _NAME + "/points", _retrieve),
-    ("POST", _NAME + "/points/scroll", _scroll),
-    ("POST", _NAME + "/points/count", _count),
-    ("POST", _NAME + "/points/delete", _delete_points),
-    ("POST", _NAME + "/facet", _facet),
-]

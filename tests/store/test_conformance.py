@@ -15,7 +15,9 @@ from pipeline.projection import Projection
 from pipeline.store import Manifest, Store, open_store
 from pipeline.store.protocol import vector_params
 from pipeline.store.read_points import read_points
+from pipeline.store.server import ServerStore
 from pipeline.vectors import hamming_distances
+from tests.stand_ins.clusters import forget, killable_cluster, live_address
 from tests.stand_ins.qdrant import QdrantStandIn
 
 CONFIG = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
@@ -27,35 +29,42 @@ CODES = Projection.codes(VECTORS)
 
 @pytest.fixture(params=["embedded", "stand-in", "live-server"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    url = os.environ.get("SIMILE_TEST_QDRANT_URL")
     if request.param == "embedded":
         yield open_store(home=str(tmp_path))
     elif request.param == "stand-in":
         with QdrantStandIn() as server:
             yield open_store(url=server.url)
-    elif url:
-        monkeypatch.setenv("QDRANT_API_KEY", os.environ.get("SIMILE_TEST_QDRANT_API_KEY", ""))
-        yield open_store(url=url)
     else:
+        yield open_store(url=live_server(monkeypatch))
+
+
+def live_server(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Address of the server that tests may write to, with its key where Simile looks for it."""
+    if not (url := live_address()):
         pytest.skip("QDRANT_URL names no server")
+    for name in ("QDRANT_API_KEY", "QDRANT_GRPC_PORT"):
+        if value := os.environ.get(f"SIMILE_TEST_{name}"):
+            monkeypatch.setenv(name, value)
+    return url
 
 
 @pytest.fixture
 def version(store: Store) -> Iterator[str]:
-    name = f"things__{uuid.uuid4().hex}"
-    params = vector_params(CONFIG, {"cnn": D}, {"cnn_code": D})
-    store.create(name, CONFIG, params, {"label": models.PayloadSchemaType.KEYWORD})
+    alias = f"things{uuid.uuid4().hex[:8]}"  # others may use the same live server
+    name = f"{alias}__1"
+    fill(store, name, CONFIG)
+    yield name
+    if isinstance(store, ServerStore):
+        forget(store, alias)
+
+
+def fill(store: Store, name: str, config: CollectionConfig) -> None:
+    """The points that every test asks for."""
+    params = vector_params(config, {"cnn": D}, {"cnn_code": D})
+    store.create(name, config, params, {"label": models.PayloadSchemaType.KEYWORD})
     payloads = [{"label": f"class {i % 3}", "row": i} for i in range(N)]
     store.upsert(name, IDS, {"cnn": VECTORS, "cnn_code": CODES}, payloads)
     store.finish(name)
-    yield name
-    for alias, live in store.aliases().items():
-        if live == name:
-            other = f"{alias}__parking"
-            if other not in store.versions(alias):
-                store.create(other, CONFIG, params, {})
-            store.switch(alias, other)
-    store.drop(name)
 
 
 EXACT = models.SearchParams(exact=True, quantization=models.QuantizationSearchParams(ignore=True))
@@ -220,10 +229,20 @@ def test_payload_indexes_are_those_of_the_version(store: Store) -> None:
 
 
 def test_alias_switches_and_a_live_version_cannot_be_dropped(store: Store, version: str) -> None:
-    store.switch("things", version)
-    assert store.aliases()["things"] == version
+    alias = version.partition("__")[0]
+    store.check(alias)
+    store.switch(alias, version)
+    assert store.aliases()[alias] == version
+    store.check(alias)
     with pytest.raises(SimileError, match="is live"):
         store.drop(version)
+
+
+def test_who_has_a_manifest_is_finished(store: Store, version: str) -> None:
+    assert store.finished([version, "things__nowhere"]) == set()
+    store.write_manifest(version, Manifest(collection="things"))
+    assert store.finished([version, "things__nowhere"]) == {version}
+    store.check_whole(version)
 
 
 def test_unfinished_version_says_so(store: Store, version: str) -> None:
@@ -234,3 +253,36 @@ def test_unfinished_version_says_so(store: Store, version: str) -> None:
 def test_unreachable_server_is_one_sentence() -> None:
     with pytest.raises(SimileError, match="No Qdrant server answers"):
         open_store(url="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["stand-ins", "live-cluster"])
+def test_a_node_that_dies_takes_nothing_along(live: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two replicas: everything is read and written with a node down, and whole when it is back."""
+    if live:
+        live_server(monkeypatch)
+        if "SIMILE_TEST_QDRANT_KILL" not in os.environ:
+            pytest.skip("SIMILE_TEST_QDRANT_KILL names no command that kills a node")
+    alias = f"things{uuid.uuid4().hex[:8]}"
+    config = CONFIG.model_copy(update={"shard_number": 6, "replication_factor": 2})
+    manifest = Manifest(collection="things", tensors={"cnn.matrix": np.eye(2, dtype=np.float32)})
+    with killable_cluster(live) as cluster:
+        store = ServerStore(cluster.url, os.environ.get("QDRANT_API_KEY"))
+        first, second = f"{alias}__1", f"{alias}__2"
+        try:
+            fill(store, first, config)
+            store.write_manifest(first, manifest)
+            store.switch(alias, first)
+            cluster.kill()
+            assert store.read_manifest(store.aliases()[alias]).tensors.keys() == {"cnn.matrix"}
+            assert len(store.query(first, VECTORS[7], using="cnn", limit=N, params=EXACT)) == N
+            fill(store, second, config)
+            store.attach(second, "map", b"drawn with a node down")
+            store.write_manifest(second, manifest)
+            store.switch(alias, second)
+            cluster.revive()
+            assert store.aliases()[alias] == second
+            for each in (first, second):
+                assert store.count(each) == N
+            assert store.attachment(second, "map") == b"drawn with a node down"
+        finally:
+            forget(store, alias)

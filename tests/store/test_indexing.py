@@ -6,7 +6,7 @@ import pytest
 from qdrant_client import QdrantClient, models
 
 from pipeline.errors import SimileError
-from pipeline.store.server_requests import index_state, wait_until_indexed
+from pipeline.store.server_indexing import index_state, wait_until_indexed
 
 Status = models.CollectionStatus
 KB = 1024  # bytes of the vector below

@@ -12,7 +12,7 @@ from pipeline.store import open_store
 from pipeline.store.protocol import vector_params
 from pipeline.store.server_requests import REQUEST_BYTES, REQUEST_POINTS, payload_bytes, request_slices
 from tests.stand_ins.qdrant import Fault, QdrantStandIn
-from tests.stand_ins.qdrant_grpc import GrpcStandIn
+from tests.stand_ins.qdrant_grpc import GrpcFault, GrpcStandIn
 
 CONFIG = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
 ID = "00000000-0000-0000-0000-000000000001"
@@ -141,7 +141,7 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("QDRANT_API_KEY", "secret")
         store = open_store(url=server.url)
         store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
-        away = itertools.chain([grpc.StatusCode.UNAVAILABLE], itertools.repeat(None))
+        away = itertools.chain([GrpcFault(grpc.StatusCode.UNAVAILABLE)], itertools.repeat(None))
         fast.fault = lambda: next(away)
         payload = {"label": "cat", "_simile": {"places": ["a:0"], "width": 3, "thumbnail": "x" * 5_000_000}}
         store.upsert("things__1", [ID], {"cnn": np.array([[0.6, 0.8]], np.float32)}, [payload])
@@ -150,12 +150,13 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
         assert kept.payload == payload
         assert kept.vector["cnn"] == pytest.approx([0.6, 0.8])
         server.api_key = "another"
-        with pytest.raises(SimileError, match="refuses this key; set QDRANT_API_KEY"):
+        with pytest.raises(SimileError, match=r"refuses this key \(UNAUTHENTICATED\); set QDRANT_API_KEY"):
             store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
 
 
 @pytest.mark.parametrize(
-    "port, sentence", [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "a number")]
+    "port, sentence",
+    [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "must be a number")],
 )
 def test_a_wrong_grpc_port_is_one_sentence(port: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT_GRPC_PORT", port)
