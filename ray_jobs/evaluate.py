@@ -56,7 +56,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def _protocols(collection: Collection | None, options: argparse.Namespace) -> list[dict[str, Any]]:
     from pipeline.evaluation.pool import read_pool, resolve_splits
     from pipeline.evaluation.run import measure_pool
-    from pipeline.sources import payload_indexes
+    from pipeline.sources import field_kinds
 
     source, split, fields, projection = _where(collection, options)
     if options.limit and ({"art", "all"} & set(options.protocol) or options.trained_on in DRAWN):
@@ -74,7 +74,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
         )
         encoders = [*encoders, baseline]
     splits = resolve_splits(source, split)
-    labels = fields or list(payload_indexes(splits[0], None))
+    labels = fields or [name for name, kind in field_kinds(splits[0], None).items() if kind.is_label]
     with ray_session():
         pool = read_pool(
             options.collection, splits, encoders, labels, resolve_home(options.home), options.limit

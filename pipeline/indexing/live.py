@@ -123,5 +123,5 @@ def compare(present: Mapping[str, str], wanted: Mapping[str, str]) -> Difference
 
 def stored_marks(store: Store, version: str) -> dict[str, str]:
     """Id -> mark of every point of a version."""
-    points = all_points(store, version, fields=[f"{RESERVED}.mark"])
+    points = all_points(store, version, fields=[(RESERVED, "mark")])
     return {str(point.id): ((point.payload or {}).get(RESERVED) or {}).get("mark", "") for point in points}

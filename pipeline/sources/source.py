@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -50,6 +51,7 @@ class Source:
     table: pa.Table | None = field(
         default=None, repr=False, compare=False
     )  # folder: files and their metadata
+    separators: Mapping[str, str] = field(default_factory=dict)  # text columns that are read as lists
 
     def row_name(self, column: str) -> str:
         """The name that a payload column has in `read_rows`: its own, unless Simile uses that one."""

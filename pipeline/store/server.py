@@ -13,8 +13,9 @@ from safetensors.numpy import load, save
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import NotFinishedError, SimileError
+from pipeline.store.field_paths import FieldName, json_path, payload_selector
 from pipeline.store.manifest import Manifest, read_manifest
-from pipeline.store.protocol import Resident, VectorQuery, payload_selector
+from pipeline.store.protocol import Resident, VectorQuery
 from pipeline.store.read_points import all_points
 from pipeline.store.server_connection import connect, patience_seconds
 from pipeline.store.server_requests import (
@@ -68,8 +69,13 @@ class ServerStore:
             # HNSW is built once, by `finish`, instead of again and again while points arrive.
             optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
         )
-        for key, schema in payload_indexes.items():
-            self._send(self.client.create_payload_index, version, key, field_schema=schema, wait=True)
+        self.add_indexes(version, payload_indexes)
+
+    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+        """A field that is indexed in another way is indexed anew."""
+        for field, schema in payload_indexes.items():
+            path, create = json_path(field), self.client.create_payload_index
+            self._send(create, version, path, field_schema=schema, wait=True)
 
     def upsert(
         self,
@@ -200,7 +206,7 @@ class ServerStore:
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         found: models.QueryResponse = self._send(
@@ -241,16 +247,11 @@ class ServerStore:
         version: str,
         ids: Sequence[str],
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        found: list[models.Record] = self._send(
-            self.client.retrieve,
-            version,
-            list(ids),
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-        )
+        wanted = {"with_payload": payload_selector(fields), "with_vectors": with_vectors or False}
+        found: list[models.Record] = self._send(self.client.retrieve, version, list(ids), **wanted)
         return found
 
     def scroll(
@@ -259,10 +260,11 @@ class ServerStore:
         limit: int,
         offset: str | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
         query_filter: models.Filter | None = None,
+        order_by: models.OrderBy | None = None,
     ) -> list[models.Record]:
-        """Points by id order."""
+        """Points by id order, or by a field."""
         found: list[models.Record]
         found, _ = self._send(
             self.client.scroll,
@@ -272,6 +274,7 @@ class ServerStore:
             with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
             scroll_filter=query_filter,
+            order_by=order_by,
         )
         return found
 
@@ -280,7 +283,7 @@ class ServerStore:
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
         found = self._send(
-            self.client.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
+            self.client.facet, version, key=json_path(key), limit=limit, exact=True, facet_filter=query_filter
         )
         return [(hit.value, hit.count) for hit in found.hits]
 
