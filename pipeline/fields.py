@@ -13,7 +13,19 @@ from typing import Any, Literal
 
 from pipeline.errors import SimileError
 
-__all__ = ["EXACT", "FieldKind", "Kind", "Value", "plain_scalar", "read_time", "read_value", "refuse"]
+__all__ = [
+    "DAY",
+    "EXACT",
+    "FieldKind",
+    "Kind",
+    "Value",
+    "in_utc",
+    "is_day",
+    "plain_scalar",
+    "read_time",
+    "read_value",
+    "refuse",
+]
 
 Kind = Literal["text", "integer", "number", "boolean", "time"]
 Value = str | int | float | bool | datetime

@@ -86,7 +86,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
 def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
     from pipeline.evaluation.engine import measure_engine, source_queries
 
-    fields, exact = options.fields or collection.filters, options.engine == "exact"
+    fields, exact = options.fields or list(collection.manifest.labels), options.engine == "exact"
     encoders = options.encoder or collection.encoders
     if not options.source:
         return [measure_engine(collection, name, fields, exact, limit=options.limit) for name in encoders]
@@ -111,7 +111,7 @@ def _where(
     """Source, its training split, label fields and projection, from the collection or its YAML."""
     if collection is not None:
         manifest = collection.manifest
-        fields = options.fields or collection.filters
+        fields = options.fields or list(collection.manifest.labels)
         return (
             options.source or manifest.source,
             manifest.split,
@@ -143,7 +143,9 @@ def _measure(collection: Collection | None, options: argparse.Namespace) -> list
     from pipeline.evaluation.run import measure_stored
 
     encoders = options.encoder or collection.encoders
-    return measure_stored(collection, encoders, options.fields or collection.filters, options.limit)
+    return measure_stored(
+        collection, encoders, options.fields or list(collection.manifest.labels), options.limit
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

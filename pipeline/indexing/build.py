@@ -91,8 +91,7 @@ def build(
     account.removed += len(gone)
     if base:
         Version(base.version, base.manifest).check_fingerprints()
-    stays = live.version is not None and (base is not None or account.kept > 0)
-    before = live.version.manifest.kinds if live.version and stays else {}
+    before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
     kinds = joined_kinds(before, checked.kinds, config, job.add)
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.version) == base.manifest.rows

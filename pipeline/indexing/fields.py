@@ -1,4 +1,4 @@
-"""Which payload fields of a job's source become filters, and how they go together with those already there."""
+"""Which payload fields of a source become filters, and how they go together with those already there."""
 
 from collections.abc import Mapping
 
@@ -34,16 +34,14 @@ def filter_kinds(
             none of them, all of its own are taken.
 
     Raises:
-        SimileError: a column that the source lacks, that cannot be filtered, or whose name Qdrant cannot take.
+        SimileError: a column that the source lacks, that cannot be filtered, or that Qdrant cannot name.
     """
     check_reserved(source.payload_columns)
     wanted = config.filters
     if other_source and wanted:
         wanted = [name for name in wanted if name in source.payload_columns]
         if not wanted:
-            say(
-                f"{source.name} has none of the filters {', '.join(config.filters or [])}; all its columns are"
-            )
+            say(f"{source.name} has none of the named filters; all its columns become filters")
         wanted = wanted or None
     kinds = field_kinds(source, wanted)
     check_field_names(kinds)
@@ -78,8 +76,8 @@ def joined_kinds(
             joined[name] = FieldKind("number", there.many or kind.many)
         elif adding:
             raise SimileError(
-                f"'{name}' holds {there.words} in '{config.collection}' and {kind.words} in this source; give "
-                "the column the same type or another name."
+                f"'{name}' holds {there.words} in '{config.collection}' and {kind.words} in this source; "
+                "give the column the same type or another name."
             )
         else:
             joined[name] = kind

@@ -5,7 +5,7 @@ turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py
 """
 
 from pipeline.search.collection import Collection, list_collections, open_collection
-from pipeline.search.hit import Found, Hit
+from pipeline.search.hit import Found, Hit, values_of
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Picture, Settings
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "Settings",
     "list_collections",
     "open_collection",
+    "values_of",
 ]
