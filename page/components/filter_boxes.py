@@ -6,7 +6,7 @@ range_sliders.py. `FilterState` says which field is in which box, and keeps what
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gradio as gr
@@ -30,6 +30,7 @@ __all__ = [
     "more_filters",
     "places_of",
     "recount",
+    "state_of",
 ]
 
 MAX_FILTERS = 12  # boxes, and as many sliders; each box is counted anew when another filter changes
@@ -51,6 +52,11 @@ class FilterState:
 
     boxes: tuple[str, ...] = ()
     ranges: Mapping[str, Any] = field(default_factory=dict)
+
+    def moved(self, name: str, wanted: Any) -> "FilterState":
+        """With a slider set to something else; None: it asks nothing."""
+        others = {other: each for other, each in self.ranges.items() if other != name}
+        return replace(self, ranges=others if wanted is None else {**others, name: wanted})
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,12 @@ def places_of(found: Collection) -> Places:
         elif slider or not found.kinds[name].ordered:
             boxes.append(name)
     return Places(tuple(boxes), tuple(one for one in sliders if one.low < one.high or one.without))
+
+
+def state_of(places: Places, chosen: Mapping[str, Any]) -> FilterState:
+    """What a collection begins with, where `chosen` is what a link asks for."""
+    ranges = {one.field: chosen[one.field] for one in places.sliders if one.field in chosen}
+    return FilterState(places.boxes[:MAX_FILTERS], ranges)
 
 
 def filter_boxes() -> tuple[list[gr.Dropdown], gr.Accordion]:
@@ -125,7 +137,7 @@ def chosen_filters(found: Collection, chosen: Sequence[Any]) -> dict[str, Any]:
 
 
 def recount(library: CollectionLibrary, changed: int | None) -> Callable[..., list[Any]]:
-    """A handler for box number `changed` (None: a slider), which counts the values of the other boxes anew."""
+    """A handler for box number `changed` (None: a slider), which counts the other boxes' values anew."""
 
     def handler(name: str, *chosen: Any) -> list[Any]:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from math import ceil, floor
+from math import floor
 from typing import Any
 
 import gradio as gr
@@ -17,7 +17,6 @@ from pipeline.search import Collection
 __all__ = ["Slider", "range_sliders", "slid", "slider_of", "sliders_html"]
 
 FIRST_SLIDERS = 4  # that are always visible; the others are behind "More numbers and dates"
-_STEPS = 200  # of a slider of fractions
 _DAY, _MINUTE = 86_400, 60  # seconds
 _FEW_DAYS = 3  # times that lie nearer together than this are told apart by the minute
 
@@ -28,7 +27,7 @@ class Slider:
 
     Attributes:
         low, high: the ends. Of times in seconds since 1970, in whole steps.
-        step: between two places of a handle.
+        step: between two places of a handle; 0: it may be anywhere.
         without: pictures that have no value.
     """
 
@@ -71,10 +70,10 @@ def slider_of(found: Collection, name: str) -> Slider | None:
     if kind == "integer":
         return Slider(name, kind, *ends, 1, without)
     if kind == "number":
-        return Slider(name, kind, *ends, (ends[1] - ends[0]) / _STEPS or 1, without)
+        return Slider(name, kind, *ends, 0, without)
     low, high = (moment.timestamp() for moment in map(read_time, ends) if moment)
     step = _DAY if high - low > _FEW_DAYS * _DAY else _MINUTE
-    return Slider(name, kind, floor(low / step) * step, ceil(high / step) * step, step, without)
+    return Slider(name, kind, floor(low / step) * step, floor(high / step) * step, step, without)
 
 
 def range_sliders() -> gr.HTML:
@@ -90,7 +89,7 @@ def slid(event: gr.EventData, sliders: Sequence[Slider]) -> tuple[str, Any] | No
     data: dict[str, Any] = event._data if isinstance(event._data, dict) else {}
     slider = next((one for one in sliders if one.field == data.get("field")), None)
     low, high = data.get("low"), data.get("high")
-    if slider is None or not all(isinstance(end, int | float) for end in (low, high)):
+    if slider is None or not isinstance(low, int | float) or not isinstance(high, int | float):
         return None
     bounds = {}
     if low > slider.low:
@@ -115,9 +114,10 @@ def _html(slider: Slider, wanted: Sequence[Any]) -> str:
     high = slider.place(bounds["lte"]) if "lte" in bounds else slider.high
     name = escape(field_name(slider.field), quote=True)
     unit = slider.kind if slider.kind != "time" else "day" if slider.step >= _DAY else "minute"
+    step = slider.step or "any"
+    frame = f'min="{slider.low:.17g}" max="{slider.high:.17g}" step="{step}"'
     ends = "".join(
-        f'<input type="range" min="{slider.low}" max="{slider.high}" step="{slider.step}" value="{at}" '
-        f'aria-label="{name} {word}" class="{word}">'
+        f'<input type="range" {frame} value="{at:.17g}" aria-label="{name} {word}" class="{word}">'
         for word, at in (("from", low), ("to", high))
     )
     ticked = " checked" if None in wanted else ""

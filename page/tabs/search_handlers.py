@@ -18,6 +18,7 @@ from page.components.filter_boxes import (
     chosen_filters,
     more_filters,
     places_of,
+    state_of,
 )
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
@@ -133,9 +134,7 @@ class SearchHandlers:
         try:
             found = self._library.open(name)
             places, encoders = places_of(found), found.encoders
-            boxes = boxes_of(found, places, chosen)
-            set_to = {one.field: chosen[one.field] for one in places.sliders if one.field in chosen}
-            state = FilterState(places.boxes[:MAX_FILTERS], set_to)
+            boxes, state = boxes_of(found, places, chosen), state_of(places, chosen)
             cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
             entries = found.manifest.encoders
         except Exception as error:
@@ -172,8 +171,7 @@ class SearchHandlers:
             return gr.skip()
         if moved is None:
             return gr.skip()
-        ranges = {field: wanted for field, wanted in state.ranges.items() if field != moved[0]}
-        return replace(state, ranges=ranges | ({moved[0]: moved[1]} if moved[1] else {}))
+        return state.moved(*moved)
 
     # --- the query
 

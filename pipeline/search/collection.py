@@ -82,8 +82,7 @@ class Collection:
     @property
     def unfinished(self) -> str | None:
         """Name of a version newer than the live one: it is being built, or its job was stopped."""
-        live = self._version().name
-        newer = [name for name in builds(self._store, self.name) if name > live]
+        newer = [name for name in builds(self._store, self.name) if name > self.version]
         return next((name for name in reversed(newer) if not is_finished(self._store, name)), None)
 
     def encoder_entry(self, name: str | None = None) -> EncoderEntry:
@@ -207,8 +206,7 @@ class Collection:
         encoder: str | None = None,
     ) -> tuple[list[Hit], dict[str, float]]:
         """Like `search`, from a stored picture, which is left out; and the milliseconds it took."""
-        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
-        found = self.find([Example(id=point_id)], settings=settings)
+        found = self.find([Example(id=point_id)], (), Settings(metric, k, 0, filters, None, exact, encoder))
         return found.hits, found.times
 
     def embed(self, images: Sequence[Picture], encoder: str | None = None) -> np.ndarray:
@@ -268,9 +266,9 @@ class Collection:
 
     def examples(self, n: int = 8) -> list[Hit]:
         """`n` fixed pictures. Ids are hashes, so the first ones by id are a fair sample."""
-        version = self._version()
-        found = self._store.scroll(version.name, n)
-        return [hit_from(str(r.id), r.payload or {}, version.manifest.labels) for r in found]
+        version, store = self._version(), self._store
+        labels = version.manifest.labels
+        return [hit_from(str(r.id), r.payload or {}, labels) for r in store.scroll(version.name, n)]
 
     def sample(self, n: int) -> list[Hit]:
         """`n` pictures from a random place in the order of ids, which are hashes."""

@@ -41,7 +41,7 @@ def test_payload_is_what_json_can_hold() -> None:
     assert first == {
         "kind": "dog",
         "kinds": ["cat", "eel"],
-        "seen": "2026-01-02T03:04:05",
+        "seen": "2026-01-02T03:04:05Z",
         "score": 0.5,
         "blob": "AP8=",
         "box": {"x": 3, "what": "eel"},

@@ -1,15 +1,12 @@
 """Payload fields of any name and kind, on both stores: indexed, selected, counted, and filtered."""
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.fields import FieldKind
 from pipeline.store import Manifest, Store, open_store
 from pipeline.store.field_paths import SCHEMAS, json_path
 from pipeline.store.filters import qdrant_filter, wanted_of
@@ -18,40 +15,7 @@ from pipeline.store.protocol import vector_params
 from pipeline.store.read_points import least_and_greatest
 from pipeline.store.versions import read_version
 from tests.stand_ins.qdrant import QdrantStandIn
-
-CONFIG = CollectionConfig(collection="odd", source="x", encoders=[EncoderConfig(name="e:v")])
-NAMES = ("Shot by", "Unnamed: 0", "it's", "a/b", "exif.make", "a[0]", "plain", "a,b", "größe")
-KINDS: dict[str, FieldKind] = {
-    **dict.fromkeys(NAMES, FieldKind("text")),
-    "tags[]": FieldKind("text", many=True),
-    "sold": FieldKind("boolean"),
-    "tweet": FieldKind("integer"),
-    "year": FieldKind("integer"),
-    "rating": FieldKind("number"),
-    "scores": FieldKind("number", many=True),
-    "when": FieldKind("time"),
-}
-BIG = 1234567890123456789
-N = 8
-IDS = [str(uuid.UUID(int=i + 1)) for i in range(N)]
-
-
-def payload(i: int) -> dict[str, Any]:
-    """Point i; every third is without most of its fields, in one of the three ways to be without."""
-    own = {"exif": {"make": "nested"}, "a": ["first"], "_simile": {"mark": f"m{i}"}}
-    if i % 3 == 2:
-        return own | ({"tags[]": [], "sold": None, "year": None, "tweet": BIG + i} if i == 2 else {})
-    return {
-        **own,
-        **{name: f"{name} {i % 2}" for name in NAMES},
-        "tags[]": ["red", "big"] if i % 2 else ["blue"],
-        "sold": i % 2 == 0,
-        "tweet": BIG + i,
-        "year": 1900 + i,
-        "rating": i / 2,
-        "scores": [float(i), i + 0.5],
-        "when": f"2024-01-0{i + 1}T10:00:00Z",
-    }
+from tests.store.odd_fields import BIG, CONFIG, IDS, KINDS, NAMES, N, fill, payload
 
 
 @pytest.fixture(scope="module", params=["embedded", "stand-in"])
@@ -65,12 +29,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def version(store: Store) -> Version:
-    indexes = {name: SCHEMAS[kind.kind] for name, kind in KINDS.items()}
-    store.create("odd__1", CONFIG, vector_params(CONFIG, {"v": 2}, {}), indexes)
-    store.upsert("odd__1", IDS, {"v": np.ones((N, 2), np.float32)}, [payload(i) for i in range(N)])
-    store.finish("odd__1")
-    store.write_manifest("odd__1", Manifest(collection="odd", filters=tuple(KINDS), kinds=KINDS))
-    return read_version(store, "odd__1")
+    return read_version(store, fill(store))
 
 
 def passing(store: Store, version: Version, filters: dict[str, Any], **excluded: Any) -> list[int]:
