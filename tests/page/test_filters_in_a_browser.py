@@ -54,7 +54,7 @@ def index(home: Path, yaml: Path, *more: str) -> subprocess.CompletedProcess[str
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A collection of twelve pictures, and four added ones that have another column and fewer of the others."""
+    """A collection of twelve pictures, and four added ones with another column and fewer of the others."""
     base = tmp_path_factory.mktemp("kinds")
     yaml = base / "kinds.yaml"
     yaml.write_text(
