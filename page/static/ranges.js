@@ -19,12 +19,18 @@ element.addEventListener("input", (event) => {
   if (low > high) event.target.value = event.target.matches(".from") ? high : low; // the handles never cross
   say(range);
 });
+const SETTLED = 250; // milliseconds; a key that is held moves a handle many times a second
+const waiting = {};
 element.addEventListener("change", (event) => {
   const range = event.target.closest(".range");
   if (!range) return;
-  const [low, high] = ends(range);
-  const without = range.querySelector("[type=checkbox]")?.checked ?? false;
-  trigger("click", { field: range.dataset.field, low, high, without });
+  const field = range.dataset.field;
+  clearTimeout(waiting[field]);
+  waiting[field] = setTimeout(() => {
+    const [low, high] = ends(range);
+    const without = range.querySelector("[type=checkbox]")?.checked ?? false;
+    trigger("click", { field, low, high, without });
+  }, SETTLED);
 });
 watch("value", sayAll);
 sayAll();

@@ -134,7 +134,11 @@ def _connect_controls(
         box.input(recount(shared.library, place), counted, controls.filters, **QUIET)
         box.input(trigger_mode="always_last", **search)
     moved = controls.ranges.click(
-        do.slide, [shared.collection, controls.filter_state], controls.filter_state, **QUIET
+        do.slide,
+        [shared.collection, controls.filter_state],
+        controls.filter_state,
+        trigger_mode="multiple",  # another handle may be moved before the first move is answered
+        **QUIET,
     )
     moved.success(recount(shared.library, None), counted, controls.filters, **QUIET)
     moved.success(trigger_mode="always_last", **search)
