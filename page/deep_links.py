@@ -1,7 +1,7 @@
 """Deep links: the page's address holds the collection, metric, filters and the stored picture searched from.
 
-For example `?collection=wikiart&metric=hamming&filter.style=Cubism&from=<id>`. Each value is looked up in the
-collection; none is used as a path or an address.
+For example `?collection=wikiart&metric=hamming&filter.style=Cubism&filter.year=1900..1950&without=genre&
+from=<id>`. Each value is looked up in the collection; none is used as a path or an address.
 """
 
 import uuid
@@ -16,10 +16,13 @@ from page.shared_state import Query
 from page.wording import field_name
 from pipeline.errors import SimileError
 from pipeline.search import METRICS, Collection
+from pipeline.store.filter_terms import parse_term
 
 __all__ = ["COPY", "Link", "link_to", "read_link"]
 
 _FILTER = "filter."  # prefix of a parameter that names a filter field
+_WITHOUT = "without"  # parameter: a field that pictures have no value of
+_TO = ".."  # between the ends of a range
 _MOST_PARAMETERS = 50
 _LONGEST = 300  # characters of a wrong value that a message repeats
 _MOST_VALUES = 50_000  # of a field, among which a value is looked up
@@ -36,7 +39,7 @@ class Link:
 
     collection: str | None = None
     metric: str | None = None
-    filters: dict[str, list[Any]] = field(default_factory=dict)
+    filters: dict[str, list[Any]] = field(default_factory=dict)  # as a search takes them
     query: Query | None = None
     ignored: tuple[str, ...] = ()
 
@@ -50,9 +53,17 @@ def link_to(query: Query | None, collection: str, metric: str, filters: Mapping[
         one.point_id for one in (query.likes if query else ()) if one.collection == collection and not one.box
     ]
     pairs = [("collection", collection), ("metric", metric)]
-    pairs += [(_FILTER + name, str(value)) for name, values in filters.items() for value in values]
+    pairs += [_parameter(name, value) for name, values in filters.items() for value in values]
     pairs += [("from", point_id) for point_id in stored[:1] if point_id]
     return "?" + urlencode(pairs)
+
+
+def _parameter(name: str, value: Any) -> tuple[str, str]:
+    if value is None:
+        return _WITHOUT, name
+    if isinstance(value, Mapping):
+        return _FILTER + name, f"{value.get('gte', '')}{_TO}{value.get('lte', '')}"
+    return _FILTER + name, str(value)
 
 
 def read_link(pairs: Sequence[tuple[str, str]], library: CollectionLibrary) -> Link:
@@ -73,6 +84,8 @@ def read_link(pairs: Sequence[tuple[str, str]], library: CollectionLibrary) -> L
     for key, text in pairs:
         if key.startswith(_FILTER):
             _read_filter(found, key.removeprefix(_FILTER), text, filters, ignored)
+        elif key == _WITHOUT and text in found.filters:
+            filters.setdefault(text, []).append(None)
     query = _read_query(found, asked["from"], ignored) if "from" in asked else None
     return Link(name, metric, filters, query, tuple(ignored))
 
@@ -83,7 +96,18 @@ def _read_filter(
     if name not in found.filters:
         ignored.append(f"there is no filter {_short(name)}")
         return
-    values = {str(value): value for value, _ in found.facets(name, limit=_MOST_VALUES)}
+    kind = found.kinds[name]
+    if kind.ordered and _TO in text:
+        wanted = {bound: end for bound, end in zip(("gte", "lte"), text.split(_TO, 1), strict=True) if end}
+        try:
+            parse_term(name, kind, wanted)
+        except SimileError:
+            ignored.append(f"{field_name(name)} has no range {_short(text)}")
+        else:
+            filters.setdefault(name, []).append(wanted)
+        return
+    counted = found.facets(name, limit=_MOST_VALUES) if kind.counted else []
+    values = {_text(value): _text(value) for value, _ in counted}
     if text not in values:
         ignored.append(f"{field_name(name)} has no value {_short(text)}")
     elif values[text] not in filters.setdefault(name, []):
@@ -97,6 +121,10 @@ def _read_query(found: Collection, point_id: str, ignored: list[str]) -> Query |
         ignored.append(f"there is no picture {_short(point_id)}")
         return None
     return Query((query_picture(card(hit, found.name)),))
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -19,8 +19,10 @@ __all__ = [
     "readable",
     "sentence",
     "unusual_words",
+    "value_words",
 ]
 
+_OPERATORS = {"gte": "from", "gt": "above", "lte": "up to", "lt": "below", "any": ""}
 _LONGEST_VALUE = 300  # characters
 _SLUG = re.compile(r"[a-z0-9.']+(-[a-z0-9.']+)+")
 _SUFFIX = re.compile(r"_(?=[a-z]$)")  # ukiyo_e is written ukiyo-e
@@ -55,6 +57,27 @@ def readable(value: Any) -> str:
         parts = (part if part in _PARTICLES else part.capitalize() for part in text.split("-"))
         return sentence(" ".join(parts))
     return sentence(_SUFFIX.sub("-", text).replace("_", " "))
+
+
+def value_words(value: Any) -> str:
+    """A value of a filter, as people write it; None is no value, a mapping a range or a negation.
+
+    >>> value_words(True), value_words(None), value_words("still_life")
+    ('Yes', 'No value', 'Still life')
+    >>> value_words({"gte": 1900, "lt": 1950}), value_words({"not": ["cat"]})
+    ('from 1900, below 1950', 'not Cat')
+    """
+    if value is None:
+        return "No value"
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, Mapping):
+        return ", ".join(
+            f"{_OPERATORS.get(name, name)} {value_words(each)}".strip() for name, each in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return ", ".join(map(value_words, value))
+    return readable(value)
 
 
 def numbered_names(names: Sequence[str]) -> list[str]:

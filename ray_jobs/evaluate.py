@@ -56,7 +56,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def _protocols(collection: Collection | None, options: argparse.Namespace) -> list[dict[str, Any]]:
     from pipeline.evaluation.pool import read_pool, resolve_splits
     from pipeline.evaluation.run import measure_pool
-    from pipeline.sources import payload_indexes
+    from pipeline.sources import field_kinds
 
     source, split, fields, projection = _where(collection, options)
     if options.limit and ({"art", "all"} & set(options.protocol) or options.trained_on in DRAWN):
@@ -73,7 +73,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
         )
         encoders = [*encoders, baseline]
     splits = resolve_splits(source, split)
-    labels = fields or list(payload_indexes(splits[0], None))
+    labels = fields or [name for name, kind in field_kinds(splits[0], None).items() if kind.is_label]
     with ray_session():
         pool = read_pool(
             options.collection, splits, encoders, labels, resolve_home(options.home), options.limit
@@ -85,7 +85,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
 def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
     from pipeline.evaluation.engine import measure_engine, source_queries
 
-    fields, exact = options.fields or collection.filters, options.engine == "exact"
+    fields, exact = options.fields or list(collection.manifest.labels), options.engine == "exact"
     encoders = options.encoder or collection.encoders
     if not options.source:
         return [measure_engine(collection, name, fields, exact, limit=options.limit) for name in encoders]
@@ -110,7 +110,7 @@ def _where(
     """Source, its training split, label fields and projection, from the collection or its YAML."""
     if collection is not None:
         manifest = collection.manifest
-        fields = options.fields or collection.filters
+        fields = options.fields or list(collection.manifest.labels)
         return (
             options.source or manifest.source,
             manifest.split,
@@ -142,7 +142,9 @@ def _measure(collection: Collection | None, options: argparse.Namespace) -> list
     from pipeline.evaluation.run import measure_stored
 
     encoders = options.encoder or collection.encoders
-    return measure_stored(collection, encoders, options.fields or collection.filters, options.limit)
+    return measure_stored(
+        collection, encoders, options.fields or list(collection.manifest.labels), options.limit
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,7 +1,8 @@
 """Arguments of the endpoints: what they mean, and how they become a search.
 
-They are strings, numbers and lists of strings only. A nested object could describe a file, and what calls for
-a model over MCP would open a file of that description on this machine.
+Models are shown strings, numbers and lists of strings only. A nested object could describe a file, and what
+calls for a model over MCP would open a file of that description on this machine. A program may send filters
+as an object, too: `parsed_filters` reads it as data.
 """
 
 import base64
@@ -9,7 +10,7 @@ import binascii
 import inspect
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from page.components.search_controls import check_bounds
@@ -36,7 +37,9 @@ ARGUMENTS = {
     "collection": "name of a collection, from the tool `collections`.",
     "metric": "cosine (finer) or hamming (faster).",
     "k": "how many pictures, 1 to 100.",
-    "filters": 'JSON object that hits must satisfy, such as {"artist": ["Claude Monet"]}.',
+    "filters": "JSON object that hits must satisfy: field -> value, list of values (null: no value), range "
+    'or negation, such as {"artist": ["Claude Monet"], "year": {"gte": 1900, "lt": 1950}, '
+    '"style": {"not": "Cubism"}}.',
     "exact": "compare with every picture instead of the index.",
     "encoder": "one of the collection's encoders; empty for its default.",
     "thumbnails": "also return each hit's picture as a data URL, about 10 kB each.",
@@ -120,7 +123,7 @@ def parsed_limits(text: str) -> dict[str, int] | None:
 def settings_of(
     metric: str,
     k: int,
-    filters: str,
+    filters: str | Mapping[str, Any],
     exact: bool = False,
     encoder: str = "",
     offset: int = 0,
@@ -136,11 +139,13 @@ def settings_of(
     return Settings(metric, int(k), int(offset), **wanted)  # type: ignore[arg-type]
 
 
-def parsed_filters(filters: str | None) -> dict[str, Any] | None:
-    """Field -> value or values, from a JSON object; None of an empty one."""
+def parsed_filters(filters: str | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Field -> what is wanted, from a JSON object or its text; None of an empty one."""
+    if isinstance(filters, Mapping):
+        return dict(filters) or None
     try:
         parsed = parse_json(filters or "{}")
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise SimileError(f'filters are not JSON ({error}); write them as {{"label": ["cat"]}}') from None
     if not isinstance(parsed, dict):
         raise SimileError('filters must be a JSON object of field and values, such as {"label": ["cat"]}')

@@ -13,6 +13,7 @@ from page.api.arguments import (
     settings_of,
 )
 from page.collection_library import CollectionLibrary
+from page.exact_json import exact_json
 from page.export import as_csv, as_json, ranks
 from page.rate_limit import counts_as_search
 from pipeline.errors import SimileError
@@ -34,7 +35,7 @@ class SearchEndpoints:
 
         Returns:
             For each collection its name, title, number of pictures, live version, encoders (the first is
-            the default), fields that can be filtered, and whom to credit.
+            the default), fields that can be filtered with what each holds, and whom to credit.
         """
         return {"collections": [_described(found) for found in self._library.opened()]}
 
@@ -42,15 +43,26 @@ class SearchEndpoints:
     def facets(self, collection: str, field: str, filters: str = "{}") -> dict[str, Any]:
         """Count how many pictures of a collection have each value of a field, most frequent first.
 
-        Use it to learn which values a filter may have.
+        Use it to learn which values a filter may have. Of numbers and times it tells the least and greatest
+        value; `null` counts pictures without a value.
 
         Args:
             field: one of the collection's filter fields.
             filters: JSON object that narrows what is counted, such as {"style": ["Impressionism"]}.
         """
-        found = self._library.open(collection)
-        counts = found.facets(field, parsed_filters(filters), limit=_MOST_VALUES)
-        return {"field": field, "values": [{"value": value, "count": count} for value, count in counts]}
+        found, narrowed = self._library.open(collection), parsed_filters(filters)
+        without = found.without_value(field, narrowed)
+        kind = found.kinds[field]
+        counts = found.facets(field, narrowed, limit=_MOST_VALUES) if kind.counted else []
+        counts += [(None, without)] if without else []
+        least, greatest = (kind.ordered and found.bounds(field)) or (None, None)
+        return {
+            "field": field,
+            "kind": kind.kind,
+            "values": [{"value": exact_json(value), "count": count} for value, count in counts],
+            "least": exact_json(least),
+            "greatest": exact_json(greatest),
+        }
 
     @counts_as_search
     def search_image(
@@ -221,7 +233,7 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
         "distance": hit.distance,
         "unusual": hit.unusual,
         "weak": hit.weak,
-        "payload": hit.payload,
+        "payload": exact_json(hit.payload),
         "thumbnail": hit.data_url,
     }
 
@@ -234,5 +246,6 @@ def _described(found: Collection) -> dict[str, Any]:
         "version": found.version,
         "encoders": found.encoders,
         "filters": found.filters,
+        "kinds": {field: found.kinds[field].kind for field in found.filters},
         "credit": found.credit,
     }

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import gradio as gr
 
-from page.components.filter_boxes import chosen_filters, filter_boxes
+from page.components.filter_boxes import FilterState, chosen_filters, filter_boxes
+from page.components.range_sliders import range_sliders
 from pipeline.errors import SimileError
 from pipeline.printable import printable
 from pipeline.search import MAX_K, METRICS, Collection, Metric, Settings
@@ -55,7 +56,7 @@ class SearchOptions:
     diversity: float = 0.0
     combine: Literal["any", "average"] = "any"
     side_by_side: bool = False
-    filters: tuple[list[Any], ...] = ()  # what is chosen in each filter box
+    filters: tuple[Any, ...] = ()  # what is chosen in each filter box, and the `FilterState`
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> "SearchOptions":
@@ -92,6 +93,8 @@ class SearchControls:
     filter_group: gr.Accordion
     filters: list[gr.Dropdown]
     more_filters: gr.Accordion
+    ranges: gr.HTML
+    filter_state: gr.State
     mode: gr.Radio
     k: gr.Slider
     diversity: gr.Slider
@@ -105,7 +108,12 @@ class SearchControls:
     def inputs(self) -> list[Any]:
         """Inputs of every search, for `SearchOptions.of`."""
         *plain, _ = (field.name for field in fields(SearchOptions))
-        return [*(getattr(self, name) for name in plain), *self.filters]
+        return [*(getattr(self, name) for name in plain), *self.filter_inputs]
+
+    @property
+    def filter_inputs(self) -> list[Any]:
+        """What `filter_boxes.chosen_filters` takes."""
+        return [*self.filters, self.filter_state]
 
 
 def search_controls() -> SearchControls:
@@ -123,6 +131,7 @@ def search_controls() -> SearchControls:
     )
     with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
+        ranges, filter_state = range_sliders(), gr.State(FilterState())
     with gr.Accordion("More options", open=False, elem_id="options"):
         mode = gr.Radio(
             [("The nearest", "nearest"), ("All matches", "matches")],
@@ -152,6 +161,8 @@ def search_controls() -> SearchControls:
         filter_group=filter_group,
         filters=filters,
         more_filters=more_filters,
+        ranges=ranges,
+        filter_state=filter_state,
         mode=mode,
         k=k,
         diversity=diversity,

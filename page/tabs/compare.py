@@ -15,7 +15,7 @@ from page.components.query_panel import query_html
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, run_search, shared_share
 from page.shared_state import Query, Searched, Shared
-from page.wording import field_name, milliseconds, note, readable
+from page.wording import field_name, milliseconds, note, value_words
 from pipeline.errors import SimileError
 from pipeline.search import Metric, Settings
 
@@ -162,8 +162,7 @@ def _common(settings: Settings) -> Settings:
 def _as_in_search(common: Settings) -> list[str]:
     """What narrows both columns: `Style: Cubism, Realism`."""
     words = [
-        f"{field_name(field)}: {', '.join(map(readable, values))}"
-        for field, values in (common.filters or {}).items()
+        f"{field_name(field)}: {value_words(wanted)}" for field, wanted in (common.filters or {}).items()
     ]
     if common.diversity:
         words.append(f"diversity {common.diversity:g}")

@@ -18,7 +18,7 @@ from page.run_search import FAILED, run_search
 from page.shared_state import Query, Shared
 from page.wording import credit, field_name, milliseconds, note
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Settings
+from pipeline.search import Collection, Settings, values_of
 
 __all__ = ["HINT", "RecommendHandlers", "RecommendUpdate", "Wishes", "WorksUpdate", "build"]
 
@@ -226,7 +226,7 @@ def _values_of(found: Collection, liked: Query, fields: list[str]) -> dict[str, 
     payloads = [hit.payload for hit in found.get_many(ids)] if ids and fields else []
     excluded: dict[str, list[Any]] = {}
     for field in fields:
-        values = [v for payload in payloads for v in _listed(payload.get(field))]
+        values = [v for payload in payloads for v in values_of(payload.get(field))]
         if values:
             excluded[field] = list(dict.fromkeys(values))
     return excluded or None
@@ -239,12 +239,6 @@ def _unknown(liked: Query, name: str, fields: list[str]) -> list[str]:
         return []
     of = "your picture" if len(liked.likes) == 1 else f"{strangers} of your pictures"
     return [f"the {' and '.join(field_name(field).lower() for field in fields)} of {of} is not known here"]
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _wished(settings: Settings) -> list[str]:

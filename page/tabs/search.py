@@ -110,12 +110,14 @@ def _connect(
         [shared.query, shared.request],
         **QUIET,
     )
-    _connect_controls(shared, controls, search)
+    _connect_controls(shared, do, controls, search)
     _connect_collection(shared, do, controls, results, again)
     _connect_results(shared, do, controls, results, inputs)
 
 
-def _connect_controls(shared: Shared, controls: SearchControls, search: dict[str, Any]) -> None:
+def _connect_controls(
+    shared: Shared, do: SearchHandlers, controls: SearchControls, search: dict[str, Any]
+) -> None:
     changed_at_once: list[Any] = [
         controls.metric,
         controls.encoder,
@@ -127,11 +129,19 @@ def _connect_controls(shared: Shared, controls: SearchControls, search: dict[str
     ]
     changes = [control.input for control in changed_at_once]
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
+    counted = [shared.collection, *controls.filter_inputs]
     for place, box in enumerate(controls.filters):
-        box.input(
-            recount(shared.library, place), [shared.collection, *controls.filters], controls.filters, **QUIET
-        )
+        box.input(recount(shared.library, place), counted, controls.filters, **QUIET)
         box.input(trigger_mode="always_last", **search)
+    moved = controls.ranges.click(
+        do.slide,
+        [shared.collection, controls.filter_state],
+        controls.filter_state,
+        trigger_mode="multiple",  # another handle may be moved before the first move is answered
+        **QUIET,
+    )
+    moved.success(recount(shared.library, None), counted, controls.filters, **QUIET)
+    moved.success(trigger_mode="always_last", **search)
 
 
 def _connect_collection(
@@ -146,6 +156,8 @@ def _connect_collection(
         "filters": controls.filters,
         "filter_group": controls.filter_group,
         "more_filters": controls.more_filters,
+        "ranges": controls.ranges,
+        "filter_state": controls.filter_state,
         "examples": results.examples,
         "example_cards": results.example_cards,
         "metric": controls.metric,
@@ -168,7 +180,7 @@ def _connect_results(
 ) -> None:
     hits = results.hits
     hits.connect(shared, shared.query)
-    asked = [shared.query, shared.collection, controls.metric, *controls.filters]
+    asked = [shared.query, shared.collection, controls.metric, *controls.filter_inputs]
     results.copy.click(do.link, asked, results.address, **QUIET).success(
         None, results.address, None, js=COPY, **QUIET
     )

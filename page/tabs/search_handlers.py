@@ -11,7 +11,16 @@ import gradio as gr
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
 from page.components.event_wiring import UNCHANGED, no_update
-from page.components.filter_boxes import MAX_FILTERS, boxes_of, chosen_filters, more_filters
+from page.components.filter_boxes import (
+    MAX_FILTERS,
+    FilterState,
+    boxes_of,
+    chosen_filters,
+    more_filters,
+    places_of,
+    state_of,
+)
+from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
 from page.deep_links import Link, link_to, read_link
 from page.export import export_files
@@ -72,6 +81,8 @@ class CollectionUpdate:
     filters: Sequence[Any]
     filter_group: Any
     more_filters: Any
+    ranges: Any
+    filter_state: FilterState
     examples: str
     example_cards: list[Card]
     metric: Any
@@ -119,16 +130,18 @@ class SearchHandlers:
         """
         if link and link.collection not in (name, None):
             link = None
-        found = None
+        places, state, chosen = None, FilterState(), link.filters if link else {}
         try:
             found = self._library.open(name)
-            boxes, encoders = boxes_of(found, link.filters if link else None), found.encoders
+            places, encoders = places_of(found), found.encoders
+            boxes, state = boxes_of(found, places, chosen), state_of(places, chosen)
             cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
             entries = found.manifest.encoders
         except Exception as error:
             if not isinstance(error, SimileError):
                 log.exception("collection %r cannot be shown", name)
             boxes, encoders, cards, entries = [_hidden()] * MAX_FILTERS, [], [], ()
+        sliders = places.sliders[:MAX_FILTERS] if places else ()
         matches = [("All matches", "matches")] if any(entry.calibration for entry in entries) else []
         return CollectionUpdate(
             encoder=gr.update(
@@ -139,14 +152,26 @@ class SearchHandlers:
                 choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
             ),
             filters=boxes,
-            filter_group=gr.update(visible=any(box.get("visible") for box in boxes)),
-            more_filters=more_filters(found),
+            filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
+            more_filters=more_filters(places),
+            ranges=gr.update(value=sliders_html(sliders, state.ranges), visible=bool(sliders)),
+            filter_state=state,
             examples=grid_html(cards, votes=False, caption=False),
             example_cards=cards,
             metric=link.metric if link and link.metric else UNCHANGED,
             query=link.query if link and link.query else UNCHANGED,
             link=link,
         )
+
+    def slide(self, name: str, state: FilterState, event: gr.EventData) -> Any:
+        """A slider that was moved narrows the search."""
+        try:
+            moved = slid(event, places_of(self._library.open(name)).sliders)
+        except SimileError:
+            return gr.skip()
+        if moved is None:
+            return gr.skip()
+        return state.moved(*moved)
 
     # --- the query
 

@@ -16,7 +16,7 @@ from pipeline.progress import progress
 from pipeline.store import Store
 from pipeline.store.manifest import Version
 from pipeline.store.read_points import all_points
-from pipeline.store.versions import live_version
+from pipeline.store.versions import live_name
 from pipeline.version import simile_version
 
 __all__ = ["save_collection"]
@@ -38,7 +38,8 @@ def save_collection(store: Store, alias: str, location: str, *, overwrite: bool 
             it was read.
     """
     folder = ArchiveFolder(location)
-    live = live_version(store, alias)
+    name = live_name(store, alias)
+    live = Version(name, store.read_manifest(name))  # as it was written, whatever wrote it
     if folder.exists() and not overwrite:
         raise SimileError(
             f"'{folder.location}' holds an archive already; name another folder, or add --overwrite."

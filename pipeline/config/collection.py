@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -74,7 +74,10 @@ class CollectionConfig(Frozen):
     split: str = "train"
     image: str | None = None
     filters: list[str] | None = Field(
-        None, description="payload fields offered as filters; default: all labels"
+        None, description="payload fields offered as filters; default: all columns that can be"
+    )
+    lists: dict[str, Annotated[str, Field(min_length=1)]] = Field(
+        {}, description="text columns that hold several values -> what stands between them, such as `;`"
     )
     credit: str | None = None
     encoders: list[EncoderConfig] = Field(min_length=1)

@@ -7,14 +7,17 @@ from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
+from qdrant_client import models
 
 from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
+from pipeline.fields import FieldKind
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import check_version
 from pipeline.indexing.account import Account
 from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import DELETED, deleted_ids
+from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.history import make_live
 from pipeline.indexing.lease import Fence
@@ -41,9 +44,9 @@ from pipeline.indexing.versions import (
 from pipeline.points import Row
 from pipeline.progress import say
 from pipeline.projection import Projection, vectors_fingerprint
-from pipeline.sources import payload_indexes
 from pipeline.staging.parts import Staging
 from pipeline.store import Manifest, Store
+from pipeline.store.field_paths import SCHEMAS
 from pipeline.store.manifest import EncoderEntry, RowCounts, Version
 from pipeline.store.protocol import vector_params
 
@@ -100,9 +103,11 @@ def build(
     account.removed += len(gone)
     if base:
         Version(base.version, base.manifest).check_fingerprints()
+    before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
+    kinds = joined_kinds(before, checked.kinds, config, job.add)
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.version) == base.manifest.rows
-    if base and whole and not to_write and not gone and says_the_same(base.manifest, config):
+    if base and whole and not to_write and not gone and says_the_same(base.manifest, config, kinds):
         account.version = base.version
         account.enter(plan, set(), present)
         return
@@ -112,7 +117,7 @@ def build(
         key = build_key(
             settings_key(config, checked.encoders), wanted | dict.fromkeys(gone, "gone"), projections
         )
-        version, loaded = _open(job, checked, base, targets, key, expected)
+        version, loaded = _open(job, checked, base, targets, kinds, key, expected)
         if base and version == base.version:
             forget_covered(store, version)  # until this job has ended well
         store.check_whole(version)
@@ -132,7 +137,7 @@ def build(
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = _manifest(job, checked, live, targets, fitted, expected, account)
+    manifest = _manifest(job, checked, live, targets, fitted, expected, account, kinds)
     with account.timed("check"):
         measured = [
             entry.model_copy(
@@ -148,6 +153,10 @@ def build(
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
         make_live(store, config.collection, version, "added" if job.add else "indexed")
+
+
+def _indexes(kinds: Mapping[str, FieldKind]) -> dict[str, models.PayloadSchemaType]:
+    return {name: SCHEMAS[kind.kind] for name, kind in kinds.items()}
 
 
 def _base(job: IndexJob, store: Store, live: Live) -> _Base | None:
@@ -196,10 +205,17 @@ def _target(job: IndexJob, name: str, staging: Staging, projection: Projection) 
 
 
 def _open(
-    job: IndexJob, checked: Checked, base: _Base | None, targets: list[Target], key: str, points: int
+    job: IndexJob,
+    checked: Checked,
+    base: _Base | None,
+    targets: list[Target],
+    kinds: Mapping[str, FieldKind],
+    key: str,
+    points: int,
 ) -> tuple[str, set[str]]:
     """The version to write to, and the ids that an interrupted run has already written there."""
     store, config = checked.store, job.config
+    lacking = _indexes(new_kinds(base.manifest.kinds, kinds)) if base else {}
     dimensions = {target.vector: target.projection.dimension for target in targets}
     codes = {target.code: target.projection.bits for target in targets}
     params = partial(vector_params, config, dimensions, codes)
@@ -207,6 +223,7 @@ def _open(
     if base and store.in_place:
         if outgrown:
             store.set_graphs(base.version, config, params(points))
+        store.add_indexes(base.version, lacking)
         return base.version, set()  # what was written before a crash is in its marks
     unfinished = find_unfinished(store, config.collection, key)
     drop_unfinished(store, config.collection, except_for=unfinished)
@@ -217,9 +234,9 @@ def _open(
         store.copy(base.version, version)
         if outgrown:
             store.set_graphs(version, config, params(points))
+        store.add_indexes(version, lacking)
     else:
-        indexes = payload_indexes(checked.source, config.filters)
-        store.create(version, config, params(points), indexes)
+        store.create(version, config, params(points), _indexes(kinds))
     mark_unfinished(store, version, key)
     return version, set()
 
@@ -232,6 +249,7 @@ def _manifest(
     fitted: Mapping[str, int],
     rows: int,
     account: Account,
+    kinds: dict[str, FieldKind],
 ) -> Manifest:
     """What the version says of itself, before it is checked."""
     config, source = job.config, checked.source
@@ -257,7 +275,8 @@ def _manifest(
         settings=settings_key(config, checked.encoders),
         **about_source,
         added=added,
-        filters=tuple(payload_indexes(source, config.filters)),
+        filters=tuple(kinds),
+        kinds=kinds,
         encoders=tuple(map(_entry, checked.encoders.values(), targets)),
         search=config.search,
         projection=config.projection,

@@ -20,7 +20,7 @@ DELETED = "deleted.json"  # attachment of a version: ids that were deleted on pu
 
 
 def delete_points(
-    store: Store, alias: str, ids: Sequence[str] = (), filters: Mapping[str, Sequence[Any]] | None = None
+    store: Store, alias: str, ids: Sequence[str] = (), filters: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """Delete points by id or by payload; index jobs leave them out until they are restored.
 
@@ -30,10 +30,11 @@ def delete_points(
         store: where the collection is.
         alias: the collection.
         ids: of points.
-        filters: field -> values; fields are ANDed, as in a search.
+        filters: field -> what is wanted, as in a search; fields are ANDed.
 
     Raises:
-        SimileError: no such collection or field, an id that is none, or nothing that matches.
+        SimileError: no such collection or field, a value that does not fit its field, an id that is none, or
+            nothing that matches.
     """
     live = live_version(store, alias)
     version = live.name

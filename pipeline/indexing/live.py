@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipeline.config import CollectionConfig
 from pipeline.encoders import EncoderDescription
+from pipeline.fields import FieldKind
 from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.sources import Source
@@ -103,9 +104,16 @@ def stored_projections(
     return found
 
 
-def says_the_same(manifest: Manifest, config: CollectionConfig) -> bool:
-    """Whether what a version tells its readers without touching a point is what the configuration says."""
-    return (manifest.search, manifest.title) == (config.search, config.title or config.collection)
+def says_the_same(manifest: Manifest, config: CollectionConfig, kinds: Mapping[str, FieldKind]) -> bool:
+    """Whether what a version tells its readers without touching a point is what a job would write.
+
+    Args:
+        manifest: of the version.
+        config: of the job.
+        kinds: field -> what it holds, of the filters that the job would leave behind.
+    """
+    told = (manifest.search, manifest.title, manifest.kinds)
+    return told == (config.search, config.title or config.collection, kinds)
 
 
 @dataclass(frozen=True)
@@ -129,5 +137,5 @@ def compare(present: Mapping[str, str], wanted: Mapping[str, str]) -> Difference
 
 def stored_marks(store: Store, version: str) -> dict[str, str]:
     """Id -> mark of every point of a version."""
-    points = all_points(store, version, fields=[f"{RESERVED}.mark"])
+    points = all_points(store, version, fields=[(RESERVED, "mark")])
     return {str(point.id): ((point.payload or {}).get(RESERVED) or {}).get("mark", "") for point in points}

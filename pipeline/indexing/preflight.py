@@ -4,7 +4,7 @@ import os
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from pipeline.config import CollectionConfig
 from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder
 from pipeline.errors import SimileError
+from pipeline.fields import FieldKind
+from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say
 from pipeline.sources import Source, resolve_source
@@ -62,11 +64,17 @@ class IndexJob:
 
 @dataclass(frozen=True)
 class Checked:
-    """What preflight found; encoder name -> description."""
+    """What preflight found.
+
+    Attributes:
+        encoders: name -> description.
+        kinds: the source's columns that become filters -> what they hold.
+    """
 
     source: Source
     encoders: dict[str, EncoderDescription]
     store: Store
+    kinds: dict[str, FieldKind] = field(default_factory=dict)
 
 
 def preflight(job: IndexJob) -> Checked:
@@ -104,17 +112,13 @@ def find_all(job: IndexJob) -> Checked:
     )
     for note in source.notes:
         say(f"note: {note}")
-    missing = set(config.filters or []) - set(source.payload_columns)
-    if missing and not job.other_source:
-        raise SimileError(
-            f"Filters {sorted(missing)} are not columns of {source.name}; "
-            f"there are: {', '.join(source.payload_columns) or 'none'}."
-        )
+    source = with_lists(source, config, job.other_source)
+    kinds = filter_kinds(source, config, job.other_source)
     store = open_store(job.home, job.url)
     say(f"store: {store.engine}")
-    checked = Checked(source, encoders, store)
+    checked = Checked(source, encoders, store, kinds)
     if job.add:
-        _refuse_other_fingerprint(job, checked)
+        _refuse_what_cannot_be_added(job, checked)
     return checked
 
 
@@ -131,8 +135,8 @@ def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
     _check_disk(job, checked.source, checked.encoders, in_home=not checked.store.parallel_writes)
 
 
-def _refuse_other_fingerprint(job: IndexJob, checked: Checked) -> None:
-    """--add puts points beside those of the live version, so they must be comparable."""
+def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
+    """--add puts points beside those of the live version, so vectors and fields must go together."""
     live = live_of(checked.store, job.config, checked.encoders, checked.source, add=True)
     if live.version is None:
         return
@@ -149,6 +153,7 @@ def _refuse_other_fingerprint(job: IndexJob, checked: Checked) -> None:
             f"'{name}' was built with other settings of projection or quantization; use the same "
             "configuration, or build the collection anew without --add."
         )
+    joined_kinds(live.version.manifest.kinds, checked.kinds, job.config)
 
 
 def _named(fingerprints: Mapping[str, str]) -> str:

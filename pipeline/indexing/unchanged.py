@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.images import RULES
 from pipeline.indexing.account import Account
+from pipeline.indexing.fields import joined_kinds
 from pipeline.indexing.live import live_of, says_the_same, source_key
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.staging.rejects import read_rejects
@@ -31,7 +32,8 @@ def unchanged(job: IndexJob, checked: Checked) -> Account | None:
     name, manifest = live.version.name, live.version.manifest
     data = store.attachment(name, _COVERED)
     covered = json.loads(data) if data else {}
-    if covered.get("job") != _facts(job, checked) or not says_the_same(manifest, config):
+    kinds = joined_kinds(manifest.kinds, checked.kinds, config, job.add)
+    if covered.get("job") != _facts(job, checked) or not says_the_same(manifest, config, kinds):
         return None
     rejects = read_rejects(job.home, config.collection) or []
     if len(rejects) != covered["rejected"] or store.count(name) != manifest.rows:

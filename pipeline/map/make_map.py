@@ -50,7 +50,7 @@ def make_map(
     vector = _chosen(manifest, vector)
     total = store.count(version)
     say(f"{version}: reading {min(total, limit):,} of {total:,} vectors")
-    points = read_points(store, version, [vector], list(manifest.filters), limit)
+    points = read_points(store, version, [vector], list(manifest.labels), limit)
     if not points.ids:
         raise SimileError(f"'{version}' holds no pictures; index some first.")
     read = time.perf_counter()

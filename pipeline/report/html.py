@@ -38,11 +38,11 @@ def make_report(store: Store, version: str) -> str:
     manifest = store.read_manifest(version)
     sections = []
     for entry in manifest.encoders:
-        pool, vectors, ids = read_stored(store, version, entry, manifest.filters)
+        pool, vectors, ids = read_stored(store, version, entry, manifest.labels)
         labels = {name: each for name, each in pool.labels.items() if _tells_apart(each)}
         sections.append(encoder_section(entry, ids, vectors.prepared, vectors.codes, labels))
     wanted = set().union(*(section.pictures for section in sections))
-    pictures = load_pictures(store, version, wanted, manifest.filters)
+    pictures = load_pictures(store, version, wanted, manifest.labels)
     return render(manifest, count, sections, pictures, kept(store, version))
 
 

@@ -6,7 +6,7 @@ turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py
 
 from pipeline.images import Picture
 from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
-from pipeline.search.hit import Found, Hit
+from pipeline.search.hit import Found, Hit, values_of
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "Settings",
     "list_collections",
     "open_collection",
+    "values_of",
 ]

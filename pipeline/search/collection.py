@@ -10,16 +10,17 @@ import numpy as np
 from PIL import Image
 
 from pipeline.errors import SimileError
+from pipeline.fields import FieldKind
 from pipeline.images import Picture
+from pipeline.search import field_values
 from pipeline.search.hit import Found, Hit, hit_from
 from pipeline.search.query import Example, Metric, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
 from pipeline.search.ranking import Search
 from pipeline.store import Store, open_store
-from pipeline.store.filters import qdrant_filter
 from pipeline.store.manifest import EncoderEntry, Manifest, Version
 from pipeline.store.read_points import all_points
-from pipeline.store.versions import builds, is_finished, searchable, unknown_collection
+from pipeline.store.versions import builds, is_finished, read_version, searchable, unknown_collection
 
 __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collection"]
 
@@ -53,8 +54,7 @@ class Collection:
         self._current = self._read(store.aliases()[name])
 
     def _read(self, version: str) -> Version:
-        found = Version(version, self._store.read_manifest(version))
-        found.check_fingerprints()
+        (found := read_version(self._store, version)).check_fingerprints()
         return found
 
     def _version(self) -> Version:
@@ -83,8 +83,7 @@ class Collection:
     @property
     def unfinished(self) -> str | None:
         """Name of a version newer than the live one: it is being built, or its job was stopped."""
-        live = self._version().name
-        newer = [name for name in builds(self._store, self.name) if name > live]
+        newer = [name for name in builds(self._store, self.name) if name > self.version]
         return next((name for name in reversed(newer) if not is_finished(self._store, name)), None)
 
     def encoder_entry(self, name: str | None = None) -> EncoderEntry:
@@ -113,8 +112,13 @@ class Collection:
 
     @property
     def filters(self) -> list[str]:
-        """Payload fields that can be filtered and counted."""
+        """Payload fields that can be filtered."""
         return list(self.manifest.filters)
+
+    @property
+    def kinds(self) -> Mapping[str, FieldKind]:
+        """What each of the filters holds."""
+        return self.manifest.kinds
 
     @property
     def credit(self) -> str | None:
@@ -159,15 +163,13 @@ class Collection:
         settings.check(version)
         if not likes:
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
-        if len(likes) + len(dislikes) > MAX_EXAMPLES:
-            given = len(likes) + len(dislikes)
-            raise SimileError(f"{given} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
+        every, n = (*likes, *dislikes), len(likes)
+        if len(every) > MAX_EXAMPLES:
+            raise SimileError(f"{len(every)} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
         start = time.perf_counter()
-        examples = embed_examples(self._store, version, entry, [*likes, *dislikes])
+        examples = embed_examples(self._store, version, entry, every)
         embedded = time.perf_counter()
-        every = (*likes, *dislikes)
         own = [one for example in every for one in (example.id, example.part_of) if one]
-        n = len(likes)
         search = Search(version, entry, settings, examples[:n], examples[n:], own)
         hits, more = search.run(self._store)
         times = _milliseconds(start, embedded)
@@ -206,8 +208,7 @@ class Collection:
         encoder: str | None = None,
     ) -> tuple[list[Hit], dict[str, float]]:
         """Like `search`, from a stored picture, which is left out; and the milliseconds it took."""
-        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
-        found = self.find([Example(id=point_id)], settings=settings)
+        found = self.find([Example(id=point_id)], (), Settings(metric, k, 0, filters, None, exact, encoder))
         return found.hits, found.times
 
     def embed(self, images: Sequence[Picture], encoder: str | None = None) -> np.ndarray:
@@ -263,15 +264,13 @@ class Collection:
         """Stored pictures in the order asked for; those that are gone are left out."""
         version = self._version()
         found = {str(r.id): r for r in self._store.retrieve(version.name, list(dict.fromkeys(point_ids)))}
-        return [
-            hit_from(i, found[i].payload or {}, version.manifest.filters) for i in point_ids if i in found
-        ]
+        return [hit_from(i, found[i].payload or {}, version.manifest.labels) for i in point_ids if i in found]
 
     def examples(self, n: int = 8) -> list[Hit]:
         """`n` fixed pictures. Ids are hashes, so the first ones by id are a fair sample."""
-        version = self._version()
-        found = self._store.scroll(version.name, n)
-        return [hit_from(str(r.id), r.payload or {}, version.manifest.filters) for r in found]
+        version, store = self._version(), self._store
+        labels = version.manifest.labels
+        return [hit_from(str(r.id), r.payload or {}, labels) for r in store.scroll(version.name, n)]
 
     def sample(self, n: int) -> list[Hit]:
         """`n` pictures from a random place in the order of ids, which are hashes."""
@@ -281,15 +280,21 @@ class Collection:
             there = {str(r.id) for r in records}
             first = self._store.scroll(version.name, n)
             records += [r for r in first if str(r.id) not in there][: n - len(records)]
-        return [hit_from(str(r.id), r.payload or {}, version.manifest.filters) for r in records]
+        return [hit_from(str(r.id), r.payload or {}, version.manifest.labels) for r in records]
 
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200
     ) -> list[tuple[Any, int]]:
-        """Values of a filter field and how many pictures have each, most frequent first."""
-        version = self._version()
-        version.check_fields([field, *(filters or {})])
-        return self._store.facet(version.name, field, limit, qdrant_filter(filters))
+        """Values of a filter field and how many pictures have each; see `field_values.facets`."""
+        return field_values.facets(*self.live, field, filters, limit)
+
+    def bounds(self, field: str) -> tuple[Any, Any] | None:
+        """The least and greatest value of a filter field; see `field_values.bounds`."""
+        return field_values.bounds(*self.live, field)
+
+    def without_value(self, field: str, filters: Mapping[str, Any] | None = None) -> int:
+        """How many pictures have no value of a filter field."""
+        return field_values.without_value(*self.live, field, filters)
 
 
 def _milliseconds(start: float, embedded: float) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.images import data_url
 from pipeline.points import RESERVED, bounded
 
-__all__ = ["Found", "Hit", "hit_from"]
+__all__ = ["Found", "Hit", "hit_from", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -114,3 +114,10 @@ def hit_from(
     label = " · ".join(_caption(payload[field]) for field in label_fields if payload.get(field) not in _NONE)
     payload |= {RESERVED: own}
     return Hit(point_id, float(score), distance, payload, thumbnail, kind, label, **others)
+
+
+def values_of(value: Any) -> list[Any]:
+    """The values of a payload field: of a list each, of None none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -10,6 +10,7 @@ from qdrant_client import models
 from pipeline.config import SearchConfig
 from pipeline.errors import SimileError
 from pipeline.images import Picture
+from pipeline.store.filters import wanted_of
 from pipeline.store.manifest import Version
 
 __all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Settings", "cropped", "search_params"]
@@ -85,8 +86,9 @@ class Settings:
     Attributes:
         metric: `cosine` over prepared vectors, or `hamming` over their codes.
         k: hits wanted, 1 to 1,000; `offset`: of the ranking, how many are left out before them.
-        filters: payload field -> value, or list of values of which one must match; fields are ANDed.
-        excluded: payload field -> values that no hit may have ("not the same artist").
+        filters: payload field -> value, list of values of which one must match, range, None for "no value",
+            or what must not match (see `pipeline.store.filter_terms`); fields are ANDed.
+        excluded: the same for what no hit may have ("not the same artist").
         exact: compare with every point instead of the HNSW graph over quantized vectors.
         encoder: one of the collection's; the first where none is named.
         combine: several likes: `any`, a hit is near one of them; `average`, near their mean.
@@ -102,7 +104,7 @@ class Settings:
     k: int = 10
     offset: int = 0
     filters: Mapping[str, Any] | None = None
-    excluded: Mapping[str, Sequence[Any]] | None = None
+    excluded: Mapping[str, Any] | None = None
     exact: bool = False
     encoder: str | None = None
     combine: Literal["any", "average"] = "any"
@@ -113,7 +115,7 @@ class Settings:
     at_most: Mapping[str, int] | None = None
 
     def check(self, version: Version) -> None:
-        """Refuses what is out of bounds, and fields that the version does not know."""
+        """Refuses what is out of bounds, fields that the version does not know, and wrong values of them."""
         if self.metric not in METRICS:
             raise SimileError(f"Metric '{self.metric}' is not known; choose {' or '.join(METRICS)}.")
         if not 1 <= self.k <= MAX_K:
@@ -129,7 +131,8 @@ class Settings:
         for field, most in (self.at_most or {}).items():
             if most < 1:
                 raise SimileError(f"at_most is {most} for '{field}'; it must be 1 or more.")
-        version.check_fields([*(self.filters or {}), *(self.excluded or {}), *(self.at_most or {})])
+        version.check_fields(self.at_most or {})
+        wanted_of(version, self.filters, self.excluded)
 
 
 def search_params(

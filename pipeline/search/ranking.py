@@ -10,11 +10,11 @@ from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import fold_cosine, unusualness
-from pipeline.search.hit import Hit, hit_from
+from pipeline.search.hit import Hit, hit_from, values_of
 from pipeline.search.query import Settings, search_params
 from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store
-from pipeline.store.filters import qdrant_filter
+from pipeline.store.filters import qdrant_filter, wanted_of
 from pipeline.store.manifest import EncoderEntry, Version
 from pipeline.store.protocol import VectorQuery
 from pipeline.vectors import similarities, unit
@@ -99,6 +99,7 @@ class Search:
         plain = not self._several and not self.settings.diversity
         vectors = {self._using} if self._several else set()
         vectors |= {self.entry.vector} if self.settings.fold else set()
+        wanted = wanted_of(self.version, self.settings.filters, self.settings.excluded)
         return store.query(
             self.version.name,
             vector_query(
@@ -106,13 +107,13 @@ class Search:
             ),
             using=self._using,
             limit=limit,
-            query_filter=qdrant_filter(self.settings.filters, self.settings.excluded, self.without_ids),
+            query_filter=qdrant_filter(wanted, self.without_ids),
             params=search_params(
                 self.version.manifest.search,
                 limit,
                 self.settings.exact,
                 self.settings.metric,
-                filtered=bool(self.settings.filters or self.settings.excluded),
+                filtered=bool(wanted),
             ),
             score_threshold=self._stored_threshold() if plain else None,
             with_vectors=sorted(vectors) or None,
@@ -178,7 +179,7 @@ class Search:
         return hit_from(
             str(point.id),
             point.payload or {},
-            self.version.manifest.filters,
+            self.version.manifest.labels,
             score,
             distance,
             unusual=unusualness(score, calibration.of(self.settings.metric)) if calibration else None,
@@ -255,19 +256,12 @@ def fold(hits: Sequence[Hit], vectors: np.ndarray, cosine: float) -> list[Hit]:
     return [replace(hits[place], copies=tuple(copies.get(place, ()))) for place in kept]
 
 
-def _values(value: Any) -> list[str]:
-    """A picture in two folders has two labels."""
-    if value is None:
-        return []
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
-
-
 def at_most(hits: Sequence[Hit], limits: Mapping[str, int]) -> list[Hit]:
     """Leave out hits whose value of a field has occurred often enough. Hits without the field stay."""
     seen: Counter[tuple[str, str]] = Counter()
     kept = []
     for hit in hits:
-        keys = [(field, value) for field in limits for value in _values(hit.payload.get(field))]
+        keys = [(field, str(value)) for field in limits for value in values_of(hit.payload.get(field))]
         if all(seen[key] < limits[key[0]] for key in keys):
             seen.update(keys)
             kept.append(hit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -87,6 +88,7 @@ class Source:
     faults: tuple[Fault, ...] = ()  # rows beyond `rows` that cannot become points
     unlisted: int = 0  # files and folders that could not be looked at: what they hold nobody knows
     notes: tuple[str, ...] = ()  # sentences for whoever indexes it
+    separators: Mapping[str, str] = field(default_factory=dict, hash=False)  # text that is read as lists
 
     def row_name(self, column: str) -> str:
         """The name that a payload column has in `read_rows`: its own, unless Simile uses that one."""

@@ -17,9 +17,9 @@ from pipeline.home import copy_sparse, write_file
 from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_journal import Journal
-from pipeline.store.embedded_translation import scored
+from pipeline.store.field_paths import FieldName, json_path, payload_selector
 from pipeline.store.manifest import Manifest, read_manifest
-from pipeline.store.protocol import Resident, VectorQuery, payload_selector
+from pipeline.store.protocol import Resident, VectorQuery
 
 __all__ = ["EmbeddedStore"]
 
@@ -73,11 +73,14 @@ class EmbeddedStore:
         shard_folder = self._shard_folder(version)
         shard_folder.mkdir(parents=True, exist_ok=False)
         shard = edge.EdgeShard.create(str(shard_folder), translate.shard_config(vectors, config))
-        for key, schema in payload_indexes.items():
-            kind = translate.payload_type(schema)
-            shard.update(edge.UpdateOperation.create_field_index(key, kind))
-        shard.flush()
         self._open[version] = shard
+        self.add_indexes(version, payload_indexes)
+
+    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+        """A field that is indexed in another way is indexed anew."""
+        for field, schema in payload_indexes.items():
+            self._shard(version).update(translate.field_index(field, schema))
+        self._shard(version).flush()
 
     def upsert(
         self,
@@ -196,8 +199,7 @@ class EmbeddedStore:
 
     def count(self, version: str, query_filter: models.Filter | None = None) -> int:
         """Exact count."""
-        request = edge.CountRequest(filter=translate.filter_(query_filter), exact=True)
-        return self._shard(version).count(request)
+        return self._shard(version).count(edge.CountRequest(True, translate.filter_(query_filter)))
 
     def query(
         self,
@@ -210,7 +212,7 @@ class EmbeddedStore:
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         request = edge.QueryRequest(
@@ -222,7 +224,7 @@ class EmbeddedStore:
             with_payload=payload_selector(fields),
             with_vector=with_vectors or False,
         )
-        return [scored(hit) for hit in self._shard(version).query(request)]
+        return [translate.scored(hit) for hit in self._shard(version).query(request)]
 
     def query_many(
         self,
@@ -239,18 +241,17 @@ class EmbeddedStore:
             edge.QueryRequest(limit=limit, query=translate.query(query, using), params=searched)
             for query in queries
         ]
-        batches = (
-            edge.QueryBatchRequest(requests[i : i + _QUERIES]) for i in range(0, len(requests), _QUERIES)
-        )
-        shard = self._shard(version)
-        return [[scored(hit) for hit in hits] for batch in batches for hits in shard.query_batch(batch)]
+        starts, shard = range(0, len(requests), _QUERIES), self._shard(version)
+        batches = (edge.QueryBatchRequest(requests[i : i + _QUERIES]) for i in starts)
+        found = (hits for batch in batches for hits in shard.query_batch(batch))
+        return [[translate.scored(hit) for hit in hits] for hits in found]
 
     def retrieve(
         self,
         version: str,
         ids: Sequence[str],
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
         found = self._shard(version).retrieve(
@@ -264,16 +265,18 @@ class EmbeddedStore:
         limit: int,
         offset: str | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
         query_filter: models.Filter | None = None,
+        order_by: models.OrderBy | None = None,
     ) -> list[models.Record]:
-        """Points by id order."""
+        """Points by id order, or by a field."""
         request = edge.ScrollRequest(
             limit=limit,
             offset=offset,
             with_payload=payload_selector(fields),
             with_vector=with_vectors or False,
             filter=translate.filter_(query_filter),
+            order_by=translate.order_by(order_by),
         )
         found, _ = self._shard(version).scroll(request)
         return [translate.record(each) for each in found]
@@ -282,7 +285,7 @@ class EmbeddedStore:
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
-        request = edge.FacetRequest(key, limit=limit, exact=True, filter=translate.filter_(query_filter))
+        request = edge.FacetRequest(json_path(key), limit, True, translate.filter_(query_filter))
         return [(hit.value, hit.count) for hit in self._shard(version).facet(request).hits]
 
     def _flush(self, version: str) -> None:

@@ -8,15 +8,18 @@ import qdrant_edge as edge
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig
+from pipeline.store.field_paths import field_name, json_path
 from pipeline.store.protocol import Resident, VectorQuery
 
 __all__ = [
+    "field_index",
     "filter_",
+    "order_by",
     "payload_indexes",
-    "payload_type",
     "quantization",
     "query",
     "resident_bytes",
+    "scored",
     "search_params",
     "shard_config",
 ]
@@ -31,6 +34,7 @@ _PAYLOAD_TYPES = {
     models.PayloadSchemaType.INTEGER: edge.PayloadSchemaType.Integer,
     models.PayloadSchemaType.FLOAT: edge.PayloadSchemaType.Float,
     models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
+    models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
 }
 
 
@@ -65,16 +69,16 @@ def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.Edg
     )
 
 
-def payload_type(schema: models.PayloadSchemaType) -> edge.PayloadSchemaType:
-    """The index kind of a payload field."""
-    return _PAYLOAD_TYPES[schema]
+def field_index(field: str, schema: models.PayloadSchemaType) -> edge.UpdateOperation:
+    """Index a payload field."""
+    return edge.UpdateOperation.create_field_index(json_path(field), _PAYLOAD_TYPES[schema])
 
 
 def payload_indexes(shard: edge.EdgeShard) -> dict[str, models.PayloadSchemaType]:
-    """The inverse of `payload_type`, for all fields of a shard."""
+    """Field -> kind of its index, for all fields of a shard."""
     return {
-        key: next(ours for ours, theirs in _PAYLOAD_TYPES.items() if theirs == index.data_type)
-        for key, index in shard.info().payload_schema.items()
+        field_name(path): next(ours for ours, theirs in _PAYLOAD_TYPES.items() if theirs == index.data_type)
+        for path, index in shard.info().payload_schema.items()
     }
 
 
@@ -120,7 +124,7 @@ def _floats(vector: np.ndarray) -> list[float]:
 
 
 def filter_(wanted: models.Filter | None) -> edge.Filter | None:
-    """must, should and must_not of matches, ranges and ids."""
+    """must, should and must_not of matches, ranges, fields without a value, and ids."""
     if wanted is None:
         return None
     return edge.Filter(
@@ -141,11 +145,15 @@ def _condition(wanted: Any) -> Any:
         return filter_(wanted)
     if isinstance(wanted, models.HasIdCondition):
         return edge.HasIdCondition({str(point) for point in wanted.has_id})
+    if isinstance(wanted, models.IsEmptyCondition):
+        return edge.IsEmptyCondition(wanted.is_empty.key)
     if not isinstance(wanted, models.FieldCondition):
         raise NotImplementedError(f"the embedded store does not translate {type(wanted).__name__}")
     match wanted.match:
         case models.MatchValue(value=value):
-            return edge.FieldCondition(wanted.key, match=edge.MatchValue(value))
+            # The engine's binding takes Python's True for the integer 1, and numpy's for what it is.
+            plain: Any = np.bool_(value) if isinstance(value, bool) else value
+            return edge.FieldCondition(wanted.key, match=edge.MatchValue(plain))
         case models.MatchAny(any=values):
             return edge.FieldCondition(wanted.key, match=edge.MatchAny(values))
     span = wanted.range
@@ -153,7 +161,19 @@ def _condition(wanted: Any) -> Any:
         return edge.FieldCondition(
             wanted.key, range=edge.RangeFloat(gte=span.gte, gt=span.gt, lte=span.lte, lt=span.lt)
         )
+    if isinstance(span, models.DatetimeRange):
+        bounds = (span.gte, span.gt, span.lte, span.lt)
+        times = [None if bound is None else bound.isoformat() for bound in bounds]
+        return edge.FieldCondition(wanted.key, range=edge.RangeDateTime(*times))
     raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
+
+
+def order_by(wanted: models.OrderBy | None) -> edge.OrderBy | None:
+    """By the values of a field."""
+    if wanted is None:
+        return None
+    down = wanted.direction == models.Direction.DESC
+    return edge.OrderBy(wanted.key, direction=edge.Direction.Desc if down else edge.Direction.Asc)
 
 
 def record(found: edge.Record) -> models.Record:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pipeline.config import HnswConfig, ProjectionConfig, QuantizationConfig, SearchConfig
 from pipeline.config.graph_and_search import Metric
 from pipeline.errors import SimileError
+from pipeline.fields import FieldKind
 from pipeline.projection import Projection, vectors_fingerprint
 
 __all__ = [
@@ -164,7 +165,8 @@ class Manifest(_Record):
 
     Attributes:
         collection, title: the alias, and its name for people.
-        filters: payload fields that can be filtered and counted.
+        filters: payload fields that can be filtered.
+        kinds: what each of them holds; manifests from before it have none, see `versions.read_version`.
         source, split, revision, licence, credit: of the first source; `added`: of further ones.
         settings, source_key: hashes that tell whether another job's points belong into this version.
         fitted_rows: staged vectors that the projections were fitted on.
@@ -178,6 +180,7 @@ class Manifest(_Record):
     collection: str
     title: str = ""
     filters: tuple[str, ...] = ()
+    kinds: dict[str, FieldKind] = {}
     encoders: tuple[EncoderEntry, ...] = ()
     source: str = ""
     split: str = ""
@@ -214,6 +217,11 @@ class Manifest(_Record):
             if isinstance(given.get(name), dict)
         }
         return {**given, **known, "schema_version": SCHEMA_VERSION}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The filters that say in one word what a picture is: no numbers, times or lists."""
+        return tuple(f for f in self.filters if f not in self.kinds or self.kinds[f].is_label)
 
     def to_json(self) -> str:
         """Everything but the tensors."""
@@ -283,10 +291,8 @@ class Version:
         Raises:
             SimileError: naming the fields that there are.
         """
-        manifest = self.manifest
-        for name in fields:
-            if name not in manifest.filters:
-                raise SimileError(
-                    f"'{manifest.collection}' has no filter field '{name}'; "
-                    f"it has: {', '.join(manifest.filters) or 'none'}."
-                )
+        name, there = self.manifest.collection, self.manifest.filters
+        for field in fields:
+            if field not in there:
+                known = ", ".join(there) or "none"
+                raise SimileError(f"'{name}' has no filter field '{field}'; it has: {known}.")

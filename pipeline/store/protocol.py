@@ -8,9 +8,10 @@ import numpy as np
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig
+from pipeline.store.field_paths import FieldName
 from pipeline.store.manifest import Manifest
 
-__all__ = ["Resident", "Store", "VectorQuery", "payload_selector", "vector_params"]
+__all__ = ["Resident", "Store", "VectorQuery", "vector_params"]
 
 
 def vector_params(
@@ -74,7 +75,8 @@ class Store(Protocol):
     """Both stores do this and nothing else.
 
     Embedded versions are written once, finished, then only read; additions go to a copy. A server takes
-    additions in place.
+    additions in place. Fields are named as in the source; what is in `qdrant_client.models` is Qdrant's own,
+    whose keys are JSON paths (`field_paths.json_path`).
     """
 
     parallel_writes: bool  # may several processes write one version at once?
@@ -110,6 +112,9 @@ class Store(Protocol):
         payload_indexes: dict[str, models.PayloadSchemaType],
     ) -> None:
         """An empty version with its payload indexes, ready for points."""
+
+    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+        """Index more payload fields, or one in another way; points that are there are indexed as well."""
 
     def upsert(
         self,
@@ -182,7 +187,7 @@ class Store(Protocol):
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.ScoredPoint]:
         """The nearest points with the payload `fields` (default: all), best first.
 
@@ -207,7 +212,7 @@ class Store(Protocol):
         version: str,
         ids: Sequence[str],
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.Record]:
         """Points by id with the payload `fields` (default: all); unknown ids are left out."""
 
@@ -217,10 +222,14 @@ class Store(Protocol):
         limit: int,
         offset: str | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
         query_filter: models.Filter | None = None,
+        order_by: models.OrderBy | None = None,
     ) -> list[models.Record]:
-        """Points in the order of their ids, from `offset` on, with the payload `fields` (default: all)."""
+        """Points in the order of their ids, from `offset` on, with the payload `fields` (default: all).
+
+        With `order_by`, which excludes an offset: those that have this field, in the order of its values.
+        """
 
     def facet(
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
@@ -229,8 +238,3 @@ class Store(Protocol):
 
     def resident_bytes(self, version: str) -> dict[str, "Resident"] | None:
         """What each named vector keeps in RAM once the version is finished; None where it cannot be known."""
-
-
-def payload_selector(fields: list[str] | None) -> bool | list[str]:
-    """What Qdrant calls `fields` of a point: all of them (None), some, or none (empty)."""
-    return True if fields is None else fields or False

@@ -1,6 +1,6 @@
 """All points of a version at once, as arrays: for measuring, calibrating and drawing, not for searching."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
+from pipeline.store.field_paths import FieldName, json_path
 from pipeline.store.protocol import Store
 
-__all__ = ["Points", "all_points", "read_points"]
+__all__ = ["Points", "all_points", "least_and_greatest", "read_points"]
 
 _PAGE = 1000  # 1,000 points of 2 × 512 floats are 4 MB on the wire
 
@@ -61,7 +62,7 @@ def read_points(
 def all_points(
     store: Store,
     version: str,
-    fields: list[str] | None = None,
+    fields: Sequence[FieldName] | None = None,
     query_filter: models.Filter | None = None,
     with_vectors: list[str] | None = None,
     page: int = 1_000,
@@ -75,3 +76,19 @@ def all_points(
         if len(records) <= page:
             return
         offset = str(records[page].id)
+
+
+def least_and_greatest(store: Store, version: str, field: str) -> tuple[Any, Any] | None:
+    """The ends of an indexed field of numbers or times; None where no point has a value.
+
+    Two requests of one point each: both stores keep such an index in order (a millisecond of 500,000).
+    """
+    ends: list[Any] = []
+    for direction, end in ((models.Direction.ASC, min), (models.Direction.DESC, max)):
+        order = models.OrderBy(key=json_path(field), direction=direction)
+        found = store.scroll(version, 1, fields=[field], order_by=order)
+        if not found:
+            return None
+        value = (found[0].payload or {})[field]
+        ends.append(end(one for one in value if one is not None) if isinstance(value, list) else value)
+    return ends[0], ends[1]

@@ -9,8 +9,9 @@ from qdrant_client import QdrantClient, models
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
+from pipeline.store.field_paths import FieldName, field_name, json_path, payload_selector
 from pipeline.store.manifest import Manifest
-from pipeline.store.protocol import Resident, VectorQuery, payload_selector
+from pipeline.store.protocol import Resident, VectorQuery
 from pipeline.store.read_points import all_points
 from pipeline.store.server_collections import make_collection, wait_for_shards
 from pipeline.store.server_connection import patience_seconds
@@ -89,10 +90,13 @@ class ServerStore:
         )
         self.check_whole(version)
         self._manifests.prepare(config.replication_factor or 1)
-        for key, schema in payload_indexes.items():
-            self.servers.change(
-                QdrantClient.create_payload_index, version, key, field_schema=schema, wait=True
-            )
+        self.add_indexes(version, payload_indexes)
+
+    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+        """A field that is indexed in another way is indexed anew."""
+        for field, schema in payload_indexes.items():
+            path, create = json_path(field), QdrantClient.create_payload_index
+            self.servers.change(create, version, path, field_schema=schema, wait=True)
 
     def upsert(
         self,
@@ -172,7 +176,7 @@ class ServerStore:
     def payload_indexes(self, version: str) -> dict[str, models.PayloadSchemaType]:
         """From the collection."""
         schema = self.servers.ask(QdrantClient.get_collection, version).payload_schema
-        return {key: index.data_type for key, index in schema.items()}
+        return {field_name(path): index.data_type for path, index in schema.items()}
 
     def switch(self, alias: str, version: str) -> None:
         """One CreateAlias, which also moves an alias that is there: it never names nothing."""
@@ -211,7 +215,7 @@ class ServerStore:
         params: models.SearchParams | None = None,
         score_threshold: float | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.ScoredPoint]:
         """Nearest points, best first."""
         found: models.QueryResponse = self.servers.ask(
@@ -250,16 +254,11 @@ class ServerStore:
         version: str,
         ids: Sequence[str],
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
     ) -> list[models.Record]:
         """Points by id."""
-        found: list[models.Record] = self.servers.ask(
-            QdrantClient.retrieve,
-            version,
-            list(ids),
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-        )
+        wanted = {"with_payload": payload_selector(fields), "with_vectors": with_vectors or False}
+        found: list[models.Record] = self.servers.ask(QdrantClient.retrieve, version, list(ids), **wanted)
         return found
 
     def scroll(
@@ -268,10 +267,11 @@ class ServerStore:
         limit: int,
         offset: str | None = None,
         with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
+        fields: Sequence[FieldName] | None = None,
         query_filter: models.Filter | None = None,
+        order_by: models.OrderBy | None = None,
     ) -> list[models.Record]:
-        """Points by id order."""
+        """Points by id order, or by a field."""
         found: list[models.Record]
         found, _ = self.servers.ask(
             QdrantClient.scroll,
@@ -281,6 +281,7 @@ class ServerStore:
             with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
             scroll_filter=query_filter,
+            order_by=order_by,
         )
         return found
 
@@ -288,8 +289,9 @@ class ServerStore:
         self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
+        path = json_path(key)
         found = self.servers.ask(
-            QdrantClient.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
+            QdrantClient.facet, version, key=path, limit=limit, exact=True, facet_filter=query_filter
         )
         return [(hit.value, hit.count) for hit in found.hits]
 

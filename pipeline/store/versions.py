@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from pipeline.errors import NotFinishedError, SimileError
+from pipeline.fields import FieldKind, Kind
 from pipeline.store.manifest import Version
 from pipeline.store.protocol import Store
 
@@ -16,6 +18,7 @@ __all__ = [
     "live_name",
     "live_version",
     "probes",
+    "read_version",
     "searchable",
     "unknown_collection",
 ]
@@ -58,15 +61,36 @@ def live_version(store: Store, alias: str) -> Version:
     Raises:
         SimileError: as `live_name`; NotFinishedError: it has no manifest.
     """
-    name = live_name(store, alias)
-    return Version(name, store.read_manifest(name))
+    return read_version(store, live_name(store, alias))
+
+
+def read_version(store: Store, name: str) -> Version:
+    """A version with its manifest, which knows the kinds of its filters also where it is an older one.
+
+    Versions from before kinds were recorded have text, whole numbers and booleans; the most frequent value
+    tells which, and a field without any counts as text.
+
+    Raises:
+        NotFinishedError: it has no manifest.
+    """
+    manifest = store.read_manifest(name)
+    unknown = [field for field in manifest.filters if field not in manifest.kinds]
+    if not unknown:
+        return Version(name, manifest)
+    kinds = manifest.kinds | {field: _kind_of(store.facet(name, field, 1)) for field in unknown}
+    return Version(name, manifest.model_copy(update={"kinds": kinds}))
+
+
+def _kind_of(facet: list[tuple[Any, int]]) -> FieldKind:
+    kinds: dict[type, Kind] = {bool: "boolean", int: "integer"}
+    return FieldKind(kinds.get(type(facet[0][0]), "text") if facet else "text")
 
 
 def find_live(store: Store, alias: str) -> Version | None:
     """The live version of a collection; None where there is none, or one without a manifest."""
     try:
         name = store.aliases().get(alias)
-        return Version(name, store.read_manifest(name)) if name else None
+        return read_version(store, name) if name else None
     except NotFinishedError:
         return None
 

@@ -130,7 +130,7 @@ def _standing(
         query.code if metric == "hamming" else query.vector,
         using=entry.named_vector(metric),
         limit=MAX_K,
-        query_filter=qdrant_filter(None, without_ids=others),
+        query_filter=qdrant_filter((), without_ids=others),
         params=search_params(version.manifest.search, MAX_K, exact=True, metric=metric),
         score_threshold=(score + _ROUNDING) * unit,
         fields=[],

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from page.collection_library import CollectionLibrary
-from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters
+from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters, places_of
 from page.tabs.collections import _measured, _rejects, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
+from pipeline.fields import FieldKind
 from pipeline.sources import public_name
 from pipeline.store.manifest import IndexCheck, Manifest, RowCounts
 
@@ -21,20 +22,26 @@ class _Fields:
 
     def __init__(self, fields: int) -> None:
         self.filters = [f"field_{i}" for i in range(fields)]
+        self.kinds = dict.fromkeys(self.filters, FieldKind("text"))
+
+    def without_value(self, field: str, filters: Any = None) -> int:
+        return 0
 
     def facets(self, field: str, filters: Any = None, limit: int = 200) -> list[tuple[str, int]]:
         return [(f"value {i}", 2000 - i) for i in range(1119)][:limit]
 
 
 def test_filters_say_what_they_leave_out() -> None:
-    boxes = boxes_of(_Fields(6), {"field_5": ["value 1118"]})  # type: ignore[arg-type]
+    many: Any = _Fields(6)
+    boxes = boxes_of(many, places_of(many), {"field_5": ["value 1118"]})
     assert [box.get("label") for box in boxes[:6]] == [f"Field {i}" for i in range(6)]
     assert all(box["info"] == "1,000 of 1,119 values, most frequent first" for box in boxes[:6])
     assert boxes[0]["choices"][0] == ("Value 0 (2,000)", "value 0")
     assert boxes[5]["choices"][-1][1] == "value 1118" == boxes[5]["value"][0], "what is chosen stays listed"
     assert len(boxes) == MAX_FILTERS and not boxes[6]["visible"]
-    assert [more_filters(_Fields(n))["visible"] for n in (4, 5)] == [False, True]  # type: ignore[arg-type]
-    assert more_filters(_Fields(15))["label"].endswith(f"the first {MAX_FILTERS} of 15 fields)")  # type: ignore[arg-type]
+    more = {n: more_filters(places_of(_Fields(n))) for n in (4, 5, 15)}  # type: ignore[arg-type]
+    assert [more[n]["visible"] for n in (4, 5)] == [False, True]
+    assert more[15]["label"].endswith(f"the first {MAX_FILTERS} of 15 fields)")
 
 
 def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home: Path) -> None:

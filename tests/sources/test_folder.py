@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.sources import payload_indexes, resolve_source
+from pipeline.sources import field_kinds, resolve_source
 from tests.sources.conftest import payloads, png, put, refusal
 
 
@@ -42,8 +42,8 @@ def test_labels_are_parent_folders_whatever_the_depth(tmp_path: Path) -> None:
     source = resolve_source(str(tmp_path))
     assert (source.kind, source.rows, source.payload_columns) == ("imagefolder", 6, ("label", "path"))
     assert payloads(source)["dog/brown/3.png"] == [{"label": "brown", "path": "dog/brown/3.png"}]
-    assert list(payload_indexes(source, None)) == ["label"]  # every picture has a path of its own
-    assert list(payload_indexes(source, ["path"])) == ["path"]
+    assert list(field_kinds(source, None)) == ["label"]  # every picture has a path of its own
+    assert list(field_kinds(source, ["path"])) == ["path"]
 
 
 def test_a_folder_without_folders_has_no_labels(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_that_a_file_is_no_utf8_is_said() -> None:
         (["NA", "None", "", "null"], ["NA", "None", None, "null"]),
         (["00007", "00014", "7", "8"], ["00007", "00014", "7", "8"]),
         (["1990", "", "-5", "0"], [1990, None, -5, 0]),
-        (["18446744073709551615", "1", "2", "3"], [2**64 - 1, 1, 2, 3]),
+        (["18446744073709551615", "1", "2", "3"], [str(2**64 - 1), "1", "2", "3"]),  # see `decode_payload`
         (["99999999999999999999", "1", "2", "3"], ["99999999999999999999", "1", "2", "3"]),
         (["1.5", "2", "", "1e3"], [1.5, 2.0, None, 1000.0]),
         (["True", "false", "", "TRUE"], [True, False, None, True]),
@@ -84,7 +84,7 @@ def test_words_after_ten_thousand_empty_fields(tmp_path: Path) -> None:
 def test_dates_are_dates(tmp_path: Path) -> None:
     text = "file_name,day,seen\na.jpg,2024-02-29,2024-01-02T10:00:00Z\nb.jpg,,2024-01-02T12:00:00+01:00\n"
     found = told(tmp_path, text)
-    assert found["a.jpg"] == {"day": "2024-02-29", "seen": "2024-01-02T10:00:00+00:00"}
+    assert found["a.jpg"] == {"day": "2024-02-29", "seen": "2024-01-02T10:00:00Z"}
     assert found["b.jpg"] == {"day": None, "seen": "2024-01-02T11:00:00+00:00"}
     features = resolve_source(str(tmp_path)).features
     assert (features["day"].dtype, features["seen"].dtype) == ("date32", "timestamp[us, tz=UTC]")
@@ -177,7 +177,7 @@ def test_typed_metadata(tmp_path: Path, kind: str) -> None:
     if kind == "jsonl":
         pairs = [dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)]
         found = told(tmp_path, "\n".join(map(json.dumps, pairs)), name="metadata.jsonl")
-        assert found["a.jpg"] == {"year": 1901, "when": "2024-01-01T10:00:00+00:00"}
+        assert found["a.jpg"] == {"year": 1901, "when": "2024-01-01T10:00:00Z"}
     else:
         pq.write_table(pa.table(rows), tmp_path / "table")
         found = told(tmp_path, (tmp_path / "table").read_bytes(), name="metadata.parquet")

@@ -181,6 +181,15 @@ def _scroll(state: "QdrantStandIn", body: dict, name: str) -> Any:
         with_payload=asked.with_payload or False,
         with_vectors=asked.with_vector or False,
     )
+    if asked.order_by:
+        by_value, _ = state.client.scroll(
+            name,
+            scroll_filter=asked.filter,
+            limit=asked.limit or 10,
+            order_by=asked.order_by,
+            with_payload=asked.with_payload or False,
+        )
+        return {"points": [_json(r) for r in by_value], "next_page_offset": None}
     ordered = sorted(everything, key=lambda record: str(record.id))
     kept = [r for r in ordered if asked.offset is None or str(r.id) >= str(asked.offset)]
     page, rest = kept[: asked.limit], kept[asked.limit or 10 :]

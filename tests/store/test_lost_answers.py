@@ -46,7 +46,10 @@ def upsert(store: ServerStore, version: str = "things__1") -> None:
 REQUESTS = {
     "create": Request("PUT", "things__2", create, lambda store, server: "things__2" in server.created),
     "payload index": Request(
-        "PUT", "things__2/index", create, lambda store, server: set(server.indexes["things__2"]) == {"label"}
+        "PUT",
+        "things__2/index",
+        create,
+        lambda store, server: set(store.payload_indexes("things__2")) == {"label"},
     ),
     "attachments": Request(
         "PUT", "simile_attachments", create, lambda store, server: "simile_attachments" in server.created
