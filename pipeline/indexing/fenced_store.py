@@ -10,6 +10,7 @@ __all__ = ["WRITES", "fenced"]
 WRITES = frozenset(
     (
         "create",
+        "add_indexes",
         "upsert",
         "copy",
         "delete",
