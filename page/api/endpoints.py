@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 
 import gradio as gr
-from pydantic import ValidationError
 
 from page.api.argument_types import checked_arguments
 from page.api.arguments import described
@@ -16,13 +15,12 @@ from page.api.search_upload import UPLOAD_ENDPOINT, search_upload
 from page.collection_library import CollectionLibrary
 from page.run_search import FAILED
 from pipeline.errors import SimileError
-from pipeline.printable import printable, printable_lines
+from pipeline.printable import printable_lines
 
 __all__ = ["add_endpoints"]
 
 log = logging.getLogger("simile")
 # Models of Qdrant that refuse a value which no filter can have.
-_FILTER_MODELS = ("MatchValue", "MatchAny", "MatchExcept", "Range", "FieldCondition")
 
 
 def add_endpoints(library: CollectionLibrary) -> None:
@@ -53,20 +51,9 @@ def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[st
             return function(**checked_arguments(function, args, kwargs))
         except SimileError as error:
             raise gr.Error(printable_lines(str(error)), print_exception=False) from None
-        except Exception as error:
-            if isinstance(error, ValidationError) and error.title in _FILTER_MODELS:
-                raise gr.Error(_said_of(error), print_exception=False) from None
+        except Exception:
             log.exception("/%s failed", function.__name__)
             raise gr.Error(FAILED, print_exception=False) from None
 
     explained.__doc__ = described(function)
     return explained
-
-
-def _said_of(error: ValidationError) -> str:
-    first = error.errors()[0]
-    value = printable(repr(first["input"]), 60)
-    return (
-        f"{value} cannot be searched for: filters take a text, a whole number, true or false, or a list of "
-        'texts or of whole numbers, such as {"label": ["cat"]}'
-    )

@@ -78,7 +78,7 @@ def leaving(job: IndexJob, store: Store, live: Live, plan: Plan) -> set[str]:
     if not gone:
         return gone
     name, source = job.config.collection, job.config.source
-    few = store.retrieve(live.version.name, sorted(gone)[:_EXAMPLES], fields=[f"{RESERVED}.places"])
+    few = store.retrieve(live.version.name, sorted(gone)[:_EXAMPLES], fields=[(RESERVED, "places")])
     places = [str(((point.payload or {}).get(RESERVED) or {}).get("places", ["?"])[0]) for point in few]
     found = f"{len(gone):,} of the {len(there):,} pictures of '{name}' are not in {source}"
     if 2 * len(gone) > len(there) and not job.replace:

@@ -117,11 +117,15 @@ class _Record:
         self.job = uuid.uuid4().hex
 
     def read(self) -> JobRecord | None:
-        try:
-            with self.files.open_input_stream(self.path) as stream:
-                return JobRecord(**json.loads(stream.read()))
-        except (FileNotFoundError, ValueError, TypeError):  # absent, or of another version of Simile
-            return None
+        for _ in range(2):  # an object may be replaced between the requests for its size and its bytes
+            try:
+                with self.files.open_input_stream(self.path) as stream:
+                    return JobRecord(**json.loads(stream.read()))
+            except FileNotFoundError:
+                return None
+            except (OSError, ValueError, TypeError):  # or it is of another version of Simile
+                continue
+        return None
 
     def write(self, stopped: bool = False) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat()

@@ -73,7 +73,8 @@ def field_kinds(source: Source, fields: Sequence[str] | None) -> dict[str, Field
     kinds = {column: _field_kind(source, column) for column in source.payload_columns}
     if fields is None:
         empty = {name for name in kinds if getattr(source.features.get(name), "dtype", None) == "null"}
-        empty.add(source.path_column or "")  # every picture has a path of its own
+        if source.path_column:
+            empty.add(source.path_column)  # every picture has a path of its own
         found = {name: kind for name, kind in kinds.items() if isinstance(kind, FieldKind)}
         return {
             n: kind for n, kind in found.items() if n not in empty and (kind.kind == "text" or not kind.many)

@@ -13,7 +13,6 @@ from page.api.explain_map_compare import HitEndpoints
 from page.api.search import SearchEndpoints
 from page.api.search_upload import search_upload
 from pipeline.errors import SimileError
-from pipeline.store.filters import qdrant_filter
 
 _SEARCHES, _HITS = SearchEndpoints(None), HitEndpoints(None)  # type: ignore[arg-type]
 ENDPOINTS = [
@@ -76,17 +75,6 @@ def test_filters_that_are_none(text):
     with pytest.raises(SimileError) as raised:
         parsed_filters(text)
     assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize("wanted", [{"gt": {}}, 1.5j, [1, "a"], [[1]]])
-def test_filter_values_that_the_store_cannot_search_for(wanted, caplog):
-    def endpoint(a: str = "") -> dict:
-        qdrant_filter({"artist": wanted})
-        return {}
-
-    with caplog.at_level(logging.DEBUG), pytest.raises(gr.Error, match="cannot be searched for"):
-        _explained(endpoint)()
-    assert not caplog.records
 
 
 @pytest.mark.parametrize(
