@@ -33,9 +33,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--follow-links", action="store_true", help="take what lies behind links that lead out of a folder"
     )
-    parser.add_argument(
-        "--url-column", metavar="COLUMN", help="the source is a list; its column of addresses"
-    )
+    parser.add_argument("--url-column", metavar="COLUMN", help="the column of a list that names the pictures")
     parser.add_argument(
         "--allow-private", action="store_true", help="fetch from private addresses what a list names"
     )

@@ -161,7 +161,7 @@ def _try_batch(
         failed = [*group.broken, *(reject for output in group.outputs.values() for reject in output.failed)]
         rejected |= {str(r.id): _Reject(str(r.id), r.stage, r.reason) for r in failed}
         kept |= {picture.id: picture for output in group.outputs.values() for picture in output.kept}
-    for place, data, payload in batch:
+    for place, data, payload, _ in batch:
         if place in rejected:
             tried.rejects.append(rejected[place])
         elif place in kept:

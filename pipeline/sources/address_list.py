@@ -1,4 +1,4 @@
-"""A list of addresses or paths as rows: a CSV, TSV, JSON lines or parquet file with a column that names them."""
+"""A list of addresses or paths as rows: a CSV, TSV, JSON lines or parquet file with a column of them."""
 
 from __future__ import annotations
 

@@ -100,8 +100,8 @@ def _differing(name: str, column: str, values: Sequence[Any], places: Sequence[s
         ((value, place) for value, place in there if type(value) is not type(first)), (first, at)
     )
     return (
-        f"the column '{column}' of '{name}' holds {_kind(first)} in {at} and {_kind(other)} in {place}; write "
-        "all of its values in one way"
+        f"the column '{column}' of '{name}' holds {_kind(first)} in {at} and {_kind(other)} in {place}; "
+        "write all of its values in one way"
     )
 
 

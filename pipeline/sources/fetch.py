@@ -129,20 +129,13 @@ async def _attempt(session: aiohttp.ClientSession, address: str, limits: Limits)
     try:
         async with asyncio.timeout(limits.seconds):  # of all redirects together
             return await _follow(session, address, limits)
-    except PrivateAddressError:
-        return Unread("private address", f"{shown} leads to a private address; --allow-private allows them")
     except TimeoutError:
         return Unread("timed out", f"{shown} took more than {limits.seconds:.0f} s")
     except aiohttp.InvalidURL:
         return Unread("no address", f"'{shown}' is no address")
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        # A private address that the resolver refused comes wrapped.
-        if isinstance(error.__cause__, PrivateAddressError) or isinstance(
-            getattr(error, "os_error", None), PrivateAddressError
-        ):
-            return Unread(
-                "private address", f"{shown} leads to a private address; --allow-private allows them"
-            )
+        if isinstance(error, PrivateAddressError) or isinstance(error.__cause__, PrivateAddressError):
+            return Unread("private address", f"{shown} leads to a private address; see --allow-private")
         return Unread("not reachable", f"{shown} cannot be reached ({type(error).__name__})")
 
 

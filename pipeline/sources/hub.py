@@ -115,8 +115,9 @@ def resolve_hub(address: HubAddress, asked: Asked) -> Source:
             return parquet_source(shown, listing, asked.split, asked.wanted, measure)
         files = split_files(shown, listing, asked.split)
         paths = [file.removeprefix(root) for file in files]
-        about = {"measured": measure(files), "config": listing.config, "card": card}
-        return tar_source(shown, root, paths, asked, **about)
+        return tar_source(
+            shown, root, paths, asked, measured=measure(files), config=listing.config, card=card
+        )
     if inside:
         return replace(folder_at(shown, root + inside, asked), revision=commit)
     commit, found = converted_files(name)

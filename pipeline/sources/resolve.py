@@ -38,8 +38,8 @@ def resolve_source(
     """Find out what `source` is. Reads file names, metadata and parquet footers, but no image.
 
     Args:
-        source: a path if it exists or begins with `.`, `/` or `~`; an address of an object store or of the Hub;
-            otherwise a Hub id `org/name`.
+        source: a path if it exists or begins with `.`, `/` or `~`; an address of an object store or of the
+            Hub; otherwise a Hub id `org/name`.
         split: of a dataset in the Hub's layout, one that `datasets` sees; of a folder of images, `train`
             unless all of them lie in folders such as train/ and test/.
         image_column: needed only where there are several.
@@ -57,11 +57,11 @@ def resolve_source(
     asked = Asked(
         split, Wanted(image_column, strict), config, revision, follow_links, url_column, allow_private
     )
-    if Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or is_pattern(source):
-        if not is_remote(source):
-            place = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
-            _check_card(place / "README.md")
-            return resolve_place(str(place), asked)
+    is_path = Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or is_pattern(source)
+    if is_path and not is_remote(source):
+        place = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
+        _check_card(place / "README.md")
+        return resolve_place(str(place), asked)
     if source.startswith(OBJECT_STORES):
         return resolve_place(source.rstrip("/"), asked)
     address = hub_address(source)
@@ -70,8 +70,8 @@ def resolve_source(
     refuse_kind(shown_address(source))
     if is_remote(source):
         raise SimileError(
-            f"'{shown_address(source)}' is no source; expected s3://, gs://, az://, hf://datasets/org/name, a "
-            "page of a dataset on the Hub, or a path. Download a file of the web and name it"
+            f"'{shown_address(source)}' is no source; expected s3://, gs://, az://, hf://datasets/org/name, "
+            "a page of a dataset on the Hub, or a path. Download a file of the web and name it"
         )
     raise SimileError(
         f"'{source}' is neither an existing folder nor a Hub id; expected a path, an address or org/name"

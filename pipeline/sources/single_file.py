@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["TAKEN", "file_source", "holds_images", "is_pattern", "refuse_kind"]
 
 TAKEN = (
-    "a folder of images, a dataset in the Hub's layout, a .parquet file, .tar files in the WebDataset format, "
-    "or a .csv, .tsv, .jsonl or .parquet list with --url-column"
+    "a folder of images, a dataset in the Hub's layout, a .parquet file, .tar files in the WebDataset "
+    "format, or a .csv, .tsv, .jsonl or .parquet list with --url-column"
 )
 _PACKED = "unpack it and name the folder, or pack the pictures into a .tar"
 _COMPRESSED = "unpack it: in a compressed file no picture can be found without reading all before it"

@@ -156,7 +156,8 @@ def _index(name: str, root: str, file: str) -> TarIndex:
         return index_tar(root, file)
     except OSError as error:
         raise SimileError(
-            f"'{readable(file)}' of '{name}' cannot be read: {error.strerror or error}; is the source complete?"
+            f"'{readable(file)}' of '{name}' cannot be read: {error.strerror or error}; is the source "
+            "complete?"
         ) from None
 
 
@@ -172,7 +173,7 @@ def _no_pictures(name: str, indexes: Sequence[TarIndex]) -> str:
 def _chosen(
     name: str, indexes: Sequence[TarIndex], asked: Asked
 ) -> tuple[list[tuple[str, TarPicture]], dict[str, int]]:
-    """(tar, picture) of each row, and how many pictures of other endings there are beside the one asked for."""
+    """(tar, picture) of each row, and the number of pictures with other endings than the one asked for."""
     every = [(index.file, picture) for index in indexes for picture in index.pictures]
     endings = Counter(picture.ending for _, picture in every)
     wanted, strict = asked.wanted
