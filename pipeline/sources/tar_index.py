@@ -86,7 +86,7 @@ def index_tar(root: str, file: str) -> TarIndex:
             ending = found["ending"].lower() if found else ""
             if not member.isreg() or member.issparse():
                 index.left_out["no regular file"] += 1
-            elif any(part.startswith(".") or part == "__MACOSX" for part in name.split("/")):
+            elif any(map(_is_hidden, name.split("/"))):
                 index.left_out["hidden"] += 1
             elif found and kind_of(name) in PICTURES:
                 index.pictures.append(TarPicture(found["key"], name, member.offset_data, member.size))
@@ -120,7 +120,11 @@ def _members(index: TarIndex, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
             if end.strip(b"\0") or len(end) < _BLOCK:
                 _damaged(index, f"the tar is damaged or cut short at byte {tar.offset:,}")
     except tarfile.TarError as error:
-        _damaged(index, f"the tar cannot be read: {error}")
+        _damaged(index, f"it is no tar, or damaged or cut short ({error})")
+
+
+def _is_hidden(part: str) -> bool:
+    return part == "__MACOSX" or (part.startswith(".") and part not in (".", ".."))
 
 
 def _damaged(index: TarIndex, reason: str) -> None:
