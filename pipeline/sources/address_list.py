@@ -56,7 +56,7 @@ class ListReader:
 
         rows = [(row["list"], row["address"] or "") for row in places.to_pylist()]
         web = [at for at, (_, address) in enumerate(rows) if is_web(address)]
-        found = dict(
+        found: dict[int, bytes | Unread] = dict(
             zip(web, fetch_all([rows[at][1] for at in web], Limits(private=self.private)), strict=True)
         )
         wanted = {at: self._location(*row) for at, row in enumerate(rows) if at not in found}

@@ -98,7 +98,7 @@ def tar_source(
     asked: Asked,
     *,
     measured: tuple[int, str],
-    config: str = "default",
+    config: str | None = "default",
     card: dict[str, Any] | None = None,
     left_out: dict[str, int] | None = None,
 ) -> Source:
