@@ -67,7 +67,7 @@ def fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | Unread]:
     Returns:
         N times the bytes, or why there are none, with the HTTP status where there is one.
     """
-    return asyncio.run(_fetch_all(addresses, limits))
+    return asyncio.run(_fetch_all(addresses, limits)) if addresses else []
 
 
 async def _fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | Unread]:

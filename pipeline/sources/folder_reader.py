@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.errors import SimileError
 from pipeline.home import is_remote
 from pipeline.sources.source import NOT_READABLE, Unread
 from pipeline.sources.storage import is_inside, read_file
@@ -57,5 +58,7 @@ def read_inside(root: str, path: str) -> bytes | None:
 def _read(location: str) -> bytes | Unread:
     try:
         return read_file(location)
+    except SimileError as error:  # of an object store that this machine has no settings for
+        return Unread(NOT_READABLE.kind, str(error))
     except (OSError, ValueError):  # of a name with a zero byte
         return NOT_READABLE

@@ -66,6 +66,15 @@ def test_paths_stay_in_the_folder_of_the_list_unless_links_may_leave_it(tmp_path
     assert [row["bytes"] for row in opened] == [png(1)] * 3
 
 
+def test_an_object_store_without_settings_is_a_reject(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    listed = put(tmp_path / "l.csv", b"url\naz://container/a.png\n")
+    (row,) = rows_of(resolve_source(str(listed), url_column="url"))
+    assert "AZURE_STORAGE_ACCOUNT_NAME" in row["unread"].reason
+
+
 def test_a_folder_of_lists_of_several_kinds(tmp_path: Path) -> None:
     put(tmp_path / "a.png", png(1))
     pq.write_table(pa.table({"url": ["a.png"], "n": [1]}), tmp_path / "1.parquet")
