@@ -15,7 +15,7 @@ from pipeline.indexing.decode_and_embed import embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
 from pipeline.indexing.reservation import Reservation, reserve
 from pipeline.progress import progress, say
-from pipeline.sources import Source, decode_payload, image_bytes, read_rows
+from pipeline.sources import Source, Unread, decode_payload, image_bytes, read_rows, unread_rows
 from pipeline.staging.parts import StagedPicture
 
 __all__ = ["dry_run"]
@@ -118,7 +118,7 @@ def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reserva
     return tried
 
 
-_Given = tuple[str, bytes | None, dict[str, Any]]  # place, bytes, payload
+_Given = tuple[str, bytes | None, dict[str, Any], Unread | None]  # place, bytes, payload, why no bytes
 
 
 def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
@@ -129,7 +129,8 @@ def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
         for file in table["file"].to_pylist():
             places.append(f"{file}:{counted[file]}")
             counted[file] += 1
-        yield list(zip(places, image_bytes(table), decode_payload(source, table), strict=True))
+        given = places, image_bytes(table), decode_payload(source, table), unread_rows(table)
+        yield list(zip(*given, strict=True))
 
 
 def _try_batch(
@@ -142,7 +143,7 @@ def _try_batch(
     """Embed a batch as an actor does, and enter what became of each row."""
     every = (1 << len(encoders)) - 1
     given: list[tuple[str, int, bytes | None]] = [
-        (place, every, data) for place, data, _ in batch if data is not None
+        (place, every, data) for place, data, *_ in batch if data is not None
     ]
     side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in encoders.values()))
     embed = partial(embed_group, encoders, side)
@@ -153,16 +154,14 @@ def _try_batch(
     groups = list(pool.map(embed, [given[i : i + step] for i in range(0, len(given), step)]))
     seconds = time.perf_counter() - began
     rejected = {
-        place: _Reject(place, "plan", "the file could not be read")
-        for place, data, _ in batch
-        if data is None
+        place: _Reject(place, "plan", unread.reason) for place, _, _, unread in batch if unread is not None
     }
     kept: dict[str, StagedPicture] = {}
     for group in groups:
         failed = [*group.broken, *(reject for output in group.outputs.values() for reject in output.failed)]
         rejected |= {str(r.id): _Reject(str(r.id), r.stage, r.reason) for r in failed}
         kept |= {picture.id: picture for output in group.outputs.values() for picture in output.kept}
-    for place, data, payload in batch:
+    for place, data, payload, _ in batch:
         if place in rejected:
             tried.rejects.append(rejected[place])
         elif place in kept:
