@@ -7,11 +7,13 @@ server: where that is empty, the page says which command fills it.
 import argparse
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,6 +47,9 @@ def main(argv: list[str] | None = None) -> int:
             )
         if options.limit < 0:
             raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
+        if options.share and options.root_path:
+            raise SimileError("--share cannot be with --root-path: a public link has no path; leave one out")
+        options.root_path = parse_root_path(options.root_path)
         ensure_collections(options.home, options.url)
         with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
             return _serve(options, auth, uploads)
@@ -79,6 +84,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
     )
+    parser.add_argument(
+        "--root-path",
+        metavar="PATH",
+        default="",
+        help="path below which a proxy serves the page, such as /simile (default: none)",
+    )
+    parser.add_argument(
+        "--log-requests", action="store_true", help="write a line for each request, without visitors' data"
+    )
+    parser.add_argument(
+        "--metrics-key",
+        metavar="FILE",
+        help="file with the key of /metrics (default: $SIMILE_METRICS_KEY; none: for this machine only)",
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
     return parser
@@ -92,6 +111,14 @@ def parse_auth(text: str | None) -> tuple[str, str] | None:
     if not (user and colon and password):
         raise SimileError("--auth (or SIMILE_AUTH) must be user:password, with both filled in")
     return user, password
+
+
+def parse_root_path(text: str) -> str:
+    """The path below which a proxy serves the page, without a slash at its end; empty for none."""
+    path = text.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9_.~-]+)+", path):
+        raise SimileError(f"--root-path is {text!r}; it must be a path such as /simile, without a host")
+    return path
 
 
 def ensure_collections(home: str | None, url: str | None) -> None:
@@ -115,40 +142,53 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     # Gradio takes seconds to load, so wrong arguments are refused before.
     from page.app import build
     from page.collection_library import CollectionLibrary
+    from page.gradio_tunnel import public_link
+    from page.metrics import count_logged_errors, read_key
     from page.rate_limit import RateLimit
+    from page.request_log import log_requests
 
+    metrics_key = read_key(options.metrics_key)
+    count_logged_errors()
+    if options.log_requests:
+        log_requests()
     library = CollectionLibrary(options.home, options.url)
     page = build(library, RateLimit(options.limit))
-    try:
-        _launch(page, library, options, auth)
-        if options.share and not page.share_url:
-            raise SimileError(
-                "no public link could be made: Gradio's tunnel cannot be reached. Check the network, "
-                "or leave out --share and let visitors come to --host 0.0.0.0"
-            )
-        _announce(page, options)
+    with ExitStack() as closing:
+        closing.callback(page.close, verbose=False)
+        _launch(page, library, options, auth, metrics_key)
+        link = closing.enter_context(public_link(page, _announce)) if options.share else None
+        print(f"Simile is at http://{options.host}:{options.port}{options.root_path}", flush=True)
         _warm_up(library)
+        if link:
+            link.keep()
         while True:
             time.sleep(3600)
-    finally:
-        page.close(verbose=False)
 
 
 def _launch(
-    page: "gr.Blocks", library: "CollectionLibrary", options: argparse.Namespace, auth: tuple[str, str] | None
+    page: "gr.Blocks",
+    library: "CollectionLibrary",
+    options: argparse.Namespace,
+    auth: tuple[str, str] | None,
+    metrics_key: str | None,
 ) -> None:
     from starlette.middleware import Middleware
 
     from page.api.health import health_route
     from page.api.search_upload import UPLOAD_ENDPOINT
+    from page.metrics import metrics_route
+    from page.request_log import RequestLog
     from page.route_guard import RouteGuard
+    from page.share_link import robots_route
     from page.theme import CSS, theme
 
+    behind_others = bool(options.share or options.root_path or os.environ.get("FORWARDED_ALLOW_IPS"))
     try:
         page.launch(
             server_name=options.host,
             server_port=options.port,
-            share=options.share,
+            share=False,  # the link is opened, and opened again, by page.share_link
+            root_path=options.root_path,
             auth=auth,
             prevent_thread_lock=True,
             show_error=False,
@@ -162,7 +202,14 @@ def _launch(
             theme=theme(),
             css=CSS,
             mcp_server=options.mcp,
-            app_kwargs={"routes": [health_route(library)], "middleware": [Middleware(RouteGuard)]},
+            app_kwargs={
+                "routes": [
+                    health_route(library),
+                    metrics_route(metrics_key, behind_others),
+                    *([robots_route()] if options.share else []),
+                ],
+                "middleware": [Middleware(RequestLog), Middleware(RouteGuard)],
+            },
             run_history=False,  # it would act with the owner's HF_TOKEN
         )
     except OSError as error:
@@ -175,15 +222,14 @@ def _launch(
         page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_ENDPOINT, None)
 
 
-def _announce(page: "gr.Blocks", options: argparse.Namespace) -> None:
-    print(f"Simile is at http://{options.host}:{options.port}", flush=True)
-    if page.share_url:
-        end = datetime.now().astimezone() + LINK_LASTS
-        print(
-            f"Public link: {page.share_url}\nIt expires on {end:%A %d %B %Y at %H:%M (%Z)} at the latest, "
-            "and when this program ends.",
-            flush=True,
-        )
+def _announce(address: str) -> None:
+    """Tells of a public link, and of each one that takes its place."""
+    end = datetime.now().astimezone() + LINK_LASTS
+    print(
+        f"Public link: {address}\nIt expires on {end:%A %d %B %Y at %H:%M (%Z)} at the latest, "
+        "and when this program ends. If it drops, another one is opened and printed here.",
+        flush=True,
+    )
 
 
 def _warm_up(library: "CollectionLibrary") -> None:

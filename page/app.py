@@ -8,6 +8,7 @@ import gradio as gr
 from page.api.endpoints import add_endpoints
 from page.collection_library import CollectionLibrary
 from page.components import collection_picker
+from page.metrics import REFUSALS, SEARCHES
 from page.rate_limit import RateLimit, is_counted
 from page.shared_state import MAP, SEARCH, WHY, Shared
 from page.tabs import collections, compare, map, recommend, search, why
@@ -74,15 +75,18 @@ class PublicBlocks(UploadsOnly):
     ) -> dict[str, Any]:
         """Refuses a search that exceeds the visitor's limit; all other events pass."""
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
-        if is_counted(function.fn):
-            one = request[0] if isinstance(request, list) and request else request
-            client = getattr(one, "client", None)
-            session = kwargs.get("session_hash") or getattr(one, "session_hash", None)
-            try:
-                self._rate_limit.admit(getattr(client, "host", None), session)
-            except SimileError as error:
-                raise gr.Error(str(error), print_exception=False) from None
-        return await super().process_api(block_fn, inputs, state, request, **kwargs)
+        if not is_counted(function.fn):
+            return await super().process_api(block_fn, inputs, state, request, **kwargs)
+        one = request[0] if isinstance(request, list) and request else request
+        client = getattr(one, "client", None)
+        session = kwargs.get("session_hash") or getattr(one, "session_hash", None)
+        try:
+            self._rate_limit.admit(getattr(client, "host", None), session)
+        except SimileError as error:
+            REFUSALS.labels("too_many_searches").inc()
+            raise gr.Error(str(error), print_exception=False) from None
+        with SEARCHES.labels(function.api_name if function.api_visibility == "public" else "page").time():
+            return await super().process_api(block_fn, inputs, state, request, **kwargs)
 
     def queue(self, *args: Any, **kwargs: Any) -> "PublicBlocks":
         """Gradio's queue, with a refusal in plain words when it is full."""
@@ -91,7 +95,10 @@ class PublicBlocks(UploadsOnly):
 
         async def polite(*args: Any, **kwargs: Any) -> Any:
             done, said, state = await push(*args, **kwargs)
-            return done, FULL if state == "queue_full" else said, state
+            if state == "queue_full":
+                REFUSALS.labels("queue_full").inc()
+                said = FULL
+            return done, said, state
 
         self._queue.push = polite  # type: ignore[method-assign]
         return self

@@ -120,12 +120,12 @@ class running:  # noqa: N801 (used as a function)
                 self._ready.set()
         self._ready.set()
 
-    def said(self, start: str) -> str:
-        """The rest of the line that starts so, once it is there."""
+    def said(self, start: str, nth: int = 0) -> str:
+        """The rest of the first or nth line that starts so, once it is there."""
         for _ in range(1200):
             found = [line for line in self.lines if line.startswith(start)]
-            if found:
-                return found[0].removeprefix(start).strip()
+            if len(found) > nth:
+                return found[nth].removeprefix(start).strip()
             time.sleep(0.1)
         raise AssertionError(f"no line starts with {start!r}: {''.join(self.lines)}")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -176,7 +177,7 @@ def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
     assert "Simile is at" not in done.stdout
 
 
-def test_a_shared_link_is_searched_and_says_when_it_expires(
+def test_a_shared_link_is_searched_says_when_it_expires_and_is_opened_again(
     demo_home: Path, picture: Path, tmp_path: Path
 ) -> None:
     shared = running("--home", str(demo_home), "--share", **tunnel.install(tmp_path))
@@ -187,6 +188,13 @@ def test_a_shared_link_is_searched_and_says_when_it_expires(
         until = shared.said("It expires on ")
         day = datetime.strptime(" ".join(until.split()[1:4]), "%d %B %Y").date()
         assert timedelta(6) <= day - date.today() <= timedelta(8) and "when this program ends" in until
+        with urllib.request.urlopen(f"{link}/robots.txt", timeout=30) as robots:
+            assert robots.read().decode().endswith("Disallow: /"), "the link is for those who are given it"
+        (client,) = psutil.Process(shared.process.pid).children()
+        client.kill()
+        again = shared.said("Public link: ", 1).replace("https:", "http:")
+        assert again != link and len(_search(Client(again, verbose=False), picture, k=3)["hits"]) == 3
+        link = again
     with pytest.raises(OSError):
         urllib.request.urlopen(link, timeout=10)
 
