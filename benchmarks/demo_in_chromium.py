@@ -27,8 +27,13 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def running_demo(home: str | None, *arguments: str) -> Iterator[tuple[str, psutil.Process]]:
+def running_demo(
+    home: str | None, *arguments: str, environment: dict[str, str] | None = None
+) -> Iterator[tuple[str, psutil.Process]]:
     """Address and process of `demo.py`, from its first line to its end.
+
+    Args:
+        environment: in place of this process's own.
 
     Raises:
         SystemExit: it ended, or does not answer within ten minutes.
@@ -37,7 +42,7 @@ def running_demo(home: str | None, *arguments: str) -> Iterator[tuple[str, psuti
         port = probe.getsockname()[1]
     command = [sys.executable, "demo.py", "--port", str(port), *arguments]
     command += ["--home", str(Path(home).resolve())] if home else []
-    process = psutil.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+    process = psutil.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, env=environment)
     ready = threading.Event()
 
     def read() -> None:

@@ -1,4 +1,4 @@
-"""/metrics is for this machine or those with the key; a request leaves a line and a count, nothing of anyone."""
+"""/metrics is for this machine and for those with its key; a request leaves a count and a line, no trace."""
 
 import logging
 import re
