@@ -1,4 +1,4 @@
-"""A crowd on the page, with hostile visitors in it: python -m benchmarks.crowd [--sessions 64] [--seconds 600]
+"""A crowd on the page, with hostile visitors in it: python -m benchmarks.crowd [--seconds 600]
 
 Starts demo.py twice on loopback, over the bundled samples: first with the honest visitors alone, then with
 the hostile ones as well, one in twenty. Ends with status 1 if any of these does not hold: no honest visitor
@@ -42,6 +42,7 @@ _HOSTILE_PAUSE = 0.2  # seconds between two attacks
 _WEIGH_EVERY = 0.5  # seconds
 _FIRST_ERRORS = 5  # that are printed
 _COLUMNS = ["visitors", "hostile", "acts", "searches", "errors", "p50 ms", "p95 ms", "peak GB", "disk MB"]
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Phase:
         p50_ms, p95_ms: of honest searches, with their wait in the queue; None without any.
         peak_gb: the largest resident memory of the page.
         disk_start, disk_end: bytes of the home and of the page's temporary files, once warm and at the end.
+        tracebacks: in the log of the page.
         uploaded: bytes of the honest visitors' uploads.
         answers: what the hostile visitors got, and how often.
     """
@@ -67,6 +69,7 @@ class Phase:
     peak_gb: float
     disk_start: int
     disk_end: int
+    tracebacks: int
     uploaded: int
     answers: dict[str, int]
 
@@ -136,7 +139,8 @@ def _run(home: str, honest: int, hostile: int, seconds: float, pause: float) -> 
     with tempfile.TemporaryDirectory(prefix="simile-page-") as temporary, ExitStack() as closing:
         # Visitors have addresses of their own, as behind a proxy; the page's temporary files lie apart.
         environment = {**os.environ, "TMPDIR": temporary, "FORWARDED_ALLOW_IPS": "127.0.0.1"}
-        url, process = closing.enter_context(running_demo(home, environment=environment))
+        log = closing.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
+        url, process = closing.enter_context(running_demo(home, environment=environment, log=log))
         folders = [Path(temporary), Path(home)]
         pictures = write_pictures(Path(closing.enter_context(tempfile.TemporaryDirectory())), _PICTURES)
         visitors, attackers = _enter(url, honest, hostile, pictures, closing)
@@ -151,7 +155,9 @@ def _run(home: str, honest: int, hostile: int, seconds: float, pause: float) -> 
             ]
             for each in running:
                 each.result()
-        return _phase(visitors, attackers, peak.gb(), (disk_start, _bytes_of(folders)))
+        log.seek(0)
+        tracebacks = log.read().count(_TRACEBACK)
+        return _phase(visitors, attackers, peak.gb(), (disk_start, _bytes_of(folders)), tracebacks)
 
 
 def _enter(
@@ -181,7 +187,11 @@ def _collections(url: str) -> dict[str, list[str]]:
 
 
 def _phase(
-    visitors: Sequence[Visitor], attackers: Sequence[Hostile], gb: float, disk: tuple[int, int]
+    visitors: Sequence[Visitor],
+    attackers: Sequence[Hostile],
+    gb: float,
+    disk: tuple[int, int],
+    tracebacks: int,
 ) -> Phase:
     done = [one for visitor in visitors for one in visitor.done]
     errors = [one.error for one in done if one.error]
@@ -200,6 +210,7 @@ def _phase(
         peak_gb=gb,
         disk_start=disk[0],
         disk_end=disk[1],
+        tracebacks=tracebacks,
         uploaded=sum(visitor.uploaded for visitor in visitors),
         answers=dict(sorted(answers.items())),
     )

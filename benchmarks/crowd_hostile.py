@@ -51,7 +51,7 @@ _WRONG_VALUES: tuple[dict[str, Any], ...] = (
 
 
 def bomb_webp() -> bytes:
-    """34 bytes that a decoder makes 16,000 × 6,000 pixels of: lossless WebP, five codes of one symbol each."""
+    """34 bytes that a decoder makes 16,000 × 6,000 pixels of: lossless WebP, five codes of one symbol."""
     width, height = _SIDES
     size = (width - 1) | (height - 1) << 14  # no alpha, version 0
     bits = "000" + "1000" * 5  # no transform, no cache, no groups; each code: simple, one symbol, of 1 bit, 0
@@ -91,6 +91,13 @@ class Hostile:
         bombs = (bomb_webp(), bomb_png(), bomb_gif())
         self._bombs = [base64.b64encode(bomb).decode() for bomb in bombs]
         self._raw_bombs = bombs
+        told = self._http.get(f"{url}/gradio_api/info").raise_for_status().json()["named_endpoints"]
+        self._arguments = {
+            name.removeprefix("/"): {
+                each["parameter_name"]: each.get("parameter_default") for each in about["parameters"]
+            }
+            for name, about in told.items()
+        }
         self.answers: Counter[str] = Counter()  # `bombs 200` -> how often
 
     def visit(self, until: Callable[[], bool], pause: float) -> None:
@@ -128,9 +135,8 @@ class Hostile:
     def _bombs_in_base64(self) -> None:
         for bomb in self._bombs:
             for way in ("run", "call"):
-                self._call("bombs", way, "search_image", [bomb, self._collection])
-        many = [self._bombs[0]] * 64
-        self._call("bombs", "run", "recommend", [many, self._collection])
+                self._call("bombs", way, "search_image", image=bomb)
+        self._call("bombs", "run", "recommend", likes=[self._bombs[0]] * 64)
 
     def _bombs_as_uploads(self) -> None:
         for bomb in self._raw_bombs:
@@ -167,9 +173,7 @@ class Hostile:
 
     def _wrong_values(self) -> None:
         for values in _WRONG_VALUES:
-            named = {"image": self._bombs[2], "collection": self._collection, "metric": "cosine", "k": 5}
-            named |= {"filters": "{}"} | values
-            self._call("values", "run", "search_image", list(named.values()))
+            self._call("values", "run", "search_image", **({"image": self._bombs[2]} | values))
         for text in ("[" * 200_000, "{}", '{"data": null}', "\0"):
             self._send("values", "POST", "/gradio_api/call/search_image", content=text.encode())
 
@@ -180,8 +184,9 @@ class Hostile:
 
     # ---
 
-    def _call(self, kind: str, way: str, endpoint: str, data: list[Any]) -> None:
-        body = json.dumps({"data": data}).encode()
+    def _call(self, kind: str, way: str, endpoint: str, **values: Any) -> None:
+        named = self._arguments[endpoint] | {"collection": self._collection} | values
+        body = json.dumps({"data": list(named.values())}).encode()
         headers = {"Content-Type": "application/json"}
         self._send(kind, "POST", f"/gradio_api/{way}/{endpoint}", content=body, headers=headers)
 
