@@ -7,6 +7,7 @@ server: where that is empty, the page says which command fills it.
 import argparse
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from page.collection_library import CollectionLibrary
+    from page.public_blocks import PublicBlocks
 
 LINK_LASTS = timedelta(weeks=1)  # Gradio promises "up to 1 week (best effort)"
 HERE = Path(__file__).resolve().parent
@@ -45,6 +47,9 @@ def main(argv: list[str] | None = None) -> int:
             )
         if options.limit < 0:
             raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
+        for origin in options.frame_ancestor:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", origin):
+                raise SimileError(f"--frame-ancestor is {origin!r}; write it as https://name, without a path")
         ensure_collections(options.home, options.url)
         with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
             return _serve(options, auth, uploads)
@@ -79,6 +84,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
     )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the page may be visited, besides this machine's own; can be given several times",
+    )
+    parser.add_argument(
+        "--frame-ancestor",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site that may show the page in a frame, as https://huggingface.co; can be given several times",
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
     return parser
@@ -112,6 +131,8 @@ def ensure_collections(home: str | None, url: str | None) -> None:
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
     os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures; this run deletes the folder at its end
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # The server would believe an X-Forwarded-For that comes through a tunnel: everybody could name an address.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     # Gradio takes seconds to load, so wrong arguments are refused before.
     from page.app import build
     from page.collection_library import CollectionLibrary
@@ -135,15 +156,17 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
 
 
 def _launch(
-    page: "gr.Blocks", library: "CollectionLibrary", options: argparse.Namespace, auth: tuple[str, str] | None
+    page: "PublicBlocks",
+    library: "CollectionLibrary",
+    options: argparse.Namespace,
+    auth: tuple[str, str] | None,
 ) -> None:
-    from starlette.middleware import Middleware
-
-    from page.api.health import health_route
+    from page.allowed_hosts import AllowedHosts
     from page.api.search_upload import UPLOAD_ENDPOINT
-    from page.route_guard import RouteGuard
+    from page.serving import app_options
     from page.theme import CSS, theme
 
+    hosts = AllowedHosts(options.allowed_host, options.host)
     try:
         page.launch(
             server_name=options.host,
@@ -154,7 +177,6 @@ def _launch(
             show_error=False,
             quiet=True,
             max_file_size="20mb",
-            state_session_capacity=500,
             blocked_paths=[str(HERE)],
             enable_monitoring=False,
             footer_links=["api"],
@@ -162,11 +184,13 @@ def _launch(
             theme=theme(),
             css=CSS,
             mcp_server=options.mcp,
-            app_kwargs={"routes": [health_route(library)], "middleware": [Middleware(RouteGuard)]},
+            app_kwargs=app_options(page, library, hosts, options.frame_ancestor),
             run_history=False,  # it would act with the owner's HF_TOKEN
         )
     except OSError as error:
         raise SimileError(f"cannot listen on {options.host}:{options.port}: {error}") from None
+    if page.share_url:
+        hosts.add(page.share_url)
     if options.mcp:
         if page.mcp_server_obj is None:
             raise SimileError(

@@ -113,7 +113,9 @@ class WhyHandlers:
         reasons = find_reasons(found, data, pair.hit.point_id, pair.encoder, own, asked.box)
         hit = found.get(pair.hit.point_id)
         named = f"Part of {asked.label}" if asked.box else sentence(asked.label or "your picture")
-        figures = figure("query", named, cropped(decode(data, min_side=_SHOWN_SIDE), asked.box), reasons.query_part)
+        figures = figure(
+            "query", named, cropped(decode(data, min_side=_SHOWN_SIDE), asked.box), reasons.query_part
+        )
         title = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
         figures += figure("hit", title, decode(hit.thumbnail), reasons.hit_part)
         above = choice(pair) + (seen_by(pair.encoder or found.encoders[0]) if found.encoders[1:] else "")
