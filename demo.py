@@ -89,14 +89,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name under which the page may be visited, besides this machine's own; can be given several times",
+        help="a name under which the page is visited, besides this machine's own; may be repeated",
     )
     parser.add_argument(
         "--frame-ancestor",
         action="append",
         default=[],
         metavar="ORIGIN",
-        help="a site that may show the page in a frame, as https://huggingface.co; can be given several times",
+        help="a site that may show the page in a frame, as https://huggingface.co; may be repeated",
     )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
@@ -131,7 +131,7 @@ def ensure_collections(home: str | None, url: str | None) -> None:
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
     os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures; this run deletes the folder at its end
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    # The server would believe an X-Forwarded-For that comes through a tunnel: everybody could name an address.
+    # Else the server believes any X-Forwarded-For that comes through a tunnel.
     os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     # Gradio takes seconds to load, so wrong arguments are refused before.
     from page.app import build

@@ -1,8 +1,8 @@
 """Under which names the page answers, and which sites may send it something.
 
-A site that a visitor of another site has open can give its own name the address of this machine (DNS rebinding) and
-then read the page as if it were its own; the `Host` header still holds that name. And any site can send a form or a
-file here from its visitors' browsers; they say so in `Sec-Fetch-Site` and `Origin`.
+A site that a visitor of another site has open can give its own name the address of this machine (DNS
+rebinding) and then read the page as if it were its own; the `Host` header still holds that name. And any site
+can send a form or a file here from its visitors' browsers; they say so in `Sec-Fetch-Site` and `Origin`.
 """
 
 import ipaddress
@@ -26,8 +26,8 @@ class AllowedHosts:
 
     Args:
         names: of `--allowed-host`.
-        listening: of `--host`. Where it is every address of the machine (`0.0.0.0`), the page also answers under
-            numeric addresses: nobody can give those to a name.
+        listening: of `--host`. Where it is every address of the machine (`0.0.0.0`), the page also
+            answers under numeric addresses: nobody can give those to a name.
     """
 
     def __init__(self, names: Sequence[str] = (), listening: str = "127.0.0.1") -> None:
@@ -58,9 +58,11 @@ class AllowedHosts:
 def host_of(netloc: str) -> str:
     """The host in `host:port`, in small letters; empty if there is none, or if it is malformed."""
     try:
-        return (urlsplit(f"//{netloc}").hostname or "").rstrip(".") if "@" not in netloc else ""
-    except ValueError:
+        parts = urlsplit(f"//{netloc}")
+        is_plain = parts.netloc == netloc and "@" not in netloc and (parts.port is None or parts.port >= 0)
+    except ValueError:  # a port that is no number, or brackets that do not match
         return ""
+    return (parts.hostname or "").rstrip(".") if is_plain else ""
 
 
 def _is_address(name: str) -> bool:

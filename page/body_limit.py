@@ -12,7 +12,7 @@ _LARGE = ("/upload", "/queue/join", "/call/", "/run/", "/api/", "/mcp")
 
 
 class BodyLimit:
-    """ASGI middleware that answers 413 to a larger body: by its `Content-Length`, or once too much has come."""
+    """ASGI middleware that answers 413 to a larger body: by its `Content-Length`, or once it has come."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

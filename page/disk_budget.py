@@ -56,7 +56,8 @@ class _Upload:
 class DiskBudget:
     """Knows the uploads in a folder, and deletes some when there are too many or when they are too old.
 
-    Whoever sends too much loses uploads of his own: first those that nobody searched from, then the oldest ones.
+    Whoever sends too much loses uploads of his own: first those that nobody searched from, then
+    the oldest ones.
     """
 
     def __init__(
@@ -67,7 +68,11 @@ class DiskBudget:
         self._lock = threading.Lock()
 
     def keep(self, file: Path, visitor: str) -> None:
-        """Counts an upload, which lies in a folder of its own, as one of this visitor (`rate_limit.network_of`)."""
+        """Counts an upload, which lies in a folder of its own.
+
+        Args:
+            visitor: whose it is: `rate_limit.network_of` his address.
+        """
         about = file.stat()
         with self._lock:
             self._uploads.append(_Upload(file, visitor, about.st_size, self._clock(), about.st_mtime))

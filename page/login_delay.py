@@ -43,7 +43,7 @@ class LoginDelays:
         return max(0.0, *(self._of(key, now).free_at - now for key in (network, _ALL)))
 
     def begin(self, network: str) -> None:
-        """Counts a try as a failure until it is known to be none, so that tries at the same time count, too."""
+        """Counts a try as a failure until it is known to be none: tries at the same time count, too."""
         now = self._clock()
         for key in (network, _ALL):
             before = self._of(key, now)

@@ -1,4 +1,4 @@
-"""Gradio's Blocks for a page that strangers visit: each event is counted and bounded, whichever way it comes in."""
+"""Blocks for a page that strangers visit: each event is counted and bounded, whichever way it comes in."""
 
 import time
 from collections.abc import Sequence

@@ -59,9 +59,9 @@ class TokenBuckets:
 class RateLimit:
     """Allows `per_minute` searches for a session, and ten times as many for all sessions of one address.
 
-    A burst of half a minute's searches is allowed. A tunnel or a proxy on this machine brings all of its visitors
-    under this machine's own address, so they share the budget of one address: a session is named by whoever calls,
-    and a new name a call must not be a way around the limit. With 0 there is no limit.
+    A burst of half a minute's searches is allowed. A tunnel or a proxy on this machine brings all of its
+    visitors under this machine's own address, so they share the budget of one address: a session is named by
+    whoever calls, and a new name a call must not be a way around the limit. With 0 there is no limit.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -77,14 +77,17 @@ class RateLimit:
     def admit(self, address: str | None, session: str | None, cost: float = 1) -> None:
         """Counts what costs as much as `cost` searches.
 
+        Args:
+            session: None where no session is known, as of an upload: then only the address counts.
+
         Raises:
             SimileError: it is one too many; the message says how long to wait.
         """
         network = network_of(address)
-        keys = [f"{network}/{session}", network]
+        keys = [f"{network}/{session}" if session else None, network]
         with self._lock:
             now = self._clock()
-            levels = list(zip(self._levels, keys, strict=False))
+            levels = [(buckets, key) for buckets, key in zip(self._levels, keys, strict=False) if key]
             wait = max((buckets.wait(key, now, cost) for buckets, key in levels), default=0.0)
             if wait == 0:
                 for buckets, key in levels:

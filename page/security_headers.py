@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 __all__ = ["SecurityHeaders", "policy"]
 
-# 'unsafe-eval': Gradio makes functions of the scripts of gr.HTML (`js_on_load`), and so does the library that draws
-# the map. 'unsafe-inline' of styles: Svelte and the page write style attributes. Scripts in the page's own HTML run
-# by a nonce that is new for each answer.
+# 'unsafe-eval': Gradio makes functions of the scripts of gr.HTML (`js_on_load`), and so does the library that
+# draws the map. 'unsafe-inline' of styles: Svelte and the page write style attributes. Scripts in the page's
+# own HTML run by a nonce that is new for each answer.
 _POLICY = (
     ("default-src", "'self'"),
     ("script-src", "'self' 'nonce-{nonce}' 'unsafe-eval'"),
@@ -102,5 +102,5 @@ class SecurityHeaders:
 
 
 def _says_https(headers: Headers) -> bool:
-    """Whether the visitor came over TLS, by a proxy's or tunnel's word. A wrong word changes his own cookies only."""
+    """Whether the visitor came over TLS, as a proxy says. A lie changes the liar's own cookies only."""
     return headers.get("x-forwarded-proto", "").split(",")[0].strip() == "https"

@@ -1,4 +1,4 @@
-"""What stands between strangers and the page: its middleware, its own routes, and what is swept while it runs."""
+"""What stands between strangers and the page: middleware, routes of its own, and what is swept meanwhile."""
 
 import asyncio
 import logging

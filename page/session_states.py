@@ -1,9 +1,9 @@
 """What the page keeps for each visitor between two events, and for whom it keeps nothing.
 
-A session is named by whoever calls. Gradio keeps a state for every name, and drops the oldest when there are too
-many, so that a program with new names can wipe what visitors have. Here a state is kept only for an open page:
-one that holds its heartbeat, a connection that lasts as long as the page. What a visitor searches from is a few
-hundred bytes, and outlives the rest of the state.
+A session is named by whoever calls. Gradio keeps a state for every name, and drops the oldest when there are
+too many, so that a program with new names can wipe what visitors have. Here a state is kept only for an open
+page: one that holds its heartbeat, a connection that lasts as long as the page. What a visitor searches from
+is a few hundred bytes, and outlives the rest of the state.
 """
 
 import re
@@ -60,7 +60,7 @@ class PageState(SessionState):
 
 
 class SessionStates(StateHolder):
-    """Gradio's holder of states, for open pages only; the oldest idle one goes first, closed pages before open."""
+    """Gradio's holder of states, for open pages only. Closed pages go first, and then the oldest idle one."""
 
     def __init__(
         self, blocks: Any, capacity: int = CAPACITY, clock: Callable[[], float] = time.monotonic
@@ -76,7 +76,7 @@ class SessionStates(StateHolder):
         self._queries: LRUCache[str, dict[int, Query]] = LRUCache(_MOST_QUERIES)
 
     def __getitem__(self, session_id: str) -> PageState:
-        """The state of a session; of one that is not known a new one, which is forgotten unless it is kept."""
+        """The state of a session. An unknown one gets a new one, which is forgotten unless it is kept."""
         with self.lock:
             if session_id in self.session_data:
                 self.session_data.move_to_end(session_id)

@@ -1,4 +1,4 @@
-"""POST /gradio_api/upload, in the place of Gradio's: pictures only, counted, each under a name that nobody guesses.
+"""POST /gradio_api/upload in the place of Gradio's: pictures only, counted, under names that nobody guesses.
 
 Gradio names an upload after its bytes, so whoever has a picture could ask whether somebody else has sent it.
 """

@@ -1,7 +1,7 @@
 """How many pixels may be decoded: in one picture, and in all pictures that are in memory at once.
 
-An index job decodes what its owner chose, and its workers are counted. A page decodes what strangers send, in as
-many threads as there are requests. So whoever answers strangers sets stricter limits around each request:
+An index job decodes what its owner chose, and its workers are counted. A page decodes what strangers send, in
+as many threads as there are requests. So whoever answers strangers sets stricter limits around each request:
 
 >>> with decoding_within(DecodeLimits(max_pixels=25_000_000, budget=PixelBudget(60_000_000))):
 ...     current_limits().max_pixels

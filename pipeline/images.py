@@ -44,14 +44,14 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
     """The first frame of an image file: RGB, 8 bits, upright after EXIF, transparency over white.
 
     16-bit, 32-bit and float images are scaled to 8 bits, not clipped. Colour profiles are ignored. The result
-    carries no metadata. What is larger than `decode_limits.current_limits` allows is refused before any pixel is
-    allocated; PIL itself refuses above 178 megapixels.
+    carries no metadata. What is larger than `decode_limits.current_limits` allows is refused before any pixel
+    is allocated; PIL itself refuses above 178 megapixels.
 
     Args:
         data: a whole file in one of `FORMATS`.
-        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this, or
-            as far as the limit of pixels asks for: several times faster. The pixels differ a little from those
-            of a full decode.
+        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this,
+            or as far as the limit of pixels asks for: several times faster. The pixels differ a little from
+            those of a full decode.
 
     Raises:
         ImageError: empty, too many bytes or pixels, not an image in `FORMATS`, or damaged.
@@ -81,7 +81,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
 
 
 def _draft_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
-    """What to ask of a JPEG decoder: sides of `min_side`, or smaller ones if else there were too many pixels."""
+    """What to ask of a JPEG decoder: sides of `min_side`, or less if that were too many pixels."""
     whole, scale = size[0] * size[1], 1
     while whole // scale**2 > current_limits().max_pixels and scale < 8:
         scale *= 2

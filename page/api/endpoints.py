@@ -41,7 +41,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
 
 
 def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """The same endpoint, counted as a search, with a complete docstring and with errors that are sentences."""
+    """The same endpoint, counted as a search, with a complete docstring and sentences for errors."""
 
     @counts_as_search
     @wraps(function)
