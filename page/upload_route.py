@@ -76,10 +76,12 @@ def _kept(files: list[Path], disk: DiskBudget, visitor: str) -> Response:
             kinds.append(kind_of(opened.read(64)))
     if not all(kinds):
         return PlainTextResponse(_NO_PICTURE, 415)
-    kept = []
+    kept: dict[Path, Path] = {}
     for file, kind in zip(files, kinds, strict=True):
+        if file in kept:  # the same picture twice in one request is one file
+            continue
         own = disk.folder / UPLOADS / secrets.token_urlsafe(24)
         own.mkdir(parents=True)
-        kept.append(file.rename(own / f"picture.{kind}"))
-        disk.keep(kept[-1], visitor)
-    return JSONResponse([str(file) for file in kept])
+        kept[file] = file.rename(own / f"picture.{kind}")
+        disk.keep(kept[file], visitor)
+    return JSONResponse([str(kept[file]) for file in files])

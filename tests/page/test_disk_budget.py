@@ -57,9 +57,16 @@ def test_uploads_are_counted(strangers: Any) -> None:
 
 def test_many_files_in_one_request_count_as_many(strangers: Any, tmp_path: Path) -> None:
     client, _ = strangers(limit=6)
-    assert send(client, *[("a.png", PNG)] * 20).status_code == 200
-    assert send(client, *[("a.png", PNG)] * 20).status_code == 429
+    many = [(f"{n}.png", PNG) for n in range(20)]
+    assert send(client, *many).status_code == 200
+    assert send(client, *many).status_code == 429
     assert len(list((tmp_path / "files").rglob("*.png"))) == 20
+
+
+def test_the_same_picture_twice_in_one_request_is_one_file(strangers: Any) -> None:
+    client, _ = strangers()
+    first, second = send(client, ("a.png", PNG), ("a.png", PNG)).json()
+    assert first == second and Path(first).read_bytes() == PNG
 
 
 def test_an_upload_needs_the_login(strangers: Any) -> None:
