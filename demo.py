@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,10 @@ from pipeline.search.query_embedding import KEPT_ENCODERS
 from pipeline.version import simile_version
 
 if TYPE_CHECKING:
-    import gradio as gr
 
+    from page.allowed_hosts import AllowedHosts
     from page.collection_library import CollectionLibrary
+    from page.public_blocks import PublicBlocks
 
 LINK_LASTS = timedelta(weeks=1)  # Gradio promises "up to 1 week (best effort)"
 HERE = Path(__file__).resolve().parent
@@ -50,6 +52,9 @@ def main(argv: list[str] | None = None) -> int:
         if options.share and options.root_path:
             raise SimileError("--share cannot be with --root-path: a public link has no path; leave one out")
         options.root_path = parse_root_path(options.root_path)
+        for origin in options.frame_ancestor:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", origin):
+                raise SimileError(f"--frame-ancestor is {origin!r}; write it as https://name, without a path")
         ensure_collections(options.home, options.url)
         with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
             return _serve(options, auth, uploads)
@@ -98,6 +103,20 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="file with the key of /metrics (default: $SIMILE_METRICS_KEY; none: for this machine only)",
     )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the page is visited, besides this machine's own; may be repeated",
+    )
+    parser.add_argument(
+        "--frame-ancestor",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site that may show the page in a frame, as https://huggingface.co; may be repeated",
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument("--url", help="address of a Qdrant server (default: the collections in the home)")
     return parser
@@ -139,7 +158,10 @@ def ensure_collections(home: str | None, url: str | None) -> None:
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
     os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures; this run deletes the folder at its end
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # Else the server believes any X-Forwarded-For that comes through a tunnel.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     # Gradio takes seconds to load, so wrong arguments are refused before.
+    from page.allowed_hosts import AllowedHosts
     from page.app import build
     from page.collection_library import CollectionLibrary
     from page.gradio_tunnel import public_link
@@ -155,8 +177,9 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     page = build(library, RateLimit(options.limit))
     with ExitStack() as closing:
         closing.callback(page.close, verbose=False)
-        _launch(page, library, options, auth, metrics_key)
-        link = closing.enter_context(public_link(page, _announce)) if options.share else None
+        hosts = AllowedHosts(options.allowed_host, options.host)
+        _launch(page, library, options, auth, hosts, metrics_key)
+        link = closing.enter_context(public_link(page, partial(_announce, hosts))) if options.share else None
         print(f"Simile is at http://{options.host}:{options.port}{options.root_path}", flush=True)
         _warm_up(library)
         if link:
@@ -166,23 +189,21 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
 
 
 def _launch(
-    page: "gr.Blocks",
+    page: "PublicBlocks",
     library: "CollectionLibrary",
     options: argparse.Namespace,
     auth: tuple[str, str] | None,
+    hosts: "AllowedHosts",
     metrics_key: str | None,
 ) -> None:
-    from starlette.middleware import Middleware
-
-    from page.api.health import health_route
     from page.api.search_upload import UPLOAD_ENDPOINT
     from page.metrics import metrics_route
-    from page.request_log import RequestLog
-    from page.route_guard import RouteGuard
+    from page.serving import app_options
     from page.share_link import robots_route
     from page.theme import CSS, theme
 
     behind_others = bool(options.share or options.root_path or os.environ.get("FORWARDED_ALLOW_IPS"))
+    routes = [metrics_route(metrics_key, behind_others), *([robots_route()] if options.share else [])]
     try:
         page.launch(
             server_name=options.host,
@@ -194,7 +215,6 @@ def _launch(
             show_error=False,
             quiet=True,
             max_file_size="20mb",
-            state_session_capacity=500,
             blocked_paths=[str(HERE)],
             enable_monitoring=False,
             footer_links=["api"],
@@ -202,14 +222,7 @@ def _launch(
             theme=theme(),
             css=CSS,
             mcp_server=options.mcp,
-            app_kwargs={
-                "routes": [
-                    health_route(library),
-                    metrics_route(metrics_key, behind_others),
-                    *([robots_route()] if options.share else []),
-                ],
-                "middleware": [Middleware(RequestLog), Middleware(RouteGuard)],
-            },
+            app_kwargs=app_options(page, library, hosts, options.frame_ancestor, routes=routes),
             run_history=False,  # it would act with the owner's HF_TOKEN
         )
     except OSError as error:
@@ -222,8 +235,9 @@ def _launch(
         page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_ENDPOINT, None)
 
 
-def _announce(address: str) -> None:
-    """Tells of a public link, and of each one that takes its place."""
+def _announce(hosts: "AllowedHosts", address: str) -> None:
+    """Lets the page answer under a public link and tells of it, and of each one that takes its place."""
+    hosts.add(address)
     end = datetime.now().astimezone() + LINK_LASTS
     print(
         f"Public link: {address}\nIt expires on {end:%A %d %B %Y at %H:%M (%Z)} at the latest, "

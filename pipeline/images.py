@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from pipeline.decode_limits import current_limits
 from pipeline.errors import ImageError
 
 __all__ = [
     "FORMATS",
     "MAX_BYTES",
-    "MAX_PIXELS",
     "THUMBNAIL_SIDE",
     "data_url",
     "decode",
@@ -28,7 +28,6 @@ __all__ = [
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
 MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
-MAX_PIXELS = 100_000_000  # medium-format cameras; 300 MB once decoded
 THUMBNAIL_SIDE = 256  # pixels, short side: sharp in a grid of results, some 10 kB each
 THUMBNAIL_LONG_SIDE = 1024  # pixels: a panorama is no reason for a large payload
 THUMBNAIL_BYTES = 64 * 2**10  # an original up to this size is its own thumbnail
@@ -41,28 +40,56 @@ THUMBNAIL_EFFORT = 2  # of libwebp's 0 to 6: half the time of the default 4 for 
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
+def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
     """The first frame of an image file: RGB, 8 bits, upright after EXIF, transparency over white.
 
     16-bit, 32-bit and float images are scaled to 8 bits, not clipped. Colour profiles are ignored. The result
-    carries no metadata.
+    carries no metadata. What is larger than `decode_limits.current_limits` allows is refused before any pixel
+    is allocated; PIL itself refuses above 178 megapixels.
 
     Args:
         data: a whole file in one of `FORMATS`.
-        max_pixels: refused above this, by the header alone; PIL itself refuses above 178 megapixels.
-        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this:
-            several times faster. The pixels differ a little from those of a full decode.
+        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this,
+            or as far as the limit of pixels asks for: several times faster. The pixels differ a little from
+            those of a full decode.
 
     Raises:
         ImageError: empty, too many bytes or pixels, not an image in `FORMATS`, or damaged.
+        SimileError: the pixels that the budget has were not free in time.
     """
     image = _open(data)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise _too_large(f"{width} × {height} pixels", max_pixels)
+    whole = image.size
     try:
         if min_side is not None and image.format in ("JPEG", "MPO"):
-            image.draft(None, (min_side, min_side))
+            image.draft(None, _draft_size(image.size, min_side))
+    except Exception as error:  # as below
+        raise _damaged(image.format, error) from None
+    _check_pixels(image.size)
+    budget = current_limits().budget
+    if budget is None:
+        return _loaded(image)
+    # A progressive JPEG is held whole as coefficients, whatever the scale.
+    width, height = whole if image.info.get("progressive") else image.size
+    taken = budget.take(width * height)
+    try:
+        result = _loaded(image)
+    except BaseException:
+        budget.give_back(taken)
+        raise
+    budget.give_back_after(result, taken)
+    return result
+
+
+def _draft_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
+    """What to ask of a JPEG decoder: sides of `min_side`, or less if that were too many pixels."""
+    whole, scale = size[0] * size[1], 1
+    while whole // scale**2 > current_limits().max_pixels and scale < 8:
+        scale *= 2
+    return min(min_side, max(1, size[0] // scale)), min(min_side, max(1, size[1] // scale))
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    try:
         image.load()
         result = _to_rgb(_upright(image))
     except ImageError:
@@ -81,6 +108,8 @@ def _open(data: bytes) -> Image.Image:
         raise ImageError(
             f"the file has {len(data) / 2**20:.0f} MiB and the limit is {MAX_BYTES // 2**20}; make it smaller"
         )
+    if size := _webp_size(data):  # PIL allocates its pixels when it opens it
+        _check_pixels(size)
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
@@ -88,12 +117,40 @@ def _open(data: bytes) -> Image.Image:
             f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}"
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large("far more pixels", MAX_PIXELS) from None
+        raise _too_large("far more pixels") from None
     except Exception as error:  # as in `decode`
         raise _damaged(None, error) from None
 
 
-def _too_large(found: str, limit: int) -> ImageError:
+def _check_pixels(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > current_limits().max_pixels:
+        raise _too_large(f"{size[0]} × {size[1]} pixels")
+
+
+def _webp_size(data: bytes) -> tuple[int, int] | None:
+    """(width, height) from the header of a WebP file; None of any other file.
+
+    The three kinds of first chunks: https://developers.google.com/speed/webp/docs/riff_container
+    """
+    data = data[:30].ljust(30, b"\0")
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return None
+    kind = data[12:16]
+    if kind == b"VP8X":  # the canvas: 24 bits a side, less one
+        return int.from_bytes(data[24:27], "little") + 1, int.from_bytes(data[27:30], "little") + 1
+    if kind == b"VP8L":  # lossless: 14 bits a side, less one, after a signature of one byte
+        bits = int.from_bytes(data[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":  # lossy: 14 bits a side, after a start code
+        return (
+            int.from_bytes(data[26:28], "little") & 0x3FFF,
+            int.from_bytes(data[28:30], "little") & 0x3FFF,
+        )
+    return None
+
+
+def _too_large(found: str) -> ImageError:
+    limit = current_limits().max_pixels
     return ImageError(
         f"the image has {found} and the limit is {limit / 1e6:g} megapixels; scale it down before you send it"
     )

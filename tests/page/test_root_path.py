@@ -10,6 +10,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 import demo
+from page.allowed_hosts import AllowedHosts
 from page.app import build
 from page.collection_library import CollectionLibrary
 from page.rate_limit import RateLimit
@@ -29,7 +30,7 @@ def upstream(demo_home: Path) -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as uploads:
         patch.setenv("GRADIO_TEMP_DIR", uploads)
         page = build(library, RateLimit(0))
-        demo._launch(page, library, options, None, KEY)
+        demo._launch(page, library, options, None, AllowedHosts(), KEY)
         yield f"http://127.0.0.1:{port}"
         page.close(verbose=False)
 
