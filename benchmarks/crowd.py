@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import psutil
+from gradio_client import Client
 
 from benchmarks.crowd_hostile import Hostile
 from benchmarks.crowd_visitors import Visitor, write_pictures
@@ -182,8 +182,8 @@ def _enter(
 
 def _collections(url: str) -> dict[str, list[str]]:
     """Name of each collection -> its filter fields."""
-    answer = httpx.post(f"{url}/gradio_api/run/collections", json={"data": []}, timeout=120)
-    return {one["name"]: one["filters"] for one in answer.raise_for_status().json()["data"][0]["collections"]}
+    told = Client(url, verbose=False, analytics_enabled=False).predict(api_name="/collections")
+    return {one["name"]: one["filters"] for one in told["collections"]}
 
 
 def _phase(
