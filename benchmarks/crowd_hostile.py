@@ -134,9 +134,8 @@ class Hostile:
 
     def _bombs_in_base64(self) -> None:
         for bomb in self._bombs:
-            for way in ("run", "call"):
-                self._call("bombs", way, "search_image", image=bomb)
-        self._call("bombs", "run", "recommend", likes=[self._bombs[0]] * 64)
+            self._call("bombs", "search_image", image=bomb)
+        self._call("bombs", "recommend", likes=[self._bombs[0]] * 64)
 
     def _bombs_as_uploads(self) -> None:
         for bomb in self._raw_bombs:
@@ -173,7 +172,7 @@ class Hostile:
 
     def _wrong_values(self) -> None:
         for values in _WRONG_VALUES:
-            self._call("values", "run", "search_image", **({"image": self._bombs[2]} | values))
+            self._call("values", "search_image", **({"image": self._bombs[2]} | values))
         for text in ("[" * 200_000, "{}", '{"data": null}', "\0"):
             self._send("values", "POST", "/gradio_api/call/search_image", content=text.encode())
 
@@ -184,15 +183,22 @@ class Hostile:
 
     # ---
 
-    def _call(self, kind: str, way: str, endpoint: str, **values: Any) -> None:
+    def _call(self, kind: str, endpoint: str, **values: Any) -> None:
+        """Calls an endpoint past the queue, then through it, and waits for the result."""
         named = self._arguments[endpoint] | {"collection": self._collection} | values
         body = json.dumps({"data": list(named.values())}).encode()
-        headers = {"Content-Type": "application/json"}
-        self._send(kind, "POST", f"/gradio_api/{way}/{endpoint}", content=body, headers=headers)
+        asked = {"content": body, "headers": {"Content-Type": "application/json"}}
+        self._send(kind, "POST", f"/gradio_api/run/{endpoint}", **asked)
+        queued = self._send(kind, "POST", f"/gradio_api/call/{endpoint}", **asked)
+        if queued is not None and queued.status_code == 200:
+            self._send(kind, "GET", f"/gradio_api/call/{endpoint}/{queued.json()['event_id']}")
 
-    def _send(self, kind: str, method: str, path: str, **what: Any) -> None:
+    def _send(self, kind: str, method: str, path: str, **what: Any) -> httpx.Response | None:
+        """Sends a request, and counts its status, or what kept it from having one."""
         try:
-            answer = str(self._http.request(method, f"{self._url}{path}", **what).status_code)
+            answer = self._http.request(method, f"{self._url}{path}", **what)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            answer = type(error).__name__
-        self.answers[f"{kind}, {answer}"] += 1
+            self.answers[f"{kind}, {type(error).__name__}"] += 1
+            return None
+        self.answers[f"{kind}, {answer.status_code}"] += 1
+        return answer
