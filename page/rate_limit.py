@@ -1,27 +1,30 @@
 """How often one visitor may search: a token bucket for each session, a larger one for each address."""
 
+import inspect
 import ipaddress
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from cachetools import LRUCache
 
+from page.shared_state import Query
 from pipeline.errors import SimileError
 
 __all__ = [
     "PER_MINUTE",
     "RateLimit",
     "TokenBuckets",
+    "cost_of",
     "counts_as_search",
-    "is_counted",
     "network_of",
 ]
 
 PER_MINUTE = 120  # searches; more than a person can look at
 _ADDRESS_FACTOR = 10  # a classroom or an office shares one address
 _MOST_KEYS = 10_000  # sessions or addresses that are remembered; about 2 MB
+_LIGHT = 0.1  # of a search; what an event of the page costs that is none
 _IPV6_NETWORK = 64  # bits of the network that one household or server is given; it may use any address in it
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,13 +43,13 @@ class TokenBuckets:
     def __len__(self) -> int:
         return len(self._held)
 
-    def wait(self, key: str, now: float) -> float:
-        """Seconds until `key` has a token; 0 where it has one."""
-        return max(0.0, (1 - self._tokens(key, now)) / self._rate)
+    def wait(self, key: str, now: float, tokens: float = 1) -> float:
+        """Seconds until `key` has so many tokens, or all that it can hold; 0 where it has them."""
+        return max(0.0, (min(tokens, self._burst) - self._tokens(key, now)) / self._rate)
 
-    def take(self, key: str, now: float) -> None:
-        """Takes a token."""
-        self._held[key] = (self._tokens(key, now) - 1, now)
+    def take(self, key: str, now: float, tokens: float = 1) -> None:
+        """Takes tokens; what is taken beyond those that are there has to be gained first."""
+        self._held[key] = (self._tokens(key, now) - tokens, now)
 
     def _tokens(self, key: str, now: float) -> float:
         tokens, when = self._held.get(key, (self._burst, now))
@@ -56,9 +59,9 @@ class TokenBuckets:
 class RateLimit:
     """Allows `per_minute` searches for a session, and ten times as many for all sessions of one address.
 
-    A burst of half a minute's searches is allowed. Visitors from this machine's own address are limited by
-    session only, because a tunnel or a proxy on this machine brings all of its visitors under that address.
-    With 0 there is no limit.
+    A burst of half a minute's searches is allowed. A tunnel or a proxy on this machine brings all of its
+    visitors under this machine's own address, so they share the budget of one address: a session is named by
+    whoever calls, and a new name a call must not be a way around the limit. With 0 there is no limit.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -71,23 +74,24 @@ class RateLimit:
                 TokenBuckets(rate * _ADDRESS_FACTOR, burst * _ADDRESS_FACTOR),
             ]
 
-    def admit(self, address: str | None, session: str | None) -> None:
-        """Counts a search.
+    def admit(self, address: str | None, session: str | None, cost: float = 1) -> None:
+        """Counts what costs as much as `cost` searches.
+
+        Args:
+            session: None where no session is known, as of an upload: then only the address counts.
 
         Raises:
             SimileError: it is one too many; the message says how long to wait.
         """
         network = network_of(address)
-        keys = [f"{network}/{session}", network]
+        keys = [f"{network}/{session}" if session else None, network]
         with self._lock:
             now = self._clock()
-            levels = list(zip(self._levels, keys, strict=False))
-            if network == "here":
-                levels = levels[:1]
-            wait = max((buckets.wait(key, now) for buckets, key in levels), default=0.0)
+            levels = [(buckets, key) for buckets, key in zip(self._levels, keys, strict=False) if key]
+            wait = max((buckets.wait(key, now, cost) for buckets, key in levels), default=0.0)
             if wait == 0:
                 for buckets, key in levels:
-                    buckets.take(key, now)
+                    buckets.take(key, now, cost)
                 return
         seconds = max(1, round(wait + 0.5))
         raise SimileError(
@@ -119,6 +123,15 @@ def counts_as_search(function: F) -> F:
     return function
 
 
-def is_counted(function: Any) -> bool:
-    """Whether calls of this handler count against the limit."""
-    return bool(getattr(function, "counted", False))
+def cost_of(function: Any, inputs: Sequence[Any]) -> float:
+    """What a call costs, in searches: one for each picture that it searches from, a tenth for other events.
+
+    Args:
+        inputs: what it is called with: the states and values of the page, or the arguments of a program.
+    """
+    if not getattr(function, "counted", False):
+        return _LIGHT
+    pictures = sum(value.own_pictures for value in inputs if isinstance(value, Query))
+    named = dict(zip(inspect.signature(function).parameters, inputs, strict=False))
+    listed = [named.get(name) for name in ("likes", "dislikes")]
+    return max(1, pictures + sum(len(each) for each in listed if isinstance(each, list)))

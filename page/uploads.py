@@ -1,5 +1,7 @@
 """What a visitor sends: files that came through the upload, never an address or a path on this machine."""
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,39 @@ from gradio.utils import get_upload_folder
 
 from pipeline.errors import ImageError
 
-__all__ = ["MAX_BYTES", "ONLY_UPLOADS", "UploadsOnly", "is_uploaded", "read_upload", "uploaded_path"]
+__all__ = [
+    "MAX_BYTES",
+    "ONLY_UPLOADS",
+    "UploadsOnly",
+    "is_uploaded",
+    "kind_of",
+    "read_upload",
+    "uploaded_path",
+]
 
 MAX_BYTES = 20_000_000  # of one picture
 ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file"
+# Kind, which is also its usual ending -> how a file of this kind begins.
+_KINDS = {
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "gif": re.compile(rb"GIF8[79]a"),
+    "bmp": re.compile(
+        rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL
+    ),  # and the size of its header
+    "tif": re.compile(rb"II[*+]\0|MM\0[*+]"),
+    "avif": re.compile(rb"....ftyp(avif|avis|mif1|msf1)", re.DOTALL),
+}
+
+
+def kind_of(start: bytes) -> str | None:
+    """The kind of a picture by its first 64 bytes, whatever it is called; None of anything else.
+
+    >>> kind_of(b"\\x89PNG\\r\\n\\x1a\\n..."), kind_of(b"<html>")
+    ('png', None)
+    """
+    return next((kind for kind, begins in _KINDS.items() if begins.match(start)), None)
 
 
 class UploadsOnly(gr.Blocks):
@@ -53,12 +84,13 @@ def uploaded_path(value: Any) -> str:
 
 
 def read_upload(path: str) -> bytes:
-    """The bytes of an uploaded file.
+    """The bytes of an uploaded file, which is thereby marked as used: see page/disk_budget.py.
 
     Raises:
         ImageError: it is gone; uploads are deleted after a day.
     """
     try:
+        os.utime(path)
         return Path(path).read_bytes()
     except OSError:
         raise ImageError("the uploaded picture is no longer here; upload it again") from None

@@ -14,7 +14,7 @@ from page.api.arguments import (
 )
 from page.collection_library import CollectionLibrary
 from page.export import as_csv, as_json, ranks
-from page.rate_limit import counts_as_search
+from page.pixel_budget import check_own_pictures
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Example, Hit, Settings
 
@@ -38,7 +38,6 @@ class SearchEndpoints:
         """
         return {"collections": [_described(self._library.open(name)) for name in self._library.names()]}
 
-    @counts_as_search
     def facets(self, collection: str, field: str, filters: str = "{}") -> dict[str, Any]:
         """Count how many pictures of a collection have each value of a field, most frequent first.
 
@@ -52,7 +51,6 @@ class SearchEndpoints:
         counts = found.facets(field, parsed_filters(filters), limit=_MOST_VALUES)
         return {"field": field, "values": [{"value": value, "count": count} for value, count in counts]}
 
-    @counts_as_search
     def search_image(
         self,
         image: str,
@@ -82,7 +80,6 @@ class SearchEndpoints:
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [picture], [], settings, thumbnails)
 
-    @counts_as_search
     def search_text(
         self,
         text: str,
@@ -101,7 +98,6 @@ class SearchEndpoints:
         settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset)
         return self._found(collection, [Example(text=text)], [], settings, thumbnails)
 
-    @counts_as_search
     def search_by_id(
         self,
         id: str,
@@ -126,7 +122,6 @@ class SearchEndpoints:
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [parsed_id(id)], [], settings, thumbnails)
 
-    @counts_as_search
     def recommend(
         self,
         likes: list[str],
@@ -165,7 +160,6 @@ class SearchEndpoints:
         liked, disliked = ([parsed_example(one) for one in given or []] for given in (likes, dislikes))
         return self._found(collection, liked, disliked, settings, thumbnails)
 
-    @counts_as_search
     def export(
         self,
         query: str,
@@ -204,6 +198,7 @@ class SearchEndpoints:
         settings: Settings,
         thumbnails: bool,
     ) -> dict[str, Any]:
+        check_own_pictures([*likes, *dislikes])
         found = self._library.open(name)
         answer = found.find(likes, dislikes, settings)
         hits = [hit_as_json(hit) for hit in answer.hits]
