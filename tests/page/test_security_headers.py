@@ -2,6 +2,7 @@
 
 import re
 import urllib.request
+from functools import partial
 from typing import Any
 
 import pytest
@@ -124,9 +125,7 @@ def test_a_site_that_was_named_shows_the_page_in_a_frame_and_others_do_not(
         for site, is_shown in (("http://named.localhost", True), ("http://other.localhost", False)):
             page = browser.new_page()
             html = f'<iframe src="{url}" width="1200" height="900"></iframe>'
-            page.route(
-                f"{site}/", lambda route, html=html: route.fulfill(body=html, content_type="text/html")
-            )
+            page.route(f"{site}/", partial(_answer, html))
             page.goto(f"{site}/")
             cards = page.frame_locator("iframe").locator("#examples .card")
             if is_shown:
@@ -137,3 +136,7 @@ def test_a_site_that_was_named_shows_the_page_in_a_frame_and_others_do_not(
                 page.wait_for_timeout(5000)
                 assert cards.count() == 0
             page.close()
+
+
+def _answer(html: str, route: Any) -> None:
+    route.fulfill(body=html, content_type="text/html")
