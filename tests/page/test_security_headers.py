@@ -125,22 +125,25 @@ def test_no_tab_breaks_the_policy(open_page: Any, picture: Any, scheme: str) -> 
 def test_a_site_that_was_named_shows_the_page_in_a_frame_and_others_do_not(
     browser: Any, demo_home: Path, tmp_path: Path
 ) -> None:
-    with framing_site(tmp_path) as named, framing_site(tmp_path) as other:
-        with running("--home", str(demo_home), "--frame-ancestor", named) as url:
-            (tmp_path / "index.html").write_text(f'<iframe src="{url}" width="1200" height="900"></iframe>')
-            page = browser.new_page()
-            page.set_default_timeout(120_000)
-            page.goto(named)
-            frame = page.frame_locator("iframe")
-            frame.locator("#examples .card .open").first.click()
-            frame.locator("#status", has_text="cosine").wait_for()
-            said: list[str] = []
-            page.on("console", lambda line: said.append(line.text))
-            page.goto(other)
-            page.wait_for_timeout(3000)
-            assert any("frame-ancestors" in line for line in said)
-            assert frame.locator("#examples .card").count() == 0
-            page.close()
+    with (
+        framing_site(tmp_path) as named,
+        framing_site(tmp_path) as other,
+        running("--home", str(demo_home), "--frame-ancestor", named) as url,
+    ):
+        (tmp_path / "index.html").write_text(f'<iframe src="{url}" width="1200" height="900"></iframe>')
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        page.goto(named)
+        frame = page.frame_locator("iframe")
+        frame.locator("#examples .card .open").first.click()
+        frame.locator("#status", has_text="cosine").wait_for()
+        said: list[str] = []
+        page.on("console", lambda line: said.append(line.text))
+        page.goto(other)
+        page.wait_for_timeout(3000)
+        assert any("frame-ancestors" in line for line in said)
+        assert frame.locator("#examples .card").count() == 0
+        page.close()
 
 
 @contextmanager
