@@ -1,14 +1,23 @@
-"""How many bytes a request may bring, before anything reads them: no route and no login is asked first."""
+"""How much a request may bring, before anything reads it: no route and no login is asked first.
+
+Starlette's own limit is one for all routes, counts bytes only, and does not say what to do.
+"""
+
+import asyncio
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_BODY", "BodyLimit"]
+__all__ = ["MAX_BODY", "MAX_VALUES", "BodyLimit"]
 
 MAX_BODY = 28_000_000  # bytes: a picture of 20 MB in base64, and what is around it
-_MAX_OTHER = 100_000  # of what neither uploads nor calls an endpoint, such as a login
-_LARGE = ("/upload", "/queue/join", "/call/", "/run/", "/api/", "/mcp")
+MAX_VALUES = 100_000  # of JSON; a million empty lists are 3 MB here and 100 MB in memory
+_MAX_OTHER = 100_000  # bytes of what neither uploads nor calls an endpoint, such as a login
+_PATIENCE = 5.0  # seconds to let a refused body pass
+_UPLOAD = "/upload"
+_LARGE = (_UPLOAD, "/queue/join", "/call/", "/run/", "/api/", "/mcp")
 
 
 class BodyLimit:
@@ -24,25 +33,27 @@ class BodyLimit:
             return
         most = MAX_BODY if any(part in scope["path"] for part in _LARGE) else _MAX_OTHER
         told = Headers(scope=scope).get("content-length")
-        refused = JSONResponse(
-            {"detail": f"the request is larger than {most / 1e6:g} MB; send a smaller picture"},
-            413,
-            {"Connection": "close"},  # the rest of the body is not read
-        )
         if told is not None and not (told.isascii() and told.isdigit() and int(told) <= most):
-            await refused(scope, receive, send)
+            await _refuse(most, scope, receive, send)
             return
-        came, is_answered = 0, False
+        came, values, is_whole, is_answered = 0, 0, False, False
+
+        def is_too_much() -> bool:
+            return came > most or values > MAX_VALUES
 
         async def counted() -> Message:
-            nonlocal came
+            nonlocal came, values, is_whole
             message = await receive()
-            came += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if came > most else message
+            is_whole = not message.get("more_body")
+            body = message.get("body", b"")
+            came += len(body)
+            if _UPLOAD not in scope["path"]:
+                values += sum(body.count(mark) for mark in (b",", b"[", b"{"))
+            return {"type": "http.disconnect"} if is_too_much() else message
 
         async def answered(message: Message) -> None:
             nonlocal is_answered
-            if came > most and not is_answered:
+            if is_too_much() and not is_answered:
                 return  # what the app says of a body that broke off
             is_answered = True
             await send(message)
@@ -50,7 +61,20 @@ class BodyLimit:
         try:
             await self._app(scope, counted, answered)
         except Exception:
-            if came <= most:
+            if not is_too_much():
                 raise
-        if came > most and not is_answered:
-            await refused(scope, receive, send)
+        if is_too_much() and not is_answered:
+            await _refuse(most, scope, receive, send, is_whole)
+
+
+async def _refuse(most: int, scope: Scope, receive: Receive, send: Send, is_whole: bool = False) -> None:
+    """Answers after a bounded part of the body: most programs read no answer before they have sent it all."""
+    passed = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            while not is_whole and passed <= MAX_BODY:
+                message = await receive()
+                passed += len(message.get("body", b""))
+                is_whole = not message.get("more_body")
+    said = f"the request is larger than {most / 1e6:g} MB or has more than {MAX_VALUES:,} values; send less"
+    await JSONResponse({"detail": said}, 413, {"Connection": "close"})(scope, receive, send)

@@ -65,7 +65,7 @@ class SessionStates(StateHolder):
     def __init__(
         self, blocks: Any, capacity: int = CAPACITY, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.set_blocks(blocks)
         self.capacity = capacity
         self._clock = clock

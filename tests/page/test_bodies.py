@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from page.body_limit import MAX_BODY
+from page.body_limit import MAX_BODY, MAX_VALUES
 from page.public_blocks import TOO_MUCH
 from page.session_states import PageState, SessionStates
 from page.shared_state import Query, QueryPicture
@@ -34,10 +34,21 @@ def test_no_route_reads_more_than_it_needs(strangers: Any, login: Any) -> None:
             kind = "application/x-www-form-urlencoded" if path == "/login" else "application/json"
             headers = {"Content-Type": kind}
             answer = client.post(path, content=body, headers=headers)
-            assert answer.status_code == 413 and "send a smaller picture" in answer.text, path
+            assert answer.status_code == 413 and "send less" in answer.text, path
     assert client.post("/gradio_api/upload", content=bytes(MAX_BODY + 1)).status_code == 413
     false = client.post("/login", content=b"{}", headers={"Content-Length": "-1"})
     assert false.status_code == 413
+
+
+def test_many_small_values_are_not_parsed(strangers: Any) -> None:
+    client, _ = strangers()
+    headers = {"Content-Type": "application/json"}
+    for piece in (b"[],", b"{},", b"0,"):
+        body = b'{"data": [' + piece * MAX_VALUES + b"0]}"
+        answer = client.post("/gradio_api/call/collections", content=body, headers=headers)
+        assert answer.status_code == 413 and "send less" in answer.text
+    image = "data:image/png;base64," + "A" * 1_000_000
+    assert client.post("/gradio_api/call/collections", json={"data": [image]}).status_code == 200
 
 
 def test_a_program_leaves_nothing_behind(strangers: Any) -> None:

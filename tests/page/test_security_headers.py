@@ -1,7 +1,13 @@
 """What a browser is told: no script but the page's own runs, no stranger frames it, cookies stay here."""
 
 import re
+import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,23 +123,35 @@ def test_no_tab_breaks_the_policy(open_page: Any, picture: Any, scheme: str) -> 
 @pytest.mark.browser
 @pytest.mark.long
 def test_a_site_that_was_named_shows_the_page_in_a_frame_and_others_do_not(
-    browser: Any, demo_home: Any
+    browser: Any, demo_home: Path, tmp_path: Path
 ) -> None:
-    """The browser takes the framing sites from here, and the page from the program."""
-    with running("--home", str(demo_home), "--frame-ancestor", "http://named.localhost") as url:
-        for site, is_shown in (("http://named.localhost", True), ("http://other.localhost", False)):
-            page = browser.new_page()
-            html = f'<iframe src="{url}" width="1200" height="900"></iframe>'
-            page.route(
-                f"{site}/", lambda route, html=html: route.fulfill(body=html, content_type="text/html")
-            )
-            page.goto(f"{site}/")
-            cards = page.frame_locator("iframe").locator("#examples .card")
-            if is_shown:
-                cards.first.wait_for(timeout=120_000)
-                cards.first.locator(".open").click()
-                page.frame_locator("iframe").locator("#status", has_text="cosine").wait_for(timeout=120_000)
-            else:
-                page.wait_for_timeout(5000)
-                assert cards.count() == 0
-            page.close()
+    with (
+        framing_site(tmp_path) as named,
+        framing_site(tmp_path) as other,
+        running("--home", str(demo_home), "--frame-ancestor", named) as url,
+    ):
+        (tmp_path / "index.html").write_text(f'<iframe src="{url}" width="1200" height="900"></iframe>')
+        page = browser.new_page()
+        page.set_default_timeout(120_000)
+        page.goto(named)
+        frame = page.frame_locator("iframe")
+        frame.locator("#examples .card .open").first.click()
+        frame.locator("#status", has_text="cosine").wait_for()
+        said: list[str] = []
+        page.on("console", lambda line: said.append(line.text))
+        page.goto(other)
+        page.wait_for_timeout(3000)
+        assert any("frame-ancestors" in line for line in said)
+        assert frame.locator("#examples .card").count() == 0
+        page.close()
+
+
+@contextmanager
+def framing_site(folder: Path) -> Iterator[str]:
+    """Address of a site that serves a folder."""
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder))
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
