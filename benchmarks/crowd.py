@@ -112,6 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--quiet-seconds", type=float, default=180, help="without them, before")
     parser.add_argument("--pause", type=float, default=10, help="seconds between two acts of a visitor")
     parser.add_argument("--home", help="folder of the collections (default: a new one, with the samples)")
+    parser.add_argument("--log", help="file for the page's log with hostile visitors (default: none)")
     options = parser.parse_args(argv)
     before = machine()
     hostile = max(1, options.sessions // _ONE_IN)
@@ -119,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         home = options.home or f"{folder}/home"
         honest = max(1, options.sessions - hostile)
         first = _run(home, honest, 0, options.quiet_seconds, options.pause)
-        second = _run(home, honest, hostile, options.seconds, options.pause)
+        second = _run(home, honest, hostile, options.seconds, options.pause, options.log)
     print_table("A crowd on the page", _COLUMNS, [first.row(), second.row()])
     for phase in (first, second):
         print(*phase.first_errors, sep="\n", end="\n" if phase.first_errors else "")
@@ -135,7 +136,9 @@ def _with_seconds(phase: Phase, seconds: float) -> dict[str, Any]:
     return {"seconds": seconds} | asdict(phase)
 
 
-def _run(home: str, honest: int, hostile: int, seconds: float, pause: float) -> Phase:
+def _run(
+    home: str, honest: int, hostile: int, seconds: float, pause: float, log_file: str | None = None
+) -> Phase:
     with tempfile.TemporaryDirectory(prefix="simile-page-") as temporary, ExitStack() as closing:
         # Visitors have addresses of their own, as behind a proxy; the page's temporary files lie apart.
         environment = {**os.environ, "TMPDIR": temporary, "FORWARDED_ALLOW_IPS": "127.0.0.1"}
@@ -156,7 +159,10 @@ def _run(home: str, honest: int, hostile: int, seconds: float, pause: float) -> 
             for each in running:
                 each.result()
         log.seek(0)
-        tracebacks = log.read().count(_TRACEBACK)
+        said = log.read()
+        if log_file:
+            Path(log_file).write_text(said, encoding="utf-8")
+        tracebacks = said.count(_TRACEBACK)
         return _phase(visitors, attackers, peak.gb(), (disk_start, _bytes_of(folders)), tracebacks)
 
 

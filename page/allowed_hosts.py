@@ -1,4 +1,4 @@
-"""Under which names the page answers, and which sites may send it something.
+"""Under which names the page answers, and which sites may send it something or read its answers.
 
 A site that a visitor of another site has open can give its own name the address of this machine (DNS
 rebinding) and then read the page as if it were its own; the `Host` header still holds that name. And any site
@@ -18,7 +18,7 @@ __all__ = ["AllowedHosts", "HostGuard"]
 _OWN = frozenset(("127.0.0.1", "localhost", "::1"))
 _READING = ("GET", "HEAD", "OPTIONS")
 _WRONG_HOST = "the page does not answer under this name; whoever runs it can allow it with --allowed-host"
-_OTHER_SITE = "other sites cannot send anything to this page; open the page itself"
+_OTHER_SITE = "other sites cannot send anything to this page, nor read it; open the page itself"
 
 
 class AllowedHosts:
@@ -74,7 +74,7 @@ def _is_address(name: str) -> bool:
 
 
 class HostGuard:
-    """ASGI middleware: 400 for a host that is not allowed, 403 for what another site sends."""
+    """ASGI middleware: 400 for a host that is not allowed, 403 for what another site sends or reads."""
 
     def __init__(self, app: ASGIApp, hosts: AllowedHosts) -> None:
         self._app, self._hosts = app, hosts
@@ -88,17 +88,23 @@ class HostGuard:
         host = headers.get("host", "")
         if len(headers.getlist("host")) != 1 or not self._hosts.allows(host):
             await JSONResponse({"detail": _WRONG_HOST}, 400)(scope, receive, send)
-        elif scope.get("method") not in _READING and not self._is_own(headers, host):
+        elif self._is_of_browser(scope, headers) and not self._is_own(headers, host):
             await JSONResponse({"detail": _OTHER_SITE}, 403)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
+    def _is_of_browser(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a page of another site may have sent this and could change or read something.
+
+        What a script reads from another site has an `Origin`. Gradio's layer for that (CORS) lies outside of
+        this one and allows every site to read with a visitor's cookies, so it must not get anything to read.
+        """
+        return scope.get("method") not in _READING or "origin" in headers
+
     def _is_own(self, headers: Headers, host: str) -> bool:
         """Whether a program sent this, or the page itself."""
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if (
-            site is not None
-        ):  # a page cannot set this header; browsers leave it out on http:// to other machines
+        if site is not None:  # no page can set it; browsers leave it out on http:// to other machines
             return site in ("same-origin", "none")
         if origin is None:
             return True

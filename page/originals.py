@@ -80,7 +80,7 @@ def original_route(library: CollectionLibrary, limit: RateLimit) -> Route:
         if not is_logged_in(request):
             return Response("Not authenticated", 401)
         try:
-            limit.admit(request.client.host if request.client else None, None)
+            limit.admit(request.client.host if request.client else None, None, caller="file")
         except SimileError as error:
             return Response(str(error), 429)
         try:

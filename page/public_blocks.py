@@ -10,7 +10,7 @@ from gradio.state_holder import SessionState
 
 from page.metrics import REFUSALS, SEARCHES
 from page.pixel_budget import VISITORS
-from page.rate_limit import RateLimit, cost_of
+from page.rate_limit import Caller, RateLimit, cost_of
 from page.session_states import SessionStates
 from page.uploads import UploadsOnly
 from pipeline.errors import SimileError
@@ -62,8 +62,12 @@ class PublicBlocks(UploadsOnly):
             state[block._id] if block.stateful and state else value
             for block, value in zip(function.inputs, inputs, strict=False)
         ]
+        cost = cost_of(function.fn, values)
+        # The first events of a page may be faster than its heartbeat; they are no searches.
+        is_page = cost < 1 or (self.states is not None and self.states.is_open(session))
         try:
-            self.rate_limit.admit(getattr(client, "host", None), session, cost_of(function.fn, values))
+            caller: Caller = "page" if is_page else "program"
+            self.rate_limit.admit(getattr(client, "host", None), session, cost, caller)
         except SimileError as error:
             REFUSALS.labels("too_many_searches").inc()
             raise gr.Error(str(error), print_exception=False) from None

@@ -5,7 +5,7 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from cachetools import LRUCache
 
@@ -14,6 +14,7 @@ from pipeline.errors import SimileError
 
 __all__ = [
     "PER_MINUTE",
+    "Caller",
     "RateLimit",
     "TokenBuckets",
     "cost_of",
@@ -23,10 +24,14 @@ __all__ = [
 
 PER_MINUTE = 120  # searches; more than a person can look at
 _ADDRESS_FACTOR = 10  # a classroom or an office shares one address
+_PROGRAM_FACTOR = 2  # of all programs that come through a tunnel or from this machine
 _MOST_KEYS = 10_000  # sessions or addresses that are remembered; about 2 MB
 _LIGHT = 0.1  # of a search; what an event of the page costs that is none
 _IPV6_NETWORK = 64  # bits of the network that one household or server is given; it may use any address in it
 
+# An open page; a program, which has none; or who sends or fetches a file, where no session is known.
+Caller = Literal["page", "program", "file"]
+_HERE = "here"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -60,8 +65,9 @@ class RateLimit:
     """Allows `per_minute` searches for a session, and ten times as many for all sessions of one address.
 
     A burst of half a minute's searches is allowed. A tunnel or a proxy on this machine brings all of its
-    visitors under this machine's own address, so they share the budget of one address: a session is named by
-    whoever calls, and a new name a call must not be a way around the limit. With 0 there is no limit.
+    visitors under this machine's own address. There open pages, programs and files have a budget each, the
+    programs a small one: a session is named by whoever calls, so a program with a new name for each call must
+    neither get around the limit nor leave nothing to the pages. With 0 there is no limit.
     """
 
     def __init__(self, per_minute: int = PER_MINUTE, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,19 +78,27 @@ class RateLimit:
             self._levels = [
                 TokenBuckets(rate, burst),
                 TokenBuckets(rate * _ADDRESS_FACTOR, burst * _ADDRESS_FACTOR),
+                TokenBuckets(rate * _PROGRAM_FACTOR, burst * _PROGRAM_FACTOR),
             ]
 
-    def admit(self, address: str | None, session: str | None, cost: float = 1) -> None:
+    def admit(
+        self, address: str | None, session: str | None, cost: float = 1, caller: Caller = "page"
+    ) -> None:
         """Counts what costs as much as `cost` searches.
 
         Args:
-            session: None where no session is known, as of an upload: then only the address counts.
+            session: None where no session is known, as of a file: then only the address counts.
+            caller: whose budget it is where many share this machine's address.
 
         Raises:
             SimileError: it is one too many; the message says how long to wait.
         """
         network = network_of(address)
-        keys = [f"{network}/{session}" if session else None, network]
+        is_shared = network == _HERE
+        shared = f"{network} {caller}" if is_shared else network
+        is_small = is_shared and caller == "program"
+        keys = [f"{network}/{session}" if session else None, None if is_small else shared]
+        keys.append(shared if is_small else None)
         with self._lock:
             now = self._clock()
             levels = [(buckets, key) for buckets, key in zip(self._levels, keys, strict=False) if key]
@@ -114,7 +128,7 @@ def network_of(host: str | None) -> str:
             return network_of(str(address.ipv4_mapped))
         if not address.is_loopback:
             return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False).network_address)
-    return "here" if address.is_loopback else str(address)
+    return _HERE if address.is_loopback else str(address)
 
 
 def counts_as_search(function: F) -> F:

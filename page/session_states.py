@@ -113,6 +113,11 @@ class SessionStates(StateHolder):
             elif waiting := self._waiting.pop(session_id, None):
                 self._admit(session_id, waiting[0])
 
+    def is_open(self, session_id: str | None) -> bool:
+        """Whether a page with this session is open now."""
+        with self.lock:
+            return session_id in self._open
+
     def closed(self, session_id: str) -> None:
         """A heartbeat has ended."""
         with self.lock:

@@ -35,10 +35,10 @@ def upload_route(limit: RateLimit, disk: DiskBudget) -> Route:
         address = request.client.host if request.client else None
         arriving = disk.folder / ARRIVING / secrets.token_urlsafe(16)
         try:
-            limit.admit(address, None)
+            limit.admit(address, None, caller="file")
             files = await _received(request, arriving)
             if len(files) > 1:
-                limit.admit(address, None, len(files) - 1)
+                limit.admit(address, None, len(files) - 1, "file")
             return _kept(files, disk, network_of(address))
         except SimileError as error:
             return PlainTextResponse(str(error), 429)

@@ -4,9 +4,13 @@ import re
 
 import pytest
 
-from page.app import _KEEP_FOR, MAX_WAITING
+from page.app import MAX_WAITING
+from page.body_limit import MAX_BODY, MAX_VALUES
 from page.components.search_controls import MAX_HITS
-from page.rate_limit import _ADDRESS_FACTOR, PER_MINUTE
+from page.disk_budget import Allowance
+from page.pixel_budget import AT_ONCE, MOST_OWN, VISITORS
+from page.rate_limit import _ADDRESS_FACTOR, _PROGRAM_FACTOR, PER_MINUTE
+from page.session_states import CAPACITY
 from page.shared_state import MAX_PICTURES
 from page.uploads import MAX_BYTES
 from tests.docs.pages import ROOT, blocks, inline_code, tables
@@ -17,10 +21,21 @@ LIMITS = {
     "searches a minute for a visitor (`--limit`)": PER_MINUTE,
     "searches a minute for an address": PER_MINUTE * _ADDRESS_FACTOR,
     "requests that wait in the queue": MAX_WAITING,
+    "searches a minute of all programs without an open page, by the public link": PER_MINUTE
+    * _PROGRAM_FACTOR,
+    "megapixels of a picture, as it is decoded": VISITORS.max_pixels / 1e6,
+    "megapixels of all pictures in memory at once": AT_ONCE / 1e6,
+    "pictures of a visitor's own in one search": MOST_OWN,
+    "size of a request": MAX_BODY / 1e6,
+    "values of JSON in a request": MAX_VALUES,
+    "uploads that are kept for an address": Allowance().visitor / 1e6,
+    "uploads that are kept in all": Allowance().total / 1e6,
+    "exports and other copies that are kept": Allowance().exports / 1e6,
+    "pages whose hits are remembered": CAPACITY,
     "size of a picture": MAX_BYTES / 1e6,
     "pictures, likes and dislikes of a visitor": MAX_PICTURES,
     "hits of a search": MAX_HITS,
-    "hours until an upload is deleted": _KEEP_FOR / 3600,
+    "hours until an upload is deleted": Allowance().seconds / 3600,
 }
 
 

@@ -1,15 +1,19 @@
 """Strangers' pictures: how many pixels one of them, and all of them together, may have."""
 
 import gc
+import struct
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pipeline.errors import ImageError, SimileError
 from pipeline.images import decode, header_size
+from pipeline.images.isobmff import coded_sizes, primary_picture
 from pipeline.images.limits import BUSY, DecodeLimits, PixelBudget, decoding_within
 from tests.images.made_images import RED, encoded, png
 
@@ -107,6 +111,106 @@ def test_a_picture_larger_than_the_budget_is_decoded_alone() -> None:
     budget = PixelBudget(100)
     with decoding_within(DecodeLimits(budget=budget)):
         assert decode(encoded(Image.new("L", (100, 100)), "PNG")).size == (100, 100)
+
+
+def tiff_with_a_tile(size: tuple[int, int], tile: tuple[int, int]) -> bytes:
+    """Grey; of its one tile there are a few bytes."""
+    tags = {256: size[0], 257: size[1], 258: 8, 259: 8, 262: 1, 277: 1, 322: tile[0], 323: tile[1]}
+    tags |= {324: 8, 325: 16}  # where the tile lies, and its bytes
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<I", 24) + bytes(16) + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def said_to_be(data: bytes, size: tuple[int, int]) -> bytes:
+    """A HEIC or AVIF file whose boxes speak of another size than its code has."""
+    place, changed = 0, bytearray(data)
+    while (place := data.find(b"ispe", place + 1)) > 0:
+        changed[place + 8 : place + 16] = struct.pack(">II", *size)
+    return bytes(changed)
+
+
+def bmp(width: int, height: int) -> bytes:
+    return b"BM" + struct.pack("<IIIIiiHHI", 70, 0, 54, 40, width, height, 1, 24, 0) + bytes(36)
+
+
+def gif(canvas: tuple[int, int], frame: tuple[int, int]) -> bytes:
+    head = b"GIF89a" + struct.pack("<HH", *canvas) + b"\x80\0\0" + bytes(6)
+    return head + b"," + struct.pack("<HHHH", 0, 0, *frame) + b"\0\x02\x02\x44\x01\0;"
+
+
+FLAT = Image.new("RGB", (400, 300), RED)
+HUGE = {
+    "PNG": png(8000, 6000, 8, 2, b""),
+    "BMP": bmp(8000, -6000),
+    "GIF, canvas": gif((8000, 6000), (1, 1)),
+    "GIF, frame": gif((1, 1), (8000, 6000)),
+    "TIFF": tiff_with_a_tile((8000, 6000), (16, 16)),
+    "TIFF, tile": tiff_with_a_tile((16, 16), (8192, 8192)),
+    "HEIC": said_to_be(encoded(FLAT, "HEIF"), (8000, 6000)),
+    "AVIF": said_to_be(encoded(FLAT, "AVIF"), (8000, 6000)),
+}
+
+
+@pytest.mark.parametrize("kind", HUGE)
+def test_a_size_is_refused_before_pixels_are_allocated(
+    visitor: PixelBudget, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+    with pytest.raises(ImageError, match=r"× \d+ pixels and the limit is 25 megapixels"):
+        decode(HUGE[kind])
+
+
+def test_the_code_of_an_avif_counts_whatever_its_boxes_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    with decoding_within(DecodeLimits(50_000)):
+        lying = said_to_be(encoded(FLAT, "AVIF"), (10, 10))
+        with monkeypatch.context() as patch, pytest.raises(ImageError, match="120,000 pixels in its code"):
+            patch.setattr(ImageFile.ImageFile, "load", lambda _: pytest.fail("it was decoded"))
+            decode(lying)
+        with pytest.raises(ImageError, match="damaged"):  # its decoder refuses that by itself
+            decode(said_to_be(encoded(FLAT.resize((4000, 3000)), "HEIF"), (10, 10)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize(
+    "options", [{}, {"exif": b"Exif\0\0MM\0*" + bytes(8)}, {"speed": 10, "subsampling": "4:4:4"}]
+)
+def test_the_code_of_real_avifs_is_understood(mode: str, options: dict[str, Any]) -> None:
+    image = Image.effect_noise((90, 70), 50).convert(mode)
+    if mode == "RGBA":
+        image.putalpha(100)
+    for more in ({}, {"save_all": True, "append_images": [image.rotate(90)]}):
+        data = encoded(image, "AVIF", **options, **more)
+        sizes = list(coded_sizes(data))
+        assert sizes == [(90, 70)] * (2 if mode == "RGBA" else 1)
+        with decoding_within(DecodeLimits(90 * 70, PixelBudget(20_000))):
+            assert decode(data).size == (90, 70)
+
+
+def test_an_animation_in_avif_is_not_read_from_its_track() -> None:
+    """Only the primary picture has been measured."""
+    data = encoded(FLAT, "AVIF", save_all=True, append_images=[FLAT.rotate(90)])
+    assert data[8:12] == b"avis" and primary_picture(data)[8:12] == b"avif"
+    assert primary_picture(b"RIFF") == b"RIFF"
+
+
+def test_broken_boxes_are_refused_in_a_sentence() -> None:
+    data = encoded(FLAT, "AVIF")
+    for name in (b"iloc", b"iinf", b"ipco"):
+        place = data.find(name)
+        for size in (0, 3, 2**31):
+            with suppress(ImageError):  # and nothing else
+                decode(data[: place - 4] + struct.pack(">I", size) + data[place:])
+    for place in range(data.find(b"meta"), len(data), 3):
+        with suppress(ImageError):
+            decode(data[:place] + b"\xff" + data[place + 1 :])
+
+
+def test_a_progressive_jpeg_may_have_twice_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded(FLAT, "JPEG", progressive=True)
+    with decoding_within(DecodeLimits(60_000)):
+        assert decode(data, min_side=100).size == (200, 150)
+    with decoding_within(DecodeLimits(59_000)), pytest.raises(ImageError, match="400 × 300 pixels"):
+        decode(data, min_side=100)
 
 
 def test_jobs_keep_their_own_limits() -> None:

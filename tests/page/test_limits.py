@@ -83,6 +83,22 @@ def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
         RateLimit(0).admit("192.0.2.7", "a")
 
 
+def test_neither_programs_nor_files_take_what_open_pages_have() -> None:
+    """Of 4 a minute, a tunnel brings 20 at once by pages, 20 as files, and 4 by programs."""
+    visitors = RateLimit(per_minute=4, clock=lambda: 0.0)
+    for session in range(4):
+        visitors.admit("127.0.0.1", f"program {session}", caller="program")
+    for _ in range(20):
+        visitors.admit("127.0.0.1", None, caller="file")
+    for caller in ("program", "file"):
+        with pytest.raises(SimileError, match="too many searches"):
+            visitors.admit("127.0.0.1", "another", caller=caller)
+    for session in range(20):
+        visitors.admit("127.0.0.1", str(session))
+    for _ in range(20):  # with an address of its own
+        visitors.admit("192.0.2.7", None, caller="program")
+
+
 def test_an_ipv6_household_is_one_visitor() -> None:
     assert network_of("2001:db8:1:2::5") == network_of("2001:db8:1:2:ffff::1") != network_of("2001:db8:1:3::")
     assert network_of("::ffff:127.0.0.1") == network_of("::1") == "here" and network_of(None) == "unknown"
@@ -107,15 +123,17 @@ def call(client: Any, endpoint: str, *values: Any, **body: Any) -> str:
 
 
 def test_every_endpoint_counts_and_a_new_session_a_call_does_not_help(strangers: Any) -> None:
-    """6 a minute: 3 at once for a session, 30 for all who come through a tunnel."""
-    client, _ = strangers(limit=6)
-    answers = [call(client, "collections") for _ in range(31)]
-    assert all("complete" in answer for answer in answers[:30])
-    assert "too many searches" in answers[30]
+    """6 a minute: 3 at once for a session, 6 for all programs that come through a tunnel."""
+    client, page = strangers(limit=6)
+    answers = [call(client, "collections", session_hash=str(number)) for number in range(7)]
+    assert all("complete" in answer for answer in answers[:6])
+    assert "too many searches" in answers[6]
+    page.states.opened("a page")
+    assert "complete" in call(client, "collections", session_hash="a page")
 
 
 def test_sixty_four_pictures_count_as_sixty_four(strangers: Any) -> None:
-    client, _ = strangers(limit=12)  # 6 at once for a session, 60 through a tunnel
+    client, _ = strangers(limit=60)  # 30 at once for a session, 60 for programs through a tunnel
     ids = ["00000000-0000-0000-0000-000000000007"] * 64
     values = [ids, "things", [], 10, "{}", "any", 0.0, False, "{}", "{}", "", 0]
     assert "too many" not in call(client, "recommend", *values)

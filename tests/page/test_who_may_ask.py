@@ -55,6 +55,17 @@ def test_other_sites_cannot_send_anything(strangers: Any) -> None:
         assert refused.status_code == 403 and "other sites" in refused.text, (headers, path)
 
 
+def test_other_sites_cannot_read_what_a_visitor_sees(strangers: Any) -> None:
+    """Gradio allows any site to read with the visitor's cookies where the page has a public name."""
+    client, _ = strangers(hosts=["simile.example"])
+    for path in ("/config", "/gradio_api/info", "/health", "/gradio_api/queue/data?session_hash=a", "/"):
+        asked = {"Host": "simile.example", "Origin": "https://evil.example", "Cookie": "access-token-1=a"}
+        refused = client.get(path, headers=asked)
+        assert refused.status_code == 403 and "nor read it" in refused.text, path
+    for headers in ({"Origin": "https://simile.example"}, {"Sec-Fetch-Site": "cross-site"}):
+        assert client.get("/config", headers={"Host": "simile.example", **headers}).status_code == 200
+
+
 def test_the_page_itself_and_programs_can(strangers: Any) -> None:
     client, _ = strangers(hosts=["simile.example"])
     for headers in (
