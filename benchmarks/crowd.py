@@ -2,8 +2,8 @@
 
 Starts demo.py twice on loopback, over the bundled samples: first with the honest visitors alone, then with
 the hostile ones as well, one in twenty. Ends with status 1 if any of these does not hold: no honest visitor
-sees an error, the page stays below 2.5 GB of memory, the hostile ones make honest searches at most three
-times slower (p95), and the disk stays flat.
+sees an error, the page logs no traceback and stays below 2.5 GB of memory, the hostile ones make honest
+searches at most three times slower (p95), and the disk stays flat.
 """
 
 import argparse
@@ -94,6 +94,8 @@ def broken_promises(quiet: Phase, hostile: Phase) -> list[str]:
                 f"the disk grew by {grown / 1e6:.0f} MB {name} hostile visitors; honest uploads explain "
                 f"{allowed / 1e6:.0f} MB"
             )
+        if phase.tracebacks:
+            broken.append(f"the page logged {phase.tracebacks} tracebacks {name} hostile visitors")
     if quiet.p95_ms is None or hostile.p95_ms is None:
         broken.append("there was no honest search to compare; run for longer")
     elif hostile.p95_ms > quiet.p95_ms * _MOST_SLOWER:

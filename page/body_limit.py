@@ -7,6 +7,7 @@ import asyncio
 from contextlib import suppress
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -60,6 +61,8 @@ class BodyLimit:
 
         try:
             await self._app(scope, counted, answered)
+        except ClientDisconnect:
+            pass  # whoever sent half of a body has gone; the server would log a traceback
         except Exception:
             if not is_too_much():
                 raise

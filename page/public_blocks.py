@@ -12,7 +12,7 @@ from page.metrics import REFUSALS, SEARCHES
 from page.pixel_budget import VISITORS
 from page.rate_limit import Caller, RateLimit, cost_of
 from page.session_states import SessionStates
-from page.uploads import UploadsOnly
+from page.uploads import WRONG_VALUES, UploadsOnly
 from pipeline.errors import SimileError
 from pipeline.images import decoding_within
 
@@ -43,6 +43,8 @@ class PublicBlocks(UploadsOnly):
     ) -> dict[str, Any]:
         """Refuses an event that exceeds the visitor's limit; keeps its state for an open page only."""
         function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
+        if not function.fn:  # the browser alone does this
+            raise gr.Error(WRONG_VALUES, print_exception=False)
         session = kwargs.get("session_hash")
         self._admit(function, inputs, state, request, session)
         endpoint = function.api_name if function.api_visibility == "public" else "page"
@@ -83,6 +85,8 @@ class PublicBlocks(UploadsOnly):
 
         async def polite(*args: Any, **kwargs: Any) -> Any:
             body = kwargs["body"]
+            if body.fn_index not in self.fns:
+                return False, WRONG_VALUES, "error"
             done, said, state = await push(*args, **kwargs)
             if done:
                 self._asked[body.session_hash] = time.monotonic()

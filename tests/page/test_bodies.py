@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
 
-from page.body_limit import MAX_BODY, MAX_VALUES
+from page.body_limit import MAX_BODY, MAX_VALUES, BodyLimit
 from page.public_blocks import TOO_MUCH
 from page.session_states import PageState, SessionStates
 from page.shared_state import Query, QueryPicture
+from tests.page.conftest import run_apart
 
 
 def pieces(size: int) -> Iterator[bytes]:
@@ -49,6 +52,26 @@ def test_many_small_values_are_not_parsed(strangers: Any) -> None:
         assert answer.status_code == 413 and "send less" in answer.text
     image = "data:image/png;base64," + "A" * 1_000_000
     assert client.post("/gradio_api/call/collections", json={"data": [image]}).status_code == 200
+
+
+def test_a_body_that_breaks_off_is_no_error_of_the_page() -> None:
+    """A server logs a traceback for whatever its app raises."""
+    answers: list[Any] = []
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        await send({"type": "http.response.start"})
+
+    async def half() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def keep(message: Message) -> None:
+        answers.append(message)
+
+    for path in ("/gradio_api/upload", "/login", "/gradio_api/call/search"):
+        scope = {"type": "http", "method": "POST", "path": path, "headers": []}
+        run_apart(BodyLimit(reads), scope, half, keep)
+    assert answers == []
 
 
 def test_a_program_leaves_nothing_behind(strangers: Any) -> None:

@@ -54,6 +54,7 @@ def test_promises_that_hold_are_not_named() -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"tracebacks": 1}, "1 tracebacks with hostile visitors"),
         ({"errors": 2}, "2 errors for honest visitors with hostile ones"),
         ({"p95_ms": 1201.0}, "1201 ms"),
         ({"p95_ms": None}, "no honest search"),
