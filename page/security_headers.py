@@ -27,6 +27,7 @@ _POLICY = (
     ("frame-ancestors", "{ancestors}"),
 )
 _FILE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
+_FILES = ("/file=", "/original/")  # pictures that strangers made
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _LOGIN_COOKIE = "access-token-"
 
@@ -59,7 +60,7 @@ class SecurityHeaders:
             return
         nonce = secrets.token_urlsafe(16)
         is_tls = scope.get("scheme") == "https" or _says_https(Headers(scope=scope))
-        is_file = "/file=" in scope["path"]
+        is_file = any(mark in scope["path"] for mark in _FILES)
         held: Message | None = None  # the start of an HTML answer, until its body is there
         body = b""
 

@@ -90,6 +90,18 @@ def test_the_route_answers_with_the_picture(visitor: TestClient) -> None:
     assert visitor.get(f"/original/nothing/{POINT}").status_code == 404
 
 
+def test_originals_pass_through_the_guards_of_the_page(strangers: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(PICTURE)
+    library: Any = _Library(collection(tmp_path, places=("a.jpg:0",)))
+    client, _ = strangers(routes=[original_route(library, RateLimit(4))])
+    path = f"/original/holidays/{POINT}"
+    found = client.get(path)
+    assert found.content == PICTURE and "sandbox" in found.headers["content-security-policy"]
+    assert client.get(path, headers={"Host": "evil.example"}).status_code == 400
+    assert client.get(path, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert client.post(path).status_code == 404
+
+
 def test_a_page_with_a_login_asks_for_it(visitor: TestClient) -> None:
     visitor.app.auth = [("me", "secret")]
     assert visitor.get(f"/original/holidays/{POINT}").status_code == 401
