@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card
+from page.pixel_budget import check_own_pictures
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
 from page.wording import milliseconds, numbered_names
@@ -55,7 +56,9 @@ def run_search(
     likes = examples_of(query.likes, collection)
     if query.text.strip():
         likes.append(Example(text=query.text))
-    found = collection.find(likes, examples_of(query.dislikes, collection), settings)
+    dislikes = examples_of(query.dislikes, collection)
+    check_own_pictures([*likes, *dislikes])
+    found = collection.find(likes, dislikes, settings)
     cards = [
         card(
             hit,
