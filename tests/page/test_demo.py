@@ -97,7 +97,11 @@ def test_unknown_collection_names_those_there(client: Client, picture: Path) -> 
 def test_bad_upload_is_one_sentence(client: Client, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"not a picture at all")
-    with pytest.raises(AppError, match="not a readable image"):
+    with pytest.raises(httpx.HTTPStatusError, match="415") as refused:
+        _search(client, bad)
+    assert "only pictures can be uploaded: JPEG, PNG" in refused.value.response.text
+    bad.write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    with pytest.raises(AppError, match="copy or download it again"):
         _search(client, bad)
 
 
