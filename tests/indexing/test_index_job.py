@@ -276,4 +276,4 @@ def test_mistakes_on_the_command_line_are_one_sentence(
 
 def test_more_actors_than_there_are_cpus_are_refused(index: Index, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SimileError, match="lower --actors"):
-        index(tmp_path, folder, actors=64)
+        index(tmp_path, folder, actors=Actors(64))
