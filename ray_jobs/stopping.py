@@ -1,4 +1,4 @@
-"""SIGTERM (also of `ray job stop`) and Ctrl-C end a job in order: its lock is free, and it says how to go on."""
+"""SIGTERM, which `ray job stop` sends, and Ctrl-C end a job in order: its lock is freed, the way on is said."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ GRACE_SECONDS = 25.0  # for putting in order; people and clusters are promised 3
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised in the main thread by a signal. Libraries treat it as Ctrl-C, and no `except Exception` takes it."""
+    """Raised in the main thread by a signal. To libraries it is Ctrl-C; no `except Exception` takes it."""
 
 
 class Stopping:

@@ -64,8 +64,8 @@ def embed_missing(
         plan: from stage 1.
         source: what the plan was made of.
         stagings: encoder name -> where its vectors are staged.
-        reserved: gives the actors and what each reserves, asked only if there is something to embed; by default
-            as many as the cluster has room for.
+        reserved: gives the actors and what each reserves; asked only if there is something to embed. By
+            default they are as many as the cluster has room for.
         limit: the same limit as the plan's.
 
     Raises:

@@ -90,8 +90,8 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
 def _reserving(job: IndexJob, store: Store) -> Callable[[], Reservation]:
     """What gives the embed stage its actors.
 
-    What the cluster can never give is said now, before the source is read. A job that waits for nodes asks for
-    them only when it knows that there is something to embed.
+    What the cluster can never give is said now, before the source is read. A job that waits for nodes asks
+    for them only when it knows that there is something to embed.
     """
     if job.wait is None:
         reservation = reserve(job.actors, job.gpus_per_actor)

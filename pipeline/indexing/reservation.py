@@ -90,7 +90,7 @@ def ask_for(
     *,
     waits: bool,
 ) -> Reservation:
-    """What a job asks a cluster of such nodes for: what fits them; if it may wait, else what new ones could give.
+    """What a job asks for: what fits these nodes; if nothing does and it may wait, what new ones could give.
 
     Raises:
         NotEnoughError: these nodes can never give this, and the job does not wait.
