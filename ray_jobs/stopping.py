@@ -1,4 +1,4 @@
-"""SIGTERM, which `ray job stop` sends, and Ctrl-C end a job in order: its lock is free, the way on is said."""
+"""SIGTERM, which `ray job stop` sends, and Ctrl-C end a job in order, with the command that goes on."""
 
 import os
 import signal

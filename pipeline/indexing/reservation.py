@@ -8,7 +8,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,21 +208,27 @@ def check_cluster(home: str, store: Store) -> None:
     files, path = filesystem(probe)
     try:
         look = ray.remote(num_cpus=0)(_sees)
-        seen = ray.get(
-            [
-                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                    probe
-                )
-                for node in nodes
-            ]
-        )
+        here = (NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes)
+        seen = _answers([look.options(scheduling_strategy=at).remote(probe) for at in here])
     finally:
         files.delete_file(path)
     if not all(seen):
         raise SimileError(
-            f"{seen.count(False)} of {len(nodes)} nodes do not see the home {home}; use a shared folder or a "
+            f"{seen.count(False)} of {len(seen)} nodes do not see the home {home}; use a shared folder or a "
             "URL such as s3://bucket/simile as --home, and give every node the keys for it."
         )
+
+
+def _answers(looks: Sequence[Any]) -> list[bool]:
+    """What the nodes answer; a node that an autoscaler or a cloud took away meanwhile does not count."""
+    import ray
+    from ray.exceptions import NodeDiedError, TaskUnschedulableError, WorkerCrashedError
+
+    seen = []
+    for look in looks:
+        with suppress(NodeDiedError, TaskUnschedulableError, WorkerCrashedError):
+            seen.append(ray.get(look))
+    return seen
 
 
 def _sees(location: str) -> bool:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,11 @@ def started(variables: dict[str, str], folder: Path, *arguments: str) -> Iterato
 
 def embedding(head: psutil.Process) -> list[psutil.Process]:
     """Workers with a network that are at work."""
-    return [each for each in head.children(recursive=True) if "EmbedActor" in " ".join(each.cmdline())]
+    found = []
+    for each in head.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+            found += [each] if "EmbedActor" in " ".join(each.cmdline()) else []
+    return found
 
 
 def test_a_cluster_without_gpus_gives_them_and_may_lose_a_node(
