@@ -41,17 +41,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
-    parser.add_argument(
-        "--actors",
-        metavar="N|MIN:MAX",
-        help="embedding actors, or how many at least and at most (default: one a GPU)",
-    )
+    parser.add_argument("--actors", metavar="N", help="embedding actors, or MIN:MAX (default: one a GPU)")
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
     parser.add_argument(
         "--wait",
         type=float,
         metavar="S",
-        help="seconds in which the cluster may grow until the actors have room",
+        help="seconds in which a cluster may grow until the actors have room (default: 900 with MIN:MAX)",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="show rows and rejects, time and disk expected; write nothing"

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID, FAKE_HEAD_NODE_TYPE
 
 from pipeline import open_collection
 from tests.stand_ins.qdrant import QdrantStandIn
@@ -42,10 +43,15 @@ def autoscaling_config() -> dict[str, Any]:
         "max_workers": 2,
         "upscaling_speed": 20,
         "idle_timeout_minutes": 1,
-        "provider": {"type": "fake_multinode", "gcs_address": f"127.0.0.1:{PORT}"},
-        "head_node_type": "head",
+        "provider": {
+            "type": "fake_multinode",
+            "gcs_address": f"127.0.0.1:{PORT}",
+            "launch_multiple": True,
+            "head_node_id": FAKE_HEAD_NODE_ID,
+        },
+        "head_node_type": FAKE_HEAD_NODE_TYPE,
         "available_node_types": {
-            "head": {"resources": {"CPU": 2}, "node_config": {}, "max_workers": 0},
+            FAKE_HEAD_NODE_TYPE: {"resources": {"CPU": 2}, "node_config": {}, "max_workers": 0},
             "spot": {"resources": {"CPU": 2, "GPU": 1}, "node_config": {}, "max_workers": 2},
         },
     }  # fmt: skip
@@ -68,7 +74,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[psutil.P
     config.write_text(json.dumps(autoscaling_config()))
     arguments = [f"--port={PORT}", "--dashboard-port=8289", "--dashboard-agent-listen-port=8288"]
     arguments += ["--num-cpus=2", f"--autoscaling-config={config}"]
-    with ray_head(variables, *arguments) as head:
+    # The second autoscaler, which KubeRay uses, and what it takes a simulated head for.
+    simulated = {
+        "RAY_enable_autoscaler_v2": "1",
+        "RAY_CLOUD_INSTANCE_ID": FAKE_HEAD_NODE_ID,
+        "RAY_OVERRIDE_NODE_ID_FOR_TESTING": FAKE_HEAD_NODE_ID,
+    }
+    with ray_head(variables | simulated, *arguments) as head:
         variables["RAY_ADDRESS"] = f"127.0.0.1:{PORT}"
         status = [RAY, "status", "--address", variables["RAY_ADDRESS"]]
         until(lambda: not subprocess.run(status, env=variables, capture_output=True).returncode, 300)
