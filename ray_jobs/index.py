@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,14 @@ from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.progress import say
-from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
+from ray_jobs.session import (
+    add_authority,
+    command_again,
+    job_parser,
+    print_result,
+    ray_session,
+    report_errors,
+)
 
 if TYPE_CHECKING:
     from pipeline.indexing.account import Account
@@ -39,8 +45,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
-    parser.add_argument("--actors", type=int, metavar="N", help="embedding actors (default: one a GPU)")
+    parser.add_argument("--actors", metavar="N", help="embedding actors, or MIN:MAX (default: one a GPU)")
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
+    parser.add_argument(
+        "--wait",
+        type=float,
+        metavar="S",
+        help="seconds in which a cluster may grow until the actors have room (default: 900 with MIN:MAX)",
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="show rows and rejects, time and disk expected; write nothing"
     )
@@ -87,7 +99,7 @@ def resolve_config(options: argparse.Namespace) -> CollectionConfig:
 def main(arguments: list[str] | None = None) -> None:
     """Parse, run, print the account. Exits 0 only if it adds up."""
     options = parse_arguments(arguments)
-    with report_errors():
+    with report_errors() as stopping:
         from pipeline.store.authority import trust
 
         trust(options.ca)
@@ -95,7 +107,11 @@ def main(arguments: list[str] | None = None) -> None:
         if options.rollback or options.prune:
             result = _change_versions(home, config.collection, options.rollback)
         else:
-            result = _index(options, config, home)
+            again = command_again("index", options.given, home)
+            go_on = f"What is staged stays; to go on from there: {again}"
+            if not options.dry_run:
+                stopping.go_on = go_on
+            result = _index(options, config, home, go_on)
     print_result(result)
 
 
@@ -109,14 +125,8 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
         return (rollback if back else prune)(fenced(open_store(home), lock.check), collection)
 
 
-def _again(options: argparse.Namespace, home: str) -> str:
-    """The command that goes on, whole: also where the home came from the environment."""
-    given = list(options.given)
-    named = any(word == "--home" or word.startswith("--home=") for word in given)
-    return shlex.join(["python", "-m", "ray_jobs.index", *given, *([] if named else ["--home", home])])
-
-
-def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> dict[str, Any]:
+def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_on: str) -> dict[str, Any]:
+    from pipeline.indexing.actors import Actors, patience
     from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection
     from pipeline.indexing.lock import refuse_second_writer
@@ -125,12 +135,15 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
     from pipeline.indexing.unchanged import unchanged
     from pipeline.progress import say
 
+    actors = Actors.parse(options.actors) if options.actors is not None else None
+    on_a_cluster = bool(os.environ.get("RAY_ADDRESS"))
     job = IndexJob(
         config=config,
         home=home,
         limit=options.limit,
-        actors=options.actors,
+        actors=actors,
         gpus_per_actor=options.gpus_per_actor,
+        wait=patience(actors, options.wait, on_a_cluster),
         sync=options.sync,
         add=options.add,
         refit=options.refit,
@@ -150,15 +163,15 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str) -> 
             say("nothing is new: the files of the source are those of the last job")
             return _reported(account)
         check_store_and_disk(job, checked)
-    if not os.environ.get("RAY_ADDRESS"):
-        check_this_machine(options.actors)
+    if not on_a_cluster:
+        check_this_machine(actors)
     with ray_session():
         if options.dry_run:
             return dry_run(job, checked)
         try:
             account = index_collection(job, checked)
         except SimileError:
-            say(f"What is staged stays; to go on from there: {_again(options, home)}")
+            say(go_on)
             raise
     return _reported(account)
 

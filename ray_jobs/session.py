@@ -4,8 +4,10 @@ import argparse
 import json
 import logging
 import os
+import shlex
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,8 +15,17 @@ from pipeline.errors import SimileError
 from pipeline.printable import protect_logs
 from pipeline.progress import say
 from pipeline.version import simile_version
+from ray_jobs.stopping import Stopping, listen_again, stoppable
 
-__all__ = ["HOME_HELP", "add_authority", "job_parser", "print_result", "ray_session", "report_errors"]
+__all__ = [
+    "HOME_HELP",
+    "add_authority",
+    "command_again",
+    "job_parser",
+    "print_result",
+    "ray_session",
+    "report_errors",
+]
 
 HOME_HELP = (
     "absolute folder or URL of staged vectors, weights and the embedded store (default: $SIMILE_HOME or the "
@@ -62,7 +73,7 @@ def ray_session() -> Iterator[None]:
     # them again, at two seconds of processor time each.
     os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "30000")
     dashboard = os.environ.get("SIMILE_DASHBOARD") != "0" if address == "local" else None
-    joined: Any = ray.init(address=address, logging_level=logging.ERROR, include_dashboard=dashboard)
+    joined = _join(address, dashboard)
     if joined.dashboard_url:
         logs = f"{joined.address_info['session_dir']}/logs"
         say(f"Ray's dashboard: http://{joined.dashboard_url}   logs: {logs}")
@@ -76,14 +87,43 @@ def ray_session() -> Iterator[None]:
         ray.shutdown()
 
 
-@contextmanager
-def report_errors() -> Iterator[None]:
-    """A SimileError ends the program with its sentence on stderr and exit code 1, without a traceback."""
+def _join(address: str, dashboard: bool | None) -> Any:
+    """`ray.init`, which takes SIGTERM for itself and ends with the status 15 when it comes meanwhile."""
+    import ray
+
     try:
-        yield
+        return ray.init(address=address, logging_level=logging.ERROR, include_dashboard=dashboard)
+    except SystemExit as error:
+        listen_again()  # so that it comes once more, to this job's own handler
+        if error.code == signal.SIGTERM:
+            signal.raise_signal(signal.SIGTERM)
+        raise
+    finally:
+        listen_again()
+
+
+@contextmanager
+def report_errors() -> Iterator[Stopping]:
+    """A SimileError ends the program with its sentence on stderr and exit code 1, without a traceback.
+
+    SIGTERM and Ctrl-C end it with 143 and 130; what it says then is set in what this yields.
+    """
+    try:
+        with stoppable() as stopping:
+            yield stopping
     except SimileError as error:
         say(f"error: {error}")
         raise SystemExit(1) from None
+
+
+def command_again(job: str, given: Sequence[str], home: str) -> str:
+    """The command that goes on, whole: also where the home came from the environment.
+
+    >>> command_again("index", ["my.yaml"], "/data/the home")
+    "python -m ray_jobs.index my.yaml --home '/data/the home'"
+    """
+    named = any(word == "--home" or word.startswith("--home=") for word in given)
+    return shlex.join(["python", "-m", f"ray_jobs.{job}", *given, *([] if named else ["--home", home])])
 
 
 def print_result(result: dict[str, Any] | list[dict[str, Any]]) -> None:

@@ -2,12 +2,13 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from ray_jobs.session import job_parser, print_result, ray_session, report_errors
+from ray_jobs.session import command_again, job_parser, print_result, ray_session, report_errors
 
 if TYPE_CHECKING:
     from pipeline.training.config import TrainingConfig
@@ -35,7 +36,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", help="folder for the weights (default: HOME/weights/NAME)")
     parser.add_argument("--runs", help="folder for checkpoints (default: HOME/training)")
     parser.add_argument("--fresh", action="store_true", help="do not continue an earlier run of this name")
-    return parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    return parser.parse_args(given, argparse.Namespace(given=given))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,10 +45,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     # By default Ray starts workers at nice 15, so that any other program goes before them.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    with report_errors():
+    with report_errors() as stopping:
         from pipeline.training.run import train
 
         job = _job(options)
+        given = [word for word in options.given if word != "--fresh"]  # which would begin again
+        again = command_again("train", given, resolve_home(options.home))
+        stopping.go_on = f"To go on from the last checkpoint: {again}"
         with ray_session():
             result = train(job)
     print_result(result)

@@ -1,8 +1,10 @@
 """Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
 
 import hashlib
+import math
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,7 +55,7 @@ def embed_missing(
     plan: Plan,
     source: Source,
     stagings: dict[str, Staging],
-    reservation: Reservation | None = None,
+    reserved: Callable[[], Reservation] = reserve,
     limit: int | None = None,
 ) -> EmbedResult:
     """Embed every unique row that some encoder has neither staged nor rejected.
@@ -62,21 +64,24 @@ def embed_missing(
         plan: from stage 1.
         source: what the plan was made of.
         stagings: encoder name -> where its vectors are staged.
-        reservation: actors and what each reserves; by default as many as the cluster has room for.
+        reserved: gives the actors and what each reserves; asked only if there is something to embed. By
+            default they are as many as the cluster has room for.
         limit: the same limit as the plan's.
 
     Raises:
         SimileError: storage is full, or the actors keep failing; what is staged stays.
     """
     import ray
-    from ray.data import ActorPoolStrategy
 
     result, began = EmbedResult(), time.time()
     missing = missing_rows(plan, stagings)
     if not missing.num_rows:
         return result
-    reservation = reservation or reserve()
+    reservation = reserved()
+    batch_size = (GPU_BATCH if reservation.actor_gpus else BATCH) // _HALVES
+    pool = _pool(reservation, math.ceil(missing.num_rows / batch_size))
     rows: Any = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
+    _let_grow(rows.context, reservation, pool.max_size)
     wanted = rows.map_batches(
         _keep_missing,
         batch_size=None,
@@ -90,15 +95,9 @@ def embed_missing(
         acknowledged = wanted.map_batches(
             EmbedActor,
             fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
-            batch_size=(GPU_BATCH if reservation.actor_gpus else BATCH) // _HALVES,
+            batch_size=batch_size,
             batch_format="pyarrow",
-            # More tasks would wait at one actor while another has none.
-            compute=ActorPoolStrategy(
-                size=reservation.actors,
-                max_concurrent_calls_per_actor=_HALVES,
-                max_tasks_in_flight_per_actor=_HALVES,
-                enable_true_multi_threading=True,
-            ),
+            compute=pool,
             num_cpus=reservation.actor_cpus,
             num_gpus=reservation.actor_gpus or None,
             scheduling_strategy=spots,
@@ -111,6 +110,37 @@ def embed_missing(
                     bar.update(done.rows)
     Marks.beside(next(iter(stagings.values()))).clear()
     return result
+
+
+def _pool(reservation: Reservation, batches: int) -> Any:
+    """The actors of so many batches: a fixed number, or as many as there is work and room for."""
+    from ray.data import ActorPoolStrategy
+
+    # More tasks would wait at one actor while another has none.
+    settings: Any = {
+        "max_concurrent_calls_per_actor": _HALVES,
+        "max_tasks_in_flight_per_actor": _HALVES,
+        "enable_true_multi_threading": True,
+    }
+    if reservation.most is None:
+        return ActorPoolStrategy(size=reservation.actors, **settings)
+    most = max(reservation.actors, min(reservation.most, batches))
+    return ActorPoolStrategy(min_size=reservation.actors, max_size=most, **settings)
+
+
+def _let_grow(context: Any, reservation: Reservation, most: int) -> None:
+    """An elastic pool grows when each actor has all the tasks that it may have, and asks for no more nodes.
+
+    By default Ray waits for 1.75 times as many, which never come here, and has a node started whenever the
+    cluster's GPUs are busy, whether the pool may still grow or not.
+    """
+    if reservation.most is None:
+        return
+    from ray.data import ExecutionResources
+
+    context.autoscaling_config.actor_pool_util_upscaling_threshold = 1.0
+    if reservation.actor_gpus:
+        context.execution_options.resource_limits = ExecutionResources(gpu=most * reservation.actor_gpus)
 
 
 def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:

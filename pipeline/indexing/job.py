@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.errors import SimileError
@@ -15,12 +16,13 @@ from pipeline.indexing.live import live_of
 from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
-from pipeline.indexing.reservation import check_cluster, reserve
+from pipeline.indexing.reservation import Reservation, check_cluster, reserve
 from pipeline.indexing.unchanged import record_covered
 from pipeline.progress import say
 from pipeline.sources import Source
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import write_rejects
+from pipeline.store import Store
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight", "too_many"]
 
@@ -47,7 +49,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         checked = replace(checked, store=store)
         with account.timed("reserve"):
             check_cluster(job.home, store)
-            reservation = reserve(job.actors, job.gpus_per_actor)
+            reserved = _reserving(job, store)
         stagings = {
             name: Staging(job.home, config.collection, description.fingerprint)
             for name, description in checked.encoders.items()
@@ -69,7 +71,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         account.left_out = checked.source.left_out | _beyond(checked.source, plan)
         account.kept, account.removed = len(carried), len(gone if live.same_source else leaves)
         with account.timed("embed"):
-            result = embed_missing(plan, checked.source, stagings, reservation, job.limit)
+            result = embed_missing(plan, checked.source, stagings, reserved, job.limit)
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
             account.single_colour = result.single_colour
@@ -83,6 +85,24 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
         record_covered(job, checked, account)
     return account
+
+
+def _reserving(job: IndexJob, store: Store) -> Callable[[], Reservation]:
+    """What gives the embed stage its actors.
+
+    What the cluster can never give is said now, before the source is read. A job that waits for nodes asks
+    for them only when it knows that there is something to embed.
+    """
+    if job.wait is None:
+        reservation = reserve(job.actors, job.gpus_per_actor)
+        return lambda: reservation
+
+    def wait_and_look() -> Reservation:
+        reservation = reserve(job.actors, job.gpus_per_actor, job.wait)
+        check_cluster(job.home, store)  # nodes may have come
+        return reservation
+
+    return wait_and_look
 
 
 def _forget_older(plan: Plan, stagings: dict[str, Staging]) -> None:

@@ -14,6 +14,7 @@ from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
+from pipeline.indexing.actors import Actors
 from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say
@@ -38,6 +39,7 @@ class IndexJob:
         url: Qdrant server; None: `QDRANT_URL`, else the embedded store in the home.
         limit: only the first rows.
         actors, gpus_per_actor: reservation; None chooses.
+        wait: seconds in which the cluster may grow until it has room for them; None: it is taken as it is.
         sync: also remove points whose rows the source does not have any more.
         add: keep what is there and add the rows of another source.
         refit: fit the projection anew, in a new version.
@@ -52,8 +54,9 @@ class IndexJob:
     home: str
     url: str | None = None
     limit: int | None = None
-    actors: int | None = None
+    actors: Actors | None = None
     gpus_per_actor: float | None = None
+    wait: float | None = None
     sync: bool = False
     add: bool = False
     refit: bool = False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,13 @@ import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
 from pipeline.home import filesystem, write_file
+from pipeline.indexing.actors import Actors, wait_for_room
 from pipeline.store import Store
 
 __all__ = [
+    "NotEnoughError",
     "Reservation",
+    "ask_for",
     "check_cluster",
     "check_this_machine",
     "peak_memory",
@@ -33,75 +37,116 @@ _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 _PATIENCE_SECONDS = 20.0
 
 
+class NotEnoughError(SimileError):
+    """The nodes that the cluster has now can never give what was asked for."""
+
+
 @dataclass(frozen=True)
 class Reservation:
-    """Actors, and what each takes."""
+    """Actors, and what each takes; where `most` is not None, their number goes from `actors` up to it."""
 
     actors: int
     actor_cpus: float
     actor_gpus: float
     threads: int  # of torch, in each actor
+    most: int | None = None
     read_cpus: float = READ_CPUS / 2
 
 
-def reserve(actors: int | None = None, gpus_per_actor: float | None = None) -> Reservation:
+def reserve(
+    actors: Actors | None = None, gpus_per_actor: float | None = None, wait: float | None = None
+) -> Reservation:
     """Fit the job into the cluster: one actor a GPU, else one for every four CPUs and at least one a node.
 
     Args:
         actors: number of actors wanted; None chooses.
         gpus_per_actor: GPUs each reserves; None means 1 where the cluster has GPUs, otherwise 0.
+        wait: seconds in which the cluster may grow; None: it is taken as it is.
 
     Raises:
-        SimileError: the cluster can never give this, or others hold it now.
+        SimileError: the cluster can never give this, or others hold it now; with `wait`, there was no room
+            all the time.
     """
+    wanted = ask_for(_nodes(), actors, gpus_per_actor, waits=wait is not None)
+    if wait is None:
+        _wait_until_free(wanted.actors * wanted.actor_cpus + READ_CPUS, wanted.actors * wanted.actor_gpus)
+        return wanted
+    wait_for_room(wanted.actors, wanted.actor_cpus, wanted.actor_gpus, READ_CPUS, wait)
+    return share_out(_nodes(), actors, gpus_per_actor)  # what came may have more CPUs than was asked for
+
+
+def _nodes() -> list[tuple[float, float]]:
+    """CPUs and GPUs of each node."""
     import ray
 
     each_node = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    nodes = [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in each_node]
-    reservation = share_out(nodes, actors, gpus_per_actor)
-    _wait_until_free(
-        reservation.actors * reservation.actor_cpus + READ_CPUS, reservation.actors * reservation.actor_gpus
-    )
-    return reservation
+    return [(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in each_node]
+
+
+def ask_for(
+    nodes: Sequence[tuple[float, float]],
+    actors: Actors | None,
+    gpus_per_actor: float | None,
+    *,
+    waits: bool,
+) -> Reservation:
+    """What a job asks for: what fits these nodes; if nothing does and it may wait, what new ones could give.
+
+    Raises:
+        NotEnoughError: these nodes can never give this, and the job does not wait.
+        SimileError: the job waits, and nobody said whether for GPUs: CPUs are never taken in their place.
+    """
+    if waits and gpus_per_actor is None and not any(gpus for _, gpus in nodes):
+        raise SimileError(
+            "The cluster has no GPU now, and it may grow: give --gpus-per-actor, 1 to wait for GPUs or 0 to "
+            "embed on CPUs."
+        )
+    try:
+        return share_out(nodes, actors, gpus_per_actor)
+    except NotEnoughError:
+        if not waits:
+            raise
+    actors = actors or Actors(1)
+    return Reservation(actors.least, 1.0, gpus_per_actor or float(gpus_per_actor is None), 1, actors.most)
 
 
 def share_out(
-    nodes: Sequence[tuple[float, float]], actors: int | None = None, gpus_per_actor: float | None = None
+    nodes: Sequence[tuple[float, float]], actors: Actors | None = None, gpus_per_actor: float | None = None
 ) -> Reservation:
     """What `reserve` takes of nodes that have so many (CPUs, GPUs).
 
-    An actor lies within one node. It gets as many CPUs as all actors can have, up to four.
+    An actor lies within one node. It gets as many CPUs as all actors can have, up to four. In an elastic pool
+    these are all that the nodes have GPUs for, so that it can grow on them.
 
     Raises:
-        SimileError: these nodes can never give this.
+        NotEnoughError: these nodes can never give this.
     """
     cpus, gpus = (sum(node[i] for node in nodes) for i in (0, 1))
     gpu = gpus_per_actor if gpus_per_actor is not None else (1.0 if gpus else 0.0)
-    if actors is None:
-        fitting = (int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
-        actors = max(1, sum(fitting))
-    if actors < 1:
-        raise SimileError(f"--actors is {actors}; it must be 1 or more.")
-    if actors > (sum(int(g / gpu) for _, g in nodes) if gpu else actors):
-        raise SimileError(
-            f"{actors} actors of {gpu:g} GPU need {actors * gpu:g} GPUs and the cluster has {gpus:g}"
-            f"{', none of which two nodes can share' if actors * gpu <= gpus else ''}; "
+    fitting = sum(int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
+    asked = actors or Actors(max(1, fitting))
+    least, most = asked.least, asked.most
+    if least > (sum(int(g / gpu) for _, g in nodes) if gpu else least):
+        raise NotEnoughError(
+            f"{least} actors of {gpu:g} GPU need {least * gpu:g} GPUs and the cluster has {gpus:g}"
+            f"{', none of which two nodes can share' if least * gpu <= gpus else ''}; "
             "lower --actors or --gpus-per-actor."
         )
     largest = max(range(len(nodes)), key=lambda i: nodes[i][0])
     free = [(c - READ_CPUS * (i == largest), g) for i, (c, g) in enumerate(nodes)]
-    for actor_cpus in _ACTOR_CPUS:
-        if sum(int(min(c / actor_cpus, g / gpu if gpu else c / actor_cpus)) for c, g in free) >= actors:
-            threads = max(1, int(min(_ACTOR_CPUS[0], cpus / actors)))
-            return Reservation(actors, actor_cpus, gpu, threads)
-    raise SimileError(
-        f"{actors} actors and the reading of images need {actors * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"
+    now = least if most is None else min(most, max(least, fitting))
+    for count, actor_cpus in itertools.product(sorted({now, least}, reverse=True), _ACTOR_CPUS):
+        if sum(int(min(c / actor_cpus, g / gpu if gpu else c / actor_cpus)) for c, g in free) >= count:
+            threads = max(1, int(min(_ACTOR_CPUS[0], cpus / count)))
+            return Reservation(least, actor_cpus, gpu, threads, most)
+    raise NotEnoughError(
+        f"{least} actors and the reading of images need {least * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"
         f"{' on the nodes that have the GPUs' if gpu else ''} and the cluster has {cpus:g}; "
         "lower --actors or add CPUs."
     )
 
 
-def check_this_machine(actors: int | None) -> None:
+def check_this_machine(actors: Actors | None) -> None:
     """Without a cluster: CPUs for so many actors, looked at before Ray is started.
 
     Raises:
@@ -114,12 +159,17 @@ def check_this_machine(actors: int | None) -> None:
 def spread(reservation: Reservation) -> Iterator[Any]:
     """Places for the actors, over as many nodes as can be: a scheduling strategy for Ray Data.
 
+    A fixed number of actors gets its places at once. An elastic pool finds them one after the other.
+
     Raises:
         SimileError: others hold so much of each node that the actors do not fit.
     """
     from ray.util.placement_group import placement_group, remove_placement_group
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+    if reservation.most is not None:
+        yield "SPREAD"
+        return
     bundle = {"CPU": reservation.actor_cpus} | (
         {"GPU": reservation.actor_gpus} if reservation.actor_gpus else {}
     )
@@ -158,21 +208,27 @@ def check_cluster(home: str, store: Store) -> None:
     files, path = filesystem(probe)
     try:
         look = ray.remote(num_cpus=0)(_sees)
-        seen = ray.get(
-            [
-                look.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False)).remote(
-                    probe
-                )
-                for node in nodes
-            ]
-        )
+        here = (NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes)
+        seen = _answers([look.options(scheduling_strategy=at).remote(probe) for at in here])
     finally:
         files.delete_file(path)
     if not all(seen):
         raise SimileError(
-            f"{seen.count(False)} of {len(nodes)} nodes do not see the home {home}; use a shared folder or a "
+            f"{seen.count(False)} of {len(seen)} nodes do not see the home {home}; use a shared folder or a "
             "URL such as s3://bucket/simile as --home, and give every node the keys for it."
         )
+
+
+def _answers(looks: Sequence[Any]) -> list[bool]:
+    """What the nodes answer; a node that an autoscaler or a cloud took away meanwhile does not count."""
+    import ray
+    from ray.exceptions import NodeDiedError, TaskUnschedulableError, WorkerCrashedError
+
+    seen = []
+    for look in looks:
+        with suppress(NodeDiedError, TaskUnschedulableError, WorkerCrashedError):
+            seen.append(ray.get(look))
+    return seen
 
 
 def _sees(location: str) -> bool:

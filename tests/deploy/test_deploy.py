@@ -4,12 +4,15 @@ import re
 import shlex
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE, create_package
+from ray.runtime_env import RuntimeEnv
 
 import demo
 from pipeline.config import load_config
@@ -179,3 +182,38 @@ def test_every_node_of_the_rayjob_sees_one_home(kubernetes: dict[str, dict[str, 
         claimed = volumes["home"]["persistentVolumeClaim"]["claimName"]
         assert claimed == claim["metadata"]["name"]
         assert "secretKeyRef" in variables["QDRANT_API_KEY"]["valueFrom"]  # never in the manifest itself
+
+
+@pytest.fixture(scope="module")
+def runtime_env() -> dict[str, Any]:
+    return yaml.safe_load((DEPLOY / "runtime-env.yaml").read_text())
+
+
+def test_ray_takes_the_runtime_environment(
+    runtime_env: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)  # where it says that it is called
+    taken = RuntimeEnv(**runtime_env)
+    packages = [line.partition("#")[0].strip() for line in taken.pip_config()["packages"]]
+    assert [line for line in packages if line] == requirements()
+    assert set(runtime_env["env_vars"]) <= KNOWN_VARIABLES
+    assert not {name for name in runtime_env["env_vars"] if "KEY" in name or "TOKEN" in name}
+
+
+def test_the_runtime_environment_holds_what_jobs_need_and_ray_uploads_it(
+    runtime_env: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    package = tmp_path / "package.zip"
+    create_package(".", package, include_gitignore=True, excludes=runtime_env["excludes"])
+    assert package.stat().st_size < GCS_STORAGE_MAX_SIZE
+    names = set(zipfile.ZipFile(package).namelist())
+    needed = [*ROOT.glob("ray_jobs/*.py"), *ROOT.glob("pipeline/**/*.py"), *ROOT.glob("*_config/*.yaml")]
+    needed += [*ROOT.glob("weights/**/*.safetensors"), *ROOT.glob("samples/**/*.parquet")]
+    assert {str(path.relative_to(ROOT)) for path in needed} <= names
+    assert not {name for name in names if name.startswith((".venv/", ".git/", "tests/"))}
+
+
+def requirements() -> list[str]:
+    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.splitlines())
+    return [line for line in lines if line]

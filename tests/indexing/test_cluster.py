@@ -1,73 +1,46 @@
 """The same job on a Ray cluster: submitted with a token, and with (logical) GPUs."""
 
 import json
-import os
 import shlex
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline import open_collection
+from pipeline.indexing.lock import job_records
+from tests.stand_ins.ray_head import RAY, cluster_environment, ray_head
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.long
-RAY = str(Path(sys.executable).parent / "ray")
-
-
-def environment(token: str, port: int) -> dict[str, str]:
-    others = {"RAY_ADDRESS"}  # of a cluster that another test may have left in this process
-    return {name: value for name, value in os.environ.items() if name not in others} | {
-        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"],  # an activated .venv
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": token,
-        "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{port}",
-        # So few rows are done before the second actor has loaded its network, if nobody waits for it.
-        "RAY_DATA_DEFAULT_WAIT_FOR_MIN_ACTORS_S": "120",
-        "RAY_TMPDIR": tempfile.mkdtemp(prefix="ray-"),
-    }
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A head node of its own with two logical GPUs, as `ray start` gives it."""
-    home = tmp_path_factory.mktemp("home")
-    variables = environment("t0ken-" + "x" * 32, 8299)
+    variables = cluster_environment(
+        RAY_AUTH_MODE="token",
+        RAY_AUTH_TOKEN="t0ken-" + "x" * 32,
+        RAY_API_SERVER_ADDRESS="http://127.0.0.1:8299",
+        # So few rows are done before the second actor has loaded its network, if nobody waits for it.
+        RAY_DATA_DEFAULT_WAIT_FOR_MIN_ACTORS_S="120",
+    )
     variables.pop("SIMILE_HOME")  # the head knows nothing of it: each job is told, as the README says
     # Ports outside 10002 to 19999, which Ray gives its workers, and none that another Ray may hold.
     ports = ["--port=6399", "--dashboard-port=8299", "--dashboard-agent-listen-port=8298"]
-    # --block keeps all of Ray below one process of ours, so that it can be ended by its id.
-    head = subprocess.Popen(
-        [RAY, "start", "--head", *ports, "--num-cpus=4", "--num-gpus=2", "--block"],
-        env=variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    variables["SIMILE_HOME"] = str(home)
-    try:
+    with ray_head(variables, *ports, "--num-cpus=4", "--num-gpus=2"):
+        variables["SIMILE_HOME"] = str(tmp_path_factory.mktemp("home"))
         deadline = time.monotonic() + 300
         listing = [RAY, "job", "list"]
         while subprocess.run(listing, env=variables, capture_output=True, timeout=60).returncode:
             assert time.monotonic() < deadline, "the cluster did not come up"
             time.sleep(1)
         yield variables
-    finally:
-        children = psutil.Process(head.pid).children(recursive=True)
-        head.terminate()
-        psutil.wait_procs([head, *children], timeout=8)  # gently, then not
-        for process in filter(psutil.Process.is_running, children):
-            process.kill()
-        head.wait(30)
-        shutil.rmtree(variables["RAY_TMPDIR"], ignore_errors=True)
 
 
 def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -123,7 +96,10 @@ def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(clus
         assert time.monotonic() < deadline
         time.sleep(0.05)
     api(cluster, "to-be-stopped/stop", {})
-    assert ended(cluster, "to-be-stopped")[0] == "STOPPED"
+    status, printed = ended(cluster, "to-be-stopped")
+    assert status == "STOPPED"
+    assert "stopping after SIGTERM. What is staged stays; to go on from there: python -m ray_jobs" in printed
+    assert job_records(str(home))["cifar10"].stopped  # in the three seconds that Ray gives a job
     staged = sum(pq.read_metadata(part).num_rows for part in home.glob("staging/*/*/*.parquet"))
     assert 0 < staged < 1200
     run = submit(cluster, *rows)

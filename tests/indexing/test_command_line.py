@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ray_jobs.index import _again, parse_arguments, resolve_config
+from ray_jobs.index import parse_arguments, resolve_config
+from ray_jobs.session import command_again
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ from ray_jobs.index import _again, parse_arguments, resolve_config
     ],
 )
 def test_the_command_to_go_on_is_complete(given: list[str], added: str) -> None:
-    said = _again(parse_arguments(given), "/data/the home")
+    said = command_again("index", parse_arguments(given).given, "/data/the home")
     assert said.startswith("python -m ray_jobs.index my.yaml --") and said.endswith(added or given[-1])
     assert said.count("--home") == 1
 

@@ -15,6 +15,7 @@ import pytest
 
 from pipeline import open_collection
 from pipeline.errors import SimileError
+from pipeline.indexing.actors import Actors
 from ray_jobs.index import main
 from tests.indexing.conftest import COLOURS, Index, write_pictures
 from tests.indexing.conftest import picture as coloured
@@ -276,4 +277,4 @@ def test_mistakes_on_the_command_line_are_one_sentence(
 
 def test_more_actors_than_there_are_cpus_are_refused(index: Index, folder: Path, tmp_path: Path) -> None:
     with pytest.raises(SimileError, match="lower --actors"):
-        index(tmp_path, folder, actors=64)
+        index(tmp_path, folder, actors=Actors(64))

@@ -18,6 +18,7 @@ from pipeline import open_collection
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
+from pipeline.indexing.actors import Actors
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
 from ray_jobs.session import ray_session
@@ -68,7 +69,8 @@ def index(collection: str, home: Path, url: str | None, actors: int = NODES) -> 
         "encoders": [{"name": "weights:cifar10-cnn@64px", "vector": "cnn"}],
         "projection": {"dimension": 32},
     }
-    job = IndexJob(CollectionConfig.model_validate(settings), str(home), url, limit=ROWS, actors=actors)
+    config = CollectionConfig.model_validate(settings)
+    job = IndexJob(config, str(home), url, limit=ROWS, actors=Actors(actors))
     return index_collection(job, preflight(job))
 
 

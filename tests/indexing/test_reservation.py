@@ -4,7 +4,8 @@ import pytest
 import ray
 
 from pipeline.errors import SimileError
-from pipeline.indexing.reservation import READ_CPUS, reserve, share_out
+from pipeline.indexing.actors import Actors, patience
+from pipeline.indexing.reservation import READ_CPUS, Reservation, ask_for, reserve, share_out
 
 
 def test_reading_always_keeps_a_cpu(ray_here: None) -> None:
@@ -39,11 +40,14 @@ def test_a_busy_cluster_says_so_instead_of_hanging(ray_here: None, monkeypatch: 
         ([(0, 0), (4, 0), (4, 0)], None, (2, 3, 0)),  # a head that does no work
         ([(16, 8)], None, (8, 1, 1)),
         ([(8, 1), (8, 1)], None, (2, 4, 1)),
-        ([(2, 0)], 4, (4, 0.25, 0)),
+        ([(2, 0)], Actors(4), (4, 0.25, 0)),
+        ([(2, 0), (8, 8)], Actors(1, 16), (1, 0.75, 1)),  # eight will fit this node, as it has eight GPUs
+        ([(9, 0)], Actors(1, 2), (1, 4, 0)),
+        ([(1.25, 4)], Actors(1, 4), (1, 0.25, 1)),  # CPUs for one alone
     ],
 )
 def test_an_actor_lies_within_one_node(
-    nodes: list[tuple[float, float]], asked: int | None, expected: tuple[int, float, float]
+    nodes: list[tuple[float, float]], asked: Actors | None, expected: tuple[int, float, float]
 ) -> None:
     made = share_out(nodes, asked)
     assert (made.actors, made.actor_cpus, made.actor_gpus) == expected
@@ -52,7 +56,6 @@ def test_an_actor_lies_within_one_node(
 @pytest.mark.parametrize(
     ("nodes", "asked", "gpus", "message"),
     [
-        ([(2, 0)], 0, None, "--actors is 0"),
         ([(2, 0)], 5, None, "need 2.25 CPUs and the cluster has 2"),
         ([(4, 2)], 3, 1.0, "need 3 GPUs and the cluster has 2;"),
         ([(4, 1), (4, 1)], 1, 2.0, "has 2, none of which two nodes can share"),
@@ -64,7 +67,57 @@ def test_what_no_node_can_give_is_refused(
     nodes: list[tuple[float, float]], asked: int, gpus: float | None, message: str | None
 ) -> None:
     if message is None:
-        assert share_out(nodes, asked, gpus).actors == asked
+        assert share_out(nodes, Actors(asked), gpus).actors == asked
         return
     with pytest.raises(SimileError, match=message):
-        share_out(nodes, asked, gpus)
+        share_out(nodes, Actors(asked), gpus)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "x", "", "1:", ":2", "4:2", "0:3", "1:2:3", "1.5"])
+def test_what_is_no_number_of_actors_is_refused(text: str) -> None:
+    with pytest.raises(SimileError, match=rf"^--actors is {text}; it must be 1 or more, or MIN:MAX"):
+        Actors.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("actors", "asked", "on_a_cluster", "expected"),
+    [
+        (None, None, True, None),
+        (Actors(4), None, True, None),  # fails at once
+        (Actors(4), 60.0, True, 60.0),
+        (Actors(1, 4), None, True, 900.0),
+        (Actors(1, 4), 0.0, True, 0.0),
+        (Actors(1, 4), 60.0, False, None),  # a Ray of this process never grows
+    ],
+)
+def test_who_waits_and_how_long(
+    actors: Actors | None, asked: float | None, on_a_cluster: bool, expected: float | None
+) -> None:
+    assert patience(actors, asked, on_a_cluster) == expected
+
+
+@pytest.mark.parametrize("wait", [-1.0, float("nan"), float("inf")])
+def test_a_wait_is_a_number_of_seconds(wait: float) -> None:
+    with pytest.raises(SimileError, match=r"--wait is .*; it must be a number of seconds, 0 or more"):
+        patience(None, wait, True)
+
+
+def test_a_job_that_waits_asks_for_gpus_that_are_not_there() -> None:
+    no_gpus = [(2.0, 0.0)]
+    assert ask_for(no_gpus, Actors(2, 8), 1.0, waits=True) == Reservation(2, 1.0, 1.0, 1, most=8)
+    assert ask_for(no_gpus, Actors(1, 8), 0.0, waits=True).actor_gpus == 0
+    with pytest.raises(SimileError, match="2 actors of 1 GPU need 2 GPUs and the cluster has 0"):
+        ask_for(no_gpus, Actors(2, 8), 1.0, waits=False)
+    with pytest.raises(SimileError, match=r"has no GPU now.*give --gpus-per-actor"):
+        ask_for(no_gpus, Actors(2, 8), None, waits=True)  # CPUs are not taken in their place
+
+
+def test_a_cluster_that_does_not_grow_is_waited_for_in_vain(
+    ray_here: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.indexing.actors._LOOK_EVERY", 0.1)
+    needed = "room for 2 actors of 1 CPUs and 1 GPUs"
+    with pytest.raises(SimileError, match=rf"had no {needed} within 0.3 s; it has .* 0 GPUs"):
+        reserve(Actors(2, 8), 1.0, wait=0.3)
+    assert f"waiting for {needed}: the cluster has" in capsys.readouterr().err
+    assert reserve(Actors(1, 8), 0.0, wait=10.0).most == 8  # and what was asked for is given back
