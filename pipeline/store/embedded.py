@@ -279,11 +279,20 @@ class EmbeddedStore:
         return [translate.record(each) for each in found]
 
     def facet(
-        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
+        self,
+        version: str,
+        key: str,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        exact: bool = True,
     ) -> list[tuple[Any, int]]:
         """Counts by value."""
-        request = edge.FacetRequest(key, limit=limit, exact=True, filter=translate.filter_(query_filter))
+        request = edge.FacetRequest(key, limit=limit, exact=exact, filter=translate.filter_(query_filter))
         return [(hit.value, hit.count) for hit in self._shard(version).facet(request).hits]
+
+    def allows_exact(self, version: str) -> bool:
+        """Always."""
+        return True
 
     def _flush(self, version: str) -> None:
         """Without a log, `flush` is the acknowledgement; only then may the journal say so."""

@@ -223,9 +223,17 @@ class Store(Protocol):
         """Points in the order of their ids, from `offset` on, with the payload `fields` (default: all)."""
 
     def facet(
-        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
+        self,
+        version: str,
+        key: str,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        exact: bool = True,
     ) -> list[tuple[Any, int]]:
-        """Values of an indexed payload field with exact counts, most frequent first."""
+        """Values of an indexed payload field with their counts, most frequent first; not `exact`: sooner."""
+
+    def allows_exact(self, version: str) -> bool:
+        """Whether searches may be exact: a server can forbid it."""
 
     def resident_bytes(self, version: str) -> dict[str, "Resident"] | None:
         """What each named vector keeps in RAM once the version is finished; None where it cannot be known."""

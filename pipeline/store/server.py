@@ -10,20 +10,30 @@ from qdrant_client import QdrantClient, models
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
 from pipeline.store.manifest import Manifest
-from pipeline.store.protocol import Resident, VectorQuery, payload_selector
+from pipeline.store.protocol import Resident
 from pipeline.store.read_points import all_points
 from pipeline.store.server_collections import make_collection, wait_for_shards
 from pipeline.store.server_connection import patience_seconds
 from pipeline.store.server_errors import ServerError
-from pipeline.store.server_indexing import THRESHOLD_KB, wait_until_indexed
+from pipeline.store.server_indexing import (
+    SEGMENTS,
+    by_segment,
+    graph_changes,
+    threshold_kb,
+    wait_until_indexed,
+    walked,
+    with_graph,
+)
 from pipeline.store.server_manifests import LAYOUT, ServerManifests
+from pipeline.store.server_reading import ReadingStore
 from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
+from pipeline.store.server_strictness import Strictness
 from pipeline.store.servers import Servers
 
 __all__ = ["ServerStore"]
 
 
-class ServerStore:
+class ServerStore(ReadingStore):
     """Implements `pipeline.store.Store`. A version is a Qdrant collection, an alias is Qdrant's own."""
 
     parallel_writes = True
@@ -34,7 +44,9 @@ class ServerStore:
         self.servers = Servers(url, api_key, self.patience)
         self.address = self.servers.address
         self.engine = f"Qdrant {self.servers.version} at {self.address}"
+        self.strictness = Strictness(self.servers)
         self._manifests = ServerManifests(self.servers)
+        self._graphs: dict[str, dict[str, models.VectorParams]] = {}  # asked for, and not yet built
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version, of everybody who uses the server."""
@@ -80,19 +92,36 @@ class ServerStore:
         make_collection(
             self.servers,
             version,
-            vectors,
+            by_segment(vectors, config.shard_number),
             shard_number=config.shard_number,
             replication_factor=config.replication_factor,
             # HNSW is built once, by `finish`, instead of again and again while points arrive.
-            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
+            optimizers_config=models.OptimizersConfigDiff(
+                indexing_threshold=0, default_segment_number=SEGMENTS
+            ),
             metadata=LAYOUT,
         )
         self.check_whole(version)
+        if (graphs := self._give_graphs_to_strict(version, config, vectors)) != vectors:
+            self.servers.change(
+                QdrantClient.update_collection,
+                version,
+                vectors_config=graph_changes(by_segment(graphs, config.shard_number)),
+            )
         self._manifests.prepare(config.replication_factor or 1)
         for key, schema in payload_indexes.items():
             self.servers.change(
                 QdrantClient.create_payload_index, version, key, field_schema=schema, wait=True
             )
+
+    def _give_graphs_to_strict(
+        self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
+    ) -> dict[str, models.VectorParams]:
+        """Where no search may be exact, the server refuses every search of a vector without a graph."""
+        if self.allows_exact(version):
+            return vectors
+        graph = models.HnswConfigDiff(m=config.hnsw.m)
+        return {name: of if walked(of) else with_graph(of, graph) for name, of in vectors.items()}
 
     def upsert(
         self,
@@ -103,7 +132,8 @@ class ServerStore:
     ) -> None:
         """Write points in requests of bounded size."""
         width = sum(rows.shape[1] for rows in vectors.values()) * FLOAT_BYTES
-        for part in request_slices([width + payload_bytes(payload) for payload in payloads]):
+        sizes = [width + payload_bytes(payload) for payload in payloads]
+        for part in request_slices(sizes, self.strictness.of(version).upsert_max_batchsize):
             batch = models.Batch(
                 ids=list(ids[part]),
                 vectors={name: rows[part].tolist() for name, rows in vectors.items()},
@@ -118,11 +148,8 @@ class ServerStore:
     def set_graphs(
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
     ) -> None:
-        """The server begins to build at once, beside the additions."""
-        graphs = {
-            name: models.VectorParamsDiff(hnsw_config=params.hnsw_config) for name, params in vectors.items()
-        }
-        self.servers.change(QdrantClient.update_collection, version, vectors_config=graphs)
+        """`finish` tells the server, so that it builds once, and not first without the additions."""
+        self._graphs[version] = self._give_graphs_to_strict(version, config, vectors)
 
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points."""
@@ -135,15 +162,27 @@ class ServerStore:
 
     def finish(self, version: str) -> None:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
-        threshold = models.OptimizersConfigDiff(indexing_threshold=THRESHOLD_KB)
+        params = self.servers.ask(QdrantClient.get_collection, version).config.params
+        there = params.vectors if isinstance(params.vectors, dict) else {}
+        wanted = by_segment(self._graphs.get(version, {}), params.shard_number or 1)
+        optimizers = models.OptimizersConfigDiff(
+            indexing_threshold=threshold_kb({**there, **wanted}), default_segment_number=SEGMENTS
+        )
+        change = partial(
+            self.servers.change,
+            QdrantClient.update_collection,
+            version,
+            vectors_config=graph_changes(wanted) or None,
+            optimizers_config=optimizers,
+        )
         wait_until_indexed(
             look=partial(self.servers.ask, QdrantClient.get_collection, version),
-            start=partial(
-                self.servers.change, QdrantClient.update_collection, version, optimizers_config=threshold
-            ),
+            start=change,
+            optimizations=partial(self.servers.ask, QdrantClient.get_optimizations, version, with_="queued"),
             patience=self.patience,
             address=self.address,
         )
+        self._graphs.pop(version, None)
 
     def finished(self, versions: Sequence[str], *, patient: bool = True) -> set[str]:
         """From the versions' own metadata, which holds no tensors."""
@@ -189,109 +228,14 @@ class ServerStore:
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
         metadata = self._manifests.metadata(version)
+        self.strictness.forget(version)
+        self._graphs.pop(version, None)
         try:
             self.servers.change(QdrantClient.delete_collection, version)
         except ServerError as error:
             if error.failure.kind != "absent":  # an earlier attempt deleted it, and its answer was lost
                 raise
         self._manifests.forget(version, metadata)
-
-    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
-        """Exact count."""
-        return int(self.servers.ask(QdrantClient.count, version, count_filter=query_filter, exact=True).count)
-
-    def query(
-        self,
-        version: str,
-        query: VectorQuery,
-        *,
-        using: str,
-        limit: int,
-        query_filter: models.Filter | None = None,
-        params: models.SearchParams | None = None,
-        score_threshold: float | None = None,
-        with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
-    ) -> list[models.ScoredPoint]:
-        """Nearest points, best first."""
-        found: models.QueryResponse = self.servers.ask(
-            QdrantClient.query_points,
-            version,
-            query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
-            using=using,
-            limit=limit,
-            query_filter=query_filter,
-            search_params=params,
-            score_threshold=score_threshold,
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-        )
-        return found.points
-
-    def query_many(
-        self,
-        version: str,
-        queries: np.ndarray,
-        *,
-        using: str,
-        limit: int,
-        params: models.SearchParams | None = None,
-    ) -> list[list[models.ScoredPoint]]:
-        """In requests of bounded size."""
-        answers: list[models.QueryResponse] = []
-        ask = partial(models.QueryRequest, using=using, limit=limit, params=params)
-        for part in request_slices([queries.shape[1] * FLOAT_BYTES] * len(queries)):
-            requests = [ask(query=row) for row in queries[part].astype(np.float32).tolist()]
-            answers += self.servers.ask(QdrantClient.query_batch_points, version, requests)
-        return [answer.points for answer in answers]
-
-    def retrieve(
-        self,
-        version: str,
-        ids: Sequence[str],
-        with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
-    ) -> list[models.Record]:
-        """Points by id."""
-        found: list[models.Record] = self.servers.ask(
-            QdrantClient.retrieve,
-            version,
-            list(ids),
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-        )
-        return found
-
-    def scroll(
-        self,
-        version: str,
-        limit: int,
-        offset: str | None = None,
-        with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
-        query_filter: models.Filter | None = None,
-    ) -> list[models.Record]:
-        """Points by id order."""
-        found: list[models.Record]
-        found, _ = self.servers.ask(
-            QdrantClient.scroll,
-            version,
-            limit=limit,
-            offset=offset,
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-            scroll_filter=query_filter,
-        )
-        return found
-
-    def facet(
-        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
-    ) -> list[tuple[Any, int]]:
-        """Counts by value."""
-        found = self.servers.ask(
-            QdrantClient.facet, version, key=key, limit=limit, exact=True, facet_filter=query_filter
-        )
-        return [(hit.value, hit.count) for hit in found.hits]
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """None: the server does not report memory by vector."""
