@@ -50,7 +50,12 @@ class SearchEndpoints:
         """
         found = self._library.open(collection)
         counts = found.facets(field, parsed_filters(filters), limit=_MOST_VALUES)
-        return {"field": field, "values": [{"value": value, "count": count} for value, count in counts]}
+        exact = found.counted.exact
+        return {
+            "field": field,
+            "exact": exact,
+            "values": [{"value": value, "count": count} for value, count in counts],
+        }
 
     @counts_as_search
     def search_image(
@@ -230,7 +235,7 @@ def _described(found: Collection) -> dict[str, Any]:
     return {
         "name": found.name,
         "title": found.title,
-        "pictures": found.count,
+        "pictures": found.counted.pictures,
         "version": found.version,
         "encoders": found.encoders,
         "filters": found.filters,

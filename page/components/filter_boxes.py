@@ -10,6 +10,7 @@ from page.collection_library import CollectionLibrary
 from page.wording import field_name, readable
 from pipeline.errors import SimileError
 from pipeline.search import Collection
+from pipeline.search.counts import Counted
 
 __all__ = [
     "FIRST_FILTERS",
@@ -94,7 +95,8 @@ def _choices(
     counts = dict(found.facets(field, filters=others or None, limit=_MOST_COUNTED))
     listed = dict(list(counts.items())[:MOST_VALUES])
     listed |= {value: counts.get(value, 0) for value in keep}
-    choices = [(f"{readable(value)} ({count:,})", value) for value, count in listed.items()]
+    exact = found.counted.exact
+    choices = [(f"{readable(value)} ({Counted(count, exact)})", value) for value, count in listed.items()]
     cut = f"{MOST_VALUES:,} of {len(counts):,} values, most frequent first"
     return choices, cut if len(counts) > MOST_VALUES else None
 

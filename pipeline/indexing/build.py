@@ -1,7 +1,7 @@
 """Staged rows -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,6 +12,7 @@ from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import check_version
+from pipeline.index_quality.truth import Rows
 from pipeline.indexing.account import Account
 from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import DELETED, deleted_ids
@@ -27,7 +28,7 @@ from pipeline.indexing.live import (
     stored_marks,
     stored_projections,
 )
-from pipeline.indexing.load import Target, load_rows
+from pipeline.indexing.load import Target, load_rows, staged_rows
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.unchanged import forget_covered
@@ -133,21 +134,27 @@ def build(
             "points. The alias stays where it was; run the job again."
         )
     manifest = _manifest(job, checked, live, targets, fitted, expected, account)
+    ids = (present | wanted.keys()) - gone
     with account.timed("check"):
         measured = [
             entry.model_copy(
                 update={
-                    "measured": check_version(store, version, entry, config),
+                    "measured": check_version(store, version, entry, config, _staged(target, ids)),
                     "calibration": calibrate_version(store, version, entry),
                 }
             )
-            for entry in manifest.encoders
+            for entry, target in zip(manifest.encoders, targets, strict=True)
         ]
         # The new version takes over what was deleted from the live one, so that it stays deleted.
         deleted = deleted_ids(store, live.name)
         store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
         make_live(store, config.collection, version, "added" if job.add else "indexed")
+
+
+def _staged(target: Target, ids: Set[str]) -> Callable[[str], Iterable[Rows]] | None:
+    """Every point's vectors, from the parts; None where points were staged in another home."""
+    return partial(staged_rows, target, ids) if ids <= target.staging.ids() else None
 
 
 def _base(job: IndexJob, store: Store, live: Live) -> _Base | None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from pipeline.errors import SimileError
 from pipeline.images import Picture
+from pipeline.search.counts import Counted, Counts
 from pipeline.search.hit import Found, Hit, hit_from
 from pipeline.search.query import Example, Metric, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
@@ -50,6 +51,7 @@ class Collection:
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self._store = store
+        self._counts = Counts(store)
         self._current = self._read(store.aliases()[name])
 
     def _read(self, version: str) -> Version:
@@ -105,6 +107,11 @@ class Collection:
     def count(self) -> int:
         """Pictures in the live version."""
         return self._store.count(self._version().name)
+
+    @property
+    def counted(self) -> Counted:
+        """The same to be shown: of half a minute ago at most, and about so many where they are many."""
+        return self._counts.points(self._version())
 
     @property
     def encoders(self) -> list[str]:
@@ -286,10 +293,13 @@ class Collection:
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200
     ) -> list[tuple[Any, int]]:
-        """Values of a filter field and how many pictures have each, most frequent first."""
+        """Values of a filter field and how many pictures have each, most frequent first.
+
+        Of half a minute ago at most; where `counted` is not exact, these are not, either.
+        """
         version = self._version()
         version.check_fields([field, *(filters or {})])
-        return self._store.facet(version.name, field, limit, qdrant_filter(filters))
+        return self._counts.values(version, field, limit, qdrant_filter(filters))
 
 
 def _milliseconds(start: float, embedded: float) -> dict[str, float]:

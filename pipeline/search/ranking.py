@@ -108,11 +108,12 @@ class Search:
             limit=limit,
             query_filter=qdrant_filter(self.settings.filters, self.settings.excluded, self.without_ids),
             params=search_params(
-                self.version.manifest.search,
+                self.version.manifest,
                 limit,
                 self.settings.exact,
                 self.settings.metric,
                 filtered=bool(self.settings.filters or self.settings.excluded),
+                by_originals=self.settings.exact and not (plain and store.allows_exact(self.version.name)),
             ),
             score_threshold=self._stored_threshold() if plain else None,
             with_vectors=sorted(vectors) or None,

@@ -194,9 +194,9 @@ class EmbeddedStore:
             shard.close()
         shutil.rmtree(self.folder / version, ignore_errors=True)
 
-    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
-        """Exact count."""
-        request = edge.CountRequest(filter=translate.filter_(query_filter), exact=True)
+    def count(self, version: str, query_filter: models.Filter | None = None, exact: bool = True) -> int:
+        """By default exact."""
+        request = edge.CountRequest(filter=translate.filter_(query_filter), exact=exact)
         return self._shard(version).count(request)
 
     def query(
@@ -293,6 +293,14 @@ class EmbeddedStore:
     def allows_exact(self, version: str) -> bool:
         """Always."""
         return True
+
+    def writers(self, version: str) -> int:
+        """The engine locks a shard."""
+        return 1
+
+    def payload_index_bytes(self, version: str) -> int | None:
+        """The engine's files do not tell what they take in RAM."""
+        return None
 
     def _flush(self, version: str) -> None:
         """Without a log, `flush` is the acknowledgement; only then may the journal say so."""

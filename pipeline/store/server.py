@@ -25,12 +25,15 @@ from pipeline.store.server_indexing import (
     with_graph,
 )
 from pipeline.store.server_manifests import LAYOUT, ServerManifests
+from pipeline.store.server_memory import ask_memory, payload_index_bytes, resident_bytes
 from pipeline.store.server_reading import ReadingStore
 from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
 from pipeline.store.server_strictness import Strictness
 from pipeline.store.servers import Servers
 
 __all__ = ["ServerStore"]
+
+_LEAST_WRITERS, _MOST_WRITERS = 4, 32
 
 
 class ServerStore(ReadingStore):
@@ -145,6 +148,11 @@ class ServerStore(ReadingStore):
         """A server takes additions in place."""
         raise ValueError("a server's versions are not copied")
 
+    def writers(self, version: str) -> int:
+        """Two a shard: one packs its points while the shard takes those of the other."""
+        shards = self.servers.ask(QdrantClient.get_collection, version).config.params.shard_number or 1
+        return min(_MOST_WRITERS, max(_LEAST_WRITERS, 2 * shards))
+
     def set_graphs(
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
     ) -> None:
@@ -237,6 +245,12 @@ class ServerStore(ReadingStore):
                 raise
         self._manifests.forget(version, metadata)
 
+    def payload_index_bytes(self, version: str) -> int | None:
+        """As the server tells."""
+        told = ask_memory(self.servers, version)
+        return payload_index_bytes(told, list(self.payload_indexes(version)))
+
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
-        """None: the server does not report memory by vector."""
-        return None
+        """As the server tells; the map of a graph counts, which the server calls cache."""
+        vectors = self.servers.ask(QdrantClient.get_collection, version).config.params.vectors
+        return resident_bytes(ask_memory(self.servers, version), list(vectors))

@@ -14,6 +14,9 @@ from pipeline.store.servers import Servers
 
 __all__ = ["ReadingStore"]
 
+# Exact queries of one request. 256 of them took 2.3 s on 500,000 points, and a request has 60 s.
+_EXACT_AT_ONCE = 16
+
 
 class ReadingStore:
     """The half of `pipeline.store.Store` that changes nothing."""
@@ -21,9 +24,10 @@ class ReadingStore:
     servers: Servers
     strictness: Strictness
 
-    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
-        """Exact count."""
-        return int(self.servers.ask(QdrantClient.count, version, count_filter=query_filter, exact=True).count)
+    def count(self, version: str, query_filter: models.Filter | None = None, exact: bool = True) -> int:
+        """By default exact."""
+        found = self.servers.ask(QdrantClient.count, version, count_filter=query_filter, exact=exact)
+        return int(found.count)
 
     def allows_exact(self, version: str) -> bool:
         """False where strict mode has `search_allow_exact: false`."""
@@ -75,7 +79,9 @@ class ReadingStore:
         """In requests of bounded size."""
         answers: list[list[models.ScoredPoint]] = [[] for _ in queries]
         params = self.strictness.params(version, params)
-        most = self.strictness.of(version).search_max_batchsize
+        most = self.strictness.of(version).search_max_batchsize or len(queries)
+        if params is not None and params.exact:
+            most = min(most, _EXACT_AT_ONCE)
         for part in request_slices([queries.shape[1] * FLOAT_BYTES] * len(queries), most):
             rows = queries[part].astype(np.float32).tolist()
             for offset, page in self.strictness.pages(version, limit):

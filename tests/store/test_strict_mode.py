@@ -10,6 +10,7 @@ from qdrant_client import models
 
 from pipeline.config import CollectionConfig, EncoderConfig, SearchConfig
 from pipeline.errors import SimileError
+from pipeline.search.query import search_params
 from pipeline.store import Manifest
 from pipeline.store.protocol import vector_params
 from pipeline.store.server import ServerStore
@@ -73,7 +74,7 @@ OPERATIONS: dict[str, Callable[[ServerStore], bool]] = {
         store.query("things__1", VECTORS[0], using="cnn", limit=9, query_filter=ONLY, params=SEARCH)
     ) == 3,
     "query_many": lambda store: [
-        [str(hit.id) for hit in hits][0]
+        next(str(hit.id) for hit in hits)
         for hits in store.query_many("things__1", VECTORS, using="cnn", limit=9, params=SEARCH)
     ] == IDS,
     "scroll": lambda store: [str(each.id) for each in store.scroll("things__1", 20)] == IDS[:20],
@@ -92,6 +93,14 @@ OPERATIONS: dict[str, Callable[[ServerStore], bool]] = {
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_everything_passes(store: ServerStore, name: str) -> None:
     assert OPERATIONS[name](store)
+
+
+def test_a_search_by_codes_is_not_called_exact_where_nothing_may_be(store: ServerStore) -> None:
+    """Few codes are all compared, which is exact; strict mode makes a graph of them, which is not."""
+    manifest = Manifest(collection="things", rows=N)
+    strict = not store.allows_exact("things__1")
+    params = search_params(manifest, 5, exact=True, metric="hamming", by_originals=strict)
+    assert params.exact == strict
 
 
 def test_drop_passes() -> None:
@@ -148,7 +157,7 @@ def test_other_refusals_are_none_of_strict_mode() -> None:
 
 def test_a_refusal_is_one_sentence_without_json() -> None:
     strict = models.StrictModeConfig(enabled=True, unindexed_filtering_retrieve=False)
-    with QdrantStandIn(strict=strict) as server:
+    with QdrantStandIn(by_originals=strict) as server:
         store = ServerStore(server.url, patience=1)
         store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
         with pytest.raises(
