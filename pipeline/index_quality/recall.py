@@ -267,5 +267,6 @@ def _say(name: str, checked: IndexCheck, min_recall: float) -> None:
                 f"search.oversampling or search.hnsw_ef, or ask python -m ray_jobs.tune"
             )
     say(
-        f"check: in all {size.total:.0f} bytes a picture in RAM, graphs and payload indexes included ({size.found_in})"
+        f"check: in all {size.total:.0f} bytes a picture in RAM, with graphs and payload indexes "
+        f"({size.found_in})"
     )

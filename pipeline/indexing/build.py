@@ -183,16 +183,11 @@ def _projections(
             say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it anew")
     ids = set(rows)
     fitted = {name: 0 if name in kept else min(len(ids), job.config.projection.sample) for name in stagings}
+    config = job.config
     made = {
         name: kept.get(name)
-        or fit(
-            s,
-            ids,
-            job.config.projection,
-            hash_bits(checked.encoders[name]),
-            job.config.stored_bits,
-        )
-        for name, s in stagings.items()
+        or fit(staged, ids, config.projection, hash_bits(checked.encoders[name]), config.stored_bits)
+        for name, staged in stagings.items()
     }
     return made, fitted
 

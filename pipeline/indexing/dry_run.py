@@ -116,8 +116,8 @@ def shards_for(rows: int) -> tuple[int, int]:
 
 def _say_shards(rows: int, shards: int, replicas: int, config: CollectionConfig) -> None:
     say(
-        f"{rows:,} pictures: shard_number {shards}, replication_factor {replicas} (2 or more where a node may "
-        f"die); the YAML has {config.shard_number} and {config.replication_factor}"
+        f"{rows:,} pictures: shard_number {shards}, replication_factor {replicas} (2 or more where a "
+        f"node may die); the YAML has {config.shard_number} and {config.replication_factor}"
     )
 
 

@@ -169,10 +169,10 @@ class Collection:
         if len(likes) + len(dislikes) > MAX_EXAMPLES:
             given = len(likes) + len(dislikes)
             raise SimileError(f"{given} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
-        start = time.perf_counter()
-        examples = embed_examples(self._store, version, entry, [*likes, *dislikes])
-        embedded = time.perf_counter()
         every = (*likes, *dislikes)
+        start = time.perf_counter()
+        examples = embed_examples(self._store, version, entry, every)
+        embedded = time.perf_counter()
         own = [one for example in every for one in (example.id, example.part_of) if one]
         n = len(likes)
         search = Search(version, entry, settings, examples[:n], examples[n:], own)

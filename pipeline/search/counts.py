@@ -39,9 +39,11 @@ class Counts:
     def points(self, version: Version) -> Counted:
         """All pictures of a version."""
         key = (version.name,)
-        if (found := self._get(key)) is None:
+        found: Counted | None = self._get(key)
+        if found is None:
             exact = _exact(version)
-            found = self._put(key, Counted(self._store.count(version.name, exact=exact), exact))
+            found = Counted(self._store.count(version.name, exact=exact), exact)
+            self._put(key, found)
         return found
 
     def values(
@@ -49,19 +51,20 @@ class Counts:
     ) -> list[tuple[Any, int]]:
         """See `Store.facet`."""
         key = (version.name, field, limit, query_filter.model_dump_json() if query_filter else "")
-        if (found := self._get(key)) is None:
-            counts = self._store.facet(version.name, field, limit, query_filter, exact=_exact(version))
-            found = self._put(key, tuple(counts))
+        found: tuple[tuple[Any, int], ...] | None = self._get(key)
+        if found is None:
+            exact = _exact(version)
+            found = tuple(self._store.facet(version.name, field, limit, query_filter, exact=exact))
+            self._put(key, found)
         return list(found)
 
     def _get(self, key: tuple[Any, ...]) -> Any:
         with self._lock:
             return self._kept.get(key)
 
-    def _put(self, key: tuple[Any, ...], found: Any) -> Any:
+    def _put(self, key: tuple[Any, ...], found: Any) -> None:
         with self._lock:
             self._kept[key] = found
-        return found
 
 
 def _exact(version: Version) -> bool:

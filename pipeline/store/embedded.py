@@ -17,19 +17,18 @@ from pipeline.home import copy_sparse, write_file
 from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_journal import Journal
-from pipeline.store.embedded_translation import scored
+from pipeline.store.embedded_reading import ReadingShards
 from pipeline.store.manifest import Manifest, read_manifest
-from pipeline.store.protocol import Resident, VectorQuery, payload_selector
+from pipeline.store.protocol import Resident
 
 __all__ = ["EmbeddedStore"]
 
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
-_QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
 _MANIFEST, _PROJECTIONS = "manifest.json", "projections.safetensors"
 _OWN_FILES = (_MANIFEST, _PROJECTIONS, Journal.name)
 
 
-class EmbeddedStore:
+class EmbeddedStore(ReadingShards):
     """Implements `pipeline.store.Store` over `qdrant_edge` shards below one folder.
 
     `<folder>/<alias>.alias` holds the name of the live version and is replaced in one step;
@@ -193,102 +192,6 @@ class EmbeddedStore:
         if shard is not None:
             shard.close()
         shutil.rmtree(self.folder / version, ignore_errors=True)
-
-    def count(self, version: str, query_filter: models.Filter | None = None, exact: bool = True) -> int:
-        """By default exact."""
-        request = edge.CountRequest(filter=translate.filter_(query_filter), exact=exact)
-        return self._shard(version).count(request)
-
-    def query(
-        self,
-        version: str,
-        query: VectorQuery,
-        *,
-        using: str,
-        limit: int,
-        query_filter: models.Filter | None = None,
-        params: models.SearchParams | None = None,
-        score_threshold: float | None = None,
-        with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
-    ) -> list[models.ScoredPoint]:
-        """Nearest points, best first."""
-        request = edge.QueryRequest(
-            limit=limit,
-            query=translate.query(query, using),
-            filter=translate.filter_(query_filter),
-            params=translate.search_params(params),
-            score_threshold=score_threshold,
-            with_payload=payload_selector(fields),
-            with_vector=with_vectors or False,
-        )
-        return [scored(hit) for hit in self._shard(version).query(request)]
-
-    def query_many(
-        self,
-        version: str,
-        queries: np.ndarray,
-        *,
-        using: str,
-        limit: int,
-        params: models.SearchParams | None = None,
-    ) -> list[list[models.ScoredPoint]]:
-        """In batches, whose queries share one pass over the points."""
-        searched = translate.search_params(params)
-        requests = [
-            edge.QueryRequest(limit=limit, query=translate.query(query, using), params=searched)
-            for query in queries
-        ]
-        batches = (
-            edge.QueryBatchRequest(requests[i : i + _QUERIES]) for i in range(0, len(requests), _QUERIES)
-        )
-        shard = self._shard(version)
-        return [[scored(hit) for hit in hits] for batch in batches for hits in shard.query_batch(batch)]
-
-    def retrieve(
-        self,
-        version: str,
-        ids: Sequence[str],
-        with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
-    ) -> list[models.Record]:
-        """Points by id."""
-        found = self._shard(version).retrieve(
-            point_ids=list(ids), with_payload=payload_selector(fields), with_vector=with_vectors or False
-        )
-        return [translate.record(each) for each in found]
-
-    def scroll(
-        self,
-        version: str,
-        limit: int,
-        offset: str | None = None,
-        with_vectors: list[str] | None = None,
-        fields: list[str] | None = None,
-        query_filter: models.Filter | None = None,
-    ) -> list[models.Record]:
-        """Points by id order."""
-        request = edge.ScrollRequest(
-            limit=limit,
-            offset=offset,
-            with_payload=payload_selector(fields),
-            with_vector=with_vectors or False,
-            filter=translate.filter_(query_filter),
-        )
-        found, _ = self._shard(version).scroll(request)
-        return [translate.record(each) for each in found]
-
-    def facet(
-        self,
-        version: str,
-        key: str,
-        limit: int,
-        query_filter: models.Filter | None = None,
-        exact: bool = True,
-    ) -> list[tuple[Any, int]]:
-        """Counts by value."""
-        request = edge.FacetRequest(key, limit=limit, exact=exact, filter=translate.filter_(query_filter))
-        return [(hit.value, hit.count) for hit in self._shard(version).facet(request).hits]
 
     def allows_exact(self, version: str) -> bool:
         """Always."""

@@ -253,4 +253,5 @@ class ServerStore(ReadingStore):
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """As the server tells; the map of a graph counts, which the server calls cache."""
         vectors = self.servers.ask(QdrantClient.get_collection, version).config.params.vectors
-        return resident_bytes(ask_memory(self.servers, version), list(vectors))
+        named = list(vectors) if isinstance(vectors, dict) else []
+        return resident_bytes(ask_memory(self.servers, version), named)

@@ -226,7 +226,9 @@ def _found_port(url: str) -> int:
         return 0
     _, channel = _channel(url, GRPC_PORT)
     try:
-        told = QdrantStub(channel).HealthCheck(messages.HealthCheckRequest(), timeout=_PROBE_SECONDS)
+        told = QdrantStub(channel).HealthCheck(  # type: ignore[no-untyped-call]
+            messages.HealthCheckRequest(), timeout=_PROBE_SECONDS
+        )
         return GRPC_PORT if told.version else 0
     except grpc.RpcError:
         return 0

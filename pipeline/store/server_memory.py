@@ -1,7 +1,7 @@
 """What a server says that a version takes in RAM.
 
-Qdrant 1.19 answers `GET /collections/NAME/memory` and does not promise the form of the answer, so it is looked
-through for what is needed. What is not found is unknown, not zero.
+Qdrant 1.19 answers `GET /collections/NAME/memory` and does not promise the form of the answer, so it is
+looked through for what is needed. What is not found is unknown, not zero.
 """
 
 from collections.abc import Iterator, Mapping
