@@ -119,11 +119,11 @@ def figures(shown: Sequence[Card], result: SearchResult, settings: Settings) -> 
     Args:
         shown: all cards on the page, which may be more than those of the last search.
     """
-    how_many = f"{len(shown):,} of {result.collection.count:,}"
+    how_many = f"{len(shown):,} of {result.collection.counted}"
     if settings.matches_only:
         first = "the first " if result.found.more else ""
         how_many = (
-            f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {result.collection.count:,}"
+            f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {result.collection.counted}"
         )
         how_many += _how_rare(result.collection, settings)
     weak = sum(one.weak for one in shown)

@@ -58,6 +58,7 @@ class SearchEndpoints:
         return {
             "field": field,
             "kind": kind.kind,
+            "exact": found.counted.exact,
             "values": [{"value": exact_json(value), "count": count} for value, count in counts],
             "least": exact_json(least),
             "greatest": exact_json(greatest),
@@ -237,7 +238,7 @@ def _described(found: Collection) -> dict[str, Any]:
     return {
         "name": found.name,
         "title": found.title,
-        "pictures": found.count,
+        "pictures": found.counted.pictures,
         "version": found.version,
         "encoders": found.encoders,
         "filters": found.filters,

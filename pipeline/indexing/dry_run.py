@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from pipeline.config import CollectionConfig
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.decode_and_embed import embed_group
@@ -18,11 +19,12 @@ from pipeline.progress import progress, say
 from pipeline.sources import Source, Unread, decode_payload, image_bytes, read_rows, unread_rows
 from pipeline.staging.parts import StagedPicture
 
-__all__ = ["dry_run"]
+__all__ = ["dry_run", "shards_for"]
 
 SHOWN = 12  # rows, and rejects
 _TRIED = 256  # rows at most
 _SECONDS = 15.0  # spent on them at most
+_ROWS_A_SHARD = 8_000_000  # with 512-bit codes and graphs some 2 GB of RAM, built in an hour or two
 _BATCH = 16  # rows between two looks at the clock
 
 
@@ -82,6 +84,9 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         seconds = round(rows * tried.seconds / tried.measured / reservation.actors, 3)
     disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config))
     _show(tried, rows, seconds, disk_bytes)
+    shards, replicas = shards_for(rows)
+    if checked.store.parallel_writes:
+        _say_shards(rows, shards, replicas, job.config)
     return {
         "collection": job.config.collection,
         "dry_run": True,
@@ -90,11 +95,30 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         "seconds": seconds,
         "measured": tried.measured,
         "disk_bytes": disk_bytes,
+        "shard_number": shards,
+        "replication_factor": replicas,
         "actors": reservation.actors,
         "encoders": list(checked.encoders),
         "rows": [asdict(row) for row in _some(tried.rows)],
         "rejects": [asdict(reject) for reject in _some(tried.rejects)],
     }
+
+
+def shards_for(rows: int) -> tuple[int, int]:
+    """Shards and replicas that so many pictures should have on a server.
+
+    >>> shards_for(500_000), shards_for(30_000_000)
+    ((1, 1), (4, 2))
+    """
+    shards = max(1, math.ceil(rows / _ROWS_A_SHARD))
+    return shards, 2 if shards > 1 else 1  # what needs several nodes should outlive one of them
+
+
+def _say_shards(rows: int, shards: int, replicas: int, config: CollectionConfig) -> None:
+    say(
+        f"{rows:,} pictures: shard_number {shards}, replication_factor {replicas} (2 or more where a "
+        f"node may die); the YAML has {config.shard_number} and {config.replication_factor}"
+    )
 
 
 def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reservation, most: int) -> _Tried:

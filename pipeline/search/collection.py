@@ -13,6 +13,7 @@ from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.images import Picture
 from pipeline.search import field_values
+from pipeline.search.counts import Counted, Counts
 from pipeline.search.hit import Found, Hit, hit_from
 from pipeline.search.query import Example, Metric, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
@@ -51,6 +52,7 @@ class Collection:
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self._store = store
+        self._counts = Counts(store)
         self._current = self._read(store.aliases()[name])
 
     def _read(self, version: str) -> Version:
@@ -104,6 +106,11 @@ class Collection:
     def count(self) -> int:
         """Pictures in the live version."""
         return self._store.count(self._version().name)
+
+    @property
+    def counted(self) -> Counted:
+        """The same to be shown: of half a minute ago at most, and about so many where they are many."""
+        return self._counts.points(self._version())
 
     @property
     def encoders(self) -> list[str]:
@@ -285,8 +292,14 @@ class Collection:
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200
     ) -> list[tuple[Any, int]]:
-        """Values of a filter field and how many pictures have each; see `field_values.facets`."""
-        return field_values.facets(*self.live, field, filters, limit)
+        """Values of a filter field and how many pictures have each, most frequent first.
+
+        Of half a minute ago at most; where `counted` is not exact, these are not, either.
+
+        Raises:
+            SimileError: no such field, one of fractions or times, or `filters` that do not fit.
+        """
+        return field_values.facets(self._counts, self._version(), field, filters, limit)
 
     def bounds(self, field: str) -> tuple[Any, Any] | None:
         """The least and greatest value of a filter field; see `field_values.bounds`."""

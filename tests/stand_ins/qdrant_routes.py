@@ -47,7 +47,16 @@ def _check_collection(
     if method == "POST" and below in ("query", "query/batch", "scroll", "count", "facet", "points"):
         kind = {"query/batch": "query", "facet": "count"}.get(below, below)
         state.shards.check_read(name, kind)
-    check_strictness(state.created[name].strict_mode_config, below, body, set(state.indexes.get(name, {})))
+    created = state.created[name]
+    check_strictness(
+        created.strict_mode_config, below, body, set(state.indexes.get(name, {})), _scanned(created)
+    )
+
+
+def _scanned(created: models.CreateCollection) -> set[str]:
+    """Vectors without a graph."""
+    vectors = created.vectors if isinstance(created.vectors, dict) else {}
+    return {name for name, of in vectors.items() if of.hnsw_config and of.hnsw_config.m == 0}
 
 
 def _json(value: Any) -> Any:
@@ -79,6 +88,8 @@ def _update(state: "QdrantStandIn", body: dict, name: str) -> Any:
     state.updated.setdefault(name, []).append(body)
     if asked.metadata is not None:
         state.client.update_collection(name, metadata=asked.metadata)
+    if isinstance(asked.vectors, dict):
+        _change_graphs(state, name, asked.vectors)
     if asked.strict_mode_config is not None:
         state.created[name] = state.created[name].model_copy(
             update={"strict_mode_config": asked.strict_mode_config}
@@ -86,6 +97,17 @@ def _update(state: "QdrantStandIn", body: dict, name: str) -> Any:
     if asked.optimizers_config and asked.optimizers_config.indexing_threshold:
         state.building[name] = state.build_looks
     return True
+
+
+def _change_graphs(state: "QdrantStandIn", name: str, changes: dict[str, models.VectorParamsDiff]) -> None:
+    created = state.created[name]
+    vectors = dict(created.vectors)  # type: ignore[arg-type]
+    for vector, change in changes.items():
+        params = vectors[vector]
+        graph = (params.hnsw_config or models.HnswConfigDiff()).model_dump(exclude_none=True)
+        told = change.hnsw_config.model_dump(exclude_none=True) if change.hnsw_config else {}
+        vectors[vector] = params.model_copy(update={"hnsw_config": models.HnswConfigDiff(**(graph | told))})
+    state.created[name] = created.model_copy(update={"vectors": vectors})
 
 
 def _info(state: "QdrantStandIn", body: dict, name: str) -> Any:
@@ -101,6 +123,8 @@ def _info(state: "QdrantStandIn", body: dict, name: str) -> Any:
     told = _json(info.model_copy(update={"indexed_vectors_count": indexed, "status": status}))
     told["payload_schema"] = state.indexes.get(name, {})
     created = state.created[name]
+    told["config"]["params"]["vectors"] = _json(created)["vectors"]
+    told["config"]["strict_mode_config"] = _json(created)["strict_mode_config"]
     told["config"]["params"] |= {
         "shard_number": len(state.shards.placed[name]),
         "replication_factor": created.replication_factor or 1,
@@ -156,6 +180,7 @@ def _query(state: "QdrantStandIn", body: dict, name: str) -> Any:
         query=asked.query,
         using=asked.using,
         limit=asked.limit or 10,
+        offset=asked.offset,
         query_filter=asked.filter,
         score_threshold=asked.score_threshold,
         with_payload=asked.with_payload or False,
@@ -251,9 +276,16 @@ def _optimizations(state: "QdrantStandIn", body: dict, name: str) -> Any:
     segment = {"uuid": str(uuid.UUID(int=1)), "points_count": points}
     summary = {"queued_optimizations": int(points > 0), "queued_segments": int(points > 0)}
     queued = [{"optimizer": "indexing", "segments": [segment]}] if points else []
+    tree = {"name": "indexing", "started_at": "2026-01-01T00:00:00Z"}
+    running = {
+        "uuid": str(uuid.UUID(int=2)),
+        "optimizer": "indexing",
+        "status": "optimizing",
+        "progress": tree,
+    }
     return {
         "summary": summary | {"queued_points": points, "idle_segments": 1},
-        "running": [],
+        "running": [running | {"segments": [segment]}] if points and state.optimizes else [],
         "queued": queued,
     }
 
