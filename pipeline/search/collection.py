@@ -135,7 +135,7 @@ class Collection:
         return str(encoder_of(version, version.manifest.encoder(None)).device)
 
     def attachment(self, name: str) -> bytes | None:
-        """What is kept beside the live version under a plain name: its map, its evaluation report."""
+        """What is kept beside the live version under a plain name: its map, its report."""
         return self._store.attachment(self._version().name, name)
 
     def warm_up(self) -> None:
@@ -162,25 +162,23 @@ class Collection:
         """
         settings = settings or Settings()
         version = self._version()
-        entry = version.manifest.encoder(settings.encoder)
         settings.check(version)
+        entry = version.manifest.encoder(settings.encoder)
         if not likes:
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
         if len(likes) + len(dislikes) > MAX_EXAMPLES:
             given = len(likes) + len(dislikes)
             raise SimileError(f"{given} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
-        every = (*likes, *dislikes)
-        start = time.perf_counter()
+        every, start = (*likes, *dislikes), time.perf_counter()
         examples = embed_examples(self._store, version, entry, every)
         embedded = time.perf_counter()
         own = [one for example in every for one in (example.id, example.part_of) if one]
-        n = len(likes)
-        search = Search(version, entry, settings, examples[:n], examples[n:], own)
+        search = Search(version, entry, settings, examples[: len(likes)], examples[len(likes) :], own)
         hits, more = search.run(self._store)
-        times = _milliseconds(start, embedded)
-        if all(example.id for example in every):
-            times["embed_ms"] = 0.0  # stored vectors were looked up, no network ran
-        return Found(hits, times["embed_ms"], times["search_ms"], more, search.threshold)
+        searched = time.perf_counter()
+        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
+        return Found(hits, embed_ms, round((searched - embedded) * 1e3, 2), more, search.threshold)
 
     def search(
         self,
@@ -300,8 +298,3 @@ class Collection:
         version = self._version()
         version.check_fields([field, *(filters or {})])
         return self._counts.values(version, field, limit, qdrant_filter(filters))
-
-
-def _milliseconds(start: float, embedded: float) -> dict[str, float]:
-    end = time.perf_counter()
-    return {"embed_ms": round((embedded - start) * 1e3, 2), "search_ms": round((end - embedded) * 1e3, 2)}
