@@ -139,7 +139,7 @@ class Collection:
         return str(encoder_of(version, version.manifest.encoder(None)).device)
 
     def attachment(self, name: str) -> bytes | None:
-        """What is kept beside the live version under a plain name: its map, its evaluation report."""
+        """What is kept beside the live version under a plain name: its map, its report."""
         return self._store.attachment(self._version().name, name)
 
     def warm_up(self) -> None:
@@ -166,8 +166,8 @@ class Collection:
         """
         settings = settings or Settings()
         version = self._version()
-        entry = version.manifest.encoder(settings.encoder)
         settings.check(version)
+        entry = version.manifest.encoder(settings.encoder)
         if not likes:
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
         every, n = (*likes, *dislikes), len(likes)
@@ -179,10 +179,10 @@ class Collection:
         own = [one for example in every for one in (example.id, example.part_of) if one]
         search = Search(version, entry, settings, examples[:n], examples[n:], own)
         hits, more = search.run(self._store)
-        times = _milliseconds(start, embedded)
-        if all(example.id for example in every):
-            times["embed_ms"] = 0.0  # stored vectors were looked up, no network ran
-        return Found(hits, times["embed_ms"], times["search_ms"], more, search.threshold)
+        searched = time.perf_counter()
+        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
+        return Found(hits, embed_ms, round((searched - embedded) * 1e3, 2), more, search.threshold)
 
     def search(
         self,

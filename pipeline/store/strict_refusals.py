@@ -28,12 +28,12 @@ _REFUSALS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
 
 
 def forbidden(reason: str) -> str | None:
-    """Which setting of strict mode forbids what, from the server's reason; None: it is no such refusal.
+    """What strict mode forbids, and by which setting, from the server's reason; None: it is no such refusal.
 
     >>> forbidden('Limit exceeded 9 > 8 for "upsert limit". Help: Reduce it.')
-    'its strict mode forbids writing as many points at once (upsert_max_batchsize)'
+    'writing as many points at once (upsert_max_batchsize)'
     """
     for words, setting, feature in _REFUSALS:
         if words.search(reason):
-            return f"its strict mode forbids {feature} ({setting})"
+            return f"{feature} ({setting})"
     return None

@@ -94,7 +94,10 @@ def check_strictness(
                 400, "Wrong input: Request is forbidden: global vector indexing is disabled (m = 0)"
             )
     admits = strict.unindexed_filtering_retrieve if reads else strict.unindexed_filtering_update
-    missing = sorted(set(filtered(body.get("filter"))) - indexed)
+    # Between quotes or not, a plain name is the same path.
+    missing = sorted(
+        {field.strip('"') for field in filtered(body.get("filter"))} - {each.strip('"') for each in indexed}
+    )
     if admits is False and missing:
         raise Refusal(
             400,

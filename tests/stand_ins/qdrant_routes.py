@@ -2,11 +2,11 @@
 
 import json
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
+from tests.stand_ins.qdrant_graphs import change_graphs, optimizations, scanned
 from tests.stand_ins.qdrant_refusals import Refusal, check_paths, check_strictness, exists_already, not_found
 
 if TYPE_CHECKING:
@@ -49,14 +49,8 @@ def _check_collection(
         state.shards.check_read(name, kind)
     created = state.created[name]
     check_strictness(
-        created.strict_mode_config, below, body, set(state.indexes.get(name, {})), _scanned(created)
+        created.strict_mode_config, below, body, set(state.indexes.get(name, {})), scanned(created)
     )
-
-
-def _scanned(created: models.CreateCollection) -> set[str]:
-    """Vectors without a graph."""
-    vectors = created.vectors if isinstance(created.vectors, dict) else {}
-    return {name for name, of in vectors.items() if of.hnsw_config and of.hnsw_config.m == 0}
 
 
 def _json(value: Any) -> Any:
@@ -89,7 +83,7 @@ def _update(state: "QdrantStandIn", body: dict, name: str) -> Any:
     if asked.metadata is not None:
         state.client.update_collection(name, metadata=asked.metadata)
     if isinstance(asked.vectors, dict):
-        _change_graphs(state, name, asked.vectors)
+        change_graphs(state, name, asked.vectors)
     if asked.strict_mode_config is not None:
         state.created[name] = state.created[name].model_copy(
             update={"strict_mode_config": asked.strict_mode_config}
@@ -97,17 +91,6 @@ def _update(state: "QdrantStandIn", body: dict, name: str) -> Any:
     if asked.optimizers_config and asked.optimizers_config.indexing_threshold:
         state.building[name] = state.build_looks
     return True
-
-
-def _change_graphs(state: "QdrantStandIn", name: str, changes: dict[str, models.VectorParamsDiff]) -> None:
-    created = state.created[name]
-    vectors = dict(created.vectors)  # type: ignore[arg-type]
-    for vector, change in changes.items():
-        params = vectors[vector]
-        graph = (params.hnsw_config or models.HnswConfigDiff()).model_dump(exclude_none=True)
-        told = change.hnsw_config.model_dump(exclude_none=True) if change.hnsw_config else {}
-        vectors[vector] = params.model_copy(update={"hnsw_config": models.HnswConfigDiff(**(graph | told))})
-    state.created[name] = created.model_copy(update={"vectors": vectors})
 
 
 def _info(state: "QdrantStandIn", body: dict, name: str) -> Any:
@@ -271,23 +254,10 @@ def _replicate(state: "QdrantStandIn", body: dict, name: str) -> Any:
     return True
 
 
-def _optimizations(state: "QdrantStandIn", body: dict, name: str) -> Any:
-    points = state.client.count(name).count if state.building.get(name) else 0
-    segment = {"uuid": str(uuid.UUID(int=1)), "points_count": points}
-    summary = {"queued_optimizations": int(points > 0), "queued_segments": int(points > 0)}
-    queued = [{"optimizer": "indexing", "segments": [segment]}] if points else []
-    tree = {"name": "indexing", "started_at": "2026-01-01T00:00:00Z"}
-    running = {
-        "uuid": str(uuid.UUID(int=2)),
-        "optimizer": "indexing",
-        "status": "optimizing",
-        "progress": tree,
-    }
-    return {
-        "summary": summary | {"queued_points": points, "idle_segments": 1},
-        "running": [running | {"segments": [segment]}] if points and state.optimizes else [],
-        "queued": queued,
-    }
+def _memory(state: "QdrantStandIn", body: dict, name: str) -> Any:
+    if state.memory is None:
+        raise Refusal(404, "Not found: memory")
+    return state.memory
 
 
 _NAME = r"/collections/([^/]+)"
@@ -304,7 +274,8 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("DELETE", _NAME, _drop),
     ("GET", _NAME + "/cluster", _cluster),
     ("POST", _NAME + "/cluster", _replicate),
-    ("GET", _NAME + "/optimizations", _optimizations),
+    ("GET", _NAME + "/optimizations", optimizations),
+    ("GET", _NAME + "/memory", _memory),
     ("PUT", _NAME + "/index", _index),
     ("PUT", _NAME + "/points", _upsert),
     ("POST", _NAME + "/points/query", _query),

@@ -3,9 +3,13 @@
 from typing import Any
 
 import pytest
+from qdrant_client import models
 
-from pipeline.store.protocol import Resident
+from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.store.protocol import Resident, vector_params
+from pipeline.store.server import ServerStore
 from pipeline.store.server_memory import payload_index_bytes, resident_bytes
+from tests.stand_ins.qdrant import QdrantStandIn
 
 PART = {
     "storage": {"ram_bytes": 7, "disk_bytes": 1000},
@@ -41,3 +45,18 @@ def test_what_is_not_told_is_unknown(told: Any) -> None:
 
 def test_no_fields_take_nothing() -> None:
     assert payload_index_bytes(None, []) == 0
+
+
+def test_a_store_asks_its_server() -> None:
+    config = CollectionConfig(collection="things", source="x", encoders=[EncoderConfig(name="e:cnn")])
+    with QdrantStandIn(peers=2) as server:
+        store = ServerStore(server.url, patience=1)
+        label = {"label": models.PayloadSchemaType.KEYWORD}
+        for version, shards in (("things__1", 1), ("things__2", 2)):
+            shared = config.model_copy(update={"shard_number": shards})
+            store.create(version, shared, vector_params(config, {"cnn": 2}, {}), label)
+        assert store.resident_bytes("things__1") is store.payload_index_bytes("things__1") is None
+        server.memory = {"vectors": {"cnn": PART}, "payload_indexes": FIELDS}
+        assert store.resident_bytes("things__1") == {"cnn": Resident(codes=36, links=78)}
+        assert store.payload_index_bytes("things__1") == 14
+        assert store.resident_bytes("things__2") is None  # a node tells only of its own shards

@@ -157,7 +157,7 @@ def test_other_refusals_are_none_of_strict_mode() -> None:
 
 def test_a_refusal_is_one_sentence_without_json() -> None:
     strict = models.StrictModeConfig(enabled=True, unindexed_filtering_retrieve=False)
-    with QdrantStandIn(by_originals=strict) as server:
+    with QdrantStandIn(strict=strict) as server:
         store = ServerStore(server.url, patience=1)
         store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
         with pytest.raises(
