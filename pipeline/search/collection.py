@@ -308,8 +308,3 @@ class Collection:
     def without_value(self, field: str, filters: Mapping[str, Any] | None = None) -> int:
         """How many pictures have no value of a filter field."""
         return field_values.without_value(*self.live, field, filters)
-
-
-def _milliseconds(start: float, embedded: float) -> dict[str, float]:
-    end = time.perf_counter()
-    return {"embed_ms": round((embedded - start) * 1e3, 2), "search_ms": round((end - embedded) * 1e3, 2)}
