@@ -95,8 +95,8 @@ def test_unknown_collection_names_those_there(client: Client, picture: Path) -> 
 
 
 def test_bad_upload_is_one_sentence(client: Client, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"not a picture at all")
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"\x89PNG\r\n\x1a\nnot a picture at all")  # what does not begin as one is not taken
     with pytest.raises(AppError, match="not a readable image"):
         _search(client, bad)
 

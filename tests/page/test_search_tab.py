@@ -198,6 +198,9 @@ def test_bad_picture_is_one_sentence_and_the_next_one_works(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not a picture at all")
     upload(page, bad)
+    page.get_by_text("only pictures can be uploaded").first.wait_for()
+    bad.write_bytes(b"\x89PNG\r\n\x1a\nnor is this")
+    upload(page, bad)
     status(page, "not a readable image")
     upload(page, picture)
     status(page, "cosine")
