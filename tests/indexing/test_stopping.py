@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def test_a_signal_frees_the_lock_and_says_how_to_go_on(
     said = capfd.readouterr().err
     assert f"stopping after {signal.Signals(number).name}. To go on: the command.\n" in said
     assert signal.getsignal(number) == before
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 def test_what_goes_wrong_while_stopping_does_not_hide_the_signal() -> None:
