@@ -65,6 +65,9 @@ def ray_session() -> Iterator[None]:
     address behind. With `SIMILE_DASHBOARD=0` a Ray of this process starts without its dashboard, which saves
     some seconds of processor time.
     """
+    # What an autoscaler does would be printed on stdout, which is kept for the job's result. Ray reads this when
+    # it is imported.
+    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
     import ray
 
     protect_logs(logging.WARNING)
@@ -72,8 +75,6 @@ def ray_session() -> Iterator[None]:
     # By default Ray ends idle workers, beyond one for each CPU, after a second. The next stage would start
     # them again, at two seconds of processor time each.
     os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "30000")
-    # What an autoscaler does would be printed on stdout, which is kept for the job's result.
-    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
     dashboard = os.environ.get("SIMILE_DASHBOARD") != "0" if address == "local" else None
     joined = _join(address, dashboard)
     if joined.dashboard_url:

@@ -31,6 +31,7 @@ class Stopping:
     def __init__(self) -> None:
         self.go_on = ""
         self.signal: signal.Signals | None = None
+        self._timer: threading.Timer | None = None
 
     @property
     def exit_status(self) -> int:
@@ -52,10 +53,15 @@ class Stopping:
             return
         self.signal = signal.Signals(number)
         self._write(f"stopping after {self.signal.name}. {self.go_on}".rstrip())
-        timer = threading.Timer(GRACE_SECONDS, self._end)
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(GRACE_SECONDS, self._end)
+        self._timer.daemon = True
+        self._timer.start()
         raise Stopped
+
+    def done(self) -> None:
+        """All is in order: the process need not be ended."""
+        if self._timer:
+            self._timer.cancel()
 
     def _end(self) -> None:
         self._write(f"the job did not stop within {GRACE_SECONDS:.0f} s and is ended now")
@@ -98,6 +104,7 @@ def stoppable() -> Iterator[Stopping]:
             raise SystemExit(stopping.exit_status) from None
         raise
     finally:
+        stopping.done()
         _now = outer
         if threading.current_thread() is threading.main_thread():
             for each, handler in before.items():
