@@ -7,13 +7,15 @@ server: where that is empty, the page says which command fills it.
 import argparse
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import redirect_stderr
+from contextlib import ExitStack, redirect_stderr
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,9 +29,9 @@ from pipeline.store.authority import trust
 from pipeline.version import simile_version
 
 if TYPE_CHECKING:
-    import gradio as gr
-
+    from page.allowed_hosts import AllowedHosts
     from page.collection_library import CollectionLibrary
+    from page.public_blocks import PublicBlocks
 
 LINK_LASTS = timedelta(weeks=1)  # Gradio promises "up to 1 week (best effort)"
 HERE = Path(__file__).resolve().parent
@@ -56,6 +58,12 @@ def _run(options: argparse.Namespace) -> int:
         if options.limit < 0:
             raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
         trust(options.ca)
+        if options.share and options.root_path:
+            raise SimileError("--share cannot be with --root-path: a public link has no path; leave one out")
+        options.root_path = parse_root_path(options.root_path)
+        for origin in options.frame_ancestor:
+            if not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", origin):
+                raise SimileError(f"--frame-ancestor is {origin!r}; write it as https://name, without a path")
         ensure_collections(options.home, options.url)
         with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
             return _serve(options, auth, uploads)
@@ -95,6 +103,34 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="let visitors open the files that collections of local folders were made from",
     )
+    parser.add_argument(
+        "--root-path",
+        metavar="PATH",
+        default="",
+        help="path below which a proxy serves the page, such as /simile (default: none)",
+    )
+    parser.add_argument(
+        "--log-requests", action="store_true", help="write a line for each request, without visitors' data"
+    )
+    parser.add_argument(
+        "--metrics-key",
+        metavar="FILE",
+        help="file with the key of /metrics (default: $SIMILE_METRICS_KEY; none: for this machine only)",
+    )
+    parser.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which the page is visited, besides this machine's own; may be repeated",
+    )
+    parser.add_argument(
+        "--frame-ancestor",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="a site that may show the page in a frame, as https://huggingface.co; may be repeated",
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     parser.add_argument(
         "--url",
@@ -112,6 +148,14 @@ def parse_auth(text: str | None) -> tuple[str, str] | None:
     if not (user and colon and password):
         raise SimileError("--auth (or SIMILE_AUTH) must be user:password, with both filled in")
     return user, password
+
+
+def parse_root_path(text: str) -> str:
+    """The path below which a proxy serves the page, without a slash at its end; empty for none."""
+    path = text.rstrip("/")
+    if path and not re.fullmatch(r"(/[A-Za-z0-9_.~-]+)+", path):
+        raise SimileError(f"--root-path is {text!r}; it must be a path such as /simile, without a host")
+    return path
 
 
 def ensure_collections(home: str | None, url: str | None) -> None:
@@ -132,52 +176,70 @@ def ensure_collections(home: str | None, url: str | None) -> None:
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:
     os.environ["GRADIO_TEMP_DIR"] = uploads  # visitors' pictures; this run deletes the folder at its end
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    # Else the server believes any X-Forwarded-For that comes through a tunnel.
+    os.environ.setdefault("FORWARDED_ALLOW_IPS", "")
     # Gradio takes seconds to load, so wrong arguments are refused before.
+    from page.allowed_hosts import AllowedHosts
     from page.app import build
     from page.collection_library import CollectionLibrary
+    from page.gradio_tunnel import public_link
+    from page.metrics import count_logged_errors, read_key
     from page.rate_limit import RateLimit
+    from page.request_log import log_requests
 
+    metrics_key = read_key(options.metrics_key)
+    count_logged_errors()
+    if options.log_requests:
+        log_requests()
     library = CollectionLibrary(options.home, options.url, originals=options.allow_originals)
     page = build(library, RateLimit(options.limit))
-    try:
-        _launch(page, library, options, auth)
-        if options.share and not page.share_url:
-            raise SimileError(
-                "no public link could be made: Gradio's tunnel cannot be reached. Check the network, "
-                "or leave out --share and let visitors come to --host 0.0.0.0"
-            )
+    with ExitStack() as closing:
+        closing.callback(page.close, verbose=False)
+        hosts = AllowedHosts(options.allowed_host, options.host)
+        _launch(page, library, options, auth, hosts, metrics_key)
         protect_logs()  # the server's own loggers have handlers by now
-        _announce(page, options, library.engine)
+        print(f"Collections come from {library.engine}", flush=True)
+        link = closing.enter_context(public_link(page, partial(_announce, hosts))) if options.share else None
+        print(f"Simile is at http://{options.host}:{options.port}{options.root_path}", flush=True)
         _warm_up(library)
+        if link:
+            link.keep()
         while True:
             time.sleep(3600)
-    finally:
-        page.close(verbose=False)
 
 
 def _launch(
-    page: "gr.Blocks", library: "CollectionLibrary", options: argparse.Namespace, auth: tuple[str, str] | None
+    page: "PublicBlocks",
+    library: "CollectionLibrary",
+    options: argparse.Namespace,
+    auth: tuple[str, str] | None,
+    hosts: "AllowedHosts",
+    metrics_key: str | None,
 ) -> None:
-    from starlette.middleware import Middleware
-
-    from page.api.health import health_route
     from page.api.search_upload import UPLOAD_ENDPOINT
+    from page.metrics import metrics_route
     from page.originals import original_route
-    from page.route_guard import RouteGuard
+    from page.serving import app_options
+    from page.share_link import robots_route
     from page.theme import CSS, theme
 
-    routes = [health_route(library), *([original_route(library)] if library.originals else [])]
+    behind_others = bool(options.share or options.root_path or os.environ.get("FORWARDED_ALLOW_IPS"))
+    routes = [metrics_route(metrics_key, behind_others)]
+    if library.originals:
+        routes.append(original_route(library, page.rate_limit))
+    if options.share:
+        routes.append(robots_route())
     try:
         page.launch(
             server_name=options.host,
             server_port=options.port,
-            share=options.share,
+            share=False,  # the link is opened, and opened again, by page.share_link
+            root_path=options.root_path,
             auth=auth,
             prevent_thread_lock=True,
             show_error=False,
             quiet=True,
             max_file_size="20mb",
-            state_session_capacity=500,
             blocked_paths=[str(HERE)],
             enable_monitoring=False,
             footer_links=["api"],
@@ -185,7 +247,7 @@ def _launch(
             theme=theme(),
             css=CSS,
             mcp_server=options.mcp,
-            app_kwargs={"routes": routes, "middleware": [Middleware(RouteGuard)]},
+            app_kwargs=app_options(page, library, hosts, options.frame_ancestor, routes=routes),
             run_history=False,  # it would act with the owner's HF_TOKEN
         )
     except OSError as error:
@@ -198,16 +260,15 @@ def _launch(
         page.mcp_server_obj.tool_to_endpoint.pop(UPLOAD_ENDPOINT, None)
 
 
-def _announce(page: "gr.Blocks", options: argparse.Namespace, engine: str) -> None:
-    print(f"Collections come from {engine}", flush=True)
-    print(f"Simile is at http://{options.host}:{options.port}", flush=True)
-    if page.share_url:
-        end = datetime.now().astimezone() + LINK_LASTS
-        print(
-            f"Public link: {page.share_url}\nIt expires on {end:%A %d %B %Y at %H:%M (%Z)} at the latest, "
-            "and when this program ends.",
-            flush=True,
-        )
+def _announce(hosts: "AllowedHosts", address: str) -> None:
+    """Lets the page answer under a public link and tells of it, and of each one that takes its place."""
+    hosts.add(address)
+    end = datetime.now().astimezone() + LINK_LASTS
+    print(
+        f"Public link: {address}\nIt expires on {end:%A %d %B %Y at %H:%M (%Z)} at the latest, "
+        "and when this program ends. If it drops, another one is opened and printed here.",
+        flush=True,
+    )
 
 
 def _warm_up(library: "CollectionLibrary") -> None:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -27,8 +28,17 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def running_demo(home: str | None, *arguments: str) -> Iterator[tuple[str, psutil.Process]]:
+def running_demo(
+    home: str | None,
+    *arguments: str,
+    environment: dict[str, str] | None = None,
+    log: IO[str] | None = None,
+) -> Iterator[tuple[str, psutil.Process]]:
     """Address and process of `demo.py`, from its first line to its end.
+
+    Args:
+        environment: in place of this process's own.
+        log: where its warnings and errors go, in place of stderr.
 
     Raises:
         SystemExit: it ended, or does not answer within ten minutes.
@@ -37,7 +47,7 @@ def running_demo(home: str | None, *arguments: str) -> Iterator[tuple[str, psuti
         port = probe.getsockname()[1]
     command = [sys.executable, "demo.py", "--port", str(port), *arguments]
     command += ["--home", str(Path(home).resolve())] if home else []
-    process = psutil.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+    process = psutil.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, env=environment, stderr=log)
     ready = threading.Event()
 
     def read() -> None:

@@ -18,12 +18,12 @@ def resident_mb() -> dict[str, float]:
     return {"heap": round((info.rss - files) / 1e6, 1), "files": round(files / 1e6, 1)}
 
 
-def peak_gb() -> float:
-    """The largest RSS that this process ever had, in GB, mapped files included; 0 where there is no /proc.
+def peak_gb(pid: int | str = "self") -> float:
+    """The largest RSS that a process ever had, in GB, mapped files included; 0 where there is no /proc.
 
     It is not `ru_maxrss`, which a new program inherits from the one that started it.
     """
-    status = Path("/proc/self/status")
+    status = Path(f"/proc/{pid}/status")
     lines = status.read_text(encoding="utf-8").splitlines() if status.is_file() else []
     return next((round(int(line.split()[1]) * 1024 / 1e9, 2) for line in lines if line[:6] == "VmHWM:"), 0.0)
 

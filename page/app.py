@@ -1,20 +1,18 @@
 """The whole page: a line with the open collection, and a tab for each thing that can be done with it."""
 
 from collections.abc import Callable
-from typing import Any
 
 import gradio as gr
 
 from page.api.endpoints import add_endpoints
 from page.collection_library import CollectionLibrary
 from page.components import collection_picker
-from page.rate_limit import RateLimit, is_counted
+from page.public_blocks import PublicBlocks
+from page.rate_limit import RateLimit
 from page.shared_state import MAP, SEARCH, WHY, Shared
 from page.tabs import collections, compare, map, recommend, search, why
-from page.uploads import UploadsOnly
-from pipeline.errors import SimileError
 
-__all__ = ["FULL", "MAX_WAITING", "TABS", "PublicBlocks", "build"]
+__all__ = ["MAX_WAITING", "TABS", "build"]
 
 TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Search", SEARCH, search.build),
@@ -25,18 +23,16 @@ TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Collections", "collections", collections.build),
 ]
 MAX_WAITING = 64  # events in the queue; at a few a second the last one waits about half a minute
-FULL = "too many people are searching right now; try again in a few seconds"
-_CLEAN_EVERY, _KEEP_FOR = 3600, 86400  # seconds; of uploaded and shown pictures
 
 
-def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> gr.Blocks:
+def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> PublicBlocks:
     """The page, ready to be launched."""
     with PublicBlocks(
         rate_limit=rate_limit,
         title="Simile: images that look like an image",
         analytics_enabled=False,
         fill_width=True,
-        delete_cache=(_CLEAN_EVERY, _KEEP_FOR),
+        delete_cache=(3600, 86_400),  # seconds; of files that Gradio copies. Uploads: page/disk_budget.py
     ) as page:
         add_endpoints(library)  # first, because Gradio gives a name to the first event that asks for it
         with gr.Row(elem_id="top"):
@@ -58,40 +54,6 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> gr
             elem_id="promise",
         )
         collection_picker.connect(page, library, collection, nothing_yet, tabs)
-    page.queue(max_size=MAX_WAITING, default_concurrency_limit=2)
+    # Without api_open=False a program could pass by the queue.
+    page.queue(max_size=MAX_WAITING, default_concurrency_limit=2, api_open=False)
     return page
-
-
-class PublicBlocks(UploadsOnly):
-    """Blocks for a public page: limits how often each visitor searches, and says when the queue is full."""
-
-    def __init__(self, *args: Any, rate_limit: RateLimit | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._rate_limit = rate_limit or RateLimit()
-
-    async def process_api(  # type: ignore[override]
-        self, block_fn: Any, inputs: list[Any], state: Any = None, request: Any = None, **kwargs: Any
-    ) -> dict[str, Any]:
-        """Refuses a search that exceeds the visitor's limit; all other events pass."""
-        function = self.fns[block_fn] if isinstance(block_fn, int) else block_fn
-        if is_counted(function.fn):
-            one = request[0] if isinstance(request, list) and request else request
-            client = getattr(one, "client", None)
-            session = kwargs.get("session_hash") or getattr(one, "session_hash", None)
-            try:
-                self._rate_limit.admit(getattr(client, "host", None), session)
-            except SimileError as error:
-                raise gr.Error(str(error), print_exception=False) from None
-        return await super().process_api(block_fn, inputs, state, request, **kwargs)
-
-    def queue(self, *args: Any, **kwargs: Any) -> "PublicBlocks":
-        """Gradio's queue, with a refusal in plain words when it is full."""
-        super().queue(*args, **kwargs)
-        push = self._queue.push
-
-        async def polite(*args: Any, **kwargs: Any) -> Any:
-            done, said, state = await push(*args, **kwargs)
-            return done, FULL if state == "queue_full" else said, state
-
-        self._queue.push = polite  # type: ignore[method-assign]
-        return self

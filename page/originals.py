@@ -11,12 +11,15 @@ import logging
 import mimetypes
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from page.collection_library import CollectionLibrary
+from page.login import is_logged_in
+from page.rate_limit import RateLimit
 from pipeline.errors import SimileError
 from pipeline.images import MAX_BYTES
 from pipeline.points import point_id
@@ -27,6 +30,7 @@ from pipeline.sources.walk import raw_name
 __all__ = ["find_original", "original_route", "original_url"]
 
 log = logging.getLogger("simile")
+_PIECE = 2**20  # bytes
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
 
 
@@ -36,21 +40,24 @@ def original_url(library: CollectionLibrary, collection: str, point: str, place:
     return f"original/{collection}/{point}" if library.originals and is_file else None
 
 
-def find_original(collection: Collection, point: str) -> tuple[str, bytes] | None:
-    """Name and bytes of the file that a point was made from; None where it is gone or has changed.
+def find_original(collection: Collection, point: str) -> BinaryIO | None:
+    """The open file that a point was made from, at its beginning; None where it is gone or has changed.
 
     Raises:
         SimileError: there is no such point.
     """
-    for file in _candidates(collection, point):
+    for path in _candidates(collection, point):
         try:
-            if kind_of(file.name) not in PICTURES or file.stat().st_size > MAX_BYTES:
+            if kind_of(path.name) not in PICTURES or path.stat().st_size > MAX_BYTES:
                 continue
-            data = file.read_bytes()
+            file = path.open("rb")
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError):  # gone, or a name that this machine's files cannot have
             continue
-        if point_id(collection.name, hashlib.sha256(data).hexdigest()) == point:
-            return file.name, data
+        if point_id(collection.name, digest) == point:
+            file.seek(0)
+            return file
+        file.close()
     return None
 
 
@@ -66,14 +73,16 @@ def _candidates(collection: Collection, point: str) -> Iterator[Path]:
                 yield root / raw_name(path)
 
 
-def original_route(library: CollectionLibrary) -> Route:
-    """The route; where visitors have to log in, it asks for their login as Gradio does."""
+def original_route(library: CollectionLibrary, limit: RateLimit) -> Route:
+    """The route; where visitors have to log in, it asks for their login. Each file counts as a search."""
 
     def answer(request: Request) -> Response:
-        app = request.app  # Gradio's
-        names = (f"access-token-{app.cookie_id}", f"access-token-unsecure-{app.cookie_id}")
-        if app.auth is not None and not any(request.cookies.get(name) in app.tokens for name in names):
+        if not is_logged_in(request):
             return Response("Not authenticated", 401)
+        try:
+            limit.admit(request.client.host if request.client else None, None, caller="file")
+        except SimileError as error:
+            return Response(str(error), 429)
         try:
             found = find_original(
                 library.open(request.path_params["collection"]), request.path_params["point"]
@@ -83,8 +92,14 @@ def original_route(library: CollectionLibrary) -> Route:
             found = None
         if found is None:
             return Response("The original is not here any more.", 404)
-        name, data = found
-        kind = mimetypes.guess_type(f"x.{kind_of(name)}")[0] or "application/octet-stream"
-        return Response(data, media_type=kind, headers=_HEADERS)
+        kind = mimetypes.guess_type(f"x.{kind_of(found.name)}")[0] or "application/octet-stream"
+        return StreamingResponse(_pieces(found), media_type=kind, headers=_HEADERS)
 
     return Route("/original/{collection}/{point}", answer, methods=["GET"])
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    """A file of 100 MB is not held in memory for a visitor who takes an hour to fetch it."""
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece

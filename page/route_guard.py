@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from page.uploads import is_uploaded
 
-__all__ = ["RouteGuard", "status_of"]
+__all__ = ["RouteGuard", "page_path", "status_of"]
 
 _PREFIX = "/gradio_api"
 _FILE = "/file="
@@ -31,7 +31,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         (_GET, r"/info|/queue/(data|status)|/upload_progress|/call/(v2/)?[^/]+/[^/]+"),
         (("POST",), r"/queue/join|/cancel|/reset|/upload|/(call|call/v2|run|api)/[^/]+"),
         # ours, and the Model Context Protocol
-        (_GET, r"/health|/original/[a-z0-9-]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        (_GET, r"/(health|metrics)|/original/[a-z0-9-]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         (("GET", "HEAD", "POST", "DELETE", "OPTIONS"), r"/mcp(/.*)?"),
     )
 )
@@ -59,6 +59,16 @@ def status_of(method: str, path: str) -> int:
     return 404
 
 
+def page_path(scope: Scope) -> str:
+    """The path of a request as the page knows it, whether or not a proxy has left its root path in front.
+
+    >>> page_path({"path": "/simile/config", "root_path": "/simile"}), page_path({"path": "/simile-2"})
+    ('/config', '/simile-2')
+    """
+    path, root = scope["path"], scope.get("root_path", "")
+    return path.removeprefix(root) or "/" if root and f"{path}/".startswith(f"{root}/") else path
+
+
 class RouteGuard:
     """ASGI middleware that answers what `status_of` refuses."""
 
@@ -70,8 +80,7 @@ class RouteGuard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        status = status_of(scope["method"], path or "/")
+        status = status_of(scope["method"], page_path(scope))
         if status == 200:
             await self._app(scope, receive, send)
             return

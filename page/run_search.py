@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card
+from page.pixel_budget import check_own_pictures
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
 from page.wording import milliseconds, numbered_names
@@ -55,7 +56,9 @@ def run_search(
     likes = examples_of(query.likes, collection)
     if query.text.strip():
         likes.append(Example(text=query.text))
-    found = collection.find(likes, examples_of(query.dislikes, collection), settings)
+    dislikes = examples_of(query.dislikes, collection)
+    check_own_pictures([*likes, *dislikes])
+    found = collection.find(likes, dislikes, settings)
     cards = [
         card(
             hit,
@@ -116,11 +119,11 @@ def figures(shown: Sequence[Card], result: SearchResult, settings: Settings) -> 
     Args:
         shown: all cards on the page, which may be more than those of the last search.
     """
-    how_many = f"{len(shown):,} of {result.collection.count:,}"
+    how_many = f"{len(shown):,} of {result.collection.counted}"
     if settings.matches_only:
         first = "the first " if result.found.more else ""
         how_many = (
-            f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {result.collection.count:,}"
+            f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {result.collection.counted}"
         )
         how_many += _how_rare(result.collection, settings)
     weak = sum(one.weak for one in shown)

@@ -24,7 +24,7 @@ class QueryPicture:
         file: path of a file in Gradio's upload folder.
         point_id, collection: of a stored picture; None for an uploaded one.
         box: only this part of the picture.
-        preview: data URL to show instead of a file that browsers cannot show, such as a TIFF.
+        preview: path of a copy to show instead of a file that browsers cannot show, such as a TIFF.
     """
 
     file: str
@@ -49,6 +49,11 @@ class Query:
 
     def __bool__(self) -> bool:
         return bool(self.likes or self.text or self.dislikes)
+
+    @property
+    def own_pictures(self) -> int:
+        """How many of its pictures have to be decoded: uploads, and parts of stored pictures."""
+        return sum(1 for one in (*self.likes, *self.dislikes) if one.point_id is None or one.box)
 
     def without(self, picture: QueryPicture) -> "Query":
         """The same query without a picture."""

@@ -1,5 +1,8 @@
 """What a visitor sends: files that came through the upload, never an address or a path on this machine."""
 
+import logging
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +12,42 @@ from gradio.utils import get_upload_folder
 
 from pipeline.errors import ImageError
 
-__all__ = ["MAX_BYTES", "ONLY_UPLOADS", "UploadsOnly", "is_uploaded", "read_upload", "uploaded_path"]
+__all__ = [
+    "MAX_BYTES",
+    "ONLY_UPLOADS",
+    "WRONG_VALUES",
+    "UploadsOnly",
+    "is_uploaded",
+    "kind_of",
+    "read_upload",
+    "uploaded_path",
+]
 
+log = logging.getLogger("simile")
 MAX_BYTES = 20_000_000  # of one picture
+WRONG_VALUES = "the page cannot read these values; reload it, or call an endpoint as the page's API view says"
 ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file"
+# Kind, which is also its usual ending -> how a file of this kind begins.
+_KINDS = {
+    "jpg": re.compile(rb"\xff\xd8\xff"),
+    "png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    "webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+    "gif": re.compile(rb"GIF8[79]a"),
+    # And the size of its header.
+    "bmp": re.compile(rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", re.DOTALL),
+    "tif": re.compile(rb"II[*+]\0|MM\0[*+]"),
+    "avif": re.compile(rb"....ftypavi[fs]", re.DOTALL),
+    "heic": re.compile(rb"....ftyp(he[iv][cmsx]|mif1|msf1)", re.DOTALL),
+}
+
+
+def kind_of(start: bytes) -> str | None:
+    """The kind of a picture by its first 64 bytes, whatever it is called; None of anything else.
+
+    >>> kind_of(b"\\x89PNG\\r\\n\\x1a\\n..."), kind_of(b"<html>")
+    ('png', None)
+    """
+    return next((kind for kind, begins in _KINDS.items() if begins.match(start)), None)
 
 
 class UploadsOnly(gr.Blocks):
@@ -23,11 +58,18 @@ class UploadsOnly(gr.Blocks):
     """
 
     async def preprocess_data(self, block_fn: Any, inputs: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Refuses inputs that name a file outside of the upload folder."""
+        """Refuses inputs that name a file outside of the upload folder, or are too few or of a wrong kind."""
         for path in _paths(inputs):
             if not is_uploaded(path):
                 raise gr.Error(ONLY_UPLOADS, print_exception=False)
-        return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+        try:
+            return await super().preprocess_data(block_fn, inputs, *args, **kwargs)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:  # components raise nearly anything where values are not of their kind
+            log.info("refused values of an event: %s: %s", type(error).__name__, error)
+            raise gr.Error(WRONG_VALUES, print_exception=False) from None
 
 
 def is_uploaded(path: Any) -> bool:
@@ -53,24 +95,27 @@ def uploaded_path(value: Any) -> str:
 
 
 def read_upload(path: str) -> bytes:
-    """The bytes of an uploaded file.
+    """The bytes of an uploaded file, which is thereby marked as used: see page/disk_budget.py.
 
     Raises:
         ImageError: it is gone; uploads are deleted after a day.
     """
     try:
+        os.utime(path)
         return Path(path).read_bytes()
     except OSError:
         raise ImageError("the uploaded picture is no longer here; upload it again") from None
 
 
-def _paths(value: Any) -> Iterator[Any]:
+def _paths(values: Any) -> Iterator[Any]:
     """The `path` of every file description, however deep it is nested."""
-    if isinstance(value, dict):
-        meta = value.get("meta")
-        if isinstance(meta, dict) and meta.get("_type") == "gradio.FileData":
-            yield value.get("path")
-        value = list(value.values())
-    if isinstance(value, list | tuple):
-        for item in value:
-            yield from _paths(item)
+    waiting = [values]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            meta = value.get("meta")
+            if isinstance(meta, dict) and meta.get("_type") == "gradio.FileData":
+                yield value.get("path")
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)

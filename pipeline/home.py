@@ -1,16 +1,21 @@
 """Where Simile keeps things: an absolute folder, or a URL of an object store."""
 
+from __future__ import annotations
+
 import datetime
 import os
 import uuid
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
-import pyarrow as pa
-import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.fs as pafs
 
 __all__ = [
     "cache_folder",
@@ -83,6 +88,8 @@ def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
     Raises:
         SimileError: a URL of another kind.
     """
+    import pyarrow.fs as pafs
+
     if not is_remote(location):
         return pafs.LocalFileSystem(), location
     scheme, path = location.split("://", 1)
@@ -118,6 +125,8 @@ def copy_sparse(source: str, copy: str) -> str:
 
 @cache
 def _s3(bucket: str) -> pafs.FileSystem:
+    import pyarrow.fs as pafs
+
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region and not endpoint:
@@ -137,11 +146,15 @@ def _s3(bucket: str) -> pafs.FileSystem:
 
 @cache
 def _gcs(_: str) -> pafs.FileSystem:
+    import pyarrow.fs as pafs
+
     return pafs.GcsFileSystem(retry_time_limit=datetime.timedelta(seconds=2 * _REQUEST_SECONDS))
 
 
 @cache
 def _azure(_: str) -> pafs.FileSystem:
+    import pyarrow.fs as pafs
+
     account = os.environ.get("AZURE_STORAGE_ACCOUNT_NAME")
     if not account:
         raise SimileError("az:// needs the name of the storage account in AZURE_STORAGE_ACCOUNT_NAME.")

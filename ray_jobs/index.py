@@ -32,12 +32,16 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = job_parser("index", __doc__)
     parser.add_argument("config", help="the collection's YAML")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--source", help="a Hub id, a mirror in Hub layout, or a folder of images")
+    where.add_argument("--source", help="a folder, file or address: images, parquet, tars, a list")
     where.add_argument("--sample", action="store_true", help="the bundled sample instead of the source")
     parser.add_argument("--split", help="split of the source")
     parser.add_argument("--subset", help="configuration of the source, where it has several")
     parser.add_argument(
         "--follow-links", action="store_true", help="take what lies behind links that lead out of a folder"
+    )
+    parser.add_argument("--url-column", metavar="COLUMN", help="the column of a list that names the pictures")
+    parser.add_argument(
+        "--allow-private", action="store_true", help="fetch from private addresses what a list names"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
@@ -83,6 +87,8 @@ def resolve_config(options: argparse.Namespace) -> CollectionConfig:
         changes["source"] = options.source
     if options.split:
         changes["split"] = options.split
+    if options.url_column:
+        changes["url_column"] = options.url_column
     if options.subset:
         changes["config"] = options.subset
     if options.encoder:
@@ -145,6 +151,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
         replace=options.replace,
         other_source=bool(options.source),
         follow_links=options.follow_links,
+        allow_private=options.allow_private,
     )
     # What can fail fails here, in seconds, before Ray is started.
     say(f"looking at {config.source} and the encoders")

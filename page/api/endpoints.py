@@ -13,6 +13,7 @@ from page.api.explain_map_compare import HitEndpoints
 from page.api.search import SearchEndpoints
 from page.api.search_upload import UPLOAD_ENDPOINT, search_upload
 from page.collection_library import CollectionLibrary
+from page.rate_limit import counts_as_search
 from page.run_search import FAILED
 from pipeline.errors import SimileError
 from pipeline.printable import printable_lines
@@ -43,8 +44,9 @@ def add_endpoints(library: CollectionLibrary) -> None:
 
 
 def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
-    """The same endpoint, with a complete docstring and with errors that are sentences."""
+    """The same endpoint, counted as a search, with a complete docstring and sentences for errors."""
 
+    @counts_as_search
     @wraps(function)
     def explained(*args: Any, **kwargs: Any) -> dict[str, Any]:
         try:

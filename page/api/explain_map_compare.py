@@ -8,7 +8,6 @@ import numpy as np
 from page.api.arguments import parsed_example, parsed_id, picture_bytes, settings_of
 from page.collection_library import CollectionLibrary
 from page.components.map_files import MapFiles, OpenMap
-from page.rate_limit import counts_as_search
 from pipeline.errors import SimileError
 from pipeline.search import Hit
 from pipeline.vectors import agreeing_bits
@@ -26,7 +25,6 @@ class HitEndpoints:
         self._library = library
         self._maps = MapFiles()
 
-    @counts_as_search
     def explain(
         self, hit_id: str, collection: str, id: str = "", image: str = "", encoder: str = ""
     ) -> dict[str, Any]:
@@ -63,7 +61,6 @@ class HitEndpoints:
             "standings": [asdict(standing) for standing in reasons.standings],
         }
 
-    @counts_as_search
     def map(
         self,
         collection: str,
@@ -97,7 +94,6 @@ class HitEndpoints:
             "missing": [one for one in wanted if one not in opened.numbers],
         }
 
-    @counts_as_search
     def compare(
         self,
         query: str,

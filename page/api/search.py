@@ -15,7 +15,7 @@ from page.api.arguments import (
 from page.collection_library import CollectionLibrary
 from page.exact_json import exact_json
 from page.export import as_csv, as_json, ranks
-from page.rate_limit import counts_as_search
+from page.pixel_budget import check_own_pictures
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Example, Hit, Settings
 
@@ -39,7 +39,6 @@ class SearchEndpoints:
         """
         return {"collections": [_described(found) for found in self._library.opened()]}
 
-    @counts_as_search
     def facets(self, collection: str, field: str, filters: str = "{}") -> dict[str, Any]:
         """Count how many pictures of a collection have each value of a field, most frequent first.
 
@@ -59,12 +58,12 @@ class SearchEndpoints:
         return {
             "field": field,
             "kind": kind.kind,
+            "exact": found.counted.exact,
             "values": [{"value": exact_json(value), "count": count} for value, count in counts],
             "least": exact_json(least),
             "greatest": exact_json(greatest),
         }
 
-    @counts_as_search
     def search_image(
         self,
         image: str,
@@ -94,7 +93,6 @@ class SearchEndpoints:
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [picture], [], settings, thumbnails)
 
-    @counts_as_search
     def search_text(
         self,
         text: str,
@@ -113,7 +111,6 @@ class SearchEndpoints:
         settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset)
         return self._found(collection, [Example(text=text)], [], settings, thumbnails)
 
-    @counts_as_search
     def search_by_id(
         self,
         id: str,
@@ -138,7 +135,6 @@ class SearchEndpoints:
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [parsed_id(id)], [], settings, thumbnails)
 
-    @counts_as_search
     def recommend(
         self,
         likes: list[str],
@@ -177,7 +173,6 @@ class SearchEndpoints:
         liked, disliked = ([parsed_example(one) for one in given or []] for given in (likes, dislikes))
         return self._found(collection, liked, disliked, settings, thumbnails)
 
-    @counts_as_search
     def export(
         self,
         query: str,
@@ -216,6 +211,7 @@ class SearchEndpoints:
         settings: Settings,
         thumbnails: bool,
     ) -> dict[str, Any]:
+        check_own_pictures([*likes, *dislikes])
         found = self._library.open(name)
         answer = found.find(likes, dislikes, settings)
         hits = [hit_as_json(hit) for hit in answer.hits]
@@ -242,7 +238,7 @@ def _described(found: Collection) -> dict[str, Any]:
     return {
         "name": found.name,
         "title": found.title,
-        "pictures": found.count,
+        "pictures": found.counted.pictures,
         "version": found.version,
         "encoders": found.encoders,
         "filters": found.filters,

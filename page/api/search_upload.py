@@ -8,7 +8,6 @@ from gradio.data_classes import FileData
 from page.api.arguments import settings_of
 from page.api.search import hit_as_json
 from page.collection_library import CollectionLibrary
-from page.rate_limit import counts_as_search
 from page.uploads import read_upload, uploaded_path
 from pipeline.search import Example
 
@@ -20,7 +19,6 @@ UPLOAD_ENDPOINT = "search"  # no MCP tool, because a model cannot upload a file
 def search_upload(library: CollectionLibrary) -> Callable[..., dict[str, Any]]:
     """The function behind the endpoint."""
 
-    @counts_as_search
     def search(
         image: FileData,
         collection: str,

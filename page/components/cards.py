@@ -117,7 +117,7 @@ def query_picture(shown: Card) -> QueryPicture:
 
 def url_of(picture: QueryPicture) -> str:
     """Where a browser finds a picture of the query."""
-    return picture.preview or picture_url(picture.file)
+    return picture_url(picture.preview or picture.file)
 
 
 def picture_url(path: str) -> str:

@@ -16,6 +16,7 @@ from page.components.range_sliders import Slider, slider_of
 from page.wording import field_name, value_words
 from pipeline.errors import SimileError
 from pipeline.search import Collection
+from pipeline.search.counts import Counted
 
 __all__ = [
     "FIRST_FILTERS",
@@ -174,7 +175,10 @@ def _choices(
         listed[NO_VALUE] = without
     listed |= {value: counts.get(value, 0) for value in keep if value not in listed}
     words[NO_VALUE] = value_words(None)
-    choices = [(f"{words.get(value, value)} ({count:,})", value) for value, count in listed.items()]
+    exact = found.counted.exact
+    choices = [
+        (f"{words.get(value, value)} ({Counted(count, exact)})", value) for value, count in listed.items()
+    ]
     cut = f"{MOST_VALUES:,} of {len(counts):,} values, most frequent first"
     return choices, cut if len(counts) > MOST_VALUES else None
 

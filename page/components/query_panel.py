@@ -4,18 +4,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from page.components.cards import url_of
 from page.components.event_wiring import QUIET
+from page.rate_limit import counts_as_search
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.uploads import read_upload, uploaded_path
 from page.wording import note, numbered_names
 from pipeline.errors import SimileError
-from pipeline.images import data_url, decode, shown_by_browsers, thumbnail
+from pipeline.images import decode, shown_by_browsers, thumbnail
 
 __all__ = ["QueryPanel", "query_html", "query_panel"]
 
@@ -66,6 +69,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
     return QueryPanel(query, gr.State(False), drop, view)
 
 
+@counts_as_search
 def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any, Any]:
     """(query, status, dropped file) after an upload: it becomes the query, or is added to it if `adding`.
 
@@ -77,11 +81,19 @@ def take_upload(sent: Any, query: Query | None, adding: bool) -> tuple[Any, Any,
         path = uploaded_path(sent)
         data = read_upload(path)
         image = decode(data, min_side=64)
-        preview = None if shown_by_browsers(data) else data_url(*thumbnail(image))
+        preview = None if shown_by_browsers(data) else _preview(path, image)
     except SimileError as error:
         return gr.skip(), note(str(error), problem=True), None
     own = QueryPicture(path, label="your picture", preview=preview)
     return (query or Query()).liking(own) if adding else Query((own,)), gr.skip(), None
+
+
+def _preview(path: str, image: Image.Image) -> str:
+    """Writes a small copy beside an upload, with which it is deleted; returns its path."""
+    data, mime = thumbnail(image)
+    preview = Path(path).with_name(f"preview.{mime.removeprefix('image/')}")
+    preview.write_bytes(data)
+    return str(preview)
 
 
 def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:

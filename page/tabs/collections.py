@@ -81,7 +81,7 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
         found = library.open(name)
         manifest = found.manifest
         return (
-            f'<article class="collection"><h3>{escape(found.title)} <small>{found.count:,} pictures</small>'
+            f'<article class="collection"><h3>{escape(found.title)} <small>{found.counted} pictures</small>'
             "</h3>"
             f"{_building(found, job)}{field_list(_rows(found, manifest))}{_encoders(manifest)}"
             f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"

@@ -175,6 +175,7 @@ class RecommendHandlers:
             liked=Query(),
         )
 
+    @counts_as_search
     def works(self, name: str, liked: Query | None) -> tuple[Any, Any]:
         """Other works to choose from, as a grid and as cards."""
         try:

@@ -279,7 +279,7 @@ class SearchHandlers:
         for title in ("Cosine", "Hamming"):
             times[title] += f" · {shared_share(columns[title], exact)} as exact cosine"
         agreed = shared_share(columns["Cosine"], columns["Hamming"])
-        line = f"{result.collection.count:,} pictures three ways · cosine and Hamming share {agreed}"
+        line = f"{result.collection.counted} pictures three ways · cosine and Hamming share {agreed}"
         return SearchUpdate(
             status=note(line),
             grid=columns_html(

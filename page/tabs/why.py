@@ -26,6 +26,7 @@ __all__ = ["WhyHandlers", "build"]
 HINT = "Search first, open one of the hits, and choose Why: it is then compared here with your picture."
 WORDS = "Words cannot be compared place by place; search with a picture to see why a hit was found."
 FAILED = "The pictures could not be compared; whoever runs this page finds the reason in its log."
+_SHOWN_SIDE = 1024  # pixels: a part of the picture is still sharp where it is shown
 _QUIET: dict[str, Any] = {"api_visibility": "private"}
 log = logging.getLogger("simile")
 
@@ -112,7 +113,9 @@ class WhyHandlers:
         reasons = find_reasons(found, data, pair.hit.point_id, pair.encoder, own, asked.box)
         hit = found.get(pair.hit.point_id)
         named = f"Part of {asked.label}" if asked.box else sentence(asked.label or "your picture")
-        figures = figure("query", named, cropped(decode(data), asked.box), reasons.query_part)
+        figures = figure(
+            "query", named, cropped(decode(data, min_side=_SHOWN_SIDE), asked.box), reasons.query_part
+        )
         title = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else "Hit"
         figures += figure("hit", title, decode(hit.thumbnail), reasons.hit_part)
         above = choice(pair) + (seen_by(pair.encoder or found.encoders[0]) if found.encoders[1:] else "")

@@ -73,6 +73,7 @@ class CollectionConfig(Frozen):
     config: str | None = None
     split: str = "train"
     image: str | None = None
+    url_column: str | None = None
     filters: list[str] | None = Field(
         None, description="payload fields offered as filters; default: all columns that can be"
     )

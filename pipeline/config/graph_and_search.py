@@ -66,16 +66,28 @@ class SearchConfig(Frozen):
     min_recall: float = Field(0.95, ge=0.0, le=1.0, description="the job warns when it measures less")
 
     def to_qdrant(
-        self, k: int, *, exact: bool = False, metric: Metric = "cosine", filtered: bool = False
+        self,
+        k: int,
+        *,
+        exact: bool = False,
+        metric: Metric = "cosine",
+        filtered: bool = False,
+        codes_scanned: bool = False,
     ) -> models.SearchParams:
         """Parameters of one query for `k` hits.
 
-        Codes are compared without loss by their quantized form, so Hamming needs no rescoring.
+        Codes are compared without loss by their quantized form, so Hamming needs no rescoring. `exact` makes
+        Qdrant read the originals from disk whatever it is told of quantization. Where codes have no graph
+        (`codes_scanned`), every search by Hamming distance compares all of them in RAM, which is exact.
         """
+        if exact and metric == "hamming" and codes_scanned:
+            in_ram = models.QuantizationSearchParams(ignore=False, rescore=False)
+            return models.SearchParams(exact=False, quantization=in_ram)
         if exact:
-            codes = models.QuantizationSearchParams(ignore=False, rescore=False)
-            floats = models.QuantizationSearchParams(ignore=True)
-            return models.SearchParams(exact=True, quantization=codes if metric == "hamming" else floats)
+            return models.SearchParams(
+                exact=True,
+                quantization=models.QuantizationSearchParams(ignore=metric != "hamming", rescore=False),
+            )
         rescore = self.rescore and metric == "cosine"
         # A filter leaves neighbours farther apart: the walk keeps twice as many then, and all are rescored.
         width = self.hnsw_ef * (2 if filtered else 1)

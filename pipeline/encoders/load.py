@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.encoders.checkpoint import VOLATILE, Checkpoint, find_folder, find_on_hub
+from pipeline.encoders.described import described_before
 from pipeline.encoders.encoder import Encoder, EncoderDescription, Runtime
 from pipeline.encoders.names import EncoderName, parse_name
 from pipeline.errors import SimileError
@@ -100,35 +101,42 @@ def _find(name: EncoderName) -> _Found:
         from pipeline.encoders.families import pypi_models
 
         return _Found(partial(pypi_models.describe, name), partial(pypi_models.load, name))
-    from pipeline.encoders.families import simile_models, timm_models, transformers_models
-
     if name.source == "folder":
         checkpoint = find_folder(name)
     elif name.source == "timm":
+        from pipeline.encoders.families import timm_models
+
         checkpoint = find_on_hub(name, timm_models.hub_id(name))
     else:
         checkpoint = find_on_hub(name, name.place)
+    if name.text.startswith("timm:") and checkpoint.layout != "timm":
+        raise SimileError(
+            f"'{name.place}' is in the layout of {checkpoint.layout}; name it without the prefix 'timm:'"
+        )
+    return _Found(
+        partial(described_before, name, checkpoint, lambda: _family(checkpoint).describe(name, checkpoint)),
+        lambda: _family(checkpoint).load(name, checkpoint),
+        partial(_load_text, name, checkpoint) if checkpoint.layout == "transformers" else None,
+        checkpoint.config,
+    )
+
+
+def _family(checkpoint: Checkpoint) -> _Family:
+    """Imports torch, which takes seconds: only for what is not known yet."""
+    from pipeline.encoders.families import simile_models, timm_models, transformers_models
+
     families: dict[str, _Family] = {
         "timm": timm_models,
         "transformers": transformers_models,
         "simile": simile_models,
     }
-    if name.text.startswith("timm:") and checkpoint.layout != "timm":
-        raise SimileError(
-            f"'{name.place}' is in the layout of {checkpoint.layout}; name it without the prefix 'timm:'"
-        )
-    family = families[checkpoint.layout]
-    load_text = (
-        partial(transformers_models.load_text, name, checkpoint)
-        if checkpoint.layout == "transformers"
-        else None
-    )
-    return _Found(
-        partial(family.describe, name, checkpoint),
-        partial(family.load, name, checkpoint),
-        load_text,
-        checkpoint.config,
-    )
+    return families[checkpoint.layout]
+
+
+def _load_text(name: EncoderName, checkpoint: Checkpoint) -> TextTower:
+    from pipeline.encoders.families import transformers_models
+
+    return transformers_models.load_text(name, checkpoint)
 
 
 def _recipe_of(network: nn.Module, config: Mapping[str, Any] | None, pixels: int | None) -> dict[str, Any]:

@@ -4,8 +4,9 @@ Index jobs, queries from Python, the page and its API all come through `as_rgb` 
 picture gives the same vector whatever it was handed over as.
 """
 
-from pipeline.images.decoding import FORMATS, MAX_BYTES, MAX_PIXELS, decode, header_size, shown_by_browsers
+from pipeline.images.decoding import FORMATS, MAX_BYTES, decode, header_size, shown_by_browsers
 from pipeline.images.given import Picture, as_rgb
+from pipeline.images.limits import MAX_PIXELS, DecodeLimits, PixelBudget, decoding_within
 from pipeline.images.pixels import is_single_colour
 from pipeline.images.rules import RULES, rules_of
 from pipeline.images.thumbnails import THUMBNAIL_SIDE, data_url, thumbnail
@@ -16,10 +17,13 @@ __all__ = [
     "MAX_PIXELS",
     "RULES",
     "THUMBNAIL_SIDE",
+    "DecodeLimits",
     "Picture",
+    "PixelBudget",
     "as_rgb",
     "data_url",
     "decode",
+    "decoding_within",
     "header_size",
     "is_single_colour",
     "rules_of",

@@ -10,9 +10,12 @@ import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import ImageError
+from pipeline.images.coded_sizes import coded_pixels, webp_size
+from pipeline.images.isobmff import primary_picture
+from pipeline.images.limits import check_pixels, current_limits, too_large
 from pipeline.images.pixels import to_rgb
 
-__all__ = ["FORMATS", "MAX_BYTES", "MAX_PIXELS", "check_pixels", "decode", "header_size", "shown_by_browsers"]
+__all__ = ["FORMATS", "JPEGS", "MAX_BYTES", "decode", "header_size", "shown_by_browsers"]
 
 # Formats that people have, each decoded by a well-tested library; other plugins of PIL would only add risk.
 # JPEG XL is not among them: its plugin decodes the whole file to learn how many pixels it has.
@@ -20,34 +23,64 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 JPEGS = ("JPEG", "MPO")  # PIL's names of what can be decoded at a smaller scale
 NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
 MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
-MAX_PIXELS = 100_000_000  # medium-format cameras; 300 MB once decoded
 
 # PIL warns on stderr of odd EXIF, palettes and large headers in strangers' files. What matters of these is
 # an ImageError here. One filter at import: `warnings.catch_warnings` for each call is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-pillow_heif.register_heif_opener(thumbnails=False)
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
-def decode(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int | None = None) -> Image.Image:
+def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
     """The first frame of an image file: RGB, 8 bits, upright after EXIF, in sRGB.
 
     16-bit, 32-bit and float images are scaled to 8 bits, not clipped. Colour profiles are converted to sRGB.
     Transparent pictures are set on black or white, whichever shows them. The result carries no metadata.
+    What is larger than `limits.current_limits` allows is refused before any pixel is allocated; PIL itself
+    refuses above 178 megapixels.
 
     Args:
         data: a whole file in one of `FORMATS`.
-        max_pixels: refused above this, by the header alone; PIL itself refuses above 178 megapixels.
-        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this:
-            several times faster. The pixels differ a little from those of a full decode.
+        min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this,
+            or as far as the limit of pixels asks for: several times faster. The pixels differ a little from
+            those of a full decode.
 
     Raises:
         ImageError: empty, too many bytes or pixels, not an image in `FORMATS`, or damaged.
+        SimileError: the pixels that the budget has were not free in time.
     """
     image = _open(data)
-    check_pixels(image.size, max_pixels)
     try:
+        coded = coded_pixels(image, data)
         if min_side is not None and image.format in JPEGS:
-            image.draft(None, (min_side, min_side))
+            image.draft(None, _draft_size(image.size, min_side))
+    except ImageError:
+        raise
+    except Exception as error:  # as in `_loaded`
+        raise _damaged(image.format, error) from None
+    check_pixels(image.size)
+    budget = current_limits().budget
+    if budget is None:
+        return _loaded(image)
+    taken = budget.take(max(coded, image.size[0] * image.size[1]))
+    try:
+        result = _loaded(image)
+    except BaseException:
+        budget.give_back(taken)
+        raise
+    budget.give_back_after(result, taken)
+    return result
+
+
+def _draft_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
+    """What to ask of a JPEG decoder: sides of `min_side`, or less if that were too many pixels."""
+    whole, scale = size[0] * size[1], 1
+    while whole // scale**2 > current_limits().max_pixels and scale < 8:
+        scale *= 2
+    return min(min_side, max(1, size[0] // scale)), min(min_side, max(1, size[1] // scale))
+
+
+def _loaded(image: Image.Image) -> Image.Image:
+    try:
         image.load()
         return to_rgb(_upright(image))
     except ImageError:
@@ -66,35 +99,19 @@ def _open(data: bytes) -> Image.Image:
             "make it smaller",
             "too many bytes",
         )
+    if size := webp_size(data):  # PIL allocates its pixels when it opens it
+        check_pixels(size)
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(primary_picture(data)), formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageError(
             f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}",
             "not a readable image",
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_large("far more pixels", MAX_PIXELS) from None
-    except Exception as error:  # as in `decode`
+        raise too_large("far more pixels") from None
+    except Exception as error:  # as in `_loaded`
         raise _damaged(None, error) from None
-
-
-def check_pixels(size: tuple[int, int], limit: int = MAX_PIXELS) -> None:
-    """Refuse a picture by its (width, height).
-
-    Raises:
-        ImageError: it has more than `limit` pixels.
-    """
-    if size[0] * size[1] > limit:
-        raise _too_large(f"{size[0]} × {size[1]} pixels", limit)
-
-
-def _too_large(found: str, limit: int) -> ImageError:
-    return ImageError(
-        f"the image has {found} and the limit is {limit / 1e6:g} megapixels; "
-        "scale it down before you send it",
-        "too many pixels",
-    )
 
 
 def _damaged(kind: str | None, error: Exception) -> ImageError:

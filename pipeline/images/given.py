@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from pipeline.errors import ImageError
-from pipeline.images.decoding import JPEGS, check_pixels, decode
+from pipeline.images.decoding import JPEGS, decode
+from pipeline.images.limits import check_pixels
 from pipeline.images.pixels import from_array, to_rgb
 
 if TYPE_CHECKING:

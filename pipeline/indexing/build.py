@@ -1,7 +1,7 @@
 """Staged rows -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -14,6 +14,7 @@ from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import check_version
+from pipeline.index_quality.truth import Rows
 from pipeline.indexing.account import Account
 from pipeline.indexing.carried import to_remove
 from pipeline.indexing.delete import DELETED, deleted_ids
@@ -30,7 +31,7 @@ from pipeline.indexing.live import (
     stored_marks,
     stored_projections,
 )
-from pipeline.indexing.load import Target, load_rows
+from pipeline.indexing.load import Target, load_rows, staged_rows
 from pipeline.indexing.plan import Plan
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.unchanged import forget_covered
@@ -138,15 +139,16 @@ def build(
             "points. The alias stays where it was; run the job again."
         )
     manifest = _manifest(job, checked, live, targets, fitted, expected, account, kinds)
+    ids = (present | wanted.keys()) - gone
     with account.timed("check"):
         measured = [
             entry.model_copy(
                 update={
-                    "measured": check_version(store, version, entry, config),
+                    "measured": check_version(store, version, entry, config, _staged(target, ids)),
                     "calibration": calibrate_version(store, version, entry),
                 }
             )
-            for entry in manifest.encoders
+            for entry, target in zip(manifest.encoders, targets, strict=True)
         ]
         # The new version takes over what was deleted from the live one, so that it stays deleted.
         deleted = deleted_ids(store, live.name)
@@ -157,6 +159,11 @@ def build(
 
 def _indexes(kinds: Mapping[str, FieldKind]) -> dict[str, models.PayloadSchemaType]:
     return {name: SCHEMAS[kind.kind] for name, kind in kinds.items()}
+
+
+def _staged(target: Target, ids: Set[str]) -> Callable[[str], Iterable[Rows]] | None:
+    """Every point's vectors, from the parts; None where points were staged in another home."""
+    return partial(staged_rows, target, ids) if ids <= target.staging.ids() else None
 
 
 def _base(job: IndexJob, store: Store, live: Live) -> _Base | None:
@@ -185,16 +192,11 @@ def _projections(
             say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it anew")
     ids = set(rows)
     fitted = {name: 0 if name in kept else min(len(ids), job.config.projection.sample) for name in stagings}
+    config = job.config
     made = {
         name: kept.get(name)
-        or fit(
-            s,
-            ids,
-            job.config.projection,
-            hash_bits(checked.encoders[name]),
-            job.config.stored_bits,
-        )
-        for name, s in stagings.items()
+        or fit(staged, ids, config.projection, hash_bits(checked.encoders[name]), config.stored_bits)
+        for name, staged in stagings.items()
     }
     return made, fitted
 

@@ -9,20 +9,22 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from pipeline.config import CollectionConfig
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.decode_and_embed import embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
 from pipeline.indexing.reservation import Reservation, reserve
 from pipeline.progress import progress, say
-from pipeline.sources import Source, decode_payload, image_bytes, read_rows
+from pipeline.sources import Source, Unread, decode_payload, image_bytes, read_rows, unread_rows
 from pipeline.staging.parts import StagedPicture
 
-__all__ = ["dry_run"]
+__all__ = ["dry_run", "shards_for"]
 
 SHOWN = 12  # rows, and rejects
 _TRIED = 256  # rows at most
 _SECONDS = 15.0  # spent on them at most
+_ROWS_A_SHARD = 8_000_000  # with 512-bit codes and graphs some 2 GB of RAM, built in an hour or two
 _BATCH = 16  # rows between two looks at the clock
 
 
@@ -82,6 +84,9 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         seconds = round(rows * tried.seconds / tried.measured / reservation.actors, 3)
     disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config))
     _show(tried, rows, seconds, disk_bytes)
+    shards, replicas = shards_for(rows)
+    if checked.store.parallel_writes:
+        _say_shards(rows, shards, replicas, job.config)
     return {
         "collection": job.config.collection,
         "dry_run": True,
@@ -90,11 +95,30 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
         "seconds": seconds,
         "measured": tried.measured,
         "disk_bytes": disk_bytes,
+        "shard_number": shards,
+        "replication_factor": replicas,
         "actors": reservation.actors,
         "encoders": list(checked.encoders),
         "rows": [asdict(row) for row in _some(tried.rows)],
         "rejects": [asdict(reject) for reject in _some(tried.rejects)],
     }
+
+
+def shards_for(rows: int) -> tuple[int, int]:
+    """Shards and replicas that so many pictures should have on a server.
+
+    >>> shards_for(500_000), shards_for(30_000_000)
+    ((1, 1), (4, 2))
+    """
+    shards = max(1, math.ceil(rows / _ROWS_A_SHARD))
+    return shards, 2 if shards > 1 else 1  # what needs several nodes should outlive one of them
+
+
+def _say_shards(rows: int, shards: int, replicas: int, config: CollectionConfig) -> None:
+    say(
+        f"{rows:,} pictures: shard_number {shards}, replication_factor {replicas} (2 or more where a "
+        f"node may die); the YAML has {config.shard_number} and {config.replication_factor}"
+    )
 
 
 def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reservation, most: int) -> _Tried:
@@ -118,7 +142,7 @@ def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reserva
     return tried
 
 
-_Given = tuple[str, bytes | None, dict[str, Any]]  # place, bytes, payload
+_Given = tuple[str, bytes | None, dict[str, Any], Unread | None]  # place, bytes, payload, why no bytes
 
 
 def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
@@ -129,7 +153,8 @@ def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
         for file in table["file"].to_pylist():
             places.append(f"{file}:{counted[file]}")
             counted[file] += 1
-        yield list(zip(places, image_bytes(table), decode_payload(source, table), strict=True))
+        given = places, image_bytes(table), decode_payload(source, table), unread_rows(table)
+        yield list(zip(*given, strict=True))
 
 
 def _try_batch(
@@ -142,7 +167,7 @@ def _try_batch(
     """Embed a batch as an actor does, and enter what became of each row."""
     every = (1 << len(encoders)) - 1
     given: list[tuple[str, int, bytes | None]] = [
-        (place, every, data) for place, data, _ in batch if data is not None
+        (place, every, data) for place, data, *_ in batch if data is not None
     ]
     side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in encoders.values()))
     embed = partial(embed_group, encoders, side)
@@ -153,16 +178,14 @@ def _try_batch(
     groups = list(pool.map(embed, [given[i : i + step] for i in range(0, len(given), step)]))
     seconds = time.perf_counter() - began
     rejected = {
-        place: _Reject(place, "plan", "the file could not be read")
-        for place, data, _ in batch
-        if data is None
+        place: _Reject(place, "plan", unread.reason) for place, _, _, unread in batch if unread is not None
     }
     kept: dict[str, StagedPicture] = {}
     for group in groups:
         failed = [*group.broken, *(reject for output in group.outputs.values() for reject in output.failed)]
         rejected |= {str(r.id): _Reject(str(r.id), r.stage, r.reason) for r in failed}
         kept |= {picture.id: picture for output in group.outputs.values() for picture in output.kept}
-    for place, data, payload in batch:
+    for place, data, payload, _ in batch:
         if place in rejected:
             tried.rejects.append(rejected[place])
         elif place in kept:

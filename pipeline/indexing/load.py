@@ -3,7 +3,7 @@
 import base64
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem
+from pipeline.index_quality.truth import Rows
 from pipeline.indexing.fenced_store import fenced
 from pipeline.indexing.lease import Fence, asked_rarely
 from pipeline.points import RESERVED, Row
@@ -22,11 +23,13 @@ from pipeline.sources.parquet_rows import classic_reader
 from pipeline.staging.parts import Staging, vectors_of
 from pipeline.store import Store, open_store
 from pipeline.store.authority import VARIABLE, private_authority
+from pipeline.vectors import unit
 
-__all__ = ["Load", "Target", "load_rows"]
+__all__ = ["Load", "Target", "load_rows", "staged_rows"]
 
 _BATCH = 512
-_WRITERS, _ROWS_A_WRITER = 4, 4096  # a writer takes seconds to start; below some thousand rows one is faster
+_COMPARED = 4096  # rows whose vectors are compared with the check's queries at once
+_ROWS_A_WRITER = 4096  # a writer takes seconds to start; below some thousand rows one is faster
 # Variables that the driver hands to its writers: workers of a running cluster do not inherit its environment.
 _ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
 
@@ -44,6 +47,30 @@ class Target:
         """(N, raw D [+ hash bits]) -> the named vectors of N points."""
         prepared, codes = self.projection.split(raw)
         return {self.vector: prepared, self.code: codes}
+
+
+def staged_rows(target: Target, ids: Set[str], vector: str) -> Iterator[Rows]:
+    """One named vector of the points `ids`, as the store has it, a few parts at a time.
+
+    Args:
+        target: whose staged rows.
+        ids: of the version's points; each comes once, if it is staged.
+        vector: one of the target's two names.
+    """
+    files, _ = filesystem(target.staging.folder)
+    parts, seen = target.staging.parts(), set[str]()
+    if not parts:
+        return
+    staged = pads.dataset(parts, filesystem=files, format="parquet")
+    for batch in staged.to_batches(columns=["id", "vector"], batch_size=_COMPARED):
+        table = pa.Table.from_batches([batch])
+        there = table["id"].to_pylist()
+        kept = {point: at for at, point in enumerate(there) if point in ids and point not in seen}
+        if not kept:
+            continue
+        seen.update(kept)
+        rows = target.vectors(vectors_of(table.take(list(kept.values()))))[vector]
+        yield list(kept), unit(rows) if vector == target.vector else rows
 
 
 @dataclass
@@ -138,7 +165,7 @@ def load_rows(
             fn_constructor_args=(load, store.address, _about_server(), fence),
             batch_size=_BATCH,
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(size=min(_WRITERS, 1 + len(rows) // _ROWS_A_WRITER)),
+            compute=ActorPoolStrategy(size=min(store.writers(version), 1 + len(rows) // _ROWS_A_WRITER)),
             num_cpus=0.25,
         )
         answered = answers.iter_batches(batch_size=_BATCH, batch_format="pyarrow")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.images import rules_of
 from pipeline.points import Row, point_id
 from pipeline.progress import progress
-from pipeline.sources import Fault, Source, decode_payload, image_bytes, read_rows
+from pipeline.sources import Fault, Source, decode_payload, image_bytes, read_rows, unread_rows
 from pipeline.staging.parts import Staging
 from pipeline.staging.rejects import Reject
 
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "make_plan", "merged_payload", "missing_rows", "rejects_of", "rows_of"]
 
-# CPUs of a task. Tasks that read from the Hub mostly wait for the network, so two of them share a core. From
+# CPUs of a task. Tasks that read from afar mostly wait for the network, so two of them share a core. From
 # a disk a second task gains less than the two seconds that its worker takes to start.
-_HUB_CPUS, _DISK_CPUS = 0.5, 1.0
-
+_NETWORK_CPUS, _DISK_CPUS = 0.5, 1.0
 
 CHANGED = "the file was changed or removed while the job ran; run the job again"
 _CHANGED_KIND = "changed while it was read"
@@ -39,8 +38,9 @@ class Plan:
     Attributes:
         table: row_key uint64 · file string · row int64 (position in its file) · id string, null when the
             bytes could not be read · digest string, sha256 of the bytes, null with the id · payload string
-            (JSON) · rules int8 (of decoding, see `images.rules_of`; null with the id) · first bool (not a
-            repeat of an earlier row).
+            (JSON) · rules int8 (of decoding, see `images.rules_of`; null with the id) · unread
+            struct<kind, reason> (why there is no id; null with one) · first bool (not a repeat of an
+            earlier row).
         start_up: seconds until the first of Ray's workers was there to read.
         faults: rows beside the table that the listing of the source shows to be none.
     """
@@ -90,7 +90,7 @@ class Plan:
 def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan:
     """Read the compressed bytes once, in parallel, and keep only hashes, labels and places."""
     began = time.time()
-    cpus = _HUB_CPUS if source.root.startswith("hf://") else _DISK_CPUS
+    cpus = _NETWORK_CPUS if source.is_remote else _DISK_CPUS
     rows: Any = _ordered(read_rows(source, limit=limit, num_cpus=cpus))
     hashed: Any = rows.map_batches(
         _hash_rows, batch_size=1024, batch_format="pyarrow", fn_args=(source, collection), num_cpus=cpus
@@ -107,6 +107,7 @@ def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan
     return Plan(_number_rows(table), start_up, source.faults if whole else ())
 
 
+_UNREAD = pa.struct([("kind", pa.string()), ("reason", pa.string())])
 _EMPTY = pa.table(
     {
         "row_key": pa.array([], pa.uint64()),
@@ -115,6 +116,7 @@ _EMPTY = pa.table(
         "digest": pa.array([], pa.string()),
         "payload": pa.array([], pa.string()),
         "rules": pa.array([], pa.int8()),
+        "unread": pa.array([], _UNREAD),
     }
 )
 
@@ -140,6 +142,7 @@ def _hash_rows(table: pa.Table, source: Source, collection: str) -> pa.Table:
             "digest": pa.array(digests, pa.string()),
             "payload": pa.array(payloads, pa.string()),
             "rules": pa.array(rules, pa.int8()),
+            "unread": pa.array([why and why._asdict() for why in unread_rows(table)], _UNREAD),
             "began": pa.repeat(pa.scalar(began), len(ids)),
         }
     )
@@ -225,17 +228,8 @@ def rejects_of(plan: Plan, stagings: dict[str, Staging], changed: Set[str] = fro
         for row in rows
         if row["id"] in of_picture
     ]
-    unreadable = plan.unreadable.select(["file", "row"]).to_pylist()
-    found += [
-        Reject(
-            None,
-            "plan",
-            "the file could not be read",
-            place=f"{row['file']}:{row['row']}",
-            kind="not readable",
-        )
-        for row in unreadable
-    ]
+    for row in plan.unreadable.select(["file", "row", "unread"]).to_pylist():
+        found.append(Reject(None, "plan", place=f"{row['file']}:{row['row']}", **row["unread"]))
     return found + [
         Reject(None, "plan", fault.reason, place=fault.place, kind="no picture") for fault in plan.faults
     ]

@@ -45,7 +45,8 @@ class IndexJob:
         refit: fit the projection anew, in a new version.
         replace: more than half of the collection's pictures may leave it.
         retry_rejects: try the rows again that an earlier run rejected.
-        follow_links: take what lies behind links that lead outside of a folder.
+        follow_links: take what lies behind links that lead outside of a folder, and paths of a list.
+        allow_private: fetch from private machines what a list names.
         other_source: the source is not the YAML's own, and need not have the columns that the YAML names.
     """
 
@@ -63,6 +64,7 @@ class IndexJob:
     replace: bool = False
     other_source: bool = False
     follow_links: bool = False
+    allow_private: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def find_all(job: IndexJob) -> Checked:
         config=config.config,
         strict=not job.other_source,
         follow_links=job.follow_links,
+        url_column=config.url_column,
+        allow_private=job.allow_private,
     )
     for note in source.notes:
         say(f"note: {note}")

@@ -68,4 +68,8 @@ def _facts(job: IndexJob, checked: Checked) -> list[Any]:
         list(source.payload_columns),
         RULES,
         simile_version(),
+        config.url_column,
+        # Flags that may turn rejects into rows.
+        job.follow_links,
+        job.allow_private,
     ]

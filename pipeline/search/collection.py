@@ -13,6 +13,7 @@ from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.images import Picture
 from pipeline.search import field_values
+from pipeline.search.counts import Counted, Counts
 from pipeline.search.hit import Found, Hit, hit_from
 from pipeline.search.query import Example, Metric, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
@@ -51,6 +52,7 @@ class Collection:
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
         self._store = store
+        self._counts = Counts(store)
         self._current = self._read(store.aliases()[name])
 
     def _read(self, version: str) -> Version:
@@ -106,6 +108,11 @@ class Collection:
         return self._store.count(self._version().name)
 
     @property
+    def counted(self) -> Counted:
+        """The same to be shown: of half a minute ago at most, and about so many where they are many."""
+        return self._counts.points(self._version())
+
+    @property
     def encoders(self) -> list[str]:
         """Encoder names; the first is the default."""
         return [entry.name for entry in self.manifest.encoders]
@@ -132,7 +139,7 @@ class Collection:
         return str(encoder_of(version, version.manifest.encoder(None)).device)
 
     def attachment(self, name: str) -> bytes | None:
-        """What is kept beside the live version under a plain name: its map, its evaluation report."""
+        """What is kept beside the live version under a plain name: its map, its report."""
         return self._store.attachment(self._version().name, name)
 
     def warm_up(self) -> None:
@@ -159,8 +166,8 @@ class Collection:
         """
         settings = settings or Settings()
         version = self._version()
-        entry = version.manifest.encoder(settings.encoder)
         settings.check(version)
+        entry = version.manifest.encoder(settings.encoder)
         if not likes:
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
         every, n = (*likes, *dislikes), len(likes)
@@ -172,10 +179,10 @@ class Collection:
         own = [one for example in every for one in (example.id, example.part_of) if one]
         search = Search(version, entry, settings, examples[:n], examples[n:], own)
         hits, more = search.run(self._store)
-        times = _milliseconds(start, embedded)
-        if all(example.id for example in every):
-            times["embed_ms"] = 0.0  # stored vectors were looked up, no network ran
-        return Found(hits, times["embed_ms"], times["search_ms"], more, search.threshold)
+        searched = time.perf_counter()
+        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
+        return Found(hits, embed_ms, round((searched - embedded) * 1e3, 2), more, search.threshold)
 
     def search(
         self,
@@ -285,8 +292,14 @@ class Collection:
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200
     ) -> list[tuple[Any, int]]:
-        """Values of a filter field and how many pictures have each; see `field_values.facets`."""
-        return field_values.facets(*self.live, field, filters, limit)
+        """Values of a filter field and how many pictures have each, most frequent first.
+
+        Of half a minute ago at most; where `counted` is not exact, these are not, either.
+
+        Raises:
+            SimileError: no such field, one of fractions or times, or `filters` that do not fit.
+        """
+        return field_values.facets(self._counts, self._version(), field, filters, limit)
 
     def bounds(self, field: str) -> tuple[Any, Any] | None:
         """The least and greatest value of a filter field; see `field_values.bounds`."""
@@ -295,8 +308,3 @@ class Collection:
     def without_value(self, field: str, filters: Mapping[str, Any] | None = None) -> int:
         """How many pictures have no value of a filter field."""
         return field_values.without_value(*self.live, field, filters)
-
-
-def _milliseconds(start: float, embedded: float) -> dict[str, float]:
-    end = time.perf_counter()
-    return {"embed_ms": round((embedded - start) * 1e3, 2), "search_ms": round((end - embedded) * 1e3, 2)}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.errors import SimileError
+from pipeline.search.counts import Counts
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter, wanted_of
 from pipeline.store.manifest import Version
@@ -13,7 +14,7 @@ __all__ = ["bounds", "facets", "without_value"]
 
 
 def facets(
-    store: Store, version: Version, field: str, filters: Mapping[str, Any] | None, limit: int
+    counts: Counts, version: Version, field: str, filters: Mapping[str, Any] | None, limit: int
 ) -> list[tuple[Any, int]]:
     """Up to `limit` values of a field of text, whole numbers or booleans with counts, most frequent first.
 
@@ -24,7 +25,7 @@ def facets(
     kind = version.manifest.kinds[field]
     if not kind.counted:
         raise SimileError(f"'{field}' holds {kind.words}, which are not counted; ask for its bounds.")
-    return store.facet(version.name, field, limit, qdrant_filter(wanted_of(version, filters)))
+    return counts.values(version, field, limit, qdrant_filter(wanted_of(version, filters)))
 
 
 def bounds(store: Store, version: Version, field: str) -> tuple[Any, Any] | None:

@@ -7,11 +7,10 @@ from typing import Any, Literal
 from PIL import Image
 from qdrant_client import models
 
-from pipeline.config import SearchConfig
 from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.store.filters import wanted_of
-from pipeline.store.manifest import Version
+from pipeline.store.manifest import Manifest, Version
 
 __all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Settings", "cropped", "search_params"]
 
@@ -136,7 +135,17 @@ class Settings:
 
 
 def search_params(
-    settings: SearchConfig, k: int, exact: bool, metric: Metric = "cosine", filtered: bool = False
+    manifest: Manifest,
+    k: int,
+    exact: bool,
+    metric: Metric = "cosine",
+    filtered: bool = False,
+    by_originals: bool = False,
 ) -> models.SearchParams:
-    """Exact: every point, in full precision. Otherwise the graph, as the version's settings say."""
-    return settings.to_qdrant(k, exact=exact, metric=metric, filtered=filtered)
+    """Exact: every point, by cosine in full precision. Otherwise the graph, as the version's settings say.
+
+    `by_originals`: an exact Hamming search must not compare the codes in RAM, because the query is a mean and
+    no code, or because the store forbids exact searches and gave even few codes a graph.
+    """
+    scanned = not by_originals and not manifest.hnsw.over_codes(manifest.rows)
+    return manifest.search.to_qdrant(k, exact=exact, metric=metric, filtered=filtered, codes_scanned=scanned)

@@ -109,11 +109,12 @@ class Search:
             limit=limit,
             query_filter=qdrant_filter(wanted, self.without_ids),
             params=search_params(
-                self.version.manifest.search,
+                self.version.manifest,
                 limit,
                 self.settings.exact,
                 self.settings.metric,
                 filtered=bool(wanted),
+                by_originals=self.settings.exact and not (plain and store.allows_exact(self.version.name)),
             ),
             score_threshold=self._stored_threshold() if plain else None,
             with_vectors=sorted(vectors) or None,

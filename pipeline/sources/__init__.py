@@ -1,13 +1,14 @@
-"""A Hub id, a mirror in the Hub's layout or a folder of images, as rows that can be read in Ray tasks."""
+"""Pictures as people have them (on the Hub, in folders, buckets, tars and lists), as rows for Ray tasks."""
 
 from pipeline.sources.payload_fields import decode_payload, field_kinds, split_columns
 from pipeline.sources.resolve import resolve_source
-from pipeline.sources.rows import image_bytes, read_rows
-from pipeline.sources.source import Fault, Source, public_name
+from pipeline.sources.rows import image_bytes, read_rows, unread_rows
+from pipeline.sources.source import Fault, Source, Unread, public_name
 
 __all__ = [
     "Fault",
     "Source",
+    "Unread",
     "decode_payload",
     "field_kinds",
     "image_bytes",
@@ -15,4 +16,5 @@ __all__ = [
     "read_rows",
     "resolve_source",
     "split_columns",
+    "unread_rows",
 ]

@@ -50,16 +50,16 @@ def dated_text(texts: pa.Array) -> pa.Array:
     return texts
 
 
-def typed_values(name: str, column: str, values: Sequence[Any], lines: Sequence[int]) -> pa.Array:
+def typed_values(name: str, column: str, values: Sequence[Any], places: Sequence[str]) -> pa.Array:
     """A column of JSON values; texts that are all dates become dates.
 
     Args:
         name, column: for messages.
         values: what JSON can hold.
-        lines: where in the file each of them stands.
+        places: where each of them stands, such as "line 7".
 
     Raises:
-        SimileError: the values have no type in common; names the lines of two that differ.
+        SimileError: the values have no type in common; names the places of two that differ.
     """
     import pyarrow as pa
 
@@ -68,7 +68,7 @@ def typed_values(name: str, column: str, values: Sequence[Any], lines: Sequence[
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
         if all(value is None or (type(value) is int and 0 <= value < 2**64) for value in values):
             return pa.array(values, pa.uint64())
-        raise SimileError(_differing(name, column, values, lines)) from None
+        raise SimileError(_differing(name, column, values, places)) from None
     if pa.types.is_null(array.type):
         return array.cast(pa.string())
     return dated_text(array) if pa.types.is_string(array.type) else array
@@ -93,15 +93,15 @@ def _first_cast(texts: pa.Array, *kinds: pa.DataType) -> pa.Array:
     return texts
 
 
-def _differing(name: str, column: str, values: Sequence[Any], lines: Sequence[int]) -> str:
-    there = [(value, line) for value, line in zip(values, lines, strict=True) if value is not None]
+def _differing(name: str, column: str, values: Sequence[Any], places: Sequence[str]) -> str:
+    there = [(value, place) for value, place in zip(values, places, strict=True) if value is not None]
     first, at = there[0]
-    other, line = next(
-        ((value, line) for value, line in there if type(value) is not type(first)), (first, at)
+    other, place = next(
+        ((value, place) for value, place in there if type(value) is not type(first)), (first, at)
     )
     return (
-        f"the column '{column}' of '{name}' holds {_kind(first)} in line {at} and {_kind(other)} in line "
-        f"{line}; write all of its values in one way"
+        f"the column '{column}' of '{name}' holds {_kind(first)} in {at} and {_kind(other)} in {place}; "
+        "write all of its values in one way"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NoSplitError, SimileError
 from pipeline.sources.extensions import kind_of
+from pipeline.sources.folder_reader import FolderReader
 from pipeline.sources.listing import FolderListing, fingerprint
 from pipeline.sources.metadata import Metadata, read_metadata
 from pipeline.sources.payload_fields import payload_columns
@@ -82,6 +83,7 @@ def folder_source(
         licence=card_text(card.get("license")),
         credit=card_text(card.get("credit")),
         table=table,
+        reader=FolderReader(listing.root),
         path_column=path_column,
         left_out=listing.left_out(rows.taken, splits, split),
         faults=rows.faults,

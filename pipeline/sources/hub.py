@@ -7,26 +7,27 @@ The token is never put into a message.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
 from pipeline.hub import explained, token
-from pipeline.sources.parquet import Listing, is_parquet, parquet_source
-from pipeline.sources.source import Source, Wanted, refuse_config
+from pipeline.sources.extensions import kind_of
+from pipeline.sources.hub_address import HubAddress
+from pipeline.sources.parquet import Listing, is_parquet, parquet_source, split_files
+from pipeline.sources.place import folder_at
+from pipeline.sources.single_file import file_source, is_pattern
+from pipeline.sources.source import Asked, Source, refuse_config
+from pipeline.sources.storage import HUB, hub_filesystem, is_file
+from pipeline.sources.webdataset import tar_source
 
 if TYPE_CHECKING:
-    from huggingface_hub import DatasetInfo, HfFileSystem
+    from datasets import DatasetBuilder
+    from huggingface_hub import DatasetInfo
 
 TIMEOUT = 15.0  # seconds for the first answer; the Hub takes less than one
 PARQUET_BRANCH = "refs/convert/parquet"  # where the Hub keeps its own conversion of other formats
-
-
-def filesystem() -> HfFileSystem:
-    """The Hub as a file system; it can be sent to Ray tasks, with the endpoint and token of this process."""
-    from huggingface_hub import HfFileSystem, constants
-
-    return HfFileSystem(endpoint=constants.ENDPOINT, token=token())
 
 
 def dataset_info(name: str, revision: str | None) -> DatasetInfo:
@@ -64,37 +65,72 @@ def converted_files(name: str) -> tuple[str, dict[str, dict[str, list[str]]]]:
             f"{PARQUET_BRANCH}; download it and name the folder"
         ) from error
     found: dict[str, dict[str, list[str]]] = {}
-    for path in sorted(filesystem().glob(f"datasets/{name}@{commit}/*/*/*.parquet")):
+    for path in sorted(hub_filesystem().glob(f"datasets/{name}@{commit}/*/*/*.parquet")):
         config, split, _ = path.split("/")[-3:]
         found.setdefault(config, {}).setdefault(split, []).append(f"hf://{path}")
     return str(commit), found
 
 
-def resolve_hub(name: str, split: str, wanted: Wanted, config: str | None, revision: str | None) -> Source:
+def resolve_hub(address: HubAddress, asked: Asked) -> Source:
+    """What lies on the Hub: a dataset, or a folder or file in one.
+
+    Raises:
+        SimileError: the Hub does not show it, or holds it in no form that can be read.
+    """
     from datasets import load_dataset_builder
     from yaml import YAMLError
 
-    info = dataset_info(name, revision)  # asked first: within seconds it tells whether the rest can work
+    name, inside = address.name, address.inside
+    config, revision = asked.config or address.config, address.revision or asked.revision
+    # Asked first: within seconds it tells whether the rest can work.
+    info = dataset_info(name, revision)
     card = info.card_data.to_dict() if info.card_data else {}
-    root = f"hf://datasets/{name}@{info.sha}/"
+    commit = str(info.sha)
+    root = f"{HUB}datasets/{name}@{commit}/"
+    shown = f"{HUB}datasets/{name}/{inside}" if inside else name
+    if inside and (is_pattern(inside) or is_file(root + inside)):
+        return replace(file_source(shown, root + inside, asked), revision=commit)
+    if asked.url_column is not None:
+        return replace(folder_at(shown, root + inside, asked), revision=commit)
     with tempfile.TemporaryDirectory() as cache:
         try:
             with explained(name, name, "dataset", revision):
                 builder = load_dataset_builder(
-                    name, name=config, revision=info.sha, cache_dir=cache, token=token()
+                    name,
+                    name=config,
+                    revision=commit,
+                    cache_dir=cache,
+                    token=token(),
+                    data_dir=inside or None,
                 )
         except (ValueError, RuntimeError, FileNotFoundError, TypeError, YAMLError) as error:
             refuse_config(name, config, error)
             # a script, a card or files that `datasets` does not read; the Hub may have converted them
             builder = None
-        if builder is not None and is_parquet(builder):
-            splits = {str(key): list(files) for key, files in builder.config.data_files.items()}
-            listing = Listing(builder.config.name, splits, builder.info.features, root, card, filesystem())
-            return parquet_source(name, listing, split, wanted, partial(_measured, name, str(info.sha), root))
+    measure = partial(_measured, name, commit, root)
+    if builder is not None and (is_parquet(builder) or _is_tars(builder)):
+        splits = {str(key): list(files) for key, files in (builder.config.data_files or {}).items()}
+        listing = Listing(builder.config.name, splits, builder.info.features, root, card, hub_filesystem())
+        if is_parquet(builder):
+            return parquet_source(shown, listing, asked.split, asked.wanted, measure)
+        files = split_files(shown, listing, asked.split)
+        paths = [file.removeprefix(root) for file in files]
+        return tar_source(
+            shown, root, paths, asked, measured=measure(files), config=listing.config, card=card
+        )
+    if inside:
+        return replace(folder_at(shown, root + inside, asked), revision=commit)
     commit, found = converted_files(name)
     chosen = config or ("default" if "default" in found else next(iter(found), None))
     if chosen not in found:
         raise SimileError(f"dataset '{name}' has no configuration '{chosen}'; there are: {', '.join(found)}")
-    root = f"hf://datasets/{name}@{commit}/"
-    listing = Listing(chosen, found[chosen], None, root, card, filesystem())
-    return parquet_source(name, listing, split, wanted, partial(_measured, name, commit, root))
+    root = f"{HUB}datasets/{name}@{commit}/"
+    listing = Listing(chosen, found[chosen], None, root, card, hub_filesystem())
+    return parquet_source(name, listing, asked.split, asked.wanted, partial(_measured, name, commit, root))
+
+
+def _is_tars(builder: DatasetBuilder) -> bool:
+    from datasets.packaged_modules.webdataset.webdataset import WebDataset
+
+    files = [file for split in (builder.config.data_files or {}).values() for file in split]
+    return isinstance(builder, WebDataset) and all(kind_of(file) == "tar" for file in files)

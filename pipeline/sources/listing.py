@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import SimileError
+from pipeline.home import is_remote
 from pipeline.sources.extensions import PICTURES, kind_of
 from pipeline.sources.metadata import METADATA_FILES
+from pipeline.sources.storage import list_remote
 from pipeline.sources.walk import ListedFile, readable, walk
 
 __all__ = ["FolderListing", "fingerprint", "fingerprint_of", "list_folder"]
@@ -98,16 +100,20 @@ class FolderListing:
 
 
 def list_folder(root: str, follow_links: bool = False) -> FolderListing:
-    """Walk over a folder once; no picture is opened.
+    """List a folder of this machine or of an object store once; no picture is opened.
 
     Raises:
         SimileError: the folder cannot be listed, or has two metadata files side by side.
     """
     listing = FolderListing(f"{root.rstrip('/')}/", [], [], [], [])
     try:
-        for file in walk(root, follow_links):
+        for file in list_remote(listing.root) if is_remote(root) else walk(root, follow_links):
             _list_of(listing, file).append(file)
     except OSError as error:
+        if is_remote(root):
+            raise SimileError(
+                f"'{root}' cannot be listed: {error}; check the address, and that the keys in use may list it"
+            ) from None
         raise SimileError(
             f"'{readable(root)}' cannot be listed ({type(error).__name__}); change its permissions, or run "
             "the job as a user who may read it"

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import NoSplitError, SimileError
+from pipeline.home import is_remote
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of, merge_schemas, refuse_other_classes
 from pipeline.sources.source import Source, Wanted, card_text, choose_image
+from pipeline.sources.storage import on_filesystem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +29,7 @@ class Listing(NamedTuple):
     features: Features | None
     root: str
     card: dict[str, Any]
-    storage: HfFileSystem | None = None  # None: local files
+    storage: HfFileSystem | None = None  # None: not on the Hub
 
 
 def is_parquet(builder: DatasetBuilder) -> bool:
@@ -152,7 +154,8 @@ def _footers(name: str, files: Sequence[str], storage: HfFileSystem | None) -> l
     def read(file: str) -> Any:
         try:
             if storage is None:
-                return pq.read_metadata(file)
+                files, path = on_filesystem(file)
+                return pq.read_metadata(path, filesystem=files if is_remote(file) else None)
             with storage.open(file, "rb", cache_type="readahead", block_size=2**16) as handle:
                 return pq.read_metadata(handle)
         except pa.ArrowInvalid as error:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.sources.folder_rows import read_inside
+from pipeline.sources.folder_reader import read_inside
+from pipeline.sources.storage import HUB, hub_filesystem, on_filesystem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,7 +78,7 @@ def _open_files(
     if source.schema is not None:
         which = {"schema": pa.schema([source.schema.field(column) for column in wanted])}
     rows = ray.data.read_parquet(
-        [file.removeprefix("hf://") for file in files],
+        [_path(file) for file in files],
         filesystem=_filesystem(source),
         partitioning=None,  # `datasets` gives key=value folders no meaning either
         include_paths=only_file is None,
@@ -92,7 +93,7 @@ def _open_files(
         image_column=source.image_column,
         names={column: source.row_name(column) for column in columns},
         root=source.root,
-        only_file=only_file.removeprefix("hf://") if only_file else None,
+        only_file=_path(only_file) if only_file else None,
     )
     return rows.map_batches(
         name, batch_format="pyarrow", batch_size=None, zero_copy_batch=True, num_cpus=num_cpus
@@ -109,11 +110,16 @@ def _name_columns(
     paths = pa.repeat(pa.scalar(only_file), table.num_rows) if only_file else table["path"]
     out = {
         "row_key": table["row_hash"],
-        "file": pc.utf8_slice_codeunits(paths, start=len(root.removeprefix("hf://"))),
+        "file": pc.utf8_slice_codeunits(paths, start=len(_path(root))),
         "image": table[image_column],
     }
     rows = _one_picture_each(pa.table(out | {name: table[column] for column, name in names.items()}))
-    return rows if root.startswith("hf://") else _with_files(rows, root)
+    return rows if root.startswith(HUB) else _with_files(rows, root)
+
+
+def _path(location: str) -> str:
+    """Without the scheme: what a file system calls it."""
+    return location.partition("://")[2] or location
 
 
 def _one_picture_each(rows: pa.Table) -> pa.Table:
@@ -172,13 +178,7 @@ def _first_files(source: Source, limit: int | None) -> tuple[Sequence[str], int]
 
 
 def _filesystem(source: Source) -> Any:
-    if not source.root.startswith("hf://"):
-        from pyarrow.fs import LocalFileSystem
-
-        return LocalFileSystem()
-    from pipeline.sources.hub import filesystem
-
-    return filesystem()
+    return hub_filesystem() if source.root.startswith(HUB) else on_filesystem(source.root)[0]
 
 
 def _memory(source: Source) -> float | None:

@@ -1,4 +1,4 @@
-"""A Hub id, a mirror in the Hub's layout or a folder of images, as something that can be read row by row.
+"""Whatever a source is written as, as something that can be read row by row.
 
 Of a dataset in the Hub's layout `datasets` says what there is: configurations, splits, features, class names.
 A folder of images is listed here. The bytes go through Ray Data.
@@ -10,10 +10,15 @@ import re
 from pathlib import Path
 
 from pipeline.errors import SimileError
+from pipeline.home import is_remote
 from pipeline.parsing import parse_yaml
 from pipeline.sources.hub import resolve_hub
-from pipeline.sources.local import resolve_local
-from pipeline.sources.source import Source, Wanted
+from pipeline.sources.hub_address import hub_address
+from pipeline.sources.place import resolve_place
+from pipeline.sources.single_file import is_pattern, refuse_kind
+from pipeline.sources.source import Asked, Source, Wanted
+from pipeline.sources.storage import OBJECT_STORES
+from pipeline.sources.web_addresses import shown_address
 
 __all__ = ["resolve_source"]
 
@@ -27,33 +32,50 @@ def resolve_source(
     revision: str | None = None,
     strict: bool = True,
     follow_links: bool = False,
+    url_column: str | None = None,
+    allow_private: bool = False,
 ) -> Source:
     """Find out what `source` is. Reads file names, metadata and parquet footers, but no image.
 
     Args:
-        source: a path if it exists or begins with `.`, `/` or `~`; otherwise a Hub id `org/name`.
+        source: a path if it exists or begins with `.`, `/` or `~`; an address of an object store or of the
+            Hub; otherwise a Hub id `org/name`.
         split: of a dataset in the Hub's layout, one that `datasets` sees; of a folder of images, `train`
             unless all of them lie in folders such as train/ and test/.
         image_column: needed only where there are several.
         config: the configuration (subset), where there are several.
         revision: branch, tag or commit on the Hub.
         strict: whether another image column than `image_column` is refused, or taken where that is not there.
-        follow_links: whether links in a folder that lead outside of it are followed.
+        follow_links: whether links in a folder that lead outside of it are followed, and paths in a list.
+        url_column: of a list, the column with addresses or paths of the pictures.
+        allow_private: whether a list may name web addresses of private machines.
 
     Raises:
         SimileError: nothing there, no images, an unknown split, column or configuration, or the Hub does not
             show it.
     """
-    wanted = Wanted(image_column, strict)
-    if Path(source).expanduser().exists() or source.startswith((".", "/", "~")):
-        folder = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
-        _check_card(folder / "README.md")
-        return resolve_local(folder, split, wanted, config, follow_links)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", source):
+    asked = Asked(
+        split, Wanted(image_column, strict), config, revision, follow_links, url_column, allow_private
+    )
+    is_path = Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or is_pattern(source)
+    if is_path and not is_remote(source):
+        place = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
+        _check_card(place / "README.md")
+        return resolve_place(str(place), asked)
+    if source.startswith(OBJECT_STORES):
+        return resolve_place(source.rstrip("/"), asked)
+    address = hub_address(source)
+    if address:
+        return resolve_hub(address, asked)
+    refuse_kind(shown_address(source))
+    if is_remote(source):
         raise SimileError(
-            f"'{source}' is neither an existing folder nor a Hub id; expected a path or org/name"
+            f"'{shown_address(source)}' is no source; expected s3://, gs://, az://, hf://datasets/org/name, "
+            "a page of a dataset on the Hub, or a path. Download a file of the web and name it"
         )
-    return resolve_hub(source, split, wanted, config, revision)
+    raise SimileError(
+        f"'{source}' is neither an existing folder nor a Hub id; expected a path, an address or org/name"
+    )
 
 
 def _check_card(file: Path) -> None:

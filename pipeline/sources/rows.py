@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.sources.folder_rows import read_folder_rows
 from pipeline.sources.parquet_rows import read_parquet_rows
+from pipeline.sources.source import NOT_READABLE, Unread
+from pipeline.sources.table_rows import read_table_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,7 +27,8 @@ def read_rows(
 
     Every row has `row_key` (uint64, the same at every read of the same file, whatever the columns), `file`
     (string, relative to the source), `image` (struct<bytes: binary, path: string>, or binary; null bytes
-    where a file could not be read) and the payload columns under `source.row_name(column)`.
+    where a file could not be read) and the payload columns under `source.row_name(column)`. Rows of all
+    sources but parquet also have `unread` (struct<kind: string, reason: string>; null where there are bytes).
     Blocks arrive in any order; with `dataset.context.execution_options.preserve_order = True` rows arrive
     in the order of `source.files`.
 
@@ -45,9 +47,9 @@ def read_rows(
     unknown = [column for column in chosen if column not in source.payload_columns]
     if unknown:
         raise ValueError(f"not payload columns of {source.name}: {', '.join(unknown)}")
-    if source.kind == "imagefolder":
-        return read_folder_rows(source, chosen, limit, num_cpus)
-    return read_parquet_rows(source, chosen, limit, num_cpus)
+    if source.table is None:
+        return read_parquet_rows(source, chosen, limit, num_cpus)
+    return read_table_rows(source, chosen, limit, num_cpus)
 
 
 def image_bytes(table: pa.Table) -> Iterator[bytes | None]:
@@ -60,3 +62,12 @@ def image_bytes(table: pa.Table) -> Iterator[bytes | None]:
             chunk = chunk.flatten()[chunk.type.get_field_index("bytes")]
         for value in chunk:
             yield value.as_py()
+
+
+def unread_rows(table: pa.Table) -> list[Unread | None]:
+    """Of each row of `table` why there is no image; None where there is one."""
+    told = table["unread"].to_pylist() if "unread" in table.column_names else [None] * table.num_rows
+    return [
+        None if data is not None else Unread(**why) if why else NOT_READABLE
+        for data, why in zip(image_bytes(table), told, strict=True)
+    ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from pipeline.errors import SimileError
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from datasets import Features
 
 __all__ = [
+    "Asked",
     "Fault",
+    "Reader",
     "Source",
+    "Unread",
     "Wanted",
     "card_text",
     "choose_image",
+    "free_column",
     "is_image",
     "public_name",
     "refuse_config",
@@ -31,6 +35,49 @@ class Wanted(NamedTuple):
 
     column: str | None
     strict: bool  # whether it must be that one
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What `resolve_source` was asked beside the source itself; its arguments say what each means."""
+
+    split: str
+    wanted: Wanted
+    config: str | None = None
+    revision: str | None = None
+    follow_links: bool = False
+    url_column: str | None = None
+    allow_private: bool = False
+
+
+class Unread(NamedTuple):
+    """Why there are no bytes of a picture."""
+
+    kind: str  # a few words, the same for every picture of its kind
+    reason: str  # one sentence
+
+
+NOT_READABLE = Unread("not readable", "the file could not be read")
+
+
+class Reader(Protocol):
+    """Reads the pictures of a source whose rows are a table. It is sent to Ray tasks, so it is small.
+
+    What `places` hold, the reader alone knows: it is the image column of `Source.table`.
+    """
+
+    @property
+    def tasks(self) -> int | None:
+        """How many Ray tasks may read at once; None: as many as the cluster has room for."""
+
+    def names(self, places: pa.Array) -> list[str]:
+        """Of N places: what tells each row from others, the same at every run."""
+
+    def files(self, places: pa.Array) -> list[str]:
+        """Of N places: the file that each row is said to stand in, as text that can be shown."""
+
+    def read(self, places: pa.Array) -> list[bytes | Unread]:
+        """Of N places: the compressed pictures, or why there are none."""
 
 
 def card_text(value: Any) -> str | None:
@@ -48,7 +95,7 @@ def refuse_config(name: str, config: str | None, error: Exception) -> None:
         raise SimileError(f"'{name}' {asked}; there are: {listed[2].replace(chr(39), '')}") from None
 
 
-ROW_COLUMNS = ("row_key", "file", "image")  # what a row of `read_rows` calls its own columns
+ROW_COLUMNS = ("row_key", "file", "image", "unread")  # what a row of `read_rows` calls its own columns
 
 
 @dataclass(frozen=True)
@@ -64,7 +111,7 @@ class Source:
     """One split of one dataset, resolved: what to read and what is in it."""
 
     name: str  # what was asked for: a Hub id or an absolute path
-    kind: Literal["parquet", "imagefolder"]
+    kind: Literal["parquet", "imagefolder", "webdataset", "list"]
     split: str
     config: str | None
     revision: str | None  # Hub commit; of a local source a hash of file names, sizes and modification times
@@ -80,15 +127,20 @@ class Source:
     file_rows: tuple[int, ...] = ()  # parquet: rows of each of `files`
     row_group_bytes: int = 0  # parquet: the largest row group, uncompressed
     schema: pa.Schema | None = field(default=None, repr=False, compare=False)  # parquet: where files differ
-    table: pa.Table | None = field(
-        default=None, repr=False, compare=False
-    )  # folder: paths as bytes in the image column, and metadata
-    path_column: str | None = None  # folder: the payload column that holds each picture's path
+    # Of all but parquet: the rows. Their image column holds places, which `reader` reads.
+    table: pa.Table | None = field(default=None, repr=False, compare=False)
+    reader: Reader | None = None
+    path_column: str | None = None  # the payload column that is another one for each picture: its path
     left_out: dict[str, int] = field(default_factory=dict, hash=False)  # files that are no rows, by kind
     faults: tuple[Fault, ...] = ()  # rows beyond `rows` that cannot become points
     unlisted: int = 0  # files and folders that could not be looked at: what they hold nobody knows
     notes: tuple[str, ...] = ()  # sentences for whoever indexes it
     separators: Mapping[str, str] = field(default_factory=dict, hash=False)  # text that is read as lists
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether reading it is mostly waiting for a network."""
+        return "://" in self.root or self.kind == "list"
 
     def row_name(self, column: str) -> str:
         """The name that a payload column has in `read_rows`: its own, unless Simile uses that one."""
@@ -96,8 +148,9 @@ class Source:
 
 
 def public_name(source: str) -> str:
-    """What others may read of a source: a Hub id whole; of a folder, on Windows too, the last part only."""
+    """What others may read of a source: a Hub id whole; of a folder or a bucket, the last part only."""
     is_folder = PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()
+    is_folder = is_folder or ("://" in source and not source.startswith("hf://"))
     return PureWindowsPath(source).name if is_folder else source
 
 
@@ -125,6 +178,14 @@ def choose_image(name: str, features: Features, asked: str | None, strict: bool 
             f"`image: {found[0]}`"
         )
     return str(found[0])
+
+
+def free_column(taken: Container[str]) -> str:
+    """A name for a column of images that no other column has."""
+    name = "image"
+    while name in taken:
+        name += "_"
+    return name
 
 
 def is_image(feature: Any) -> bool:

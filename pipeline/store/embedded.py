@@ -17,19 +17,18 @@ from pipeline.home import copy_sparse, write_file
 from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_journal import Journal
-from pipeline.store.field_paths import FieldName, json_path, payload_selector
+from pipeline.store.embedded_reading import ReadingShards
 from pipeline.store.manifest import Manifest, read_manifest
-from pipeline.store.protocol import Resident, VectorQuery
+from pipeline.store.protocol import Resident
 
 __all__ = ["EmbeddedStore"]
 
 _FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
-_QUERIES = 100  # queries in one batch; other callers in this process wait for the whole batch
 _MANIFEST, _PROJECTIONS = "manifest.json", "projections.safetensors"
 _OWN_FILES = (_MANIFEST, _PROJECTIONS, Journal.name)
 
 
-class EmbeddedStore:
+class EmbeddedStore(ReadingShards):
     """Implements `pipeline.store.Store` over `qdrant_edge` shards below one folder.
 
     `<folder>/<alias>.alias` holds the name of the live version and is replaced in one step;
@@ -197,96 +196,17 @@ class EmbeddedStore:
             shard.close()
         shutil.rmtree(self.folder / version, ignore_errors=True)
 
-    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
-        """Exact count."""
-        return self._shard(version).count(edge.CountRequest(True, translate.filter_(query_filter)))
+    def allows_exact(self, version: str) -> bool:
+        """Always."""
+        return True
 
-    def query(
-        self,
-        version: str,
-        query: VectorQuery,
-        *,
-        using: str,
-        limit: int,
-        query_filter: models.Filter | None = None,
-        params: models.SearchParams | None = None,
-        score_threshold: float | None = None,
-        with_vectors: list[str] | None = None,
-        fields: Sequence[FieldName] | None = None,
-    ) -> list[models.ScoredPoint]:
-        """Nearest points, best first."""
-        request = edge.QueryRequest(
-            limit=limit,
-            query=translate.query(query, using),
-            filter=translate.filter_(query_filter),
-            params=translate.search_params(params),
-            score_threshold=score_threshold,
-            with_payload=payload_selector(fields),
-            with_vector=with_vectors or False,
-        )
-        return [translate.scored(hit) for hit in self._shard(version).query(request)]
+    def writers(self, version: str) -> int:
+        """The engine locks a shard."""
+        return 1
 
-    def query_many(
-        self,
-        version: str,
-        queries: np.ndarray,
-        *,
-        using: str,
-        limit: int,
-        params: models.SearchParams | None = None,
-    ) -> list[list[models.ScoredPoint]]:
-        """In batches, whose queries share one pass over the points."""
-        searched = translate.search_params(params)
-        requests = [
-            edge.QueryRequest(limit=limit, query=translate.query(query, using), params=searched)
-            for query in queries
-        ]
-        starts, shard = range(0, len(requests), _QUERIES), self._shard(version)
-        batches = (edge.QueryBatchRequest(requests[i : i + _QUERIES]) for i in starts)
-        found = (hits for batch in batches for hits in shard.query_batch(batch))
-        return [[translate.scored(hit) for hit in hits] for hits in found]
-
-    def retrieve(
-        self,
-        version: str,
-        ids: Sequence[str],
-        with_vectors: list[str] | None = None,
-        fields: Sequence[FieldName] | None = None,
-    ) -> list[models.Record]:
-        """Points by id."""
-        found = self._shard(version).retrieve(
-            point_ids=list(ids), with_payload=payload_selector(fields), with_vector=with_vectors or False
-        )
-        return [translate.record(each) for each in found]
-
-    def scroll(
-        self,
-        version: str,
-        limit: int,
-        offset: str | None = None,
-        with_vectors: list[str] | None = None,
-        fields: Sequence[FieldName] | None = None,
-        query_filter: models.Filter | None = None,
-        order_by: models.OrderBy | None = None,
-    ) -> list[models.Record]:
-        """Points by id order, or by a field."""
-        request = edge.ScrollRequest(
-            limit=limit,
-            offset=offset,
-            with_payload=payload_selector(fields),
-            with_vector=with_vectors or False,
-            filter=translate.filter_(query_filter),
-            order_by=translate.order_by(order_by),
-        )
-        found, _ = self._shard(version).scroll(request)
-        return [translate.record(each) for each in found]
-
-    def facet(
-        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
-    ) -> list[tuple[Any, int]]:
-        """Counts by value."""
-        request = edge.FacetRequest(json_path(key), limit, True, translate.filter_(query_filter))
-        return [(hit.value, hit.count) for hit in self._shard(version).facet(request).hits]
+    def payload_index_bytes(self, version: str) -> int | None:
+        """The engine's files do not tell what they take in RAM."""
+        return None
 
     def _flush(self, version: str) -> None:
         """Without a log, `flush` is the acknowledgement; only then may the journal say so."""

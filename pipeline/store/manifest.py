@@ -69,27 +69,29 @@ class Calibration(_Record):
 
 
 class MetricCheck(_Record):
-    """Recall@10 in [0, 1], milliseconds of a query, and of an exact one.
+    """Recall@10 in [0, 1], milliseconds of a query, and of an exact one (None: the server forbids it).
 
     `path` says what answered: `scan`, every code was compared, or `graph`; None in older manifests.
     """
 
     recall: float
     ms: float
-    exact_ms: float
+    exact_ms: float | None
     path: Literal["scan", "graph"] | None = None
 
 
 class ResidentBytes(_Record):
-    """RAM in bytes a picture: what vectors and codes are compared by, the graphs' links, and the sum."""
+    """RAM in bytes a picture: what vectors and codes are compared by, the graphs' links, the payload indexes
+    of the whole version (None in older manifests), and the sum."""
 
     model_config = ConfigDict(populate_by_name=True)
 
     vector: float
     code: float
     links: float
+    payload: float | None = None
     total: float
-    found_in: Literal["files", "estimate"] = Field(alias="from")
+    found_in: Literal["files", "server", "estimate"] = Field(alias="from")
 
 
 class IndexCheck(_Record):

@@ -173,8 +173,8 @@ class Store(Protocol):
     def drop(self, version: str) -> None:
         """Delete a version that no alias names."""
 
-    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
-        """Exact number of points."""
+    def count(self, version: str, query_filter: models.Filter | None = None, exact: bool = True) -> int:
+        """Number of points; not `exact`: about so many, without a look at each."""
 
     def query(
         self,
@@ -232,9 +232,23 @@ class Store(Protocol):
         """
 
     def facet(
-        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
+        self,
+        version: str,
+        key: str,
+        limit: int,
+        query_filter: models.Filter | None = None,
+        exact: bool = True,
     ) -> list[tuple[Any, int]]:
-        """Values of an indexed payload field with exact counts, most frequent first."""
+        """Values of an indexed payload field with their counts, most frequent first; not `exact`: sooner."""
+
+    def allows_exact(self, version: str) -> bool:
+        """Whether searches may be exact: a server can forbid it."""
+
+    def writers(self, version: str) -> int:
+        """How many processes may write a version at once."""
+
+    def payload_index_bytes(self, version: str) -> int | None:
+        """RAM that all payload indexes of a version take; None where the store cannot tell."""
 
     def resident_bytes(self, version: str) -> dict[str, "Resident"] | None:
         """What each named vector keeps in RAM once the version is finished; None where it cannot be known."""

@@ -9,22 +9,35 @@ from qdrant_client import QdrantClient, models
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
-from pipeline.store.field_paths import FieldName, field_name, json_path, payload_selector
+from pipeline.store.field_paths import field_name, json_path
 from pipeline.store.manifest import Manifest
-from pipeline.store.protocol import Resident, VectorQuery
+from pipeline.store.protocol import Resident
 from pipeline.store.read_points import all_points
 from pipeline.store.server_collections import make_collection, wait_for_shards
 from pipeline.store.server_connection import patience_seconds
 from pipeline.store.server_errors import ServerError
-from pipeline.store.server_indexing import THRESHOLD_KB, wait_until_indexed
+from pipeline.store.server_indexing import (
+    SEGMENTS,
+    by_segment,
+    graph_changes,
+    threshold_kb,
+    wait_until_indexed,
+    walked,
+    with_graph,
+)
 from pipeline.store.server_manifests import LAYOUT, ServerManifests
+from pipeline.store.server_memory import ask_memory, payload_index_bytes, resident_bytes
+from pipeline.store.server_reading import ReadingStore
 from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
+from pipeline.store.server_strictness import Strictness
 from pipeline.store.servers import Servers
 
 __all__ = ["ServerStore"]
 
+_LEAST_WRITERS, _MOST_WRITERS = 4, 32
 
-class ServerStore:
+
+class ServerStore(ReadingStore):
     """Implements `pipeline.store.Store`. A version is a Qdrant collection, an alias is Qdrant's own."""
 
     parallel_writes = True
@@ -35,7 +48,9 @@ class ServerStore:
         self.servers = Servers(url, api_key, self.patience)
         self.address = self.servers.address
         self.engine = f"Qdrant {self.servers.version} at {self.address}"
+        self.strictness = Strictness(self.servers)
         self._manifests = ServerManifests(self.servers)
+        self._graphs: dict[str, dict[str, models.VectorParams]] = {}  # asked for, and not yet built
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version, of everybody who uses the server."""
@@ -81,14 +96,22 @@ class ServerStore:
         make_collection(
             self.servers,
             version,
-            vectors,
+            by_segment(vectors, config.shard_number),
             shard_number=config.shard_number,
             replication_factor=config.replication_factor,
             # HNSW is built once, by `finish`, instead of again and again while points arrive.
-            optimizers_config=models.OptimizersConfigDiff(indexing_threshold=0),
+            optimizers_config=models.OptimizersConfigDiff(
+                indexing_threshold=0, default_segment_number=SEGMENTS
+            ),
             metadata=LAYOUT,
         )
         self.check_whole(version)
+        if (graphs := self._give_graphs_to_strict(version, config, vectors)) != vectors:
+            self.servers.change(
+                QdrantClient.update_collection,
+                version,
+                vectors_config=graph_changes(by_segment(graphs, config.shard_number)),
+            )
         self._manifests.prepare(config.replication_factor or 1)
         self.add_indexes(version, payload_indexes)
 
@@ -97,6 +120,15 @@ class ServerStore:
         for field, schema in payload_indexes.items():
             path, create = json_path(field), QdrantClient.create_payload_index
             self.servers.change(create, version, path, field_schema=schema, wait=True)
+
+    def _give_graphs_to_strict(
+        self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
+    ) -> dict[str, models.VectorParams]:
+        """Where no search may be exact, the server refuses every search of a vector without a graph."""
+        if self.allows_exact(version):
+            return vectors
+        graph = models.HnswConfigDiff(m=config.hnsw.m)
+        return {name: of if walked(of) else with_graph(of, graph) for name, of in vectors.items()}
 
     def upsert(
         self,
@@ -107,7 +139,8 @@ class ServerStore:
     ) -> None:
         """Write points in requests of bounded size."""
         width = sum(rows.shape[1] for rows in vectors.values()) * FLOAT_BYTES
-        for part in request_slices([width + payload_bytes(payload) for payload in payloads]):
+        sizes = [width + payload_bytes(payload) for payload in payloads]
+        for part in request_slices(sizes, self.strictness.of(version).upsert_max_batchsize):
             batch = models.Batch(
                 ids=list(ids[part]),
                 vectors={name: rows[part].tolist() for name, rows in vectors.items()},
@@ -119,14 +152,16 @@ class ServerStore:
         """A server takes additions in place."""
         raise ValueError("a server's versions are not copied")
 
+    def writers(self, version: str) -> int:
+        """Two a shard: one packs its points while the shard takes those of the other."""
+        shards = self.servers.ask(QdrantClient.get_collection, version).config.params.shard_number or 1
+        return min(_MOST_WRITERS, max(_LEAST_WRITERS, 2 * shards))
+
     def set_graphs(
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
     ) -> None:
-        """The server begins to build at once, beside the additions."""
-        graphs = {
-            name: models.VectorParamsDiff(hnsw_config=params.hnsw_config) for name, params in vectors.items()
-        }
-        self.servers.change(QdrantClient.update_collection, version, vectors_config=graphs)
+        """`finish` tells the server, so that it builds once, and not first without the additions."""
+        self._graphs[version] = self._give_graphs_to_strict(version, config, vectors)
 
     def delete(self, version: str, ids: Sequence[str]) -> None:
         """Remove points."""
@@ -139,15 +174,27 @@ class ServerStore:
 
     def finish(self, version: str) -> None:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""
-        threshold = models.OptimizersConfigDiff(indexing_threshold=THRESHOLD_KB)
+        params = self.servers.ask(QdrantClient.get_collection, version).config.params
+        there = params.vectors if isinstance(params.vectors, dict) else {}
+        wanted = by_segment(self._graphs.get(version, {}), params.shard_number or 1)
+        optimizers = models.OptimizersConfigDiff(
+            indexing_threshold=threshold_kb({**there, **wanted}), default_segment_number=SEGMENTS
+        )
+        change = partial(
+            self.servers.change,
+            QdrantClient.update_collection,
+            version,
+            vectors_config=graph_changes(wanted) or None,
+            optimizers_config=optimizers,
+        )
         wait_until_indexed(
             look=partial(self.servers.ask, QdrantClient.get_collection, version),
-            start=partial(
-                self.servers.change, QdrantClient.update_collection, version, optimizers_config=threshold
-            ),
+            start=change,
+            optimizations=partial(self.servers.ask, QdrantClient.get_optimizations, version, with_="queued"),
             patience=self.patience,
             address=self.address,
         )
+        self._graphs.pop(version, None)
 
     def finished(self, versions: Sequence[str], *, patient: bool = True) -> set[str]:
         """From the versions' own metadata, which holds no tensors."""
@@ -193,6 +240,8 @@ class ServerStore:
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
         metadata = self._manifests.metadata(version)
+        self.strictness.forget(version)
+        self._graphs.pop(version, None)
         try:
             self.servers.change(QdrantClient.delete_collection, version)
         except ServerError as error:
@@ -200,101 +249,13 @@ class ServerStore:
                 raise
         self._manifests.forget(version, metadata)
 
-    def count(self, version: str, query_filter: models.Filter | None = None) -> int:
-        """Exact count."""
-        return int(self.servers.ask(QdrantClient.count, version, count_filter=query_filter, exact=True).count)
-
-    def query(
-        self,
-        version: str,
-        query: VectorQuery,
-        *,
-        using: str,
-        limit: int,
-        query_filter: models.Filter | None = None,
-        params: models.SearchParams | None = None,
-        score_threshold: float | None = None,
-        with_vectors: list[str] | None = None,
-        fields: Sequence[FieldName] | None = None,
-    ) -> list[models.ScoredPoint]:
-        """Nearest points, best first."""
-        found: models.QueryResponse = self.servers.ask(
-            QdrantClient.query_points,
-            version,
-            query=query.astype(np.float32).tolist() if isinstance(query, np.ndarray) else query,
-            using=using,
-            limit=limit,
-            query_filter=query_filter,
-            search_params=params,
-            score_threshold=score_threshold,
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-        )
-        return found.points
-
-    def query_many(
-        self,
-        version: str,
-        queries: np.ndarray,
-        *,
-        using: str,
-        limit: int,
-        params: models.SearchParams | None = None,
-    ) -> list[list[models.ScoredPoint]]:
-        """In requests of bounded size."""
-        answers: list[models.QueryResponse] = []
-        ask = partial(models.QueryRequest, using=using, limit=limit, params=params)
-        for part in request_slices([queries.shape[1] * FLOAT_BYTES] * len(queries)):
-            requests = [ask(query=row) for row in queries[part].astype(np.float32).tolist()]
-            answers += self.servers.ask(QdrantClient.query_batch_points, version, requests)
-        return [answer.points for answer in answers]
-
-    def retrieve(
-        self,
-        version: str,
-        ids: Sequence[str],
-        with_vectors: list[str] | None = None,
-        fields: Sequence[FieldName] | None = None,
-    ) -> list[models.Record]:
-        """Points by id."""
-        wanted = {"with_payload": payload_selector(fields), "with_vectors": with_vectors or False}
-        found: list[models.Record] = self.servers.ask(QdrantClient.retrieve, version, list(ids), **wanted)
-        return found
-
-    def scroll(
-        self,
-        version: str,
-        limit: int,
-        offset: str | None = None,
-        with_vectors: list[str] | None = None,
-        fields: Sequence[FieldName] | None = None,
-        query_filter: models.Filter | None = None,
-        order_by: models.OrderBy | None = None,
-    ) -> list[models.Record]:
-        """Points by id order, or by a field."""
-        found: list[models.Record]
-        found, _ = self.servers.ask(
-            QdrantClient.scroll,
-            version,
-            limit=limit,
-            offset=offset,
-            with_payload=payload_selector(fields),
-            with_vectors=with_vectors or False,
-            scroll_filter=query_filter,
-            order_by=order_by,
-        )
-        return found
-
-    def facet(
-        self, version: str, key: str, limit: int, query_filter: models.Filter | None = None
-    ) -> list[tuple[Any, int]]:
-        """Counts by value."""
-        path = json_path(key)
-        found = self.servers.ask(
-            QdrantClient.facet, version, key=path, limit=limit, exact=True, facet_filter=query_filter
-        )
-        return [(hit.value, hit.count) for hit in found.hits]
+    def payload_index_bytes(self, version: str) -> int | None:
+        """As the server tells."""
+        told = ask_memory(self.servers, version)
+        return payload_index_bytes(told, list(self.payload_indexes(version)))
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
-        """None: the server does not report memory by vector."""
-        return None
+        """As the server tells; the map of a graph counts, which the server calls cache."""
+        vectors = self.servers.ask(QdrantClient.get_collection, version).config.params.vectors
+        named = list(vectors) if isinstance(vectors, dict) else []
+        return resident_bytes(ask_memory(self.servers, version), named)

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import grpc
 import httpx
 from qdrant_client import QdrantClient
+from qdrant_client import grpc as messages
+from qdrant_client.grpc.qdrant_pb2_grpc import QdrantStub
 
 from pipeline.errors import SimileError
 from pipeline.store.authority import trusted_certificates
@@ -24,6 +26,8 @@ OLDEST, NEWEST = (1, 19), (1, 19)  # versions of the server that Simile needs, a
 _PATIENCE_SECONDS = 120.0
 _TIMEOUT_SECONDS = 60
 _SHORTEST_TIMEOUT_SECONDS = 4  # preflight may wait for two answers
+_PROBE_SECONDS = 1.0  # for a server of gRPC that nobody named
+REST_PORT, GRPC_PORT = 6333, 6334  # Qdrant's own
 _PING_SECONDS = 1  # a page goes on at another node within two
 
 log = logging.getLogger("simile")
@@ -37,7 +41,7 @@ class Node:
     Attributes:
         url: of its REST interface.
         api_key: None where the server asks for none.
-        grpc_port: None: points go by REST.
+        grpc_port: None: Qdrant's own port is tried where the REST port is Qdrant's own; 0: points go by REST.
         timeout: seconds of one request.
         heard: `time.monotonic()` of its last answer.
         away_until: `time.monotonic()` until which the other addresses are tried first.
@@ -70,14 +74,13 @@ class Node:
 
     @cached_property
     def writer(self) -> QdrantClient:
-        """For points. By gRPC where its port is given, because vectors are long as JSON."""
-        if self.grpc_port is None:
+        """For points. By gRPC where its port is given or found, because vectors are long as JSON."""
+        port = _found_port(self.url) if self.grpc_port is None else self.grpc_port
+        if not port:
             return self.client
         root = trusted_certificates()
         authority = {"root_certificates": root.encode()} if root else {}
-        return self._made(
-            timeout=self.timeout, prefer_grpc=True, grpc_port=self.grpc_port, grpc_options=authority
-        )
+        return self._made(timeout=self.timeout, prefer_grpc=True, grpc_port=port, grpc_options=authority)
 
     @cached_property
     def ping(self) -> QdrantClient:
@@ -107,7 +110,7 @@ class Node:
         finally:
             probe.close()
         _check_version(version, self.url)
-        if self.grpc_port is not None:
+        if self.grpc_port:
             _check_grpc(self.url, self.grpc_port)
         return version
 
@@ -129,7 +132,7 @@ def nodes_at(address: str, api_key: str | None, patience: float) -> list[Node]:
     """The nodes behind an address, or behind several with commas between them.
 
     `QDRANT_GRPC_PORT` is one port for all, or as many as there are addresses, with commas between them: the
-    REST address does not tell it.
+    REST address does not tell it. 0: none.
 
     Raises:
         SimileError: no address, or the ports are no numbers or not as many.
@@ -191,19 +194,43 @@ def _check_grpc(url: str, port: int) -> None:
     Raises:
         SimileError: nobody answers.
     """
-    parts = urlsplit(url)
-    target = f"{parts.hostname or 'localhost'}:{port}"
-    root = trusted_certificates()
-    channel = (
-        grpc.secure_channel(target, grpc.ssl_channel_credentials(root.encode() if root else None))
-        if parts.scheme == "https"
-        else grpc.insecure_channel(target)
-    )
+    target, channel = _channel(url, port)
     try:
         grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
     except grpc.FutureTimeoutError:
         raise SimileError(
-            f"Nobody answers gRPC at {target}; set QDRANT_GRPC_PORT to the server's port for it, or unset it."
+            f"Nobody answers gRPC at {target}; set QDRANT_GRPC_PORT to the server's port for it, or to 0 "
+            "for REST alone."
         ) from None
+    finally:
+        channel.close()
+
+
+def _channel(url: str, port: int) -> tuple[str, grpc.Channel]:
+    """Host and port, and a channel to it that is as safe as the REST address."""
+    parts = urlsplit(url)
+    target = f"{parts.hostname or 'localhost'}:{port}"
+    if parts.scheme != "https":
+        return target, grpc.insecure_channel(target)
+    root = trusted_certificates()
+    return target, grpc.secure_channel(target, grpc.ssl_channel_credentials(root.encode() if root else None))
+
+
+@cache
+def _found_port(url: str) -> int:
+    """Qdrant's own port for gRPC, if the server has both at their own ports; else 0. Asked once a process.
+
+    At other ports nothing says which gRPC port belongs to which server.
+    """
+    if urlsplit(url).port != REST_PORT:
+        return 0
+    _, channel = _channel(url, GRPC_PORT)
+    try:
+        told = QdrantStub(channel).HealthCheck(  # type: ignore[no-untyped-call]
+            messages.HealthCheckRequest(), timeout=_PROBE_SECONDS
+        )
+        return GRPC_PORT if told.version else 0
+    except grpc.RpcError:
+        return 0
     finally:
         channel.close()

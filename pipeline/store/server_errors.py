@@ -13,6 +13,7 @@ from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from pipeline.errors import SimileError
+from pipeline.store.strict_refusals import forbidden
 
 __all__ = ["SERVER_ERRORS", "Failure", "ServerError", "classify", "sentence"]
 
@@ -177,6 +178,11 @@ def sentence(failure: Failure, address: str, patience: float) -> str:
         )
     if failure.kind == "denied":
         return f"{server} refuses this key ({status}); set QDRANT_API_KEY to one that may do what is asked."
+    if failure.kind == "refused" and (what := forbidden(reason)):
+        return (
+            f"{server} refuses the request: its strict mode forbids {what}; change that setting of the "
+            f"collection: {reason}."
+        )
     if failure.kind != "temporary":
         return f"{server} refuses the request ({status or 'it was not sent'}): {reason or 'no reason given'}."
     said = f"answered {status}" if status else "did not answer"

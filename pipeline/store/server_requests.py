@@ -18,15 +18,18 @@ def payload_bytes(payload: dict[str, Any]) -> int:
     )
 
 
-def request_slices(sizes: Sequence[int]) -> Iterator[slice]:
+def request_slices(sizes: Sequence[int], most: int | None = None) -> Iterator[slice]:
     """Cut rows of these sizes in bytes into requests below `REQUEST_BYTES` and `REQUEST_POINTS`.
+
+    `most` rows, where the server takes fewer at once.
 
     >>> [(part.start, part.stop) for part in request_slices([5 * 2**20, 2 * 2**20, 4 * 2**20])]
     [(0, 2), (2, 3)]
     """
+    most = min(REQUEST_POINTS, most or REQUEST_POINTS)
     start, total = 0, 0
     for at, size in enumerate(sizes):
-        if at > start and (total + size > REQUEST_BYTES or at - start >= REQUEST_POINTS):
+        if at > start and (total + size > REQUEST_BYTES or at - start >= most):
             yield slice(start, at)
             start, total = at, 0
         total += size

@@ -116,7 +116,7 @@ def _standing(
     hit: Prepared,
     others: list[str],
 ) -> Standing:
-    """Rank the hit by counting the points that are nearer to the query."""
+    """Rank the hit by counting the points that are nearer to the query, where that may be exact."""
     bits = len(hit.code)
     if metric == "hamming":
         distance: float | int = int(hamming_distances(query.code, hit.code[None])[0])
@@ -125,17 +125,19 @@ def _standing(
         lengths = float(np.linalg.norm(query.vector) * np.linalg.norm(hit.vector))
         score, unit = float(query.vector @ hit.vector) / max(lengths, 1e-12), 1
         distance = 1 - score
+    calibration = entry.calibration
+    unusual = unusualness(score, calibration.of(metric)) if calibration else None
+    if not store.allows_exact(version.name):
+        return Standing(metric, score, distance, None, unusual)
     nearer = store.query(
         version.name,
         query.code if metric == "hamming" else query.vector,
         using=entry.named_vector(metric),
         limit=MAX_K,
         query_filter=qdrant_filter((), without_ids=others),
-        params=search_params(version.manifest.search, MAX_K, exact=True, metric=metric),
+        params=search_params(version.manifest, MAX_K, exact=True, metric=metric),
         score_threshold=(score + _ROUNDING) * unit,
         fields=[],
     )
     rank = len(nearer) + 1 if len(nearer) < MAX_K else None
-    calibration = entry.calibration
-    unusual = unusualness(score, calibration.of(metric)) if calibration else None
     return Standing(metric, score, distance, rank, unusual)

@@ -10,6 +10,7 @@ from PIL import Image
 from pipeline import images
 from pipeline.errors import ImageError
 from pipeline.images import decode
+from pipeline.images.limits import DecodeLimits, decoding_within
 from tests.images.made_images import BLUE, RED, encoded, halves, noise, png
 
 
@@ -22,9 +23,10 @@ def test_a_bomb_is_refused_by_its_header(side):
 
 def test_max_pixels_is_a_limit():
     data = encoded(noise((20, 10)), "PNG")
-    assert decode(data, max_pixels=200).size == (20, 10)
-    with pytest.raises(ImageError, match="20 × 10 pixels"):
-        decode(data, max_pixels=199)
+    with decoding_within(DecodeLimits(max_pixels=200)):
+        assert decode(data).size == (20, 10)
+    with decoding_within(DecodeLimits(max_pixels=199)), pytest.raises(ImageError, match="20 × 10 pixels"):
+        decode(data)
 
 
 def test_too_many_bytes(monkeypatch):

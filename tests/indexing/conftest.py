@@ -47,7 +47,9 @@ def index() -> Index:
     """Run a job in this process: index(home, source, url=…, sync=…, and any key of the configuration)."""
 
     def run(home: Path, source: Path, *, url: str | None = None, **changes: Any) -> Account:
-        flags = {"sync", "add", "refit", "retry_rejects", "limit", "actors", "other_source", "replace"}
+        flags = {"sync", "add", "refit", "retry_rejects", "limit", "actors", "other_source", "replace"} | {
+            "allow_private"
+        }
         options = {name: changes.pop(name) for name in list(changes) if name in flags}
         settings: dict[str, Any] = {
             "collection": "colours",

@@ -11,6 +11,7 @@ from pipeline.indexing.embed import _keep_missing
 from pipeline.indexing.job import too_many
 from pipeline.indexing.plan import CHANGED, Plan, merged_payload, rejects_of, rows_of
 from pipeline.sources import Fault
+from pipeline.sources.source import NOT_READABLE
 
 
 def plan_of(*rows: tuple[str, str | None, dict], faults: tuple[Fault, ...] = ()) -> Plan:
@@ -24,6 +25,7 @@ def plan_of(*rows: tuple[str, str | None, dict], faults: tuple[Fault, ...] = ())
             "id": pa.array([point for _, point, _ in rows], pa.string()),
             "payload": [json.dumps(payload) for _, _, payload in rows],
             "rules": pa.array([1] * len(rows), pa.int8()),
+            "unread": [None if point else NOT_READABLE._asdict() for _, point, _ in rows],
             "first": firsts,
         }
     )

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +121,12 @@ class running:  # noqa: N801 (used as a function)
                 self._ready.set()
         self._ready.set()
 
-    def said(self, start: str) -> str:
-        """The rest of the line that starts so, once it is there."""
+    def said(self, start: str, nth: int = 0) -> str:
+        """The rest of the first or nth line that starts so, once it is there."""
         for _ in range(1200):
             found = [line for line in self.lines if line.startswith(start)]
-            if found:
-                return found[0].removeprefix(start).strip()
+            if len(found) > nth:
+                return found[nth].removeprefix(start).strip()
             time.sleep(0.1)
         raise AssertionError(f"no line starts with {start!r}: {''.join(self.lines)}")
 
@@ -151,6 +152,35 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@pytest.fixture
+def strangers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Makes a page without collections, in this process; gives a client of it and the page."""
+    from gradio.routes import App
+    from starlette.testclient import TestClient
+
+    from page.allowed_hosts import AllowedHosts
+    from page.app import build
+    from page.collection_library import CollectionLibrary
+    from page.rate_limit import RateLimit
+    from page.serving import app_options
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "files"))
+    library = CollectionLibrary(str(tmp_path / "home"))
+    with ExitStack() as opened:
+
+        def maker(limit: int = 0, auth: Any = None, hosts: list[str] | None = None, **options: Any) -> Any:
+            page = build(library, RateLimit(limit))
+            page.auth = auth
+            kwargs = app_options(page, library, AllowedHosts(hosts or ()), **options)
+            app = App.create_app(page, app_kwargs=kwargs)
+            client = TestClient(app, base_url="http://127.0.0.1:7860", client=("127.0.0.1", 50_000))
+            opened.enter_context(client)
+            client.get("/gradio_api/startup-events")  # starts the queue
+            return client, page
+
+        yield maker
 
 
 @pytest.fixture(scope="session")

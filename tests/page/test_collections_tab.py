@@ -11,6 +11,7 @@ from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters, pl
 from page.tabs.collections import _measured, _rejects, _report, _source, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
+from pipeline.search.counts import Counted
 from pipeline.sources import public_name
 from pipeline.store.manifest import IndexCheck, Manifest, RowCounts
 
@@ -18,7 +19,7 @@ from pipeline.store.manifest import IndexCheck, Manifest, RowCounts
 class _Fields:
     """Stands in for a collection of many fields with 1,119 values each."""
 
-    name, title = "things", "Things"
+    name, title, counted = "things", "Things", Counted(1119, True)
 
     def __init__(self, fields: int) -> None:
         self.filters = [f"field_{i}" for i in range(fields)]

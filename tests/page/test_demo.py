@@ -14,6 +14,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
@@ -95,7 +97,11 @@ def test_unknown_collection_names_those_there(client: Client, picture: Path) -> 
 def test_bad_upload_is_one_sentence(client: Client, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"not a picture at all")
-    with pytest.raises(AppError, match="not a readable image"):
+    with pytest.raises(httpx.HTTPStatusError, match="415") as refused:
+        _search(client, bad)
+    assert "only pictures can be uploaded: JPEG, PNG" in refused.value.response.text
+    bad.write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    with pytest.raises(AppError, match="copy or download it again"):
         _search(client, bad)
 
 
@@ -176,10 +182,10 @@ def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
     assert "Simile is at" not in done.stdout
 
 
-def test_a_shared_link_is_searched_and_says_when_it_expires(
+def test_a_shared_link_is_searched_says_when_it_expires_and_is_opened_again(
     demo_home: Path, picture: Path, tmp_path: Path
 ) -> None:
-    shared = running("--home", str(demo_home), "--share", **tunnel.install(tmp_path))
+    shared = running("--home", str(demo_home), "--share", "--limit", "6", **tunnel.install(tmp_path))
     with shared as own:
         link = shared.said("Public link: ").replace("https:", "http:")  # the stand-in has no certificate
         assert link != own
@@ -187,8 +193,30 @@ def test_a_shared_link_is_searched_and_says_when_it_expires(
         until = shared.said("It expires on ")
         day = datetime.strptime(" ".join(until.split()[1:4]), "%d %B %Y").date()
         assert timedelta(6) <= day - date.today() <= timedelta(8) and "when this program ends" in until
+        with httpx.Client(base_url=link) as stranger:
+            assert stranger.get("/robots.txt").text.endswith("Disallow: /"), (
+                "it is for those who are given it"
+            )
+            assert stranger.get("/health", headers={"Host": "evil.example"}).status_code == 400
+            assert _told_to_wait(stranger)
+        (client,) = psutil.Process(shared.process.pid).children()
+        client.kill()
+        again = shared.said("Public link: ", 1).replace("https:", "http:")
+        assert again != link and httpx.get(f"{again}/health").status_code == 200
+        link = again
     with pytest.raises(OSError):
         urllib.request.urlopen(link, timeout=10)
+
+
+def _told_to_wait(stranger: httpx.Client) -> bool:
+    """Whether one who calls as somebody else each time is refused: 30 may come through the tunnel at once."""
+    for caller in range(60):  # a slow machine is given more in the meantime
+        address = {"X-Forwarded-For": f"192.0.2.{caller}"}
+        asked = stranger.post("/gradio_api/call/collections", json={"data": []}, headers=address)
+        event = asked.json()["event_id"]
+        if "too many searches" in stranger.get(f"/gradio_api/call/collections/{event}").text:
+            return True
+    return False
 
 
 def test_every_default_network_is_warmed_once_and_one_that_fails_keeps_no_other_waiting() -> None:

@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from page.app import FULL, PublicBlocks
+from page.public_blocks import FULL, PublicBlocks
 from page.rate_limit import RateLimit, TokenBuckets, network_of
 from pipeline.errors import SimileError
 from tests.page.conftest import free_port, status
@@ -75,15 +75,82 @@ def test_new_sessions_do_not_get_round_the_limit_of_an_address() -> None:
     with pytest.raises(SimileError, match=r"in \d+ seconds"):
         visitors.admit("192.0.2.7", "another")
     visitors.admit("192.0.2.8", "another")
-    for session in range(50):
+    for session in range(20):  # as a tunnel brings them
         visitors.admit("127.0.0.1", str(session))
+    with pytest.raises(SimileError, match=r"in \d+ seconds"):
+        visitors.admit("127.0.0.1", "another")
     for _ in range(500):
         RateLimit(0).admit("192.0.2.7", "a")
+
+
+def test_neither_programs_nor_files_take_what_open_pages_have() -> None:
+    """Of 4 a minute, a tunnel brings 20 at once by pages, 20 as files, and 4 by programs."""
+    visitors = RateLimit(per_minute=4, clock=lambda: 0.0)
+    for session in range(4):
+        visitors.admit("127.0.0.1", f"program {session}", caller="program")
+    for _ in range(20):
+        visitors.admit("127.0.0.1", None, caller="file")
+    for caller in ("program", "file"):
+        with pytest.raises(SimileError, match="too many searches"):
+            visitors.admit("127.0.0.1", "another", caller=caller)
+    for session in range(20):
+        visitors.admit("127.0.0.1", str(session))
+    for _ in range(20):  # with an address of its own
+        visitors.admit("192.0.2.7", None, caller="program")
 
 
 def test_an_ipv6_household_is_one_visitor() -> None:
     assert network_of("2001:db8:1:2::5") == network_of("2001:db8:1:2:ffff::1") != network_of("2001:db8:1:3::")
     assert network_of("::ffff:127.0.0.1") == network_of("::1") == "here" and network_of(None) == "unknown"
+
+
+def test_what_costs_more_than_one_may_hold_is_admitted_and_then_paid_for() -> None:
+    now = [0.0]
+    visitors = RateLimit(per_minute=120, clock=lambda: now[0])  # 60 at once, 2 a second
+    visitors.admit("192.0.2.7", "a", cost=64)
+    with pytest.raises(SimileError, match="in 3 seconds"):
+        visitors.admit("192.0.2.7", "a")
+    now[0] = 2.5
+    visitors.admit("192.0.2.7", "a")
+
+
+def call(client: Any, endpoint: str, *values: Any, **body: Any) -> str:
+    """An endpoint as a program calls it over HTTP: the text of its events, or of the refusal."""
+    asked = client.post(f"/gradio_api/call/{endpoint}", json={"data": list(values), **body})
+    if asked.status_code != 200:
+        return asked.text
+    return client.get(f"/gradio_api/call/{endpoint}/{asked.json()['event_id']}").text
+
+
+def test_every_endpoint_counts_and_a_new_session_a_call_does_not_help(strangers: Any) -> None:
+    """6 a minute: 3 at once for a session, 6 for all programs that come through a tunnel."""
+    client, page = strangers(limit=6)
+    answers = [call(client, "collections", session_hash=str(number)) for number in range(7)]
+    assert all("complete" in answer for answer in answers[:6])
+    assert "too many searches" in answers[6]
+    page.states.opened("a page")
+    assert "complete" in call(client, "collections", session_hash="a page")
+
+
+def test_sixty_four_pictures_count_as_sixty_four(strangers: Any) -> None:
+    client, _ = strangers(limit=60)  # 30 at once for a session, 60 for programs through a tunnel
+    ids = ["00000000-0000-0000-0000-000000000007"] * 64
+    values = [ids, "things", [], 10, "{}", "any", 0.0, False, "{}", "{}", "", 0]
+    assert "too many" not in call(client, "recommend", *values)
+    assert "too many searches" in call(client, "collections")
+
+
+def test_eight_pictures_are_decoded_in_one_search(strangers: Any) -> None:
+    client, _ = strangers()
+    for count, said in ((8, "collection 'things' does not exist"), (9, "at most 8 pictures of your own")):
+        values = [["aGVsbG8="] * count, "things", [], 10, "{}", "any", 0.0, False, "{}", "{}", "", 0]
+        assert said in call(client, "recommend", *values).lower()
+
+
+def test_no_program_passes_by_the_queue(strangers: Any) -> None:
+    client, _ = strangers()
+    for route in ("run", "api"):
+        assert client.post(f"/gradio_api/{route}/collections", json={"data": []}).status_code == 404
 
 
 @pytest.fixture

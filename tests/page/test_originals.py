@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from page.originals import find_original, original_route, original_url
+from page.rate_limit import RateLimit
 from page.route_guard import status_of
 from pipeline.errors import SimileError
 from pipeline.points import RESERVED, point_id
@@ -38,7 +39,10 @@ def test_the_file_of_a_point_is_found_in_any_of_its_sources(tmp_path: Path, name
     file.write_bytes(PICTURE)
     place = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     found = collection("org/name", tmp_path / "added", places=("gone.jpg:0", f"{place}:0"))
-    assert find_original(found, POINT) == (file.name, PICTURE)
+    original = find_original(found, POINT)
+    assert original is not None
+    with original:
+        assert (Path(original.name), original.read()) == (file, PICTURE)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +72,8 @@ class _Library:
 @pytest.fixture
 def visitor(tmp_path: Path) -> TestClient:
     (tmp_path / "a.jpg").write_bytes(PICTURE)
-    app: Any = Starlette(routes=[original_route(_Library(collection(tmp_path, places=("a.jpg:0",))))])
+    library: Any = _Library(collection(tmp_path, places=("a.jpg:0",)))
+    app: Any = Starlette(routes=[original_route(library, RateLimit(4))])
     app.auth, app.tokens, app.cookie_id = None, {"token": "me"}, "1"
     return TestClient(app)
 
@@ -85,6 +90,18 @@ def test_the_route_answers_with_the_picture(visitor: TestClient) -> None:
     assert visitor.get(f"/original/nothing/{POINT}").status_code == 404
 
 
+def test_originals_pass_through_the_guards_of_the_page(strangers: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(PICTURE)
+    library: Any = _Library(collection(tmp_path, places=("a.jpg:0",)))
+    client, _ = strangers(routes=[original_route(library, RateLimit(4))])
+    path = f"/original/holidays/{POINT}"
+    found = client.get(path)
+    assert found.content == PICTURE and "sandbox" in found.headers["content-security-policy"]
+    assert client.get(path, headers={"Host": "evil.example"}).status_code == 400
+    assert client.get(path, headers={"Origin": "https://evil.example"}).status_code == 403
+    assert client.post(path).status_code == 404
+
+
 def test_a_page_with_a_login_asks_for_it(visitor: TestClient) -> None:
     visitor.app.auth = [("me", "secret")]
     assert visitor.get(f"/original/holidays/{POINT}").status_code == 401
@@ -92,6 +109,12 @@ def test_a_page_with_a_login_asks_for_it(visitor: TestClient) -> None:
     assert visitor.get(f"/original/holidays/{POINT}").status_code == 401
     visitor.cookies.set("access-token-unsecure-1", "token")
     assert visitor.get(f"/original/holidays/{POINT}").status_code == 200
+
+
+def test_each_original_counts_as_a_search_of_its_address(visitor: TestClient) -> None:
+    answers = [visitor.get(f"/original/holidays/{POINT}") for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [200] * 20 + [429]
+    assert "search again in" in answers[-1].text
 
 
 def test_the_guard_lets_points_through_and_no_paths() -> None:

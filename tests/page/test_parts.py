@@ -1,6 +1,5 @@
 """Parts of the page without a browser: text, cards, queries, exports, and what visitors may send."""
 
-import base64
 import csv
 import io
 import json
@@ -20,12 +19,12 @@ from page.components.explanation_html import choice
 from page.components.hits import voted
 from page.components.query_panel import act, query_html, shown, take_upload
 from page.export import as_csv, as_json, contact_sheet
-from page.rate_limit import is_counted
+from page.rate_limit import cost_of
 from page.run_search import reason
 from page.shared_state import MAX_PICTURES, Pair, Query, QueryPicture
 from page.tabs.collections import _report
 from page.tabs.map import MapHandlers
-from page.tabs.recommend import _unknown
+from page.tabs.recommend import RecommendHandlers, _unknown
 from page.tabs.search_handlers import SearchHandlers
 from page.tabs.why import WhyHandlers
 from page.uploads import UploadsOnly
@@ -170,9 +169,8 @@ def test_a_tiff_is_shown_as_the_server_decoded_it(tmp_path: Path, monkeypatch: p
         source = query.likes[0]
         assert source.file == str(path) and (name in query_html(query)) is is_shown
         if not is_shown:
-            head, _, body = str(source.preview).partition(",")
-            assert head == "data:image/webp;base64" and body in query_html(query)
-            with Image.open(io.BytesIO(base64.b64decode(body))) as seen:
+            assert Path(str(source.preview)).name in query_html(query)
+            with Image.open(str(source.preview)) as seen:
                 assert seen.size == (40, 20) and seen.convert("RGB").getpixel((20, 10))[0] > 200
 
 
@@ -188,8 +186,13 @@ def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
     search = SearchHandlers(CollectionLibrary("/nowhere"))
     why = WhyHandlers(CollectionLibrary("/nowhere"))
     counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]
-    assert all(is_counted(each) for each in counted)
-    assert not any(is_counted(each) for each in (search.link, search.take_example, tab.forget))
+    counted += [take_upload, RecommendHandlers(CollectionLibrary("/nowhere")).works]
+    assert all(cost_of(each, []) == 1 for each in counted)
+    assert {cost_of(each, []) for each in (search.link, search.take_example, tab.forget)} == {0.1}
+    own = QueryPicture("a.png")
+    stored = QueryPicture("b.png", "id0", "things")
+    query = Query((own, stored, replace(stored, box=(0, 0, 1, 0.5))), dislikes=(own,))
+    assert cost_of(search.find, [query, "things"]) == 3, "one for each picture that is decoded"
 
 
 def test_why_takes_the_picture_of_the_query_that_was_chosen() -> None:

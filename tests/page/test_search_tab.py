@@ -198,7 +198,10 @@ def test_bad_picture_is_one_sentence_and_the_next_one_works(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not a picture at all")
     upload(page, bad)
-    status(page, "not a readable image")
+    page.get_by_text("only pictures can be uploaded").wait_for()
+    bad.write_bytes(picture.read_bytes()[:400])
+    upload(page, bad)
+    status(page, "copy or download it again")
     upload(page, picture)
     status(page, "cosine")
     page.get_by_role("button", name="Add a picture").click()

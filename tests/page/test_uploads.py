@@ -9,8 +9,10 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from page import app
+from page.app import build
 from page.collection_library import CollectionLibrary
+from page.disk_budget import Allowance, DiskBudget
+from page.serving import app_options
 from tests.page.conftest import free_port, hit_pictures, running, status, upload
 
 
@@ -22,7 +24,7 @@ def test_too_many_pixels_or_bytes_are_one_sentence_and_the_next_one_works(
     wide = tmp_path / "wide.png"
     Image.new("1", (12_000, 10_000)).save(wide)
     upload(page, wide)
-    status(page, "12000 × 10000 pixels and the limit is 100 megapixels")
+    status(page, "12000 × 10000 pixels and the limit is 25 megapixels")
     heavy = tmp_path / "heavy.bmp"
     Image.new("RGB", (3_000, 2_500)).save(heavy)
     assert heavy.stat().st_size > 20_000_000
@@ -57,11 +59,12 @@ def test_an_upload_is_deleted_once_it_is_old(
 ) -> None:
     """A day is three seconds here."""
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
-    monkeypatch.setattr(app, "_CLEAN_EVERY", 1)
-    monkeypatch.setattr(app, "_KEEP_FOR", 3)
-    page = app.build(CollectionLibrary(str(demo_home)))
+    library = CollectionLibrary(str(demo_home))
+    page = build(library)
+    disk = DiskBudget(tmp_path, Allowance(seconds=3))
+    kwargs = app_options(page, library, disk=disk, sweep_every=1)
     port = free_port()
-    page.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False)
+    page.launch(server_port=port, prevent_thread_lock=True, quiet=True, ssr_mode=False, app_kwargs=kwargs)
     try:
         with picture.open("rb") as file:
             sent = httpx.post(f"http://127.0.0.1:{port}/gradio_api/upload", files={"files": file}).json()

@@ -5,11 +5,20 @@ import os
 from pathlib import Path
 
 import datasets
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from pipeline.errors import SimileError
-from pipeline.sources import Source, decode_payload, image_bytes, read_rows, resolve_source
+from pipeline.sources import (
+    Source,
+    decode_payload,
+    image_bytes,
+    read_rows,
+    resolve_source,
+    unread_rows,
+)
+from pipeline.sources.table_rows import read_slice
 
 LABELS = ["cat", "dog", "eel"]
 
@@ -75,3 +84,21 @@ def refusal(source: str | Path, **options) -> str:
     with pytest.raises(SimileError) as caught:
         resolve_source(str(source), **options)
     return str(caught.value)
+
+
+def rows_of(source: Source) -> list[dict]:
+    """The rows of a source that is a table, in their order, read without Ray."""
+    table = source.table.rename_columns(
+        [
+            "image" if name == source.image_column else source.row_name(name)
+            for name in source.table.column_names
+        ]
+    )
+    image = table["image"]
+    table = table.drop_columns(["image"]).add_column(0, "row_key", pa.nulls(table.num_rows))
+    rows = read_slice(table.add_column(1, "image", image), reader=source.reader)
+    given = rows["file"].to_pylist(), image_bytes(rows), decode_payload(source, rows), unread_rows(rows)
+    return [
+        {"file": file, "bytes": data, "payload": payload, "unread": why}
+        for file, data, payload, why in zip(*given, strict=True)
+    ]

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from tests.sources.conftest import LABELS, png, put, write_mirror
+from tests.sources.test_webdataset import tar
 from tests.stand_ins.hub import HubStandIn
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 ASK = """
 import json, os, sys
+hub_page = os.environ["HF_ENDPOINT"]
 import ray, ray.data
 from pipeline.errors import SimileError
 from pipeline.sources import decode_payload, image_bytes, read_rows, resolve_source
@@ -67,12 +69,17 @@ def test_the_hub(tmp_path: Path) -> None:
     put(tmp_path / "script/photos.tar.gz", b"\x1f\x8b")
     converted = write_mirror(tmp_path / "converted", [6])
     put(converted / "default/train/0000.parquet", next(converted.glob("data/*")).read_bytes())
+    for n in range(2):
+        tar(tmp_path / f"tars/shards/a-{n}.tar", {"0.png": png(n), "0.txt": b"said"})
+    put(tmp_path / "tars/more/cat/x.png", png(7))
+    put(tmp_path / "tars/l.csv", b"picture\nmore/cat/x.png\n")
     public = {
         "uoft-cs/cifar10": root,
         "me/configs": configs,
         "old/script": tmp_path / "script",
         "old/script@refs/convert/parquet": converted,
         "old/lonely": tmp_path / "script",
+        "me/tars": tmp_path / "tars",
     }
     with HubStandIn(public, {"me/secret": ("hf_token_of_me", tmp_path / "secret")}) as hub:
         answers = ask_hub(
@@ -91,6 +98,12 @@ said = {
     "config": ask("me/configs", config="b"),
     "converted": ask("old/script", read=True),
     "lonely": ask("old/lonely"),
+    "tars": ask("me/tars", read=True),
+    "one tar": ask("hf://datasets/me/tars/shards/a-{0..0}.tar", read=True),
+    "pictures": ask("hf://datasets/me/tars@main/more", read=True),
+    "list": ask("hf://datasets/me/tars/l.csv", read=True, url_column="picture"),
+    "page": ask(hub_page + "/datasets/uoft-cs/cifar10/tree/main/data", read=True),
+    "parquet": ask("hf://datasets/uoft-cs/cifar10/data/test-00000-of-00001.parquet", read=True),
 }
 os.environ["HF_TOKEN"] = "hf_token_of_me"
 said["owner"] = ask("me/secret", read=True)
@@ -116,6 +129,14 @@ print(json.dumps(said))
     assert (answers["config"]["config"], answers["config"]["rows"]) == ("b", 3)
     assert answers["converted"]["images"] == [png(n).hex() for n in range(6)]
     assert "not stored as parquet" in answers["lonely"]["error"]
+    assert answers["tars"]["images"] == [png(0).hex(), png(1).hex()]
+    assert [row["text"] for row in answers["tars"]["payload"]] == ["said"] * 2
+    assert answers["one tar"]["images"] == [png(0).hex()]
+    assert answers["pictures"]["images"] == answers["list"]["images"] == [png(7).hex()]
+    assert answers["pictures"]["payload"] == [{"label": "cat", "path": "cat/x.png"}]
+    assert answers["page"]["images"] == public_rows["images"]
+    assert answers["page"]["revision"] == answers["parquet"]["revision"] == public_rows["revision"]
+    assert answers["parquet"]["images"] == [png(n).hex() for n in range(2)]
 
 
 def test_a_hub_that_hangs_up_is_named_and_not_asked_again_and_again(tmp_path: Path) -> None:

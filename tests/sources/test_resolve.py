@@ -19,7 +19,6 @@ def test_refusals_say_what_was_wrong_and_what_to_do(tmp_path: Path) -> None:
     put(tmp_path / "odd/a.zzz", b"hello")
     put(tmp_path / "broken/data/train-00000-of-00001.parquet", b"PAR1 and then nothing")
     assert "does not exist" in refusal(tmp_path / "nowhere")
-    assert "is a file; expected a folder" in refusal(put(tmp_path / "x.png", png(1)))
     assert "is empty; expected images" in refusal(tmp_path / "empty")
     assert "has no images; expected" in (said := refusal(tmp_path / "words")) and "found 1 .txt" in said
     assert "has no images; expected" in refusal(tmp_path / "odd")
@@ -69,3 +68,33 @@ def test_a_card_that_cannot_be_read_is_a_sentence(front: str, tmp_path: Path) ->
     (root / "README.md").write_text(f"---\n{front}\n---\n")
     said = refusal(str(root))
     assert said.startswith(f"the dataset card '{root}/README.md' cannot be read: ") and "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "mend"),
+    [
+        ("x.png", "is a single picture; name the folder that it lies in"),
+        ("x.zip", "is an archive; unpack it and name the folder, or pack the pictures into a .tar"),
+        ("x.tar.gz", "is compressed; unpack it"),
+        ("x.tgz", "is compressed; unpack it"),
+        ("x.json", "call it .jsonl"),
+        ("x.tfrecord", "write it as parquet or .tar"),
+        ("x.doc", "is a file of another kind; expected a folder of images"),
+    ],
+)
+def test_a_file_that_is_not_taken_says_so_and_what_is(name: str, mend: str, tmp_path: Path) -> None:
+    said = refusal(put(tmp_path / name, b"PK"))
+    assert mend in said and "a .parquet file, .tar files in the WebDataset format" in said
+
+
+def test_a_lance_dataset_is_refused_by_name(tmp_path: Path) -> None:
+    put(tmp_path / "x.lance/_versions/1.manifest", b"")
+    assert "x.lance' is a Lance dataset; write it as parquet" in refusal(tmp_path / "x.lance")
+
+
+def test_addresses_that_are_no_sources_are_shown_without_secrets() -> None:
+    said = refusal("https://me:secret@example.org/pictures?token=secret")
+    assert "'https://example.org/pictures' is no source; expected s3://" in said and "secret" not in said
+    assert "is an archive; unpack it" in refusal("https://example.org/a.zip?token=1")
+    assert "'ftp://example.org/a' is no source" in refusal("ftp://example.org/a")
+    assert "Keys do not belong in an address" in refusal("s3://key:secret@bucket/a")

@@ -86,6 +86,8 @@ class QdrantStandIn:
         self.updated: dict[str, list[dict]] = {}  # the bodies of updates, by collection
         self.building: dict[str, int] = {}  # looks at a collection that is YELLOW; below 0: for ever
         self.build_looks = 0
+        self.memory: Any = None  # what `/memory` answers; None: it is not there
+        self.optimizes = True  # False: what is to be built is queued and nothing runs
         self.lock = threading.Lock()
         self.api_key, self.read_only_key, self.tls = api_key, read_only_key, tls
         self.refused: list[str] = []  # what was asked with the read-only key and is no reading

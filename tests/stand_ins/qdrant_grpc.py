@@ -1,4 +1,4 @@
-"""The one call of Qdrant's gRPC interface that Simile makes, in front of the stand-in of the REST one."""
+"""The two calls of Qdrant's gRPC interface that Simile makes, in front of the stand-in of the REST one."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ import grpc
 from qdrant_client import grpc as messages
 from qdrant_client.conversions.conversion import GrpcToRest
 from qdrant_client.grpc.points_service_pb2_grpc import PointsServicer, add_PointsServicer_to_server
+from qdrant_client.grpc.qdrant_pb2_grpc import QdrantServicer, add_QdrantServicer_to_server
 
 from tests.stand_ins.qdrant import QdrantStandIn
 from tests.stand_ins.qdrant_refusals import Refusal
@@ -32,7 +33,7 @@ class GrpcFault:
     done: bool = False
 
 
-class GrpcStandIn(PointsServicer):
+class GrpcStandIn(PointsServicer, QdrantServicer):
     """Context manager; `port` is where it listens, `written` counts the points that it took.
 
     `fault` may name how a call ends.
@@ -46,6 +47,7 @@ class GrpcStandIn(PointsServicer):
         options = [("grpc.max_receive_message_length", 32 * 2**20)]
         self._server = grpc.server(ThreadPoolExecutor(4), options=options)
         add_PointsServicer_to_server(self, self._server)
+        add_QdrantServicer_to_server(self, self._server)
         address = "127.0.0.1:0"
         self.port = (
             self._server.add_secure_port(address, tls) if tls else self._server.add_insecure_port(address)
@@ -57,6 +59,10 @@ class GrpcStandIn(PointsServicer):
 
     def __exit__(self, *_: object) -> None:
         self._server.stop(None)
+
+    def HealthCheck(self, request: Any, context: Any) -> Any:
+        """Answered without a key, too."""
+        return messages.HealthCheckReply(title="qdrant", version=self.rest.version)
 
     def Upsert(self, request: Any, context: Any) -> Any:
         """Put the points where the REST stand-in finds them."""

@@ -68,7 +68,11 @@ def filtered(condition: Any) -> Iterator[str]:
 
 
 def check_strictness(
-    strict: models.StrictModeConfig | None, path: str, body: dict[str, Any], indexed: set[str]
+    strict: models.StrictModeConfig | None,
+    path: str,
+    body: dict[str, Any],
+    indexed: set[str],
+    scanned: set[str],
 ) -> None:
     """Refuse what strict mode forbids.
 
@@ -77,20 +81,41 @@ def check_strictness(
         path: of the request, below the collection.
         body: its JSON.
         indexed: fields with a payload index.
+        scanned: vectors without a graph.
     """
     if strict is None or strict.enabled is False:
         return
+    _check_sizes(strict, path, body)
     reads = path in ("query", "query/batch", "scroll", "count", "facet")
     for search in body.get("searches", [body]):
         _check_search(strict, path, search)
+        if search.get("using") in scanned and strict.search_allow_exact is False:
+            raise Refusal(
+                400, "Wrong input: Request is forbidden: global vector indexing is disabled (m = 0)"
+            )
     admits = strict.unindexed_filtering_retrieve if reads else strict.unindexed_filtering_update
-    missing = sorted(set(filtered(body.get("filter"))) - indexed)
+    # Between quotes or not, a plain name is the same path.
+    missing = sorted(
+        {field.strip('"') for field in filtered(body.get("filter"))} - {each.strip('"') for each in indexed}
+    )
     if admits is False and missing:
         raise Refusal(
             400,
             f'Wrong input: Index required but not found for "{missing[0]}" of one of the following types: '
             "[keyword]. Help: Create an index for this key or use a different filter.",
         )
+
+
+def _check_sizes(strict: models.StrictModeConfig, path: str, body: dict[str, Any]) -> None:
+    written = body.get("points") or body.get("batch", {}).get("ids", ())
+    for name, rows, allowed in (
+        ("upsert limit", written if path == "points" else (), strict.upsert_max_batchsize),
+        ("search batch size", body.get("searches", ()), strict.search_max_batchsize),
+    ):
+        if allowed is not None and len(rows) > allowed:
+            raise Refusal(
+                400, f'Wrong input: Limit exceeded {len(rows)} > {allowed} for "{name}". Help: Reduce.'
+            )
 
 
 def _check_search(strict: models.StrictModeConfig, path: str, search: dict[str, Any]) -> None:

@@ -2,11 +2,11 @@
 
 import json
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from qdrant_client import models
 
+from tests.stand_ins.qdrant_graphs import change_graphs, optimizations, scanned
 from tests.stand_ins.qdrant_refusals import Refusal, check_paths, check_strictness, exists_already, not_found
 
 if TYPE_CHECKING:
@@ -47,7 +47,10 @@ def _check_collection(
     if method == "POST" and below in ("query", "query/batch", "scroll", "count", "facet", "points"):
         kind = {"query/batch": "query", "facet": "count"}.get(below, below)
         state.shards.check_read(name, kind)
-    check_strictness(state.created[name].strict_mode_config, below, body, set(state.indexes.get(name, {})))
+    created = state.created[name]
+    check_strictness(
+        created.strict_mode_config, below, body, set(state.indexes.get(name, {})), scanned(created)
+    )
 
 
 def _json(value: Any) -> Any:
@@ -79,6 +82,8 @@ def _update(state: "QdrantStandIn", body: dict, name: str) -> Any:
     state.updated.setdefault(name, []).append(body)
     if asked.metadata is not None:
         state.client.update_collection(name, metadata=asked.metadata)
+    if isinstance(asked.vectors, dict):
+        change_graphs(state, name, asked.vectors)
     if asked.strict_mode_config is not None:
         state.created[name] = state.created[name].model_copy(
             update={"strict_mode_config": asked.strict_mode_config}
@@ -101,6 +106,8 @@ def _info(state: "QdrantStandIn", body: dict, name: str) -> Any:
     told = _json(info.model_copy(update={"indexed_vectors_count": indexed, "status": status}))
     told["payload_schema"] = state.indexes.get(name, {})
     created = state.created[name]
+    told["config"]["params"]["vectors"] = _json(created)["vectors"]
+    told["config"]["strict_mode_config"] = _json(created)["strict_mode_config"]
     told["config"]["params"] |= {
         "shard_number": len(state.shards.placed[name]),
         "replication_factor": created.replication_factor or 1,
@@ -156,6 +163,7 @@ def _query(state: "QdrantStandIn", body: dict, name: str) -> Any:
         query=asked.query,
         using=asked.using,
         limit=asked.limit or 10,
+        offset=asked.offset,
         query_filter=asked.filter,
         score_threshold=asked.score_threshold,
         with_payload=asked.with_payload or False,
@@ -246,16 +254,10 @@ def _replicate(state: "QdrantStandIn", body: dict, name: str) -> Any:
     return True
 
 
-def _optimizations(state: "QdrantStandIn", body: dict, name: str) -> Any:
-    points = state.client.count(name).count if state.building.get(name) else 0
-    segment = {"uuid": str(uuid.UUID(int=1)), "points_count": points}
-    summary = {"queued_optimizations": int(points > 0), "queued_segments": int(points > 0)}
-    queued = [{"optimizer": "indexing", "segments": [segment]}] if points else []
-    return {
-        "summary": summary | {"queued_points": points, "idle_segments": 1},
-        "running": [],
-        "queued": queued,
-    }
+def _memory(state: "QdrantStandIn", body: dict, name: str) -> Any:
+    if state.memory is None:
+        raise Refusal(404, "Not found: memory")
+    return state.memory
 
 
 _NAME = r"/collections/([^/]+)"
@@ -272,7 +274,8 @@ _ROUTES: list[tuple[str, str, Any]] = [
     ("DELETE", _NAME, _drop),
     ("GET", _NAME + "/cluster", _cluster),
     ("POST", _NAME + "/cluster", _replicate),
-    ("GET", _NAME + "/optimizations", _optimizations),
+    ("GET", _NAME + "/optimizations", optimizations),
+    ("GET", _NAME + "/memory", _memory),
     ("PUT", _NAME + "/index", _index),
     ("PUT", _NAME + "/points", _upsert),
     ("POST", _NAME + "/points/query", _query),

@@ -64,6 +64,9 @@ def test_a_server_is_told_of_the_graphs() -> None:
         few, many = (vector_params(CONFIG, {"cnn": D}, {"cnn_code": D}, points) for points in (2400, 6000))
         store.create("things__1", CONFIG, few, {})
         store.set_graphs("things__1", CONFIG, many)
+        assert "things__1" not in server.updated  # it would build now, and again with the additions
+        store.finish("things__1")
         (told,) = server.updated["things__1"]
-        graph = {"m": 16, "ef_construct": 128, "full_scan_threshold": 1500}
+        graph = {"m": 16, "ef_construct": 128, "full_scan_threshold": 750}
         assert told["vectors"] == {"cnn": {"hnsw_config": graph}, "cnn_code": {"hnsw_config": graph}}
+        assert told["optimizers_config"] == {"indexing_threshold": 750, "default_segment_number": 2}

@@ -61,7 +61,7 @@ REQUESTS = {
     ),
     "graphs": Request(
         "PATCH", "things__1",
-        lambda store: store.set_graphs("things__1", CONFIG, VECTORS),
+        lambda store: (store.set_graphs("things__1", CONFIG, VECTORS), store.finish("things__1")),
         lambda store, server: "vectors" in server.updated["things__1"][-1],
     ),
     "finish": Request(

@@ -154,6 +154,43 @@ def test_points_go_by_grpc_where_a_port_is_named(monkeypatch: pytest.MonkeyPatch
             store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
 
 
+@pytest.mark.parametrize("turned_off", [False, True])
+def test_grpc_is_used_where_it_answers_at_qdrant_s_own_ports(
+    turned_off: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with QdrantStandIn() as server, GrpcStandIn(server) as fast:
+        rest_port = int(server.url.rsplit(":", 1)[1])
+        monkeypatch.setattr("pipeline.store.server_connection.REST_PORT", rest_port)
+        monkeypatch.setattr("pipeline.store.server_connection.GRPC_PORT", fast.port)
+        if turned_off:
+            monkeypatch.setenv("QDRANT_GRPC_PORT", "0")
+        store = open_store(url=server.url)
+        store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
+        store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
+        assert store.count("things__1") == 1
+        assert fast.written == (0 if turned_off else 1)
+
+
+def test_rest_is_used_where_nobody_answers_grpc(monkeypatch: pytest.MonkeyPatch) -> None:
+    with QdrantStandIn() as server:
+        rest_port = int(server.url.rsplit(":", 1)[1])
+        monkeypatch.setattr("pipeline.store.server_connection.REST_PORT", rest_port)
+        monkeypatch.setattr("pipeline.store.server_connection.GRPC_PORT", 9)
+        store = open_store(url=server.url)
+        store.create("things__1", CONFIG, vector_params(CONFIG, {"cnn": 2}, {}), {})
+        store.upsert("things__1", [ID], {"cnn": np.ones((1, 2), np.float32)}, [{}])
+        assert store.count("things__1") == 1
+
+
+@pytest.mark.parametrize(("shards", "writers"), [(1, 4), (6, 12), (40, 32)])
+def test_writers_follow_the_shards(shards: int, writers: int) -> None:
+    config = CONFIG.model_copy(update={"shard_number": shards})
+    with QdrantStandIn() as server:
+        store = open_store(url=server.url)
+        store.create("things__1", config, vector_params(config, {"cnn": 2}, {}), {})
+        assert store.writers("things__1") == writers
+
+
 @pytest.mark.parametrize(
     "port, sentence",
     [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "must be a number")],

@@ -1,0 +1,140 @@
+"""Bytes of a source wherever it lies: on this machine, in an object store, or on the Hub.
+
+A *location* is an absolute path, or an address: s3://, gs:// and az:// by the file systems of
+`pipeline.home`, hf://datasets/… by that of `huggingface_hub`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from pipeline.home import filesystem, is_remote
+from pipeline.sources.walk import ListedFile
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
+    from huggingface_hub import HfFileSystem
+
+__all__ = [
+    "HUB",
+    "MAX_IMAGE_BYTES",
+    "OBJECT_STORES",
+    "hub_filesystem",
+    "is_file",
+    "is_inside",
+    "list_remote",
+    "on_filesystem",
+    "open_stream",
+    "read_file",
+    "stat_files",
+]
+
+HUB = "hf://"
+OBJECT_STORES = ("s3://", "gs://", "az://")
+MAX_IMAGE_BYTES = 512 * 2**20  # a larger "image" would take the worker's memory; it is left to be rejected
+_BUFFER = 4 * 2**20  # bytes of one request; a tar of small members is then read in few of them
+
+
+def hub_filesystem() -> HfFileSystem:
+    """The Hub as a file system; it can be sent to Ray tasks, with the endpoint and token of this process."""
+    from huggingface_hub import HfFileSystem, constants
+
+    from pipeline.hub import token
+
+    return HfFileSystem(endpoint=constants.ENDPOINT, token=token())
+
+
+def on_filesystem(location: str) -> tuple[pafs.FileSystem, str]:
+    """The pyarrow file system of a location, and the path on it."""
+    import pyarrow.fs as pafs
+
+    if location.startswith(HUB):
+        return pafs.PyFileSystem(pafs.FSSpecHandler(hub_filesystem())), location.removeprefix(HUB)
+    return filesystem(location)
+
+
+def open_stream(location: str) -> BinaryIO:
+    """A file to read and to seek in.
+
+    Raises:
+        OSError: it is not there, or may not be read.
+    """
+    if not is_remote(location):
+        return Path(location).open("rb")
+    files, path = on_filesystem(location)
+    return io.BufferedReader(cast(io.RawIOBase, files.open_input_file(path)), _BUFFER)
+
+
+def read_file(location: str, most: int = MAX_IMAGE_BYTES) -> bytes:
+    """The whole file.
+
+    Raises:
+        OSError: it is not there, may not be read, or has more than `most` bytes.
+    """
+    with open_stream(location) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(f"it has more than {most / 2**20:.0f} MiB")
+    return data
+
+
+def is_inside(root: str, location: str) -> bool:
+    """Whether a location lies below `root`, links and `..` followed."""
+    if is_remote(root):
+        scheme, path = location.split("://", 1) if is_remote(location) else ("", "")
+        return f"{scheme}://{posixpath.normpath(path)}".startswith(root.rstrip("/") + "/")
+    return os.path.realpath(location).startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
+
+
+def is_file(location: str) -> bool:
+    """Whether there is a file, not a folder."""
+    import pyarrow.fs as pafs
+
+    if not is_remote(location):
+        return Path(location).is_file()
+    files, path = on_filesystem(location)
+    return bool(files.get_file_info(path.rstrip("/")).type == pafs.FileType.File)
+
+
+def stat_files(root: str, paths: Sequence[str]) -> list[ListedFile]:
+    """Size and time of each of these files below `root` that is there."""
+    import pyarrow.fs as pafs
+
+    if not is_remote(root):
+        there = [(path, Path(root + path)) for path in paths]
+        stats = [(path, file.stat()) for path, file in there if file.is_file()]
+        return [ListedFile(path, found.st_size, found.st_mtime_ns) for path, found in stats]
+    files, top = on_filesystem(root)
+    infos = files.get_file_info([top + path for path in paths])
+    return [
+        ListedFile(path, info.size or 0, info.mtime_ns or 0)
+        for path, info in zip(paths, infos, strict=True)
+        if info.type == pafs.FileType.File
+    ]
+
+
+def list_remote(root: str) -> Iterator[ListedFile]:
+    """Every file below an address, sorted by path, from one listing that nothing has cached.
+
+    Args:
+        root: of a folder, with `/` at its end.
+
+    Raises:
+        OSError: there is nothing, or it may not be listed.
+    """
+    import pyarrow.fs as pafs
+
+    files, path = on_filesystem(root)
+    top = path.rstrip("/") + "/"
+    found = files.get_file_info(pafs.FileSelector(top.rstrip("/"), recursive=True))
+    for info in sorted(found, key=lambda info: info.path):
+        inner = info.path.removeprefix(top)
+        if info.type == pafs.FileType.File:
+            hidden = any(part.startswith(".") or part == "__MACOSX" for part in inner.split("/"))
+            size, changed = info.size or 0, info.mtime_ns or 0
+            yield ListedFile(inner, size, changed, "hidden" if hidden else None)

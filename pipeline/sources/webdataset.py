@@ -1,0 +1,232 @@
+"""Tars of the WebDataset format as rows: one for each picture, with what the members of its key say."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import SimileError
+from pipeline.sources.column_types import typed_text, typed_values
+from pipeline.sources.payload_fields import payload_columns
+from pipeline.sources.schemas import features_of
+from pipeline.sources.source import NOT_READABLE, Asked, Source, Unread, card_text, free_column
+from pipeline.sources.storage import MAX_IMAGE_BYTES, open_stream
+from pipeline.sources.tar_index import TarIndex, TarPicture, index_tar
+from pipeline.sources.walk import readable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["TarReader", "expand_pattern", "tar_source"]
+
+_INDEXED_AT_ONCE = 8  # tars; from afar each waits for its requests
+_RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
+_MOST_SHARDS = 1_000_000  # of a pattern; a larger number is a slip
+PATH = "path"
+
+
+@dataclass(frozen=True)
+class TarReader:
+    """A `Reader` whose places are struct<file, member: binary, offset, size: int64>."""
+
+    root: str
+    tasks: int | None = None
+
+    def names(self, places: pa.Array) -> list[str]:
+        """`shard.tar/member.jpg`."""
+        return [f"{os.fsdecode(row['file'])}/{os.fsdecode(row['member'])}" for row in places.to_pylist()]
+
+    def files(self, places: pa.Array) -> list[str]:
+        """The tars."""
+        return [readable(os.fsdecode(row["file"])) for row in places.to_pylist()]
+
+    def read(self, places: pa.Array) -> list[bytes | Unread]:
+        """The members, from where the index found them; each tar is opened once."""
+        found: list[bytes | Unread] = []
+        for file, members in groupby(places.to_pylist(), key=lambda row: row["file"]):
+            rows = list(members)
+            try:
+                with open_stream(self.root + os.fsdecode(file)) as stream:
+                    found += [_member(stream, row["offset"], row["size"]) for row in rows]
+            except OSError:
+                found += [NOT_READABLE] * len(rows)
+        return found
+
+
+def _member(stream: Any, offset: int, size: int) -> bytes | Unread:
+    if size > MAX_IMAGE_BYTES:
+        return NOT_READABLE
+    try:
+        stream.seek(offset)
+        data: bytes = stream.read(size)
+    except OSError:
+        return NOT_READABLE
+    return data if len(data) == size else NOT_READABLE
+
+
+def expand_pattern(location: str) -> list[str]:
+    """`shard-{000..099}.tar` as 100 names; a name without braces is itself.
+
+    >>> expand_pattern("a-{08..10}.tar")
+    ['a-08.tar', 'a-09.tar', 'a-10.tar']
+
+    Raises:
+        SimileError: a range that ends before it begins, or has more than a million names.
+    """
+    found = _RANGE.search(location)
+    if not found:
+        return [location]
+    first, last, width = int(found[1]), int(found[2]), len(found[1])
+    if not first <= last < first + _MOST_SHARDS:
+        raise SimileError(
+            f"'{location}' counts from {first} to {last}; expected a range such as {{000..099}}"
+        )
+    rest = expand_pattern(location[found.end() :])
+    return [f"{location[: found.start()]}{n:0{width}}{end}" for n in range(first, last + 1) for end in rest]
+
+
+def tar_source(
+    name: str,
+    root: str,
+    files: Sequence[str],
+    asked: Asked,
+    *,
+    measured: tuple[int, str],
+    config: str | None = "default",
+    card: dict[str, Any] | None = None,
+    left_out: dict[str, int] | None = None,
+) -> Source:
+    """The source that tars are.
+
+    Args:
+        name: what was asked for.
+        root: what all files begin with, with `/` at its end.
+        files: of the split, within the root.
+        measured: bytes of all files together, and what their state is called (`Source.revision`).
+        card: fields of the dataset card.
+        left_out: kind -> files beside the tars.
+
+    Raises:
+        SimileError: a tar that cannot be opened, no pictures, or values of one field without a common type.
+    """
+    with ThreadPoolExecutor(_INDEXED_AT_ONCE) as pool:
+        indexes = list(pool.map(lambda file: _index(name, root, file), files))
+    chosen, others = _chosen(name, indexes, asked)
+    if not chosen:
+        raise SimileError(_no_pictures(name, indexes))
+    table, features, image = _table(name, chosen, indexes)
+    counts: Counter[str] = Counter(left_out or {})
+    for index in indexes:
+        counts.update(index.left_out)
+    counts.update(others)
+    card = card or {}
+    return Source(
+        name=name,
+        kind="webdataset",
+        split=asked.split,
+        config=config,
+        revision=measured[1],
+        image_column=image,
+        features=features,
+        payload_columns=payload_columns(features, image),
+        rows=table.num_rows,
+        bytes=measured[0],
+        files=(),
+        root=root,
+        licence=card_text(card.get("license")),
+        credit=card_text(card.get("credit")),
+        table=table,
+        reader=TarReader(root),
+        path_column=PATH if PATH not in _told_columns(indexes) else None,
+        left_out=dict(sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))),
+        faults=tuple(fault for index in indexes for fault in index.faults),
+        unlisted=sum(index.damaged for index in indexes),
+        notes=_notes(indexes),
+    )
+
+
+def _index(name: str, root: str, file: str) -> TarIndex:
+    try:
+        return index_tar(root, file)
+    except OSError as error:
+        raise SimileError(
+            f"'{readable(file)}' of '{name}' cannot be read: {error.strerror or error}; is the source "
+            "complete?"
+        ) from None
+
+
+def _no_pictures(name: str, indexes: Sequence[TarIndex]) -> str:
+    fault = next((fault for index in indexes for fault in index.faults), None)
+    if fault:
+        return f"'{name}' has no pictures that can be read; '{fault.place}': {fault.reason}"
+    kinds = sum((index.left_out for index in indexes), Counter[str]())
+    found = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "nothing"
+    return f"'{name}' has no pictures; expected members such as 000.jpg, 000.json, and found {found}"
+
+
+def _chosen(
+    name: str, indexes: Sequence[TarIndex], asked: Asked
+) -> tuple[list[tuple[str, TarPicture]], dict[str, int]]:
+    """(tar, picture) of each row, and the number of pictures with other endings than the one asked for."""
+    every = [(index.file, picture) for index in indexes for picture in index.pictures]
+    endings = Counter(picture.ending for _, picture in every)
+    wanted, strict = asked.wanted
+    if wanted is None or (wanted.lower() not in endings and not strict):
+        return every, {}
+    if every and wanted.lower() not in endings:
+        raise SimileError(f"'{name}' has no pictures '.{wanted}'; there are: .{', .'.join(sorted(endings))}")
+    chosen = [row for row in every if row[1].ending == wanted.lower()]
+    return chosen, {f".{ending}": count for ending, count in endings.items() if ending != wanted.lower()}
+
+
+def _told_columns(indexes: Sequence[TarIndex]) -> list[str]:
+    """The fields of all members, in the order in which they first occur."""
+    return list(dict.fromkeys(name for index in indexes for told in index.told.values() for name in told))
+
+
+def _table(
+    name: str, chosen: Sequence[tuple[str, TarPicture]], indexes: Sequence[TarIndex]
+) -> tuple[pa.Table, Any, str]:
+    import pyarrow as pa
+    from datasets import Features, Image
+
+    told = {index.file: index.told for index in indexes}
+    rows = [told[file].get(picture.key, {}) for file, picture in chosen]
+    paths = [readable(f"{file}/{picture.name}") for file, picture in chosen]
+    columns: dict[str, pa.Array] = {}
+    for column in _told_columns(indexes):
+        values = [row.get(column) for row in rows]
+        if column == "cls" and all(value is None or isinstance(value, str) for value in values):
+            columns[column] = typed_text(values)
+        else:
+            columns[column] = typed_values(name, column, values, [f"'{path}'" for path in paths])
+    columns.setdefault(PATH, pa.array(paths, pa.string()))
+    image = free_column(columns)
+    places = [
+        {
+            "file": os.fsencode(file),
+            "member": os.fsencode(picture.name),
+            "offset": picture.offset,
+            "size": picture.size,
+        }
+        for file, picture in chosen
+    ]
+    kind = pa.struct(
+        [("file", pa.binary()), ("member", pa.binary()), ("offset", pa.int64()), ("size", pa.int64())]
+    )
+    features = Features({image: Image(), **features_of(pa.table(columns).schema)})
+    return pa.table({image: pa.array(places, kind), **columns}), features, image
+
+
+def _notes(indexes: Sequence[TarIndex]) -> tuple[str, ...]:
+    unread = [note for index in indexes for note in index.unread]
+    if not unread:
+        return ()
+    members = "1 member" if len(unread) == 1 else f"{len(unread):,} members"
+    return (f"{members} of the tars cannot be read, and their fields are empty: {unread[0]}",)

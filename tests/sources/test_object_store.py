@@ -1,0 +1,116 @@
+"""Sources in a bucket, which a server on this machine plays."""
+
+from collections.abc import Iterator
+
+import boto3
+import pytest
+
+from pipeline.home import filesystem
+from pipeline.sources import public_name, resolve_source
+from pipeline.sources.storage import is_inside
+from tests.sources.conftest import LABELS, png, read_all, refusal, rows_of, write_mirror
+from tests.sources.test_webdataset import tar
+from tests.stand_ins.s3 import BUCKET
+
+
+@pytest.fixture(scope="module")
+def bucket(s3: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    import os
+
+    client = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL"])
+    place = tmp_path_factory.mktemp("bucket")
+    mirror = write_mirror(place / "mirror", [2, 1])
+    write_mirror(mirror, [1], split="test")
+    objects = {
+        "pics/cats/a b.png": png(1),
+        "pics/dogs/é.png": png(2),
+        "pics/loose.png": png(3),
+        "pics/metadata.csv": b"file_name,year\ncats/a b.png,1990\ngone.png,1\n",
+        "pics/notes.doc": b"x",
+        "pics/.hidden/x.png": b"x",
+        "pics-of-others/x.png": png(9),
+        "splits/train/a.png": png(1),
+        "splits/test/b.png": png(2),
+        "tars/a-0.tar": tar(place / "0.tar", {"0.png": png(0), "0.cls": b"1"}).read_bytes(),
+        "tars/a-1.tar": tar(place / "1.tar", {"0.png": png(1), "0.cls": b"2"}).read_bytes(),
+        "lists/l.csv": f"url\n../pics/loose.png\ns3://{BUCKET}/pics/loose.png\nb.png\n/etc/passwd\n".encode(),
+        "lists/b.png": png(4),
+        **{f"mirror/{f.relative_to(mirror)}": f.read_bytes() for f in mirror.rglob("*.parquet")},
+        "mirror/README.md": b"---\nlicense: mit\n---\n",
+    }
+    for key, body in objects.items():
+        client.put_object(Bucket=BUCKET, Key=key, Body=body)
+    yield s3
+
+
+def test_a_folder_of_images(bucket: str) -> None:
+    source = resolve_source(f"{bucket}/pics/")
+    rows = rows_of(source)
+    assert [(row["file"], row["bytes"], row["payload"]) for row in rows] == [
+        ("cats/a b.png", png(1), {"label": "cats", "year": 1990, "path": "cats/a b.png"}),
+        ("dogs/é.png", png(2), {"label": "dogs", "year": None, "path": "dogs/é.png"}),
+        ("loose.png", png(3), {"label": None, "year": None, "path": "loose.png"}),
+    ]
+    assert source.left_out == {".doc": 1, "hidden": 1}
+    assert [fault.place for fault in source.faults] == ["metadata.csv:3"]
+    assert (source.is_remote, public_name(source.name)) == (True, "pics")
+
+
+def test_an_object_that_changes_changes_the_source_and_one_that_goes_is_a_reject(bucket: str) -> None:
+    files, path = filesystem(f"{bucket}/changing/a.png")
+    for data in (png(1), png(2)):
+        with files.open_output_stream(path) as out:
+            out.write(data)
+        source = resolve_source(f"{bucket}/changing")
+        seen = rows_of(source)[0]["bytes"]
+        assert seen == data
+    files.delete_file(path)
+    assert rows_of(source)[0]["unread"].kind == "not readable"
+
+
+def test_splits(bucket: str) -> None:
+    assert resolve_source(f"{bucket}/splits", split="test").left_out == {"of split train": 1}
+    assert "has no split 'dev'" in refusal(f"{bucket}/mirror", split="dev")
+
+
+def test_parquet(bucket: str) -> None:
+    source = resolve_source(f"{bucket}/mirror")
+    assert (source.kind, source.file_rows, source.licence) == ("parquet", (2, 1), "mit")
+    assert source.features["label"].names == LABELS
+    assert source.bytes and source.revision
+    one = resolve_source(f"{bucket}/mirror/data/test-00000-of-00001.parquet")
+    assert (one.rows, one.split) == (1, "train")
+
+
+@pytest.mark.parametrize("asked", ["tars", "tars/a-{0..1}.tar"])
+def test_tars(asked: str, bucket: str) -> None:
+    rows = rows_of(resolve_source(f"{bucket}/{asked}"))
+    assert [(row["file"], row["bytes"], row["payload"]["cls"]) for row in rows] == [
+        ("a-0.tar", png(0), 1),
+        ("a-1.tar", png(1), 2),
+    ]
+
+
+def test_a_list(bucket: str) -> None:
+    rows = rows_of(resolve_source(f"{bucket}/lists/l.csv", url_column="url"))
+    assert [row["bytes"] or row["unread"].kind for row in rows] == ["outside", png(3), png(4), "outside"]
+
+
+def test_what_is_not_there(bucket: str) -> None:
+    assert "cannot be listed" in refusal(f"{bucket}/nothing")
+    assert "cannot be listed" in refusal("s3://no-such-bucket/x")
+    assert "'s3://bucket/tars/z.tar' cannot be listed" in refusal(f"{bucket}/tars/z.tar")
+
+
+def test_inside() -> None:
+    assert is_inside("s3://b/a/", "s3://b/a/c/../d")
+    assert not any(
+        is_inside("s3://b/a/", other) for other in ("s3://b/a/../c", "s3://b/ab", "gs://b/a/c", "/b/a/c")
+    )
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("ray_here")
+def test_rows_through_ray(bucket: str) -> None:
+    assert [row["bytes"] for row in read_all(resolve_source(f"{bucket}/mirror"))] == [png(0), png(1), png(2)]
+    assert [row["bytes"] for row in read_all(resolve_source(f"{bucket}/pics"))] == [png(1), png(2), png(3)]
