@@ -65,6 +65,9 @@ def ray_session() -> Iterator[None]:
     address behind. With `SIMILE_DASHBOARD=0` a Ray of this process starts without its dashboard, which saves
     some seconds of processor time.
     """
+    # What an autoscaler does would be printed on stdout, which is kept for the job's result. Ray reads this
+    # when it is imported.
+    os.environ.setdefault("RAY_SCHEDULER_EVENTS", "0")
     import ray
 
     protect_logs(logging.WARNING)

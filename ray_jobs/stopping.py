@@ -58,8 +58,8 @@ class Stopping:
         self._timer.start()
         raise Stopped
 
-    def ended(self) -> None:
-        """The job has cleaned up in time."""
+    def done(self) -> None:
+        """All is in order: the process need not be ended."""
         if self._timer:
             self._timer.cancel()
 
@@ -104,8 +104,8 @@ def stoppable() -> Iterator[Stopping]:
             raise SystemExit(stopping.exit_status) from None
         raise
     finally:
+        stopping.done()
         _now = outer
-        stopping.ended()
         if threading.current_thread() is threading.main_thread():
             for each, handler in before.items():
                 signal.signal(each, handler)

@@ -55,6 +55,16 @@ def test_what_goes_wrong_while_stopping_does_not_hide_the_signal() -> None:
     assert ended.value.code == 143
 
 
+def test_a_process_that_stopped_in_order_is_not_ended_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray_jobs.stopping.GRACE_SECONDS", 0.1)
+    ends: list[int] = []
+    monkeypatch.setattr("ray_jobs.stopping.os._exit", ends.append)
+    with pytest.raises(SystemExit), stoppable():
+        signal.raise_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    assert ends == []
+
+
 def test_errors_without_a_signal_stay_what_they_are() -> None:
     with pytest.raises(RuntimeError, match="our own"), stoppable():
         raise RuntimeError("our own")
