@@ -152,7 +152,7 @@ def test_a_key_that_only_reads_is_enough_for_readers(tmp_path: Path, monkeypatch
             lambda: reader.upsert(version, [ID], {"v": np.ones((1, 32), np.float32)}, [{}]),
             lambda: reader.attach(version, "map.bin", b"another"),
             lambda: reader.delete(version, [IDS[0]]),
-            lambda: reader.switch("greys", "greys__2"),
+            lambda: reader.switch("greys", version),
         ):
             with pytest.raises(
                 SimileError, match=r"refuses this key \(403\); set QDRANT_API_KEY to one that"
