@@ -5,9 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from qdrant_client import models
 
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
-from pipeline.index_quality.recall import Queries, check_version, count_found, exact_scores, measure
+from pipeline.index_quality.recall import (
+    Queries,
+    check_version,
+    count_found,
+    exact_scores,
+    measure,
+    resident_of,
+)
 from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.manifest import EncoderEntry
 from pipeline.store.protocol import vector_params
@@ -104,3 +112,17 @@ def test_a_version_of_one_point_has_nothing_to_measure(tmp_path: Path) -> None:
     entry = EncoderEntry(name="e:cnn", vector="cnn", code="cnn_code", prepared_dimension=4, code_bits=4)
     measured = check_version(store, "v", entry, CONFIG)
     assert (measured.queries, measured.cosine) == (0, None)
+
+
+def test_payload_indexes_count_as_ram(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path)
+    kinds = {"year": models.PayloadSchemaType.INTEGER, "label": models.PayloadSchemaType.KEYWORD}
+    store.create("v", CONFIG, vector_params(CONFIG, {"cnn": 4}, {"cnn_code": 4}), kinds)
+    rows = np.ones((2, 4), np.float32)
+    ids = [str(uuid.UUID(int=at)) for at in range(2)]
+    store.upsert("v", ids, {"cnn": rows, "cnn_code": rows}, [{"year": 1900, "label": "a"}] * 2)
+    store.finish("v")
+    entry = EncoderEntry(name="e:cnn", vector="cnn", code="cnn_code", prepared_dimension=4, code_bits=4)
+    size = resident_of(store, "v", entry, CONFIG)
+    assert size.payload == 118 + 28
+    assert size.total == pytest.approx(size.vector + size.code + size.links + size.payload, abs=0.2)
