@@ -39,6 +39,7 @@ def ray_head(variables: dict[str, str], *arguments: str) -> Iterator[psutil.Proc
         env=variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # its reaper signals its whole process group
     )
     head = psutil.Process(started.pid)
     try:
