@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.backup import restore_collection, save_collection
+from pipeline.errors import SimileError
 from pipeline.store import open_store
 from tests.indexing.conftest import Copied, Index, colours
 
@@ -32,6 +33,8 @@ def test_under_another_name_a_job_builds_the_collection_anew(
     store = open_store(str(home))
     save_collection(store, "colours", str(tmp_path / "archive"))
     restore_collection(store, str(tmp_path / "archive"), "others")
-    built = index(home, source, collection="others")
+    with pytest.raises(SimileError, match="would leave"):  # the same pictures have other ids under this name
+        index(home, source, collection="others")
+    built = index(home, source, collection="others", replace=True)
     assert (built.written, built.kept) == (24, 0)
     assert store.count(store.aliases()["others"]) == 24

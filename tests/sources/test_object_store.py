@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+import ray
 
 from pipeline.home import filesystem
 from pipeline.sources import public_name, resolve_source
 from pipeline.sources.storage import is_inside
+from tests.conftest import share_ray
 from tests.sources.conftest import LABELS, png, read_all, refusal, rows_of, write_mirror
 from tests.sources.test_webdataset import tar
 from tests.stand_ins.s3 import BUCKET
@@ -110,7 +112,8 @@ def test_inside() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("ray_here")
 def test_rows_through_ray(bucket: str) -> None:
+    ray.shutdown()  # workers have the environment of their Ray, which must know the keys of the bucket
+    share_ray()
     assert [row["bytes"] for row in read_all(resolve_source(f"{bucket}/mirror"))] == [png(0), png(1), png(2)]
     assert [row["bytes"] for row in read_all(resolve_source(f"{bucket}/pics"))] == [png(1), png(2), png(3)]
