@@ -4,8 +4,8 @@ They stay out, also when the source is indexed again, until `--restore` is follo
 """
 
 from pipeline.errors import SimileError
-from pipeline.home import resolve_home
 from pipeline.filter_texts import FILTER_HELP, read_filters
+from pipeline.home import resolve_home
 from ray_jobs.session import job_parser, print_result, report_errors
 
 __all__ = ["main"]

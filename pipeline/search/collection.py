@@ -14,7 +14,7 @@ from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.query import Example, Metric, Settings, check_examples
 from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
-from pipeline.search.stored_pictures import StoredPictures
+from pipeline.search.vectors_out import VectorsOut
 from pipeline.store import open_store
 from pipeline.store.versions import searchable
 
@@ -39,7 +39,7 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS))
 
 
-class Collection(StoredPictures):
+class Collection(VectorsOut):
     """What a user searches. Follows its alias: a new version is used from the next query on."""
 
     def warm_up(self) -> None:

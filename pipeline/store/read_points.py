@@ -9,6 +9,7 @@ import numpy as np
 from qdrant_client import models
 
 from pipeline.store.field_paths import FieldName, json_path
+from pipeline.store.id_slices import WHOLE, IdSlice
 from pipeline.store.protocol import Store
 
 __all__ = ["Points", "all_points", "least_and_greatest", "read_points"]
@@ -66,12 +67,16 @@ def all_points(
     query_filter: models.Filter | None = None,
     with_vectors: list[str] | None = None,
     page: int = 1_000,
+    within: IdSlice = WHOLE,
 ) -> Iterator[models.Record]:
-    """Every point, in the order of ids, a page at a time; arguments as in `Store.scroll`."""
-    offset = None
+    """Every point within a slice, in the order of ids, a page at a time; arguments as in `Store.scroll`."""
+    offset = within.first
     while True:
         # One more than a page: it is where the next one begins.
         records = store.scroll(version, page + 1, offset, with_vectors, fields, query_filter)
+        if records and not within.holds(str(records[-1].id)):
+            yield from (record for record in records if within.holds(str(record.id)))
+            return
         yield from records[:page]
         if len(records) <= page:
             return
