@@ -18,7 +18,7 @@ from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter, wanted_of
 from pipeline.store.id_slices import WHOLE, IdSlice
 from pipeline.store.manifest import EncoderEntry, Version
-from pipeline.store.read_points import all_points
+from pipeline.store.read_points import all_points, in_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,12 +58,15 @@ def vector_batches(
     """
     only = qdrant_filter(wanted_of(version, filters))
     names = [entry.vector, entry.code]
-    for records in _batches(store, version.name, only, [], names, within, batch):
-        yield VectorBatch(
+    points = all_points(store, version.name, [], only, names, within=within)
+    return (
+        VectorBatch(
             [str(record.id) for record in records],
             _matrix(records, entry.vector),
             _matrix(records, entry.code).astype(np.int8),
         )
+        for records in in_batches(points, batch)
+    )
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,8 @@ class ExportedRows:
         """
         only = qdrant_filter(wanted_of(self.version, self.filters))
         names = [name for entry in self.entries for name in (entry.vector, entry.code)]
-        for records in _batches(store, self.version.name, only, None, names, within, BATCH):
-            yield self._batch(records)
+        points = all_points(store, self.version.name, None, only, names or None, within=within)
+        return (self._batch(records) for records in in_batches(points, BATCH))
 
     @property
     def schema(self) -> "pa.Schema":
@@ -174,25 +177,6 @@ def _arrow_type(kind: FieldKind) -> Any:
         "time": pa.timestamp("us", "UTC"),
     }
     return pa.list_(one[kind.kind]) if kind.many else one[kind.kind]
-
-
-def _batches(
-    store: Store,
-    version: str,
-    only: models.Filter | None,
-    fields: list[str] | None,
-    vectors: list[str],
-    within: IdSlice,
-    size: int,
-) -> Iterator[list[models.Record]]:
-    records: list[models.Record] = []
-    for record in all_points(store, version, fields, only, vectors or None, size, within):
-        records.append(record)
-        if len(records) == size:
-            yield records
-            records = []
-    if records:
-        yield records
 
 
 def _matrix(records: Sequence[models.Record], name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from pipeline.points import RESERVED
 from pipeline.search.hit import Hit
 
-__all__ = ["Ranked", "as_csv", "as_json", "ranks", "row_of", "without_clash"]
+__all__ = ["Ranked", "as_csv", "as_json", "ranks", "row_of", "safe_cell", "without_clash"]
 
 _PREFIX = "source_"  # of columns of the source whose names are taken by what a search says
 # Signs that begin a formula, behind anything that is not seen: spaces, controls, marks of order and width.
@@ -51,8 +51,8 @@ def as_csv(hits: Sequence[Hit], ranked: Sequence[dict[str, Any]]) -> str:
     names = list(dict.fromkeys(name for row in rows for name in row))
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow(map(_cell, names))
-    writer.writerows([_cell(row.get(name, "")) for name in names] for row in rows)
+    writer.writerow(map(safe_cell, names))
+    writer.writerows([safe_cell(row.get(name, "")) for name in names] for row in rows)
     return file.getvalue()
 
 
@@ -84,7 +84,7 @@ def without_clash(payload: Mapping[str, Any], taken: Collection[str]) -> dict[st
     return named
 
 
-def _cell(value: Any) -> Any:
+def safe_cell(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula is quoted.
 
     Spreadsheets leave out what is invisible before the sign, and take full-width signs for signs.

@@ -31,10 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> str:
         (["--output", "here"], "give an absolute folder or a URL"),
         (["--output", "/tmp/x", "--format", "npy", "--thumbnails"], "--thumbnails needs --format parquet"),
         (["--output", "/tmp/x", "--encoder", "vgg"], "not indexed with 'vgg'"),
-        (
-            ["--output", str(Path(__file__).parents[2] / "samples" / "wikiart" / "data")],
-            "name an empty folder",
-        ),
+        (["--output", str(SAMPLES)], "holds 1 files already"),
+        (["--output", "/tmp/x", "--filter", "colour=red"], "no filter field 'colour'"),
     ],
 )
 def test_mistakes_are_told_before_ray_starts(
