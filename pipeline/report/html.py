@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from pipeline.errors import SimileError
-from pipeline.evaluation.labels import UNLABELLED, Labels
 from pipeline.evaluation.pool import read_stored
 from pipeline.evaluation.results import kept
 from pipeline.evaluation.scores import MEASURES
@@ -35,7 +32,7 @@ def make_report(store: Store, version: str) -> str:
     sections = []
     for entry in manifest.encoders:
         pool, vectors, ids = read_stored(store, version, entry, manifest.labels)
-        labels = {name: each for name, each in pool.labels.items() if _tells_apart(each)}
+        labels = {name: each for name, each in pool.labels.items() if each.tell_apart}
         sections.append(encoder_section(entry, ids, vectors.prepared, vectors.codes, labels))
     wanted = set().union(*(section.pictures for section in sections))
     pictures = load_pictures(store, version, wanted, manifest.labels)
@@ -71,12 +68,6 @@ def render(
             made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         )
     )
-
-
-def _tells_apart(labels: Labels) -> bool:
-    """Whether there are two labels or more, and on average at least two pictures of each."""
-    counts = np.bincount(labels.values[labels.values != UNLABELLED], minlength=1)
-    return bool((counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2)
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
