@@ -23,6 +23,7 @@ Kind = Literal["re-encoded", "edited", "mirrored"]
 # scaled or mirrored have 0.975 and more, 95 % of the cropped and turned ones 0.93 and more; of 3,200 pairs of
 # neighbours none that is moved so little reaches 0.84.
 SAME_PIXELS = 0.9
+_SAME_DETAIL = 0.6  # of their details: copies have 0.75 and more, round portraits of two people have 0.56
 _UNMOVED = 0.02  # corners that moved less: saved again or scaled, not cropped or turned
 _MOVED_MOST = 0.15  # corners that moved further were laid over something else
 _NEIGHBOURS, _MOST_NEIGHBOURS = 8, 512
@@ -126,7 +127,7 @@ class PairSearch:
         if first not in pixels or second not in pixels:  # stored without a thumbnail, or deleted meanwhile
             return None
         match = compare(pixels[first], pixels[second], mirrored=self.mirrored)
-        if match.correlation < self.correlation or match.moved > _MOVED_MOST:
+        if match.correlation < self.correlation or match.detail < _SAME_DETAIL or match.moved > _MOVED_MOST:
             return None
         return Pair(first, second, _kind(match), round(match.correlation, 4))
 

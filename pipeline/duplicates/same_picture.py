@@ -5,7 +5,7 @@ the second picture is moved, scaled and turned until it fits the first one best 
 "Lucas-Kanade 20 Years On", IJCV 2004: inverse compositional, affine), and then the two are correlated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,11 +16,15 @@ __all__ = ["COARSE", "COARSE_LEAST", "Match", "Pixels", "compare"]
 
 SIDE = 64  # pixels of what is compared; both pictures are squeezed to a square
 COARSE, COARSE_LEAST = 16, 0.5  # pixels of a first look, and correlation; copies have 0.7 and more there
+_ALIKE = 0.95  # correlation of the first look from which the two are compared as they lie, too
 _MEDIUM, _MEDIUM_LEAST = 32, 0.7  # the same once both were aligned; copies have 0.85 and more
-_MEDIUM_STEPS, _FINE_STEPS = 12, 8  # of the search; it ends sooner where nothing moves any more
+_MEDIUM_STEPS, _FINE_STEPS = 10, 6  # of the search; it ends sooner where nothing moves any more
 _BLUR = 0.7  # pixels: a picture is smooth enough for its slope to say where it has to go
 _LEAST_OVERLAP = 0.7  # of the first picture's pixels that the second one covers
-_STILL = 1e-3  # a step that moves no corner by more than this share of the side ends the search
+_STILL = 1e-3  # a step that moves no corner by more than this share of the side ends the search,
+_AWAY = 0.25  # and so do corners that are this far from where they were: that is no copy
+_WORTH_DETAIL = 0.7  # correlation below which details are not looked at
+_DETAIL = 1.5  # pixels of the coarser picture: what is finer than this is detail
 
 
 @dataclass(frozen=True)
@@ -28,24 +32,36 @@ class Match:
     """How well one picture fits over another.
 
     Attributes:
-        correlation: of their RGB values where they overlap, −1 to 1; 1: equal but for contrast. Of pictures
-            that are different at a first look: of that look.
+        correlation: of their RGB values where they overlap, −1 to 1; 1: equal but for contrast. 0 where they
+            differ at a first look.
+        detail: the same of their details, grey and with the contrast made even; high only where lines are in
+            the same places. Dark pictures on white pages correlate well, whatever they show. 0 where the
+            correlation is low.
         moved: of the corners, how far the worst one is from where it was, as a share of the side.
         mirrored: whether the second picture was mirrored first.
     """
 
     correlation: float
+    detail: float
     moved: float
     mirrored: bool = False
 
 
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
+
+
 class Pixels:
-    """A picture as it is compared."""
+    """A picture as it is compared.
+
+    Attributes:
+        sharp: pixels of its short side, at most `SIDE`: what is finer is not in the picture.
+    """
 
     def __init__(self, image: Image.Image) -> None:
         """Any size and mode."""
-        small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
-        self._bytes = np.asarray(small)
+        self.sharp = min(SIDE, *image.size)
+        way = Image.Resampling.BOX if self.sharp == SIDE else Image.Resampling.BICUBIC
+        self._bytes = np.asarray(image.convert("RGB").resize((SIDE, SIDE), way, reducing_gap=2.0))
 
     @property
     def colours(self) -> np.ndarray:
@@ -74,12 +90,12 @@ class Pixels:
 
     @property
     def _grey(self) -> np.ndarray:
-        return self.colours @ np.array([0.299, 0.587, 0.114], np.float32)
+        return self.colours @ _GREY
 
     def mirrored(self) -> "Pixels":
         """Left and right exchanged."""
         other = Pixels.__new__(Pixels)
-        other._bytes = self._bytes[:, ::-1]
+        other._bytes, other.sharp = self._bytes[:, ::-1], self.sharp
         return other
 
 
@@ -109,14 +125,14 @@ def compare(first: Pixels, second: Pixels, *, mirrored: bool = False) -> Match:
     if not mirrored:
         return match
     other = _fit(first, second.mirrored())
-    return Match(other.correlation, other.moved, True) if other.correlation > match.correlation else match
+    return replace(other, mirrored=True) if other.correlation > match.correlation else match
 
 
 def _fit(first: Pixels, second: Pixels) -> Match:
     look = float(first.coarse @ second.coarse)
     if look < COARSE_LEAST:
-        return Match(look, 0.0)
-    still = Match(_correlation(first.colours, second.colours), 0.0)
+        return Match(0.0, 0.0, 0.0)
+    still = _match(first, second, np.eye(3)) if look >= _ALIKE else Match(0.0, 0.0, 0.0)
     warp = _aligned(first.medium, second.medium, np.eye(3), _MEDIUM_STEPS)
     seen = _warped(second.medium.grey, warp)
     inside = ~np.isnan(seen)
@@ -125,12 +141,32 @@ def _fit(first: Pixels, second: Pixels) -> Match:
     if float(_standard(seen[inside]) @ _standard(first.medium.grey[inside])) < _MEDIUM_LEAST:
         return still
     warp = _aligned(first.fine, second.fine, warp, _FINE_STEPS)
-    colours = np.stack([_warped(second.colours[..., at], warp) for at in range(3)], axis=-1)
+    found = _match(first, second, warp)
+    return found if found.correlation > still.correlation else still
+
+
+def _match(first: Pixels, second: Pixels, warp: np.ndarray) -> Match:
+    """How well the second picture fits where a warp has put it."""
+    moved = _moved(warp)
+    colours = second.colours
+    if moved:
+        colours = np.stack([_warped(colours[..., at], warp) for at in range(3)], axis=-1)
     inside = ~np.isnan(colours[..., 0])
     if inside.mean() < _LEAST_OVERLAP:
-        return still
-    found = _correlation(first.colours[inside], colours[inside])
-    return Match(found, _moved(warp)) if found > still.correlation else still
+        return Match(0.0, 0.0, moved)
+    grey = np.where(inside, colours @ _GREY, first.colours @ _GREY)
+    correlation = _correlation(first.colours[inside], colours[inside])
+    if correlation < _WORTH_DETAIL:
+        return Match(correlation, 0.0, moved)
+    blur = _DETAIL * SIDE / min(first.sharp, second.sharp)
+    details = [_details(each, blur)[inside] for each in (first.colours @ _GREY, grey)]
+    return Match(correlation, float(_standard(details[0]) @ _standard(details[1])), moved)
+
+
+def _details(grey: np.ndarray, blur: float) -> np.ndarray:
+    """What differs from the surroundings, divided by how much is usual there; noise of JPEGs stays small."""
+    fine = grey - ndimage.gaussian_filter(grey, blur)
+    return np.asarray(fine / (np.sqrt(ndimage.gaussian_filter(fine * fine, 2 * blur)) + 4))
 
 
 def _means(grey: np.ndarray, side: int) -> np.ndarray:
@@ -182,7 +218,7 @@ def _aligned(first: _Template, second: _Template, warp: np.ndarray, steps: int) 
         if abs(np.linalg.det(step)) < 0.1:
             break
         warp = warp @ np.linalg.inv(step)
-        if _moved(step) < _STILL:
+        if _moved(step) < _STILL or _moved(warp) > _AWAY:
             break
     return warp
 
