@@ -71,7 +71,7 @@ class Pixels:
     @property
     def means(self) -> np.ndarray:
         """(COARSE · COARSE,) uint8: grey means of a coarse grid."""
-        return np.rint(_means(self._grey, COARSE)).astype(np.uint8).ravel()
+        return np.asarray(np.rint(_means(self._grey, COARSE)), np.uint8).ravel()
 
     @cached_property
     def coarse(self) -> np.ndarray:
