@@ -228,9 +228,13 @@ def test_preprocessing_in_threads(lite0, pictures):
 
 
 def test_normalisation_by_hand(lite0):
-    tensor = lite0.preprocess(Image.new("RGB", (10, 10), (0, 127, 255)))
-    assert (tensor.dtype, tensor.shape) == (torch.float32, (3, 96, 96))
-    np.testing.assert_allclose(tensor[:, 0, 0], [-0.498 / 0.502, 0, 1], atol=1e-4)
+    pixels = lite0.preprocess(Image.new("RGB", (10, 10), (0, 127, 255)))
+    assert (pixels.dtype, pixels.shape) == (torch.uint8, (3, 96, 96))
+    assert pixels[:, 0, 0].tolist() == [0, 127, 255]
+    floats = torch.tensor([-0.498 / 0.502, 0, 1])[:, None, None].expand(3, 96, 96)
+    np.testing.assert_allclose(
+        lite0.encode_tensor(pixels[None]), lite0.encode_tensor(floats[None]), rtol=1e-3
+    )
 
 
 @pytest.mark.parametrize(
