@@ -68,6 +68,10 @@ class EncoderDescription:
             facts.append(preparation)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
+    def is_prepared_differently(self, fingerprint: str) -> bool:
+        """Whether this is the fingerprint of the same encoder under an older version of `PREPARATION`."""
+        return fingerprint in map(self.fingerprint_under, range(UNVERSIONED, PREPARATION))
+
 
 class Encoder:
     """Images -> (N, D) float32, the network's own output, not normalised.

@@ -114,7 +114,7 @@ def _checked(prepared: Prepared, entry: EncoderEntry) -> Prepared:
 
 
 def _prepare_text(version: Version, entry: EncoderEntry, text: str) -> Prepared:
-    network = encoder_of(version, entry)
+    network = encoder_of(version, entry, for_words=True)
     if not getattr(network.description, "text", False):
         raise SimileError(f"'{entry.name}' knows pictures and no words; search with a picture.")
     projection = version.manifest.projection_of(entry)
@@ -132,20 +132,30 @@ def opened(image: Picture, side: int, box: Box | None = None) -> Image.Image:
     return cropped(as_rgb(image, min_side=side), box)
 
 
-def encoder_of(version: Version, entry: EncoderEntry) -> Encoder:
+def encoder_of(version: Version, entry: EncoderEntry, *, for_words: bool = False) -> Encoder:
     """The network of a version's encoder.
+
+    Args:
+        for_words: it is to embed words, which are not prepared as pictures are.
 
     Raises:
         SimileError: its weights or preprocessing are not those that the version was made with.
     """
-    encoder = _loaded_encoder(entry.name)
-    if encoder.fingerprint != entry.fingerprint:
-        name = version.manifest.collection
+    encoder, name = _loaded_encoder(entry.name), version.manifest.collection
+    if encoder.fingerprint == entry.fingerprint:
+        return encoder
+    if encoder.description.is_prepared_differently(entry.fingerprint):
+        if for_words:
+            return encoder
         raise SimileError(
-            f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
-            f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
+            f"'{name}' was indexed by an older version of Simile, which prepared pictures in another way, so "
+            "a new picture cannot be compared with its pictures; index it again. Searching with one of its "
+            "own pictures works as before."
         )
-    return encoder
+    raise SimileError(
+        f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
+        f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
+    )
 
 
 _encoders: LRUCache[str, Encoder] = LRUCache(KEPT_ENCODERS)

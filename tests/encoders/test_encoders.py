@@ -19,6 +19,7 @@ from PIL import Image
 from pipeline.encoders import Encoder, describe_encoder, load_encoder, names
 from pipeline.encoders.families import pypi_models
 from pipeline.errors import ImageError, SimileError
+from pipeline.images import UNVERSIONED
 from tests.encoders.small_networks import save_timm, save_transformers
 
 
@@ -127,7 +128,16 @@ def test_the_fingerprint_is_stable():
     """It lies in stored collections: changing how it is made makes all of them unreadable."""
     description = describe_encoder("pypi:efficientnet-lite0")
     assert description.fingerprint == replace(description, name="x", licence=None, dimension=3).fingerprint
-    assert description.fingerprint == "f55633815a56f149"
+    assert description.fingerprint == "f54729dbee147649"
+
+
+def test_another_preparation_of_pictures_is_another_fingerprint():
+    description = describe_encoder("pypi:efficientnet-lite0")
+    older = description.fingerprint_under(UNVERSIONED)
+    assert older == "f55633815a56f149"  # of collections that were made before it was part of fingerprints
+    assert description.is_prepared_differently(older)
+    assert not description.is_prepared_differently(description.fingerprint)
+    assert not replace(description, revision="x").is_prepared_differently(older)
 
 
 # --- the PyPI networks
