@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from PIL import Image
 
 from pipeline.encoders import onnx_export
+from pipeline.encoders.all_cores import on_all_cores
+from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.input_size import first_line, input_size_error
 from pipeline.encoders.preprocessing import Transform
 from pipeline.errors import SimileError
-from pipeline.images import PREPARATION, THUMBNAIL_SIDE, UNVERSIONED, Picture, as_rgb
+from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
 
 if TYPE_CHECKING:
     import torch
@@ -40,37 +40,6 @@ BATCH = 32  # images held in memory at once
 CPU_PIXELS = 128 * 128
 GPU_BATCH = 128  # images; large enough to fill a GPU
 EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
-
-
-@dataclass(frozen=True)
-class EncoderDescription:
-    """Everything about an encoder but its weights. Vectors may be compared if the fingerprints are equal."""
-
-    name: str  # as it was asked for
-    family: str  # library and architecture: "timm:vgg16", "transformers:dinov2"
-    dimension: int | None  # None: known only once it is loaded
-    revision: str  # changes with the weights: Hub commit, or sha256 of the files
-    preprocessing: dict[str, Any]  # as JSON holds it: size, crop, interpolation, mean, std
-    embedding: str  # which vector of the network this is
-    licence: str | None = None  # of the weights, where their card says so
-    code_bits: int | None = None  # hash logits that follow the embedding in the raw output
-    text: bool = False  # words can be embedded among the images
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hex digits. Where the files lie and how the name is written do not matter."""
-        return self.fingerprint_under(PREPARATION)
-
-    def fingerprint_under(self, preparation: int) -> str:
-        """The same as it was, or would be, under another version of `images.PREPARATION`."""
-        facts: list[Any] = [self.family, self.revision, self.preprocessing, self.embedding]
-        if preparation > UNVERSIONED:
-            facts.append(preparation)
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-    def is_prepared_differently(self, fingerprint: str) -> bool:
-        """Whether this is the fingerprint of the same encoder under an older version of `PREPARATION`."""
-        return fingerprint in map(self.fingerprint_under, range(UNVERSIONED, PREPARATION))
 
 
 class Encoder:
@@ -178,14 +147,20 @@ class Encoder:
         Raises:
             ImageError: a file that cannot be read or decoded (the message names it), or no picture.
         """
+        return self.encode_raw(images)[:, : self.dimension]
+
+    def encode_raw(self, images: Sequence[Picture]) -> np.ndarray:
+        """`encode` with the logits of a hash head, where there is one, after each embedding; on all cores."""
         import torch
 
-        vectors = [np.empty((0, self.dimension), np.float32)]
-        for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH]
-            batch = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
-            vectors.append(self.encode_tensor(torch.stack(batch))[:, : self.dimension])
-        return np.concatenate(vectors)
+        def embedded(part: Sequence[Picture]) -> np.ndarray:
+            seen = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
+            return self.encode_tensor(torch.stack(seen))
+
+        step = BATCH if self.device.startswith("cuda") else self.batch_size
+        parts = [images[start : start + step] for start in range(0, len(images), step)]
+        width = self.dimension + (self.description.code_bits or 0)
+        return np.concatenate([np.empty((0, width), np.float32), *on_all_cores(embedded, parts)])
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 for N texts, in the space of the images; not normalised.

@@ -10,6 +10,7 @@ from cachetools import LRUCache, cached
 from PIL import Image
 
 from pipeline.encoders import LOADING, Encoder, load_encoder
+from pipeline.encoders.all_cores import on_all_cores
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
 from pipeline.search.query import Box, Example, cropped
@@ -85,7 +86,9 @@ def prepare(
     """
     network = encoder_of(version, entry)
     boxes = boxes or [None] * len(images)
-    seen = [opened(i, network.decode_side, box) for i, box in zip(images, boxes, strict=True)]
+    seen = on_all_cores(
+        lambda given: opened(given[0], network.decode_side, given[1]), list(zip(images, boxes, strict=True))
+    )
     projection = version.manifest.projection_of(entry)
     vectors, codes = projection.split(_raw(network, seen, projection.hash_bits))
     return [_checked(Prepared(*each), entry) for each in zip(vectors, codes, strict=True)]
@@ -93,13 +96,7 @@ def prepare(
 
 def _raw(network: Encoder, images: list[Image.Image], hash_bits: int) -> np.ndarray:
     """(N, D), or (N, D + hash bits) where the network ends in a hash head, which `encode` leaves out."""
-    if not hash_bits or not images:
-        return network.encode(images)
-    import torch
-
-    return np.concatenate(
-        [network.encode_tensor(torch.stack([network.preprocess(image)])) for image in images]
-    )
+    return network.encode_raw(images) if hash_bits else network.encode(images)
 
 
 def _checked(prepared: Prepared, entry: EncoderEntry) -> Prepared:

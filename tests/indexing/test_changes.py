@@ -54,7 +54,7 @@ def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> No
 @pytest.fixture
 def newer_preparation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """As after an upgrade to a version of Simile that prepares pictures in another way."""
-    monkeypatch.setattr("pipeline.encoders.encoder.PREPARATION", PREPARATION + 1)
+    monkeypatch.setattr("pipeline.encoders.description.PREPARATION", PREPARATION + 1)
     query_embedding._vectors.clear()
     yield
     query_embedding._vectors.clear()
