@@ -74,7 +74,9 @@ class GpuNetwork:
     def _run(self, part: torch.Tensor) -> np.ndarray:
         is_gpu = self._device.type == "cuda"
         with torch.inference_mode(), self._stream(), half_precision(self._device):
-            sent = (part.pin_memory() if is_gpu else part).to(self._device, non_blocking=True)
+            sent = (part.pin_memory() if is_gpu and part.device.type == "cpu" else part).to(
+                self._device, non_blocking=True
+            )
             pixels = self._normalised(sent).contiguous(memory_format=torch.channels_last)
             raw = self._network(pixels).float()
             if not is_gpu:
@@ -89,6 +91,7 @@ class GpuNetwork:
             return nullcontext()
         if not hasattr(self._own, "stream"):
             self._own.stream = torch.cuda.Stream(self._device)
+            self._own.stream.wait_stream(torch.cuda.default_stream(self._device))  # which brought the weights
         return torch.cuda.stream(self._own.stream)
 
     def _halve(self, tried: int) -> None:
