@@ -41,7 +41,8 @@ def resized(image: Image.Image, size: tuple[int, int], filter_name: str = "bicub
     if size == image.size:
         return np.array(image)
     block = min(now // (_BLOCKS * wanted) for now, wanted in zip(image.size, size, strict=True))
-    # One picture with its channels last: the layout that PIL has and that the fast kernel takes.
-    pixels = torch.from_numpy(np.array(image.reduce(block) if block > 1 else image)).permute(2, 0, 1)[None]
-    small = interpolate(pixels, size[::-1], mode=filter_name, antialias=True)
+    pixels = torch.from_numpy(np.array(image.reduce(block) if block > 1 else image))
+    # Channels last is the layout of PIL. The batch of one has to come before the channels are moved: with the
+    # strides of the other order the kernel takes the pixels apart and puts them together again.
+    small = interpolate(pixels[None].permute(0, 3, 1, 2), size[::-1], mode=filter_name, antialias=True)
     return small[0].permute(1, 2, 0).numpy()
