@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.graph_and_search import HnswConfig, SearchConfig
+from pipeline.config.memory import MemoryConfig
 from pipeline.config.quantization import QuantizationConfig
 from pipeline.config.yaml_file import Frozen, load_yaml
 
@@ -86,6 +87,7 @@ class CollectionConfig(Frozen):
     quantization: QuantizationConfig = QuantizationConfig()
     search: SearchConfig = SearchConfig()
     hnsw: HnswConfig = HnswConfig()
+    memory: MemoryConfig = MemoryConfig()
     shard_number: int = Field(1, ge=1)
     replication_factor: int = Field(1, ge=1)
     max_reject_fraction: float = Field(0.05, ge=0.0, le=1.0)

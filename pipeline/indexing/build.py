@@ -225,7 +225,7 @@ def _open(
     if base and store.in_place:
         if outgrown:
             store.set_graphs(base.version, config, params(points))
-        store.add_indexes(base.version, lacking)
+        store.add_indexes(base.version, config, lacking)
         return base.version, set()  # what was written before a crash is in its marks
     unfinished = find_unfinished(store, config.collection, key)
     drop_unfinished(store, config.collection, except_for=unfinished)
@@ -236,7 +236,7 @@ def _open(
         store.copy(base.version, version)
         if outgrown:
             store.set_graphs(version, config, params(points))
-        store.add_indexes(version, lacking)
+        store.add_indexes(version, config, lacking)
     else:
         store.create(version, config, params(points), _indexes(kinds))
     mark_unfinished(store, version, key)
@@ -284,6 +284,7 @@ def _manifest(
         projection=config.projection,
         quantization=config.quantization,
         hnsw=config.hnsw,
+        memory=config.memory,
         rows=rows,
         fitted_rows=max(fitted.values()) or (before.fitted_rows if before else 0),
         account=RowCounts(

@@ -73,12 +73,16 @@ class EmbeddedStore(ReadingShards):
         shard_folder.mkdir(parents=True, exist_ok=False)
         shard = edge.EdgeShard.create(str(shard_folder), translate.shard_config(vectors, config))
         self._open[version] = shard
-        self.add_indexes(version, payload_indexes)
+        self.add_indexes(version, config, payload_indexes)
 
-    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+    def add_indexes(
+        self, version: str, config: CollectionConfig, payload_indexes: dict[str, models.PayloadSchemaType]
+    ) -> None:
         """A field that is indexed in another way is indexed anew."""
         for field, schema in payload_indexes.items():
-            self._shard(version).update(translate.field_index(field, schema))
+            self._shard(version).update(
+                translate.field_index(field, schema, models.Memory(config.memory.payload_indexes))
+            )
         self._shard(version).flush()
 
     def upsert(

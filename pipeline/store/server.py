@@ -26,7 +26,13 @@ from pipeline.store.server_indexing import (
     with_graph,
 )
 from pipeline.store.server_manifests import LAYOUT, ServerManifests
-from pipeline.store.server_memory import ask_memory, payload_index_bytes, resident_bytes
+from pipeline.store.server_memory import (
+    ask_memory,
+    payload_index,
+    payload_index_bytes,
+    payload_storage,
+    resident_bytes,
+)
 from pipeline.store.server_reading import ReadingStore
 from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
 from pipeline.store.server_strictness import Strictness
@@ -103,6 +109,7 @@ class ServerStore(ReadingStore):
             optimizers_config=models.OptimizersConfigDiff(
                 indexing_threshold=0, default_segment_number=SEGMENTS
             ),
+            **payload_storage(config.memory),
             metadata=LAYOUT,
         )
         self.check_whole(version)
@@ -113,13 +120,16 @@ class ServerStore(ReadingStore):
                 vectors_config=graph_changes(by_segment(graphs, config.shard_number)),
             )
         self._manifests.prepare(config.replication_factor or 1)
-        self.add_indexes(version, payload_indexes)
+        self.add_indexes(version, config, payload_indexes)
 
-    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+    def add_indexes(
+        self, version: str, config: CollectionConfig, payload_indexes: dict[str, models.PayloadSchemaType]
+    ) -> None:
         """A field that is indexed in another way is indexed anew."""
         for field, schema in payload_indexes.items():
             path, create = json_path(field), QdrantClient.create_payload_index
-            self.servers.change(create, version, path, field_schema=schema, wait=True)
+            index = payload_index(schema, config.memory)
+            self.servers.change(create, version, path, field_schema=index, wait=True)
 
     def _give_graphs_to_strict(
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]
