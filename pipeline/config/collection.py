@@ -90,6 +90,11 @@ class CollectionConfig(Frozen):
     memory: MemoryConfig = MemoryConfig()
     shard_number: int = Field(1, ge=1)
     replication_factor: int = Field(1, ge=1)
+    thumbnail_files_above: int | None = Field(
+        None,
+        ge=0,
+        description="bytes above which a thumbnail is a file on the home; default: none is",
+    )
     max_reject_fraction: float = Field(0.05, ge=0.0, le=1.0)
 
     @property

@@ -123,7 +123,12 @@ def build(
             forget_covered(store, version)  # until this job has ended well
         store.check_whole(version)
         written, account.loaded_bytes = load_rows(
-            store, version, targets, {point: rows[point] for point in to_write - loaded}, fence
+            store,
+            version,
+            targets,
+            {point: rows[point] for point in to_write - loaded},
+            fence,
+            config.thumbnail_files_above,
         )
         if gone:
             store.delete(version, sorted(gone))

@@ -20,6 +20,7 @@ from pipeline.store.embedded_journal import Journal
 from pipeline.store.embedded_reading import ReadingShards
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident
+from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["EmbeddedStore"]
 
@@ -40,6 +41,7 @@ class EmbeddedStore(ReadingShards):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.thumbnails = ThumbnailFiles(str(folder.parent))
         self.address = str(folder)
         self.engine = f"the embedded Qdrant engine in {folder}"
         self._open: dict[str, edge.EdgeShard] = {}

@@ -95,7 +95,7 @@ def field_index(field: str, schema: models.PayloadSchemaType, memory: models.Mem
 
 
 def _memory(wanted: models.Memory | None) -> edge.Memory | None:
-    return wanted and _MEMORY[wanted]
+    return None if wanted is None else _MEMORY[wanted]
 
 
 def payload_indexes(shard: edge.EdgeShard) -> dict[str, models.PayloadSchemaType]:

@@ -9,6 +9,7 @@ from qdrant_client import QdrantClient, models
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
+from pipeline.home import resolve_home
 from pipeline.store.field_paths import field_name, json_path
 from pipeline.store.manifest import Manifest
 from pipeline.store.protocol import Resident
@@ -37,6 +38,7 @@ from pipeline.store.server_reading import ReadingStore
 from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
 from pipeline.store.server_strictness import Strictness
 from pipeline.store.servers import Servers
+from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["ServerStore"]
 
@@ -49,7 +51,14 @@ class ServerStore(ReadingStore):
     parallel_writes = True
     in_place = True
 
-    def __init__(self, url: str, api_key: str | None = None, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        patience: float | None = None,
+        home: str | None = None,
+    ) -> None:
+        self.thumbnails = ThumbnailFiles(resolve_home(home))
         self.patience = patience_seconds(patience)
         self.servers = Servers(url, api_key, self.patience)
         self.address = self.servers.address
