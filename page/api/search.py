@@ -14,10 +14,10 @@ from page.api.arguments import (
 )
 from page.collection_library import CollectionLibrary
 from page.exact_json import exact_json
-from page.export import as_csv, as_json, ranks
 from page.pixel_budget import check_own_pictures
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Example, Hit, Settings
+from pipeline.search.hit_table import as_csv, as_json, ranks
 
 __all__ = ["SearchEndpoints", "hit_as_json"]
 

@@ -48,6 +48,9 @@ class EmbeddedStore(ReadingShards):
         self._unflushed: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EmbeddedStore, (self.folder,)
+
     def aliases(self) -> dict[str, str]:
         """Alias -> version."""
         return {p.stem: p.read_text(encoding="utf-8").strip() for p in sorted(self.folder.glob("*.alias"))}

@@ -67,6 +67,12 @@ class ServerStore(ReadingStore):
         self._manifests = ServerManifests(self.servers)
         self._graphs: dict[str, dict[str, models.VectorParams]] = {}  # asked for, and not yet built
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the key: `open_store` takes it from the environment where the pickle is read."""
+        from pipeline.store import open_store
+
+        return partial(open_store, url=self.address, patience=self.patience), ()
+
     def aliases(self) -> dict[str, str]:
         """Alias -> version, of everybody who uses the server."""
         found = self.servers.ask(QdrantClient.get_aliases).aliases

@@ -18,7 +18,6 @@ from page.components.cards import Card, action_of, card_html, grid_html
 from page.components.explanation_html import choice
 from page.components.hits import voted
 from page.components.query_panel import act, query_html, shown, take_upload
-from page.export import as_csv, as_json, contact_sheet
 from page.rate_limit import cost_of
 from page.run_search import reason
 from page.shared_state import MAX_PICTURES, Pair, Query, QueryPicture
@@ -31,7 +30,9 @@ from page.uploads import UploadsOnly
 from page.wording import rarity, readable
 from pipeline.points import MOST_TEXT, MOST_VALUES
 from pipeline.search import Hit, Settings
+from pipeline.search.contact_sheet import contact_sheet
 from pipeline.search.hit import hit_from
+from pipeline.search.hit_table import as_csv, as_json
 from tests.page.conftest import run_apart
 
 EVIL = '"><img src=x onerror=alert(1)>${alert(2)}{{x}}<script>alert(3)</script>'
@@ -239,7 +240,7 @@ def test_exports_hold_every_hit_and_no_formula() -> None:
     }  # fmt: skip
     told = json.loads(as_json(_hits(), ranks, {"collection": "things"}))
     assert told["collection"] == "things" and told["hits"][7]["artist"] == "=cmd()"
-    sheet = Image.open(io.BytesIO(contact_sheet(_hits(), ["caption " * 20] * 8)))
+    sheet = Image.open(io.BytesIO(contact_sheet([hit.thumbnail for hit in _hits()], ["caption " * 20] * 8)))
     assert sheet.format == "JPEG" and sheet.width > 6 * 200 and sheet.height > 2 * 200
     assert sheet.getpixel((12 + 100, 12 + 100))[0] > 200, "the picture is in its place"
 
@@ -259,6 +260,16 @@ def test_other_text_and_numbers_are_exported_as_they_are() -> None:
     payload = {"artist": "Henri de Toulouse-Lautrec", "born": -1864, "mail": "a@b", "place": " Albi"}
     _, row = csv.reader(io.StringIO(as_csv([Hit("id", 0.9, 0.1, payload, b"")], [{"rank": 1}])))
     assert row == ["1", "id", "Henri de Toulouse-Lautrec", "-1864", "a@b", " Albi", ""]
+
+
+def test_source_columns_called_as_ours_are_kept_with_a_prefix() -> None:
+    payload = {"rank": "colonel", "id": 7, "score": "4:2", "source_id": 8, "places": "here"}
+    hit = Hit("point", 0.9, 0.1, payload | {"_simile": {"places": ["a.jpg:0"]}}, b"")
+    (row,) = csv.DictReader(io.StringIO(as_csv([hit], [{"rank": 1, "score": 0.9}])))
+    assert row == {
+        "rank": "1", "score": "0.9", "id": "point", "places": "a.jpg:0", "source_rank": "colonel",
+        "source_source_id": "7", "source_score": "4:2", "source_id": "8", "source_places": "here",
+    }  # fmt: skip
 
 
 def test_a_label_without_end_is_cut_wherever_it_came_from() -> None:
