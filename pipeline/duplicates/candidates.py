@@ -36,7 +36,7 @@ def copies_of(image: Image.Image, rng: np.random.Generator) -> Iterator[tuple[st
     yield "jpeg", as_rgb(file.getvalue())
     yield "scaled", image.resize((max(1, round(width * _SCALE)), max(1, round(height * _SCALE))))
     inner = round(width * _KEPT), round(height * _KEPT)
-    left, top = rng.integers(0, width - inner[0] + 1), rng.integers(0, height - inner[1] + 1)
+    left, top = (int(rng.integers(0, room + 1)) for room in (width - inner[0], height - inner[1]))
     yield "cropped", image.crop((left, top, left + inner[0], top + inner[1]))
     yield "turned", image.rotate(_DEGREES * rng.choice([-1, 1]), Image.Resampling.BICUBIC)
     yield "mirrored", image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -69,7 +69,8 @@ def candidate_cosine(
     if not images:
         name = version.manifest.collection
         raise SimileError(f"'{name}' holds no thumbnails to compare; index some pictures first.")
-    own = unit([record.vector[entry.vector] for record in records])  # type: ignore[index,call-overload]
+    stored = [record.vector[entry.vector] for record in records]  # type: ignore[index,call-overload]
+    own = unit(np.array(stored, np.float32))
     made = unit(np.stack([each.vector for each in prepare(version, entry, images)]))
     cosines = (own[rows] * made).sum(axis=1)
     reached = [np.quantile(cosines[np.array(kinds) == kind], _LEFT_OUT) for kind in set(kinds)]

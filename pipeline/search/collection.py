@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.encoders.all_cores import on_all_cores
 from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.images.several import pictures_of
@@ -20,6 +21,7 @@ from pipeline.store.versions import searchable
 
 __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collection"]
 
+MANY = 64  # pictures of `search_many` that are held decoded at once
 MAX_EXAMPLES = 64  # likes and dislikes of one search
 PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
 _BATCH = 64  # pictures that `embed` holds decoded at once
@@ -103,6 +105,32 @@ class Collection(VectorsOut):
         """
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         return self.find([Example(picture=image)], settings=settings).hits
+
+    def search_many(
+        self,
+        images: Sequence[Picture],
+        metric: Metric = "cosine",
+        k: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        exact: bool = False,
+        encoder: str | None = None,
+    ) -> list[list[Hit]]:
+        """`search` for each of many pictures, on all cores; all in the version that is live at the beginning.
+
+        Raises:
+            SimileError: as `search`; for one picture that is unusable nothing is returned of the others.
+        """
+        images = pictures_of(images, "search_many")
+        version = self._version()
+        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
+        settings.check(version)
+        entry, found = version.manifest.encoder(encoder), []
+        for start in range(0, len(images), MANY):
+            prepared = prepare(version, entry, images[start : start + MANY])
+            found += on_all_cores(
+                lambda one: Search(version, entry, settings, [one]).run(self._store)[0], prepared
+            )
+        return found
 
     def search_id(
         self,
