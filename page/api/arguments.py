@@ -42,7 +42,7 @@ ARGUMENTS = {
     '"style": {"not": "Cubism"}}.',
     "exact": "compare with every picture instead of the index.",
     "encoder": "one of the collection's encoders; empty for its default.",
-    "thumbnails": "also return each hit's picture as a data URL, about 10 kB each.",
+    "thumbnails": "also return each hit's picture as a data URL, about 15 kB each.",
     "matches_only": "only pictures as near as the collection's calibrated score of a match.",
     "fold": "one hit for pictures that are nearly the same.",
     "diversity": "0 (nearest) to 1 (as unlike each other as can be).",

@@ -71,7 +71,8 @@ class Pixels:
     @property
     def means(self) -> np.ndarray:
         """(COARSE · COARSE,) uint8: grey means of a coarse grid."""
-        return np.rint(_means(self._grey, COARSE)).astype(np.uint8).ravel()
+        means: np.ndarray = np.rint(_means(self._grey, COARSE)).astype(np.uint8).ravel()
+        return means
 
     @cached_property
     def coarse(self) -> np.ndarray:

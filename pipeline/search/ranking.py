@@ -24,7 +24,7 @@ __all__ = ["DIVERSITY_CANDIDATES", "Search", "at_most", "fold", "vector_query"]
 DIVERSITY_CANDIDATES = (
     300  # candidates of a ranking by diversity; a fixed number, so that all its pages are of one ranking
 )
-_MOST_FETCHED = 3000  # points that one search holds in memory, with thumbnails of about 10 kB each
+_MOST_FETCHED = 3000  # points that one search holds in memory, with thumbnails of about 15 kB each
 _MORE_EACH_TIME = 3
 _ROUNDING = 1e-6  # calibrated scores are kept with six digits
 
