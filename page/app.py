@@ -44,7 +44,14 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
         )
         states = {name: gr.State() for name in ("query", "searched", "request", "pair")}
         with gr.Tabs(elem_id="tabs", visible=has_collections) as tabs:
-            shared = Shared(library=library, page=page, tabs=tabs, collection=collection, **states)
+            shared = Shared(
+                library=library,
+                uploads=page.own_uploads,
+                page=page,
+                tabs=tabs,
+                collection=collection,
+                **states,
+            )
             for title, name, build_tab in TABS:
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     build_tab(shared, tab)

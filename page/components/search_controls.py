@@ -19,10 +19,14 @@ __all__ = [
     "check_bounds",
     "combine_radio",
     "diversity_slider",
+    "option_of",
     "search_controls",
 ]
 
 MAX_HITS = 100  # of one search; a visitor asks for more by "Show more"
+_MOST_DIVERSITY = 0.9
+_ENDS = {"k": (1, MAX_HITS), "diversity": (0, _MOST_DIVERSITY)}
+_CHOICES = {"metric": METRICS, "mode": ("nearest", "matches"), "combine": ("any", "average")}
 
 
 def check_bounds(metric: object, k: object, offset: object = 0) -> None:
@@ -82,6 +86,26 @@ class SearchOptions:
             matches_only=self.mode == "matches",
             fold=bool(self.fold),
         )
+
+
+def option_of(name: str, text: str, encoders: Sequence[str]) -> Any:
+    """The value of a control from its text in an address.
+
+    Raises:
+        ValueError: the control cannot have it.
+    """
+    usual = getattr(SearchOptions(), name)
+    if isinstance(usual, bool):
+        return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+    if name in _ENDS:
+        value, (least, most) = float(text), _ENDS[name]
+        return value if least <= value <= most else _refuse(text)
+    allowed = encoders if name == "encoder" else _CHOICES[name]
+    return text if text in allowed else _refuse(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
 
 
 @dataclass(frozen=True)
@@ -182,4 +206,4 @@ def combine_radio(label: str, elem_id: str) -> gr.Radio:
 
 def diversity_slider(info: str, elem_id: str) -> gr.Slider:
     """0 for the nearest hits; towards 1 they are less like one another (maximal marginal relevance)."""
-    return gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", info=info, elem_id=elem_id)
+    return gr.Slider(0, _MOST_DIVERSITY, value=0, step=0.1, label="Diversity", info=info, elem_id=elem_id)

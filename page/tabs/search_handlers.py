@@ -1,29 +1,20 @@
 """What the Search tab answers: each handler takes plain values and returns what the components show."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
+from datetime import datetime
 from typing import Any
 
 import gradio as gr
 
+from page.address import link_to
 from page.collection_library import CollectionLibrary
-from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
+from page.components.address_bar import said
+from page.components.cards import Card, action_of, columns_html, grid_html, query_picture
 from page.components.event_wiring import UNCHANGED, no_update
-from page.components.filter_boxes import (
-    MAX_FILTERS,
-    FilterState,
-    boxes_of,
-    chosen_filters,
-    more_filters,
-    places_of,
-    state_of,
-)
-from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
-from page.deep_links import Link, link_to, read_link
 from page.export import export_files
+from page.own_uploads import OwnUploads
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, figures, run_search, shared_share
 from page.shared_state import Query, Searched
@@ -31,13 +22,12 @@ from page.wording import credit, milliseconds, note
 from pipeline.errors import SimileError
 from pipeline.search import Settings
 
-__all__ = ["HINT", "MAX_SHOWN", "CollectionUpdate", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
+__all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
 HINT = "Drop in a picture, or start from one of the examples."
 NOTHING = "Nothing here passes these filters; take one away."
 NO_MATCH = "No picture here is near enough to count as a match; show the nearest instead."
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
-_EXAMPLES = 30
 
 log = logging.getLogger("simile")
 
@@ -59,6 +49,7 @@ class SearchUpdate:
     files: Any = field(default_factory=_hidden)
     examples: Any = field(default_factory=_hidden)
     searched: Searched | None = None
+    address: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -69,109 +60,14 @@ class MoreUpdate:
     grid: Any = UNCHANGED
     cards: Any = UNCHANGED
     more: Any = UNCHANGED
-
-
-@dataclass(frozen=True)
-class CollectionUpdate:
-    """What another collection changes: the controls and examples, and what a link into it asks for."""
-
-    encoder: Any
-    text: Any
-    mode: Any
-    filters: Sequence[Any]
-    filter_group: Any
-    more_filters: Any
-    ranges: Any
-    filter_state: FilterState
-    examples: str
-    example_cards: list[Card]
-    metric: Any
-    query: Any
-    link: Link | None
+    address: Any = UNCHANGED
 
 
 class SearchHandlers:
-    """Over the collections of one library."""
+    """Over the collections of one library; addresses name the uploads of `uploads`."""
 
-    def __init__(self, library: CollectionLibrary) -> None:
-        self._library = library
-
-    # --- collections and links
-
-    def restore(self, request: gr.Request) -> tuple[Any, Any]:
-        """The collection that the page's address asks for, and the rest of the link for `show_collection`."""
-        try:
-            link = read_link(list(request.query_params.multi_items()), self._library)
-        except Exception as error:
-            if not isinstance(error, SimileError):
-                log.exception("a link cannot be read")
-            gr.Warning("This link cannot be followed now.")
-            return gr.skip(), None
-        if link.ignored:
-            gr.Warning(escape(f"Ignored in this link: {'; '.join(link.ignored)}."))
-        return link.collection or gr.skip(), link
-
-    def link(self, query: Query | None, name: str, metric: str, *chosen: Any) -> str:
-        """An address that brings this search back; a notice says what it leaves out."""
-        try:
-            link = link_to(query, name, metric, chosen_filters(self._library.open(name), chosen))
-        except SimileError as error:
-            gr.Warning(escape(str(error)))
-            return ""
-        left_out = bool(query) and "from=" not in link
-        own = " Your own pictures and parts of pictures are not in it." if left_out else ""
-        gr.Info(f"The page's address is now a link to this search, and copied.{own}")
-        return link
-
-    def show_collection(self, name: str, link: Link | None = None) -> CollectionUpdate:
-        """Controls and examples of a collection, then what a link into it asks for.
-
-        A link into another collection is forgotten: the visitor has left it.
-        """
-        if link and link.collection not in (name, None):
-            link = None
-        places, state, chosen = None, FilterState(), link.filters if link else {}
-        try:
-            found = self._library.open(name)
-            places, encoders = places_of(found), found.encoders
-            boxes, state = boxes_of(found, places, chosen), state_of(places, chosen)
-            cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
-            entries = found.manifest.encoders
-        except Exception as error:
-            if not isinstance(error, SimileError):
-                log.exception("collection %r cannot be shown", name)
-            boxes, encoders, cards, entries = [_hidden()] * MAX_FILTERS, [], [], ()
-        sliders = places.sliders[:MAX_FILTERS] if places else ()
-        matches = [("All matches", "matches")] if any(entry.calibration for entry in entries) else []
-        return CollectionUpdate(
-            encoder=gr.update(
-                choices=encoders, value=encoders[0] if encoders else None, visible=len(encoders) > 1
-            ),
-            text=gr.update(visible=any(entry.text for entry in entries)),
-            mode=gr.update(
-                choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
-            ),
-            filters=boxes,
-            filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
-            more_filters=more_filters(places),
-            ranges=gr.update(value=sliders_html(sliders, state.ranges), visible=bool(sliders)),
-            filter_state=state,
-            examples=grid_html(cards, votes=False, caption=False),
-            example_cards=cards,
-            metric=link.metric if link and link.metric else UNCHANGED,
-            query=link.query if link and link.query else UNCHANGED,
-            link=link,
-        )
-
-    def slide(self, name: str, state: FilterState, event: gr.EventData) -> Any:
-        """A slider that was moved narrows the search."""
-        try:
-            moved = slid(event, places_of(self._library.open(name)).sliders)
-        except SimileError:
-            return gr.skip()
-        if moved is None:
-            return gr.skip()
-        return state.moved(*moved)
+    def __init__(self, library: CollectionLibrary, uploads: OwnUploads | None = None) -> None:
+        self._library, self._uploads = library, uploads
 
     # --- the query
 
@@ -184,39 +80,83 @@ class SearchHandlers:
         """Words are added to the pictures of the query."""
         return replace(query or Query(), text=(text or "").strip()[:300])
 
+    # --- links
+
+    def copied(self, query: Query | None) -> Any:
+        """Says that the link was copied; offers to include the visitor's own pictures where it holds any."""
+        if self._unshared(query):
+            return gr.update(visible=True)
+        gr.Info("Link copied")
+        return gr.update(visible=False)
+
+    def share(self, query: Query | None) -> Any:
+        """Lets whoever has the link see the visitor's own pictures in it, and says until when."""
+        ends = [end for one in self._unshared(query) if (end := self._share(one))]
+        if ends:
+            gr.Info(f"Link copied. It works until {min(ends):%A %d %B, %H:%M} UTC.")
+        return gr.update(visible=False)
+
+    def _unshared(self, query: Query | None) -> list[str]:
+        """References of the uploads in a query that only their owner can see."""
+        if query is None or self._uploads is None:
+            return []
+        references = (self._uploads.reference(one.file) for one in (*query.likes, *query.dislikes))
+        return [one for one in references if one and not self._uploads.is_shared(one)]
+
+    def _share(self, reference: str) -> datetime | None:
+        return self._uploads.share(reference) if self._uploads else None
+
     # --- searches
 
     @counts_as_search
-    def find(self, query: Query | None, name: str, *values: Any) -> SearchUpdate:
-        """Searches; `values` are those of `SearchControls.inputs`."""
-        if not query:
-            return SearchUpdate(status=note(HINT), examples=gr.update(visible=True))
-        options = SearchOptions.of(values)
+    def find(self, searched: Searched | None, query: Query | None, name: str, *values: Any) -> SearchUpdate:
+        """Searches, unless `searched` says that this was answered already.
+
+        One change may set off several events: an address, for example, sets the query and the collection.
+
+        Args:
+            values: those of `SearchControls.inputs`.
+        """
         try:
-            settings = options.settings(self._library.open(name))
-            searched = Searched(name, settings, query, bool(options.side_by_side))
-            if options.side_by_side:
-                return self._side_by_side(searched)
-            return self._nearest(searched)
+            options = SearchOptions.of(values)
+            asked = self.asked(query, name, options)
+        except SimileError as error:
+            return SearchUpdate(status=note(str(error), problem=True))
+        if asked == searched:
+            return no_update(SearchUpdate)
+        return replace(self.answer(asked), address=said(self.link(asked, options)))
+
+    def asked(self, query: Query | None, name: str, options: SearchOptions) -> Searched:
+        """The search that the controls describe.
+
+        Raises:
+            SimileError: a value is out of bounds, or there is no such collection.
+        """
+        settings = options.settings(self._library.open(name))
+        return Searched(name, settings, query or Query(), bool(options.side_by_side))
+
+    def answer(self, asked: Searched, shown: int = 0) -> SearchUpdate:
+        """What is found. Without a query, the hint and the examples.
+
+        Args:
+            shown: as many hits, if they are more than the search shows at a time.
+        """
+        if not asked.query:
+            return SearchUpdate(status=note(HINT), examples=gr.update(visible=True), searched=asked)
+        try:
+            return self._side_by_side(asked) if asked.side_by_side else self._nearest(asked, shown)
         except SimileError as error:
             return SearchUpdate(status=note(str(error), problem=True))
         except Exception:
             log.exception("a search failed")
             return SearchUpdate(status=note(FAILED, problem=True))
 
-    @counts_as_search
-    def find_again(
-        self, searched: Searched | None, query: Query | None, name: str, *values: Any
-    ) -> SearchUpdate:
-        """Searches anew after a change of collection, unless that search was answered already.
-
-        This event may come after the visitor's own search in the new collection. Then nothing changes, so
-        that its hits stay, and those that were added to them by "Show more".
-        """
-        if not query:
-            return no_update(SearchUpdate)
-        update = self.find(query, name, *values)
-        return no_update(SearchUpdate) if searched and update.searched == searched else update
+    def link(self, asked: Searched, options: SearchOptions, shown: int = 0) -> str:
+        """The address of a search, see `address.link_to`."""
+        first = self._library.open(asked.collection).encoders[:1]
+        plain = replace(options, encoder=None if [options.encoder] == first else options.encoder)
+        filters = asked.settings.filters or {}
+        return link_to(asked.query, asked.collection, plain, filters, self._uploads, shown)
 
     @counts_as_search
     def more(self, cards: list[Card], query: Query | None, name: str, *values: Any) -> MoreUpdate:
@@ -224,7 +164,9 @@ class SearchHandlers:
         if not query:
             return MoreUpdate()
         try:
-            settings = SearchOptions.of(values).settings(self._library.open(name))
+            options = SearchOptions.of(values)
+            asked = self.asked(query, name, options)
+            settings = asked.settings
             following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
             result = run_search(self._library, name, query, following)
             cards = [*cards, *result.cards]
@@ -233,6 +175,7 @@ class SearchHandlers:
                 grid=grid_html(cards, query, ordered=not settings.diversity),
                 cards=cards,
                 more=gr.update(visible=result.found.more and len(cards) < MAX_SHOWN),
+                address=said(self.link(asked, options, len(cards)), "more"),
             )
         except SimileError as error:
             return MoreUpdate(status=note(str(error), problem=True))
@@ -251,9 +194,10 @@ class SearchHandlers:
             log.exception("results cannot be exported")
             return gr.skip(), note("The results could not be exported.", problem=True)
 
-    def _nearest(self, searched: Searched) -> SearchUpdate:
+    def _nearest(self, searched: Searched, shown: int) -> SearchUpdate:
         settings = searched.settings
-        result = run_search(self._library, searched.collection, searched.query, settings)
+        many = replace(settings, k=min(MAX_SHOWN, max(settings.k, shown)))
+        result = run_search(self._library, searched.collection, searched.query, many)
         line = figures(result.cards, result, settings)
         if not result.cards:
             line = NO_MATCH if settings.matches_only else NOTHING

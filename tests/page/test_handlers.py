@@ -41,13 +41,15 @@ def inputs(options: SearchOptions) -> list[object]:
 def test_a_search_that_was_answered_already_takes_no_hits_away(library: CollectionLibrary) -> None:
     query, options = query_of(library, 0), SearchOptions(k=5, combine="average")
     handlers, nothing = SearchHandlers(library), no_update(SearchUpdate)
-    first = handlers.find(query, "wikiart", *inputs(options))
+    first = handlers.find(None, query, "wikiart", *inputs(options))
     assert len(first.cards) == 5 and first.searched
 
     def again(searched: Searched | None, query: Query | None, asked: SearchOptions) -> SearchUpdate:
-        return handlers.find_again(searched, query, "wikiart", *inputs(asked))
+        return handlers.find(searched, query, "wikiart", *inputs(asked))
 
-    assert again(first.searched, query, options) == nothing == again(None, None, options)
+    assert again(first.searched, query, options) == nothing
+    hint = again(first.searched, None, options)
+    assert hint.cards == [] and again(hint.searched, None, options) == nothing
     for other in (replace(options, metric="hamming"), replace(options, side_by_side=True)):
         assert again(first.searched, query, other).searched not in (first.searched, None, UNCHANGED)
     for before in (None, Searched("cifar10", first.searched.settings, query)):
