@@ -36,20 +36,26 @@ const write = (how) => {
 };
 
 // --- the place on the page
-let scrolled = null;
+let scrolled = null, restoring = false;
 const keepPlace = () => {
   clearTimeout(scrolled);
   history.replaceState({ ...history.state, y: scrollY }, "");
 };
 document.addEventListener("scroll", () => {
   clearTimeout(scrolled);
-  scrolled = setTimeout(keepPlace, 150);
+  if (link !== null && !restoring) scrolled = setTimeout(keepPlace, 150);
 }, { passive: true });
+// Pictures and the query come in one after the other, so the place is held for a moment.
 const restorePlace = (y) => {
-  const until = Date.now() + 3000;
+  const end = Date.now() + 3000;
+  let held = 0;
+  restoring = true;
   const step = () => {
+    if (!restoring) return;
     const there = document.documentElement.scrollHeight - innerHeight >= y;
-    if (there || Date.now() > until) scrollTo(0, y);
+    if (there && !held) held = Date.now() + 800;
+    if (there && Math.abs(scrollY - y) > 1) scrollTo(0, y);
+    if (Date.now() > (held || end)) restoring = false;
     else requestAnimationFrame(step);
   };
   step();
@@ -86,6 +92,13 @@ watch("value", () => {
   write(said.came === "search" ? "push" : "replace");
   if (isNew && NEW_SEARCH.some((name) => after.has(name))) requestAnimationFrame(showResults);
 });
+
+for (const kind of ["pointerdown", "keydown", "wheel", "touchstart"]) {
+  document.addEventListener(kind, () => { // what follows is the visitor's
+    settling = 0;
+    restoring = false;
+  }, { capture: true, passive: true });
+}
 
 // --- tabs and the larger view
 let pressed = 0;
