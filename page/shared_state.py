@@ -98,6 +98,7 @@ class Searched:
     settings: Settings
     query: Query = Query()
     side_by_side: bool = False  # in three columns
+    closeness: float = 0  # of `closeness.STEPS`
 
     @staticmethod
     def within(searched: "Searched | None", name: str | None) -> Settings:

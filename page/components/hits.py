@@ -155,7 +155,7 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
         rows.append(("Original size", f"{about['width']} × {about['height']}"))
     rows.append(("Place in its source", Verbatim(", ".join(hit.places))))
     if shown.copies:
-        rows.append(("Near-copies", str(shown.copies)))
+        rows.append(("Near-duplicates", str(shown.copies)))
     reason = f'<p class="reason">{escape(shown.reason)}</p>' if shown.reason else ""
     title = escape(shown.label or found.title, quote=True)
     original = original_url(library, shown.collection, shown.id, hit.place)

@@ -100,10 +100,10 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 
 def _wishes() -> dict[str, Any]:
     """The controls by the fields of `Wishes`."""
-    others = gr.CheckboxGroup([], label="Not the same", elem_id="others")
+    others = gr.CheckboxGroup([], label="Leave out the same …", elem_id="others")
     with gr.Group(elem_classes=["at-most"]):
-        most = gr.Slider(0, 10, value=0, step=1, label="At most (0: any)", elem_id="at-most")
-        of_each = gr.Dropdown([], label="of each", elem_id="of-each")
+        most = gr.Slider(0, 10, value=0, step=1, label="Limit (0: none)", elem_id="at-most")
+        of_each = gr.Dropdown([], label="per", elem_id="of-each")
     # Few visitors change these; on a phone they would push the works off the screen.
     with gr.Accordion("More options", open=False, elem_id="recommend-options"):
         combine = combine_radio("Several likes", "recommend-combine")
@@ -215,7 +215,7 @@ class RecommendHandlers:
             line = "No work is left with these wishes; take one away."
         return RecommendUpdate(
             status=note(line),
-            grid=grid_html(result.cards, liked, ordered=not wishes.diversity),
+            grid=grid_html(result.cards, liked),
             cards=result.cards,
             credit=credit(result.collection.credit),
         )
@@ -245,5 +245,5 @@ def _unknown(liked: Query, name: str, fields: list[str]) -> list[str]:
 def _wished(settings: Settings) -> list[str]:
     words = [f"not the same {field_name(field).lower()}" for field in settings.excluded or {}]
     for field, most in (settings.at_most or {}).items():
-        words.append(f"at most {most} of each {field_name(field).lower()}")
+        words.append(f"at most {most} per {field_name(field).lower()}")
     return words

@@ -7,6 +7,7 @@ import gradio as gr
 
 from page.components.address_bar import address_bar
 from page.components.cards import grid
+from page.components.closeness import chosen_step
 from page.components.event_wiring import QUIET, named_outputs
 from page.components.filter_boxes import recount
 from page.components.hits import HitsView, hits_view
@@ -62,7 +63,7 @@ def _results() -> _Results:
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
         copy = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=90, scale=0)
-        export = gr.Button("Export", size="sm", visible=False, elem_id="export", min_width=90, scale=0)
+        export = gr.Button("Download", size="sm", visible=False, elem_id="export", min_width=90, scale=0)
     with gr.Row(visible=False, elem_id="include", elem_classes=["line"]) as include:
         gr.HTML(note(OWN_PICTURE))
         share = gr.Button("Include my picture", size="sm", elem_id="share", min_width=150, scale=0)
@@ -70,7 +71,7 @@ def _results() -> _Results:
         visible=False,
         interactive=False,
         file_count="multiple",
-        label="Results to take along",
+        label="Download results",
         elem_id="files",
     )
     return _Results(
@@ -108,6 +109,7 @@ def _connect(
         "files": results.files,
         "examples": results.examples,
         "searched": shared.searched,
+        "closeness_view": controls.closeness_view,
         "address": results.address,
     }
     inputs = [shared.query, shared.collection, *controls.inputs]
@@ -135,13 +137,17 @@ def _connect(
     _connect_results(shared, do, results, inputs)
 
 
+def _step(event: gr.EventData) -> Any:
+    step = chosen_step(event)
+    return gr.skip() if step is None else step
+
+
 def _connect_controls(
     shared: Shared, arrive: ArrivalHandlers, controls: SearchControls, search: dict[str, Any]
 ) -> None:
     changed_at_once: list[Any] = [
         controls.metric,
         controls.encoder,
-        controls.mode,
         controls.exact,
         controls.fold,
         controls.combine,
@@ -149,6 +155,8 @@ def _connect_controls(
     ]
     changes = [control.input for control in changed_at_once]
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
+    nearer = controls.closeness_view.click(_step, None, controls.closeness, trigger_mode="multiple", **QUIET)
+    nearer.success(trigger_mode="always_last", **search)
     counted = [shared.collection, *controls.filter_inputs]
     for place, box in enumerate(controls.filters):
         box.input(recount(shared.library, place), counted, controls.filters, **QUIET)
@@ -178,7 +186,6 @@ def _connect_arrivals(
         "shown_for": shown_for,
         "encoder": controls.encoder,
         "text": controls.text,
-        "mode": controls.mode,
         "filters": controls.filters,
         "filter_group": controls.filter_group,
         "more_filters": controls.more_filters,

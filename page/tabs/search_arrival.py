@@ -36,7 +36,7 @@ __all__ = ["ArrivalHandlers", "CollectionUpdate", "ViewUpdate"]
 
 _EXAMPLES = 30
 _UNREADABLE = "This link cannot be followed now."
-_PLAIN = tuple(one.name for one in fields(SearchOptions) if one.name not in ("filters", "encoder", "mode"))
+_PLAIN = tuple(one.name for one in fields(SearchOptions) if one.name not in ("filters", "encoder"))
 log = logging.getLogger("simile")
 
 
@@ -47,7 +47,6 @@ class CollectionUpdate:
     shown_for: Any = UNCHANGED
     encoder: Any = UNCHANGED
     text: Any = UNCHANGED
-    mode: Any = UNCHANGED
     filters: Any = UNCHANGED
     filter_group: Any = UNCHANGED
     more_filters: Any = UNCHANGED
@@ -163,7 +162,6 @@ class ArrivalHandlers:
                 shown_for=name,
                 encoder=gr.update(choices=[], value=None, visible=False),
                 text=hidden,
-                mode=hidden,
                 filters=[hidden] * MAX_FILTERS,
                 filter_group=hidden,
                 filter_state=FilterState(),
@@ -176,16 +174,10 @@ class ArrivalHandlers:
         boxes, state = boxes_of(found, places, link.filters), state_of(places, link.filters)
         cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
         sliders = places.sliders[:MAX_FILTERS]
-        matches = [("All matches", "matches")] if any(entry.calibration for entry in entries) else []
         return CollectionUpdate(
             shown_for=found.name,
             encoder=gr.update(choices=found.encoders, value=options.encoder, visible=len(found.encoders) > 1),
             text=gr.update(visible=any(entry.text for entry in entries)),
-            mode=gr.update(
-                choices=[("The nearest", "nearest"), *matches],
-                value=options.mode if matches else "nearest",
-                visible=bool(matches),
-            ),
             filters=boxes,
             filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
             more_filters=more_filters(places),

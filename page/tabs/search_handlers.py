@@ -11,22 +11,24 @@ from page.address import link_to
 from page.collection_library import CollectionLibrary
 from page.components.address_bar import said
 from page.components.cards import Card, action_of, columns_html, grid_html, query_picture
+from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
 from page.components.search_controls import SearchOptions
 from page.export import export_files
 from page.own_uploads import OwnUploads
 from page.rate_limit import counts_as_search
-from page.run_search import FAILED, figures, run_search, shared_share
+from page.run_search import FAILED, SearchResult, examples_of, figures, run_search, shared_share
 from page.shared_state import Query, Searched
 from page.wording import credit, milliseconds, note
 from pipeline.errors import SimileError
-from pipeline.search import Settings
+from pipeline.index_quality.calibration import match_threshold
+from pipeline.search import Example, Settings
 
 __all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
 HINT = "Drop in a picture, or start from one of the examples."
 NOTHING = "Nothing here passes these filters; take one away."
-NO_MATCH = "No picture here is near enough to count as a match; show the nearest instead."
+NONE_SO_CLOSE = "No picture here is that close; move Closeness back."
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
 
 log = logging.getLogger("simile")
@@ -48,6 +50,7 @@ class SearchUpdate:
     export: Any = field(default_factory=_hidden)
     files: Any = field(default_factory=_hidden)
     examples: Any = field(default_factory=_hidden)
+    closeness_view: Any = field(default_factory=_hidden)
     searched: Searched | None = None
     address: Any = UNCHANGED
 
@@ -133,7 +136,8 @@ class SearchHandlers:
             SimileError: a value is out of bounds, or there is no such collection.
         """
         settings = options.settings(self._library.open(name))
-        return Searched(name, settings, query or Query(), bool(options.side_by_side))
+        near = options.closeness if options.closeness in STEPS else 0
+        return Searched(name, settings, query or Query(), bool(options.side_by_side), near)
 
     def answer(self, asked: Searched, shown: int = 0) -> SearchUpdate:
         """What is found. Without a query, the hint and the examples.
@@ -171,8 +175,8 @@ class SearchHandlers:
             result = run_search(self._library, name, query, following)
             cards = [*cards, *result.cards]
             return MoreUpdate(
-                status=note(figures(cards, result, settings)),
-                grid=grid_html(cards, query, ordered=not settings.diversity),
+                status=figures(cards, result, settings),
+                grid=grid_html(cards, query),
                 cards=cards,
                 more=gr.update(visible=result.found.more and len(cards) < MAX_SHOWN),
                 address=said(self.link(asked, options, len(cards)), "more"),
@@ -200,16 +204,30 @@ class SearchHandlers:
         result = run_search(self._library, searched.collection, searched.query, many)
         line = figures(result.cards, result, settings)
         if not result.cards:
-            line = NO_MATCH if settings.matches_only else NOTHING
+            line = note(NONE_SO_CLOSE if settings.min_score is not None else NOTHING)
         return SearchUpdate(
-            status=note(line),
-            grid=grid_html(result.cards, searched.query, ordered=not settings.diversity),
+            status=line,
+            closeness_view=self._closeness(searched, result),
+            grid=grid_html(result.cards, searched.query),
             cards=result.cards,
             credit=credit(result.collection.credit),
             more=gr.update(visible=result.found.more),
             export=gr.update(visible=bool(result.cards)),
             searched=searched,
         )
+
+    def _closeness(self, searched: Searched, result: SearchResult) -> Any:
+        """The slider, with counts where one thing is searched from; nothing where it is not calibrated."""
+        settings, query = searched.settings, searched.query
+        calibration = result.collection.encoder_entry(settings.encoder).calibration
+        if calibration is None:
+            return _hidden()
+        kept, counts = calibration.of(settings.metric), []
+        scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
+        if not query.dislikes and len(query.likes) + bool(query.text) == 1:
+            like = examples_of(query.likes, result.collection) or [Example(text=query.text)]
+            counts = result.collection.count_near(like[0], settings, scores)
+        return gr.update(value=closeness_html(searched.closeness, counts), visible=True)
 
     def _side_by_side(self, searched: Searched) -> SearchUpdate:
         """Cosine and Hamming through the index, and exact cosine with which both are compared."""

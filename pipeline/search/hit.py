@@ -73,6 +73,7 @@ class Found:
             that was embedded a moment ago.
         more: whether there are hits after these.
         threshold: score of a match in this collection; None: it is not calibrated.
+        close: score that the best hit has to reach to be a close match; None: it is not known.
     """
 
     hits: list[Hit]
@@ -80,6 +81,12 @@ class Found:
     search_ms: float
     more: bool
     threshold: float | None
+    close: float | None = None
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the best hit is a close match, as far as is known."""
+        return self.close is None or not self.hits or max(hit.score for hit in self.hits) >= self.close
 
     @property
     def times(self) -> dict[str, float]:

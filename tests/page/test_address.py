@@ -55,7 +55,7 @@ def test_an_address_holds_everything_that_decides_what_is_seen(demo_home: Path, 
         PLAIN,
         metric="hamming",
         encoder="weights:art-vit",
-        mode="matches",
+        closeness=2,
         k=7,
         exact=True,
         fold=True,
@@ -141,7 +141,7 @@ def test_an_upload_is_found_again_and_is_sent_if_its_owner_says_so(
     page.get_by_role("button", name="Copy link").click()
     page.get_by_role("button", name="Include my picture").click()
     page.get_by_text("It works until").wait_for()
-    stranger.reload()
+    stranger.goto(page.url)
     stranger.wait_for_function("n => document.querySelectorAll('#search-hits .card').length === n", arg=48)
     assert hit_pictures(stranger) == hits
     stranger.context.close()
