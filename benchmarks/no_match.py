@@ -2,8 +2,8 @@
 
     python -m benchmarks.no_match wikiart --own more/paintings --other photographs
 
-Pictures that the collection holds are left out. It should be said of few pictures of the own kind (at most 5 %)
-and of most of another kind (at least 80 %).
+Pictures that the collection holds are left out. It should be said of few pictures of the own kind (at most
+5 %) and of most of another kind (at least 80 %).
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -26,6 +27,7 @@ from pipeline.search import METRICS, Collection, Example, Settings, open_collect
 __all__ = ["main", "pictures_in", "share_without_match"]
 
 NOISE = "noise"
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
 _SIDE = 224  # pixels of a picture of noise
 
 
@@ -79,7 +81,7 @@ def pictures_in(source: str, most: int, collection: str, held: set[str]) -> list
         if len(kept) == most:
             break
     if not kept:
-        raise SimileError(f"'{source}' has no pictures that '{collection}' does not hold; name another folder")
+        raise SimileError(f"'{source}' has no pictures beside those of '{collection}'; name another folder")
     return kept
 
 
@@ -92,13 +94,23 @@ def _stored(folder: Path, drawn: random.Random) -> Iterator[bytes]:
     ]
     drawn.shuffle(groups)
     for file, group in groups:
-        rows = pq.ParquetFile(file).read_row_group(group, columns=["image"]).column("image")
+        rows = _pictures_of(pq.ParquetFile(file).read_row_group(group))
         for at in drawn.sample(range(len(rows)), len(rows)):
             yield rows[at].as_py()["bytes"]
-    files = sorted(one for one in folder.rglob("*") if one.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp"))
+    files = sorted(
+        one for one in folder.rglob("*") if one.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
+    )
     drawn.shuffle(files)
     for one in files:
         yield one.read_bytes()
+
+
+def _pictures_of(table: pa.Table) -> pa.ChunkedArray:
+    """The first column that holds pictures as `datasets` keeps them: `bytes` and `path`."""
+    for column in table.columns:
+        if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
+            return column
+    raise SimileError(f"the columns {', '.join(table.column_names)} hold no pictures; name another folder")
 
 
 def _noise(most: int) -> Iterator[bytes]:

@@ -35,7 +35,6 @@ ACTIONS = ("open", "like", "dislike")
 # Takes the rest of a row, so that the cards in it keep their size.
 _FILLER = '<li class="filler" aria-hidden="true"></li>'
 _ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
-_TINY = 64  # pixels; pictures up to this size are enlarged less
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def card(
         picture=str(picture),
         label=label,
         shape=min(2.4, max(0.5, width / height)),
-        tiny=1 < max(width, height) <= _TINY,
+        tiny=hit.is_tiny,
         metric=metric,
         score=hit.score,
         distance=hit.distance,
@@ -209,11 +208,13 @@ def grid_html(
     votes: bool = True,
     caption: bool = True,
     start: int = 0,
+    endless: bool = False,
 ) -> str:
     """The cards as a list.
 
     Args:
         start: index of the first card, where one event handler serves several grids.
+        endless: more are asked for when the visitor scrolls to the end.
     """
     if not cards:
         return ""
@@ -221,7 +222,8 @@ def grid_html(
         card_html(shown, start + place, query, votes=votes, caption=caption)
         for place, shown in enumerate(cards)
     ]
-    return f'<ul class="grid">{"".join(items)}{_FILLER}</ul>'
+    kind = "grid endless" if endless else "grid"
+    return f'<ul class="{kind}">{"".join(items)}{_FILLER}</ul>'
 
 
 def columns_html(

@@ -158,14 +158,15 @@ def search_controls() -> SearchControls:
         submit_btn=True,
         max_length=300,
     )
-    metric = gr.Radio(
-        [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
-    )
     closeness, closeness_view = gr.State(0), closeness_slider()
     with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
         ranges, filter_state = range_sliders(), gr.State(FilterState())
     with gr.Accordion("More options", open=False, elem_id="options"):
+        metric = gr.Radio(
+            [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
+        )
+        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
         k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many at a time", elem_id="k")
         diversity = diversity_slider("More: hits less like one another", "diversity")
         combine = combine_radio("Several pictures", "combine")
@@ -181,7 +182,6 @@ def search_controls() -> SearchControls:
             info="Cosine, Hamming and exact in columns, with what they agree on",
             elem_id="beside",
         )
-        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
     return SearchControls(
         text=text,
         metric=metric,

@@ -10,21 +10,20 @@ from page.components.cards import grid
 from page.components.closeness import chosen_step
 from page.components.event_wiring import QUIET, named_outputs
 from page.components.filter_boxes import recount
+from page.components.filter_chips import chips
 from page.components.hits import HitsView, hits_view
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
+from page.components.start import start_area
 from page.shared_state import Shared
 from page.tabs.search_arrival import ArrivalHandlers
 from page.tabs.search_handlers import HINT, SearchHandlers
+from page.tabs.search_links import OWN_PICTURE, LinkHandlers
 from page.wording import note
 
 __all__ = ["build"]
 
 _TELL_TAB = '() => { document.dispatchEvent(new Event("simile:tab")); }'
-OWN_PICTURE = (
-    "Link copied, without your picture: whoever opens it cannot see that. Include it, and everybody who has "
-    "the link can, until the picture is deleted within a day."
-)
 _COPY = "() => { navigator.clipboard?.writeText(location.href).catch(() => {}); }"
 
 
@@ -32,11 +31,13 @@ _COPY = "() => { navigator.clipboard?.writeText(location.href).catch(() => {}); 
 class _Results:
     """The components that show what was found."""
 
+    start: gr.HTML
     status: gr.HTML
     copy: gr.Button
     include: gr.Row
     share: gr.Button
     export: gr.Button
+    chips: gr.HTML
     files: gr.File
     examples: gr.HTML
     example_cards: gr.State
@@ -60,6 +61,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 
 
 def _results() -> _Results:
+    start = start_area()
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
         copy = gr.Button("Copy link", size="sm", elem_id="copy-link", min_width=90, scale=0)
@@ -67,6 +69,7 @@ def _results() -> _Results:
     with gr.Row(visible=False, elem_id="include", elem_classes=["line"]) as include:
         gr.HTML(note(OWN_PICTURE))
         share = gr.Button("Include my picture", size="sm", elem_id="share", min_width=150, scale=0)
+    active = chips()
     files = gr.File(
         visible=False,
         interactive=False,
@@ -75,11 +78,13 @@ def _results() -> _Results:
         elem_id="files",
     )
     return _Results(
+        start=start,
         status=status,
         copy=copy,
         include=include,
         share=share,
         export=export,
+        chips=active,
         files=files,
         examples=grid("examples", classes="examples"),
         example_cards=gr.State([]),
@@ -110,6 +115,8 @@ def _connect(
         "examples": results.examples,
         "searched": shared.searched,
         "closeness_view": controls.closeness_view,
+        "chips": results.chips,
+        "start": results.start,
         "address": results.address,
     }
     inputs = [shared.query, shared.collection, *controls.inputs]
@@ -131,8 +138,10 @@ def _connect(
         **QUIET,
     )
     _connect_controls(shared, arrive, controls, search)
+    _connect_filters(shared, arrive, panel, controls, results, search)
     _connect_arrivals(shared, arrive, controls, results, shown, search)
     results.examples.click(do.take_example, results.example_cards, shared.query, **QUIET)
+    results.start.click(do.begin, shared.collection, [shared.collection, shared.query], **QUIET)
     controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **QUIET)
     _connect_results(shared, do, results, inputs)
 
@@ -172,6 +181,28 @@ def _connect_controls(
     moved.success(trigger_mode="always_last", **search)
 
 
+def _connect_filters(
+    shared: Shared,
+    arrive: ArrivalHandlers,
+    panel: QueryPanel,
+    controls: SearchControls,
+    results: _Results,
+    search: dict[str, Any],
+) -> None:
+    """Chips take filters off, and a new search begins without any."""
+    changed = {
+        "filters": controls.filters,
+        "ranges": controls.ranges,
+        "filter_state": controls.filter_state,
+    }
+    counted = [shared.collection, *controls.filter_inputs]
+    off = results.chips.click(**named_outputs(arrive.take_off, changed), inputs=counted, **QUIET)
+    new = panel.view.click(**named_outputs(arrive.clear, changed), inputs=shared.collection, **QUIET)
+    for event in (off, new):
+        event.success(recount(shared.library, None), counted, controls.filters, **QUIET)
+        event.success(trigger_mode="always_last", **search)
+
+
 def _connect_arrivals(
     shared: Shared,
     arrive: ArrivalHandlers,
@@ -193,6 +224,7 @@ def _connect_arrivals(
         "filter_state": controls.filter_state,
         "examples": results.examples,
         "example_cards": results.example_cards,
+        "start": results.start,
     }
     everything = {
         **of_collection,
@@ -213,11 +245,12 @@ def _connect_arrivals(
 
 def _connect_results(shared: Shared, do: SearchHandlers, results: _Results, inputs: list[Any]) -> None:
     hits = results.hits
+    links = LinkHandlers(shared.uploads)
     hits.connect(shared, shared.query)
     results.copy.click(None, None, None, js=_COPY, **QUIET)
-    results.copy.click(do.copied, shared.query, results.include, **QUIET)
+    results.copy.click(links.copied, shared.query, results.include, **QUIET)
     results.share.click(None, None, None, js=_COPY, **QUIET)
-    results.share.click(do.share, shared.query, results.include, **QUIET)
+    results.share.click(links.share, shared.query, results.include, **QUIET)
     shared.query.change(lambda: gr.update(visible=False), None, results.include, **QUIET)
     longer = {
         "status": results.status,

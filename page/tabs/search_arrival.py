@@ -17,14 +17,17 @@ from page.components.filter_boxes import (
     MAX_FILTERS,
     FilterState,
     boxes_of,
+    chosen_filters,
     chosen_in_boxes,
     more_filters,
     places_of,
     state_of,
 )
+from page.components.filter_chips import without_chip
 from page.components.hits import actions_for, viewer_html
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
+from page.components.start import start_html
 from page.own_uploads import OwnUploads, owner_of
 from page.rate_limit import counts_as_search
 from page.shared_state import SEARCH, Query
@@ -32,7 +35,7 @@ from page.tabs.search_handlers import SearchHandlers, SearchUpdate
 from pipeline.errors import SimileError
 from pipeline.search import Collection
 
-__all__ = ["ArrivalHandlers", "CollectionUpdate", "ViewUpdate"]
+__all__ = ["ArrivalHandlers", "CollectionUpdate", "FilterUpdate", "ViewUpdate"]
 
 _EXAMPLES = 30
 _UNREADABLE = "This link cannot be followed now."
@@ -54,6 +57,16 @@ class CollectionUpdate:
     filter_state: Any = UNCHANGED
     examples: Any = UNCHANGED
     example_cards: Any = UNCHANGED
+    start: Any = UNCHANGED
+
+
+@dataclass(frozen=True)
+class FilterUpdate:
+    """What the filters become."""
+
+    filters: Any = UNCHANGED
+    ranges: Any = UNCHANGED
+    filter_state: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -185,6 +198,30 @@ class ArrivalHandlers:
             filter_state=state,
             examples=gr.update(value=grid_html(cards, votes=False, caption=False)),
             example_cards=cards,
+            start=gr.update(value=start_html(self._library, found.name)),
+        )
+
+    def take_off(self, event: gr.EventData, name: str, *chosen: Any) -> FilterUpdate:
+        """A filter that was taken off by its chip, or all of them."""
+        found = self._library.open(name)
+        left = without_chip(event, chosen_filters(found, chosen))
+        return FilterUpdate() if left is None else self._filters(found, left)
+
+    def clear(self, name: str, event: gr.EventData) -> FilterUpdate:
+        """A new search begins without filters."""
+        data = event._data if isinstance(event._data, dict) else {}
+        if data.get("action") != "clear":
+            return FilterUpdate()
+        return self._filters(self._library.open(name), {})
+
+    def _filters(self, found: Collection, wanted: dict[str, Any]) -> FilterUpdate:
+        places = places_of(found)
+        state = state_of(places, wanted)
+        sliders = places.sliders[:MAX_FILTERS]
+        return FilterUpdate(
+            filters=boxes_of(found, places, wanted),
+            ranges=gr.update(value=sliders_html(sliders, state.ranges), visible=bool(sliders)),
+            filter_state=state,
         )
 
     def slide(self, name: str, state: FilterState, event: gr.EventData) -> Any:

@@ -1,8 +1,8 @@
 """What the Search tab answers: each handler takes plain values and returns what the components show."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Any
 
 import gradio as gr
@@ -10,23 +10,26 @@ import gradio as gr
 from page.address import link_to
 from page.collection_library import CollectionLibrary
 from page.components.address_bar import said
-from page.components.cards import Card, action_of, columns_html, grid_html, query_picture
+from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
 from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
+from page.components.filter_chips import chips_html
 from page.components.search_controls import SearchOptions
+from page.components.start import chosen_start
 from page.export import export_files
 from page.own_uploads import OwnUploads
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, SearchResult, examples_of, figures, run_search, shared_share
 from page.shared_state import Query, Searched
-from page.wording import credit, milliseconds, note
+from page.wording import credit, milliseconds, note, result_line
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
 from pipeline.search import Example, Settings
+from pipeline.search.browse import browse
 
 __all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
-HINT = "Drop in a picture, or start from one of the examples."
+HINT = "Drop in a picture of your own, or click one of these."
 NOTHING = "Nothing here passes these filters; take one away."
 NONE_SO_CLOSE = "No picture here is that close; move Closeness back."
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
@@ -51,6 +54,8 @@ class SearchUpdate:
     files: Any = field(default_factory=_hidden)
     examples: Any = field(default_factory=_hidden)
     closeness_view: Any = field(default_factory=_hidden)
+    chips: Any = ""
+    start: Any = field(default_factory=_hidden)
     searched: Searched | None = None
     address: Any = UNCHANGED
 
@@ -79,35 +84,18 @@ class SearchHandlers:
         done = action_of(event, cards)
         return Query((query_picture(cards[done[1]]),)) if done else gr.skip()
 
+    def begin(self, name: str, event: gr.EventData) -> tuple[Any, Any]:
+        """(collection, query) after a choice on the first screen."""
+        chosen = chosen_start(event)
+        if chosen == "surprise":
+            hits = self._library.open(name).sample(1)
+            return gr.skip(), Query((query_picture(card(hits[0], name)),)) if hits else gr.skip()
+        wanted = (chosen or "").removeprefix("collection:")
+        return wanted if wanted in self._library.names() else gr.skip(), gr.skip()
+
     def take_text(self, text: str, query: Query | None) -> Query:
         """Words are added to the pictures of the query."""
         return replace(query or Query(), text=(text or "").strip()[:300])
-
-    # --- links
-
-    def copied(self, query: Query | None) -> Any:
-        """Says that the link was copied; offers to include the visitor's own pictures where it holds any."""
-        if self._unshared(query):
-            return gr.update(visible=True)
-        gr.Info("Link copied")
-        return gr.update(visible=False)
-
-    def share(self, query: Query | None) -> Any:
-        """Lets whoever has the link see the visitor's own pictures in it, and says until when."""
-        ends = [end for one in self._unshared(query) if (end := self._share(one))]
-        if ends:
-            gr.Info(f"Link copied. It works until {min(ends):%A %d %B, %H:%M} UTC.")
-        return gr.update(visible=False)
-
-    def _unshared(self, query: Query | None) -> list[str]:
-        """References of the uploads in a query that only their owner can see."""
-        if query is None or self._uploads is None:
-            return []
-        references = (self._uploads.reference(one.file) for one in (*query.likes, *query.dislikes))
-        return [one for one in references if one and not self._uploads.is_shared(one)]
-
-    def _share(self, reference: str) -> datetime | None:
-        return self._uploads.share(reference) if self._uploads else None
 
     # --- searches
 
@@ -145,10 +133,15 @@ class SearchHandlers:
         Args:
             shown: as many hits, if they are more than the search shows at a time.
         """
-        if not asked.query:
-            return SearchUpdate(status=note(HINT), examples=gr.update(visible=True), searched=asked)
+        if not asked.query and not asked.settings.filters:
+            both = gr.update(visible=True)
+            return SearchUpdate(status=note(HINT), examples=both, start=both, searched=asked)
         try:
-            return self._side_by_side(asked) if asked.side_by_side else self._nearest(asked, shown)
+            if not asked.query:
+                answer = self._browse(asked, shown)
+            else:
+                answer = self._side_by_side(asked) if asked.side_by_side else self._nearest(asked, shown)
+            return replace(answer, chips=_chips(asked, answer))
         except SimileError as error:
             return SearchUpdate(status=note(str(error), problem=True))
         except Exception:
@@ -165,11 +158,11 @@ class SearchHandlers:
     @counts_as_search
     def more(self, cards: list[Card], query: Query | None, name: str, *values: Any) -> MoreUpdate:
         """The next hits after those that are shown."""
-        if not query:
-            return MoreUpdate()
         try:
             options = SearchOptions.of(values)
             asked = self.asked(query, name, options)
+            if not asked.query:
+                return self._browse_on(cards, asked, options)
             settings = asked.settings
             following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
             result = run_search(self._library, name, query, following)
@@ -197,6 +190,34 @@ class SearchHandlers:
         except Exception:
             log.exception("results cannot be exported")
             return gr.skip(), note("The results could not be exported.", problem=True)
+
+    def _browse(self, asked: Searched, shown: int) -> SearchUpdate:
+        """Without a query, what passes the filters."""
+        found = self._library.open(asked.collection)
+        hits, total = browse(found, asked.settings.filters, min(MAX_SHOWN, max(asked.settings.k, shown)))
+        cards = [card(hit, found.name) for hit in hits]
+        return SearchUpdate(
+            status=_passing(cards, total),
+            grid=grid_html(cards, asked.query, endless=True),
+            cards=cards,
+            credit=credit(found.credit),
+            more=gr.update(visible=len(cards) < min(total, MAX_SHOWN)),
+            export=gr.update(visible=bool(cards)),
+            searched=asked,
+        )
+
+    def _browse_on(self, cards: list[Card], asked: Searched, options: SearchOptions) -> MoreUpdate:
+        found = self._library.open(asked.collection)
+        many = max(1, min(asked.settings.k, MAX_SHOWN - len(cards)))
+        hits, total = browse(found, asked.settings.filters, many, len(cards))
+        cards = [*cards, *(card(hit, found.name) for hit in hits)]
+        return MoreUpdate(
+            status=_passing(cards, total),
+            grid=grid_html(cards, asked.query, endless=True),
+            cards=cards,
+            more=gr.update(visible=bool(hits) and len(cards) < min(total, MAX_SHOWN)),
+            address=said(self.link(asked, options, len(cards)), "more"),
+        )
 
     def _nearest(self, searched: Searched, shown: int) -> SearchUpdate:
         settings = searched.settings
@@ -251,6 +272,15 @@ class SearchHandlers:
             credit=credit(result.collection.credit),
             searched=searched,
         )
+
+
+def _chips(asked: Searched, answer: SearchUpdate) -> str:
+    return chips_html(asked.settings.filters, nothing=not answer.cards)
+
+
+def _passing(cards: Sequence[Card], total: int) -> str:
+    """`24 of 412 pictures`; what to do where there are none."""
+    return result_line(f"{len(cards):,} of {total:,} pictures", ["typical first"]) if cards else note(NOTHING)
 
 
 def _ways(settings: Settings) -> dict[str, Settings]:

@@ -10,6 +10,8 @@ from pipeline.points import RESERVED, bounded
 
 __all__ = ["Found", "Hit", "hit_from", "values_of"]
 
+_TINY = 64  # pixels of the longer side
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -46,6 +48,12 @@ class Hit:
     def places(self) -> tuple[str, ...]:
         """Where the picture stands in its source, as `file:row`; several where it is there several times."""
         return tuple((self.payload.get(RESERVED) or {}).get("places") or ())
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether the picture has so few pixels that it cannot be shown large."""
+        own = self.payload.get(RESERVED) or {}
+        return 1 < max(own.get("width") or 1, own.get("height") or 1) <= _TINY
 
     @property
     def place(self) -> str:

@@ -86,6 +86,7 @@ def test_back_forward_and_reload_give_the_same_view(open_page: Any) -> None:
     status(page, "cosine")
     first = hit_pictures(page)
     page.wait_for_url("**/?collection=wikiart&from=*")
+    page.get_by_text("More options").first.click()
     page.locator("#metric").get_by_text("Hamming").click()
     page.wait_for_url("**/?collection=wikiart&metric=hamming&from=*")
     status(page, "Hamming")
