@@ -223,7 +223,7 @@ def open_page(browser: Any, demo_url: str) -> Iterator[Callable[..., Any]]:
         size = {"width": width, "height": height}
         contexts.append(browser.new_context(viewport=size, color_scheme=scheme, **options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(12_000)
+        page.set_default_timeout(120_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(url)
         page.locator("#examples .card").first.wait_for()
