@@ -18,13 +18,10 @@ from page.disk_budget import ARRIVING, UPLOADS, DiskBudget
 from page.login import is_logged_in
 from page.own_uploads import OwnUploads, owner_of, remember_owner
 from page.rate_limit import RateLimit, network_of
-from page.uploads import MAX_BYTES, kind_of
+from page.uploads import MAX_BYTES, NO_PICTURE, kind_of
 from pipeline.errors import SimileError
-from pipeline.images import FORMATS
 
 __all__ = ["upload_route"]
-
-_NO_PICTURE = f"only pictures can be uploaded: {', '.join(FORMATS)}; choose another file"
 
 
 def upload_route(limit: RateLimit, disk: DiskBudget, own: OwnUploads) -> Route:
@@ -68,7 +65,7 @@ def _kept(files: list[Path], disk: DiskBudget, visitor: str, own: OwnUploads, ow
         with file.open("rb") as opened:
             kinds.append(kind_of(opened.read(64)))
     if not all(kinds):
-        return PlainTextResponse(_NO_PICTURE, 415)
+        return PlainTextResponse(NO_PICTURE, 415)
     kept: dict[Path, Path] = {}
     for file, kind in zip(files, kinds, strict=True):
         if file in kept:  # the same picture twice in one request is one file

@@ -17,6 +17,7 @@ from page.theme import script
 from page.wording import Verbatim, credit, field_list, sentence, unusual_words
 from pipeline.errors import SimileError
 from pipeline.points import RESERVED
+from pipeline.sources.extensions import PICTURES, kind_of
 
 __all__ = ["HitsView", "actions_for", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
 
@@ -153,7 +154,8 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     rows += [*hit.payload.items()]
     if about.get("width") and about.get("height"):
         rows.append(("Original size", f"{about['width']} × {about['height']}"))
-    rows.append(("Place in its source", Verbatim(", ".join(hit.places))))
+    files = [place.rpartition(":")[0] for place in hit.places]
+    rows.append(("File", Verbatim(", ".join(one for one in files if kind_of(one) in PICTURES))))
     if shown.copies:
         rows.append(("Near-duplicates", str(shown.copies)))
     reason = f'<p class="reason">{escape(shown.reason)}</p>' if shown.reason else ""
@@ -162,7 +164,8 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     return (
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}" '
         f'data-id="{escape(shown.id, quote=True)}">'
-        f'<div class="facts"><h3>{title}</h3>{reason}{field_list(rows)}'
+        f'<div class="facts"><p class="count">{index + 1} of {len(cards)}</p><h3>{title}</h3>'
+        f"{reason}{field_list(rows)}"
         f"{credit(about.get('credit') or found.credit)}"
         f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'
         "</div>"

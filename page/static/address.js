@@ -136,6 +136,7 @@ addEventListener("popstate", () => {
   clearTimeout(waiting);
   const before = seen;
   seen = now();
+  if (before.toString() === seen.toString()) return; // only the part behind # has changed
   const target = seen.get("tab") || "search";
   if (without(before, "open") === without(seen, "open") && !seen.has("open")) {
     opened = "";

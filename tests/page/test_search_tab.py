@@ -198,7 +198,7 @@ def test_bad_picture_is_one_sentence_and_the_next_one_works(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not a picture at all")
     upload(page, bad)
-    page.get_by_text("only pictures can be uploaded").wait_for()
+    page.get_by_text("isn't a picture we can open").wait_for()
     bad.write_bytes(picture.read_bytes()[:400])
     upload(page, bad)
     status(page, "copy or download it again")
