@@ -64,7 +64,26 @@ class Collection(VectorsOut):
             SimileError: no likes or more than 64 examples, bad settings, an unusable picture, an id that is
                 gone, words without a text tower, matches asked of a collection that was not calibrated.
         """
-        settings = settings or Settings()
+        start = time.perf_counter()
+        every = (*likes, *dislikes)
+        search = self._prepared(likes, dislikes, settings or Settings())
+        embedded = time.perf_counter()
+        hits, more = search.run(self._store)
+        searched = time.perf_counter()
+        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
+        search_ms = round((searched - embedded) * 1e3, 2)
+        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, search.close)
+
+    def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:
+        """How many pictures reach each of `scores` in a search from one thing, at most 1,000 each.
+
+        Args:
+            scores: of `Hit.score`, one or more.
+        """
+        return self._prepared([like], (), settings).count(self._store, scores)
+
+    def _prepared(self, likes: Sequence[Example], dislikes: Sequence[Example], settings: Settings) -> Search:
         version = self._version()
         settings.check(version)
         entry = version.manifest.encoder(settings.encoder)
@@ -74,16 +93,9 @@ class Collection(VectorsOut):
         every, n = (*likes, *dislikes), len(likes)
         if len(every) > MAX_EXAMPLES:
             raise SimileError(f"{len(every)} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
-        start = time.perf_counter()
         examples = embed_examples(self._store, version, entry, every)
-        embedded = time.perf_counter()
         own = [one for example in every for one in (example.id, example.part_of) if one]
-        search = Search(version, entry, settings, examples[:n], examples[n:], own)
-        hits, more = search.run(self._store)
-        searched = time.perf_counter()
-        stored = all(example.id for example in every)  # vectors were looked up, no network ran
-        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
-        return Found(Hits(hits), embed_ms, round((searched - embedded) * 1e3, 2), more, search.threshold)
+        return Search(version, entry, settings, examples[:n], examples[n:], own)
 
     def search(
         self,
