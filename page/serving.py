@@ -72,7 +72,7 @@ def app_options(
                 await sweeper
 
     return {
-        "routes": [health_route(library), upload_route(page.rate_limit, disk), *routes],
+        "routes": [health_route(library), upload_route(page.rate_limit, disk, page.own_uploads), *routes],
         "middleware": first_to_last,
         "lifespan": running,
     }

@@ -6,7 +6,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MOST_TEXT", "MOST_VALUES", "RESERVED", "Row", "bounded", "point_id"]
+from pipeline.errors import SimileError
+
+__all__ = ["MOST_TEXT", "MOST_VALUES", "RESERVED", "Row", "bounded", "checked_id", "point_id"]
 
 # A payload is copied into every hit, table and page: one label of 300 MB would be paid for many times.
 MOST_TEXT = 10_000  # characters of a text
@@ -55,6 +57,21 @@ def point_id(collection: str, content: str) -> str:
         content: sha256 of the image's compressed bytes, hexadecimal.
     """
     return str(uuid.uuid5(_NAMESPACE, f"{collection}/{content}"))
+
+
+def checked_id(given: object) -> str:
+    """The id of a point as it is stored: lower case, with dashes.
+
+    Raises:
+        SimileError: this is no such id.
+
+    >>> checked_id("5F0C5D0E6A535D3C9B8E3F1A2C7D4E6B")
+    '5f0c5d0e-6a53-5d3c-9b8e-3f1a2c7d4e6b'
+    """
+    try:
+        return str(uuid.UUID(given if isinstance(given, str) else ""))
+    except ValueError:
+        raise SimileError(f"{given!r} is no id of a point; they look like {uuid.UUID(int=0)}.") from None
 
 
 def bounded(value: Any) -> Any:

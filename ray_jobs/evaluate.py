@@ -64,7 +64,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
             "--limit cuts other queries than those kept out of training, so that pictures that were trained "
             "on would ask; leave out --limit."
         )
-    encoders = options.encoder or (collection.encoders if collection else [])
+    encoders = options.encoder or (collection.encoders if collection is not None else [])
     baseline = None if options.baseline == "none" else options.baseline
     if baseline and baseline not in encoders:
         say(
@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
 
         collection = _opened(options)
         results = _measure(collection, options)
-        if collection:
+        if collection is not None:
             store, version = collection.live
             keep(store, version.name, results)
     for line in table_lines(results):

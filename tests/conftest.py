@@ -33,7 +33,13 @@ for _name in ("QDRANT_URL", "QDRANT_API_KEY", "QDRANT_GRPC_PORT"):
 # What shares something that is expensive to start runs in one process, as a group: a Ray of this process, or
 # a page and a browser. Every other file is a group of its own.
 _GROUPS = {
-    "ray": ("tests/indexing/", "tests/sources/", "tests/training/", "tests/evaluation/test_scores.py"),
+    "ray": (
+        "tests/indexing/",
+        "tests/ray_jobs/",
+        "tests/sources/",
+        "tests/training/",
+        "tests/evaluation/test_scores.py",
+    ),
     "page": ("tests/page/",),
 }
 _APART = ("tests/indexing/test_multi_node.py", "tests/indexing/test_cluster.py")  # with a Ray of their own

@@ -21,6 +21,7 @@ from pipeline.encoders.input_size import first_line, input_size_error
 from pipeline.encoders.preprocessing import Transform
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
+from pipeline.images.several import pictures_of
 
 if TYPE_CHECKING:
     import torch
@@ -59,12 +60,14 @@ class Encoder:
         device: str | None = None,
         runtime: Runtime | None = None,
         load_text: Callable[[], Callable[[Sequence[str]], np.ndarray]] | None = None,
+        load_again: Callable[[], Encoder] | None = None,
     ) -> None:
         """Move `network` ((N, 3, H, W) -> (N, D)) to `device`, and pass one grey image through it.
 
         Args:
             runtime: what runs the network on a CPU; None: ONNX Runtime if the cache has a faster export.
             load_text: makes the text half, when words are first asked for.
+            load_again: loads the same encoder where a pickle of this one is read.
 
         Raises:
             SimileError: no such device, or the network does not take images of this size.
@@ -76,6 +79,7 @@ class Encoder:
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._transform = transform
         self._load_text = load_text
+        self._load_again = load_again
         self._text: Callable[[Sequence[str]], np.ndarray] | None = None
         try:
             # channels_last: convolutions 1.1 to 1.6 times faster on a CPU, transformers as fast as before
@@ -100,6 +104,15 @@ class Encoder:
             self._onnx = onnx_export.find(self.fingerprint)
         if runtime == "onnxruntime":
             self._onnx = self._exported(even_if_slower=True)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds the name and no weights: whoever reads it loads the encoder."""
+        if self._load_again is None:
+            raise SimileError(f"'{self.name}' was not loaded by its name, so it cannot be pickled.")
+        return self._load_again, ()
+
+    def __repr__(self) -> str:
+        return f"<Encoder '{self.name}': {self.dimension} components, on {self.device}>"
 
     @property
     def name(self) -> str:
@@ -152,13 +165,16 @@ class Encoder:
         """(N, D) float32 for N pictures, in any of the forms that `images.as_rgb` takes.
 
         Raises:
-            ImageError: a file that cannot be read or decoded (the message names it), or no picture.
+            ImageError: a file that cannot be read or decoded (the message names it), no picture, or a single
+                one in place of a list.
         """
         return self.encode_raw(images)[:, : self.dimension]
 
     def encode_raw(self, images: Sequence[Picture]) -> np.ndarray:
         """`encode` with the logits of a hash head, where there is one, after each embedding; on all cores."""
         import torch
+
+        images = pictures_of(images, "encode")
 
         def embedded(part: Sequence[Picture]) -> np.ndarray:
             seen = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pipeline.encoders.checkpoint import VOLATILE, Checkpoint, find_folder, find_on_hub
 from pipeline.encoders.described import described_before
 from pipeline.encoders.encoder import Encoder, EncoderDescription, Runtime
-from pipeline.encoders.names import EncoderName, parse_name
+from pipeline.encoders.names import EncoderName, anywhere, parse_name
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
@@ -50,11 +50,30 @@ def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | Non
     Raises:
         SimileError: as `describe_encoder`; also weights that do not fit the architecture or the input size.
     """
-    found = _find(parse_name(name))
+    parsed = parse_name(name)
+    found = _find(parsed)
     description = found.describe()
     network, transform = found.load()
-    load_text = found.load_text if description.text else None
-    return Encoder(description, network, transform, device=device, runtime=runtime, load_text=load_text)
+    return Encoder(
+        description,
+        network,
+        transform,
+        device=device,
+        runtime=runtime,
+        load_text=found.load_text if description.text else None,
+        load_again=partial(_load_again, anywhere(parsed), device, runtime, description.fingerprint),
+    )
+
+
+def _load_again(name: str, device: str | None, runtime: Runtime | None, fingerprint: str) -> Encoder:
+    """What the pickle of an encoder does where it is read."""
+    encoder = load_encoder(name, device=device, runtime=runtime)
+    if encoder.fingerprint != fingerprint:
+        raise SimileError(
+            f"'{name}' was pickled with the fingerprint {fingerprint} and here it is {encoder.fingerprint}; "
+            "bring the same weights here, or load it by its name."
+        )
+    return encoder
 
 
 def load_network(name: str) -> tuple[nn.Module, dict[str, Any], EncoderDescription]:

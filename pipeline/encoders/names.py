@@ -9,7 +9,7 @@ from typing import Literal
 
 from pipeline.errors import SimileError
 
-__all__ = ["SIZE_RANGE", "SOURCES", "WEIGHTS_ROOT", "EncoderName", "parse_name"]
+__all__ = ["SIZE_RANGE", "SOURCES", "WEIGHTS_ROOT", "EncoderName", "anywhere", "parse_name"]
 
 WEIGHTS_ROOT = Path(__file__).parents[2] / "weights"  # small networks that come with the repository
 SOURCES = ("pypi", "timm", "hf", "weights")
@@ -47,6 +47,13 @@ def parse_name(text: str) -> EncoderName:
         place, _, revision = place.partition("@")
         return EncoderName(text, "hf", place, pixels, revision or None)
     return EncoderName(text, "pypi" if source == "pypi" else "timm", place, pixels)
+
+
+def anywhere(name: EncoderName) -> str:
+    """The name as it can be read in any working folder: folders are absolute."""
+    if name.source != "folder" or name.text.startswith("weights:"):
+        return name.text
+    return name.place + (f"@{name.pixels}px" if name.pixels else "")
 
 
 def _split_size(text: str) -> tuple[str, int | None]:

@@ -29,6 +29,12 @@ class Labels:
         """(N,) names, "" where there is no label."""
         return ["" if value == UNLABELLED else self.names[value] for value in self.values]
 
+    @property
+    def tell_apart(self) -> bool:
+        """Whether there are two labels or more, and on average at least two pictures of each."""
+        counts = np.bincount(self.values[self.values != UNLABELLED], minlength=1)
+        return bool((counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2)
+
 
 def is_label(value: Any) -> bool:
     """Whether a payload value names something; None, "" and the likes of "Unknown Genre" do not."""

@@ -1,7 +1,6 @@
 """Take points out of a collection for good, and remember that they were taken out on purpose."""
 
 import json
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from pipeline.errors import SimileError
 from pipeline.indexing.history import make_live
 from pipeline.indexing.unchanged import forget_covered
 from pipeline.indexing.versions import drop_unfinished, new_version
+from pipeline.points import checked_id
 from pipeline.store import Store
 from pipeline.store.filters import matching
 from pipeline.store.versions import live_version
@@ -38,7 +38,7 @@ def delete_points(
     """
     live = live_version(store, alias)
     version = live.name
-    ids = [_point(text) for text in ids]
+    ids = [checked_id(text) for text in ids]
     chosen = set(ids) & {str(record.id) for record in store.retrieve(version, list(ids))} if ids else set()
     if filters:
         chosen |= matching(store, live, filters)
@@ -72,13 +72,6 @@ def restore_points(store: Store, alias: str) -> dict[str, Any]:
     store.attach(version, DELETED, b"[]")
     forget_covered(store, version)
     return {"collection": alias, "version": version, "restored": restored}
-
-
-def _point(text: str) -> str:
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise SimileError(f"'{text}' is no id of a point; they look like {uuid.UUID(int=0)}.") from None
 
 
 def deleted_ids(store: Store, version: str | None) -> set[str]:

@@ -2,28 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from pipeline.errors import SimileError
-from pipeline.evaluation.labels import UNLABELLED, Labels
 from pipeline.evaluation.pool import read_stored
 from pipeline.evaluation.results import kept
 from pipeline.evaluation.scores import MEASURES
+from pipeline.report.environment import page_environment, plain
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
-from pipeline.sources import public_name
 from pipeline.store import Store
 from pipeline.store.manifest import IndexCheck, Manifest
 
 __all__ = ["REPORT", "make_report", "render"]
 
 REPORT = "report.html"  # attachment
-_TEMPLATES = Path(__file__).parent / "templates"
 _FIRST = "unseen-database"  # key of the protocol that is the headline
 
 
@@ -39,7 +32,7 @@ def make_report(store: Store, version: str) -> str:
     sections = []
     for entry in manifest.encoders:
         pool, vectors, ids = read_stored(store, version, entry, manifest.labels)
-        labels = {name: each for name, each in pool.labels.items() if _tells_apart(each)}
+        labels = {name: each for name, each in pool.labels.items() if each.tell_apart}
         sections.append(encoder_section(entry, ids, vectors.prepared, vectors.codes, labels))
     wanted = set().union(*(section.pictures for section in sections))
     pictures = load_pictures(store, version, wanted, manifest.labels)
@@ -54,51 +47,27 @@ def render(
     results: list[dict[str, Any]],
 ) -> str:
     """The page, from what was measured."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return (
+        page_environment()
+        .get_template("page.html.j2")
+        .render(
+            manifest=manifest,
+            title=manifest.title or manifest.collection,
+            count=count,
+            sections=sections,
+            pictures=pictures,
+            results=sorted(results, key=lambda result: (result["key"] != _FIRST, result["key"] == "engine")),
+            by_field=_by_field,
+            measures=list(MEASURES),
+            compared_as=_compared_as,
+            settings=_settings,
+            name_of=lambda point, field: (
+                str(pictures[point].fields.get(field) or "") if point in pictures else ""
+            ),
+            nearest_unusualness=nearest_unusualness,
+            made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        )
     )
-    environment.filters["svg"] = Markup  # charts.py escapes what comes from the data
-    environment.filters["percent"] = _percent
-    environment.filters["public_name"] = public_name
-    environment.filters["number"] = "{:,}".format
-    environment.filters["two"] = "{:.2f}".format
-    environment.filters["three"] = "{:.3f}".format
-    environment.filters["plain"] = _plain
-    environment.filters["moment"] = _moment
-    return environment.get_template("page.html.j2").render(
-        manifest=manifest,
-        title=manifest.title or manifest.collection,
-        count=count,
-        sections=sections,
-        pictures=pictures,
-        results=sorted(results, key=lambda result: (result["key"] != _FIRST, result["key"] == "engine")),
-        by_field=_by_field,
-        measures=list(MEASURES),
-        compared_as=_compared_as,
-        settings=_settings,
-        name_of=lambda point, field: (
-            str(pictures[point].fields.get(field) or "") if point in pictures else ""
-        ),
-        nearest_unusualness=nearest_unusualness,
-        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    )
-
-
-def _tells_apart(labels: Labels) -> bool:
-    """Whether there are two labels or more, and on average at least two pictures of each."""
-    counts = np.bincount(labels.values[labels.values != UNLABELLED], minlength=1)
-    return bool((counts > 0).sum() > 1 and counts.max() > 1 and (counts > 0).sum() <= counts.sum() / 2)
-
-
-def _percent(value: float) -> str:
-    """Enough digits to tell 99.99 % from 100 %."""
-    if value in (0, 1) or 0.001 <= value <= 0.999:
-        return f"{value:.1%}".replace("%", "\u00a0%")
-    return f"{value:.3%}".replace("%", "\u00a0%")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -109,25 +78,8 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
         if isinstance(value, Mapping):
             lines += _flat(value, f"{name} · ")
         elif isinstance(value, int | float | str | bool):
-            lines.append((name, _plain(value)))
+            lines.append((name, plain(value)))
     return lines
-
-
-def _plain(value: Any) -> str:
-    """4 for 4.0, 12,345.5, yes for True."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.4f}".rstrip("0").rstrip(".")
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _moment(built: str) -> str:
-    """ISO 8601 as people write it; anything else stays."""
-    try:
-        return f"{datetime.fromisoformat(built).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    except ValueError:
-        return built
 
 
 def _by_field(scores: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -152,7 +104,7 @@ def _compared_as(manifest: Manifest, measured: IndexCheck, width: int) -> str:
     if settings is None or settings.kind == "none" or floats:
         return "floats"
     bits = settings.bits
-    return f"{settings.kind}, {_plain(bits)} bit{'' if bits == 1 else 's'}" if bits else settings.kind
+    return f"{settings.kind}, {plain(bits)} bit{'' if bits == 1 else 's'}" if bits else settings.kind
 
 
 def _settings(manifest: Manifest) -> list[tuple[str, Any]]:

@@ -1,12 +1,16 @@
 """An image -> ranked hits. Imports neither Ray nor Gradio, and torch only with the first query.
 
-`collection.py` answers queries. `query.py` describes what is searched from and how, `query_embedding.py`
-turns it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py` is a result.
+`collection.py` answers queries, `stored_pictures.py` gives what a collection holds, `live_collection.py`
+follows its alias, `vectors_out.py` hands everything to other programs (`exported_rows.py` makes the rows,
+`export_files.py` the files). `query.py` describes what is searched from and how, `query_embedding.py` turns
+it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py` is a result, `notebook.py` shows
+it, `hit_table.py` and `contact_sheet.py` take it along.
 """
 
 from pipeline.images import Picture
 from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
-from pipeline.search.hit import Found, Hit, values_of
+from pipeline.search.exported_rows import VectorBatch
+from pipeline.search.hit import Found, Hit, Hits, values_of
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
@@ -18,9 +22,11 @@ __all__ = [
     "Example",
     "Found",
     "Hit",
+    "Hits",
     "Metric",
     "Picture",
     "Settings",
+    "VectorBatch",
     "list_collections",
     "open_collection",
     "values_of",

@@ -1,9 +1,7 @@
-"""A collection answers queries: ranked hits, counts, stored pictures."""
+"""A collection answers queries: ranked hits. Open one with `open_collection`."""
 
 import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,24 +9,22 @@ from PIL import Image
 
 from pipeline.encoders.all_cores import on_all_cores
 from pipeline.errors import SimileError
-from pipeline.fields import FieldKind
 from pipeline.images import Picture
-from pipeline.search import field_values
-from pipeline.search.counts import Counted, Counts
-from pipeline.search.hit import Found, Hit, hit_from
-from pipeline.search.query import Example, Metric, Settings
-from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
+from pipeline.images.several import pictures_of
+from pipeline.search.hit import Found, Hit, Hits
+from pipeline.search.query import Example, Metric, Settings, check_examples
+from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
-from pipeline.store import Store, open_store
-from pipeline.store.manifest import EncoderEntry, Manifest, Version
-from pipeline.store.read_points import all_points
-from pipeline.store.versions import builds, is_finished, read_version, searchable, unknown_collection
+from pipeline.search.vectors_out import VectorsOut
+from pipeline.store import open_store
+from pipeline.store.versions import searchable
 
 __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collection"]
 
 MANY = 64  # pictures of `search_many` that are held decoded at once
 MAX_EXAMPLES = 64  # likes and dislikes of one search
 PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
+_BATCH = 64  # pictures that `embed` holds decoded at once
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -42,113 +38,15 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     Raises:
         SimileError: there is none of this name; the message lists those that exist.
     """
-    store = open_store(home, url, patience=PATIENCE_SECONDS)
-    if name not in store.aliases():
-        raise unknown_collection(name, searchable(store))
-    return Collection(name, store)
+    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS))
 
 
-class Collection:
+class Collection(VectorsOut):
     """What a user searches. Follows its alias: a new version is used from the next query on."""
-
-    def __init__(self, name: str, store: Store) -> None:
-        self.name = name
-        self._store = store
-        self._counts = Counts(store)
-        self._current = self._read(store.aliases()[name])
-
-    def _read(self, version: str) -> Version:
-        (found := read_version(self._store, version)).check_fingerprints()
-        return found
-
-    def _version(self) -> Version:
-        live = self._store.aliases().get(self.name)
-        if live is None:
-            raise SimileError(f"Collection '{self.name}' was removed while it was open.")
-        current = self._current  # another thread may put an older one there at any moment
-        if live != current.name:
-            fresh = self._current = self._read(live)
-            self._store.release(current.name)
-            return fresh
-        return current
-
-    # --- facts
-
-    @property
-    def version(self) -> str:
-        """Name of the live version."""
-        return self._version().name
-
-    @property
-    def live(self) -> tuple[Store, Version]:
-        """The store, and the version that answers now: for what reads more than hits."""
-        return self._store, self._version()
-
-    @property
-    def unfinished(self) -> str | None:
-        """Name of a version newer than the live one: it is being built, or its job was stopped."""
-        newer = [name for name in builds(self._store, self.name) if name > self.version]
-        return next((name for name in reversed(newer) if not is_finished(self._store, name)), None)
-
-    def encoder_entry(self, name: str | None = None) -> EncoderEntry:
-        """What the manifest says of an encoder; the first one where none is named."""
-        return self.manifest.encoder(name)
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the live version says of itself."""
-        return self._version().manifest
-
-    @property
-    def title(self) -> str:
-        """Name for people."""
-        return self.manifest.title or self.name
-
-    @property
-    def count(self) -> int:
-        """Pictures in the live version."""
-        return self._store.count(self._version().name)
-
-    @property
-    def counted(self) -> Counted:
-        """The same to be shown: of half a minute ago at most, and about so many where they are many."""
-        return self._counts.points(self._version())
-
-    @property
-    def encoders(self) -> list[str]:
-        """Encoder names; the first is the default."""
-        return [entry.name for entry in self.manifest.encoders]
-
-    @property
-    def filters(self) -> list[str]:
-        """Payload fields that can be filtered."""
-        return list(self.manifest.filters)
-
-    @property
-    def kinds(self) -> Mapping[str, FieldKind]:
-        """What each of the filters holds."""
-        return self.manifest.kinds
-
-    @property
-    def credit(self) -> str | None:
-        """Who is to be credited."""
-        return self.manifest.credit
-
-    @cached_property
-    def device(self) -> str:
-        """Where queries are embedded."""
-        version = self._version()
-        return str(encoder_of(version, version.manifest.encoder(None)).device)
-
-    def attachment(self, name: str) -> bytes | None:
-        """What is kept beside the live version under a plain name: its map, its report."""
-        return self._store.attachment(self._version().name, name)
 
     def warm_up(self) -> None:
         """Load the default encoder and run it once, so that the first visitor does not wait for it."""
         self.search(Image.new("RGB", (64, 64)), k=1)
-
-    # --- search
 
     def find(
         self,
@@ -166,25 +64,38 @@ class Collection:
             SimileError: no likes or more than 64 examples, bad settings, an unusable picture, an id that is
                 gone, words without a text tower, matches asked of a collection that was not calibrated.
         """
-        settings = settings or Settings()
+        start = time.perf_counter()
+        every = (*likes, *dislikes)
+        search = self._prepared(likes, dislikes, settings or Settings())
+        embedded = time.perf_counter()
+        hits, more = search.run(self._store)
+        searched = time.perf_counter()
+        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
+        search_ms = round((searched - embedded) * 1e3, 2)
+        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, search.close)
+
+    def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:
+        """How many pictures reach each of `scores` in a search from one thing, at most 1,000 each.
+
+        Args:
+            scores: of `Hit.score`, one or more.
+        """
+        return self._prepared([like], (), settings).count(self._store, scores)
+
+    def _prepared(self, likes: Sequence[Example], dislikes: Sequence[Example], settings: Settings) -> Search:
         version = self._version()
         settings.check(version)
         entry = version.manifest.encoder(settings.encoder)
+        check_examples(likes, dislikes)
         if not likes:
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
         every, n = (*likes, *dislikes), len(likes)
         if len(every) > MAX_EXAMPLES:
             raise SimileError(f"{len(every)} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
-        start = time.perf_counter()
         examples = embed_examples(self._store, version, entry, every)
-        embedded = time.perf_counter()
         own = [one for example in every for one in (example.id, example.part_of) if one]
-        search = Search(version, entry, settings, examples[:n], examples[n:], own)
-        hits, more = search.run(self._store)
-        searched = time.perf_counter()
-        stored = all(example.id for example in every)  # vectors were looked up, no network ran
-        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
-        return Found(hits, embed_ms, round((searched - embedded) * 1e3, 2), more, search.threshold)
+        return Search(version, entry, settings, examples[:n], examples[n:], own)
 
     def search(
         self,
@@ -221,6 +132,7 @@ class Collection:
         Raises:
             SimileError: as `search`; for one picture that is unusable nothing is returned of the others.
         """
+        images = pictures_of(images, "search_many")
         version = self._version()
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         settings.check(version)
@@ -252,9 +164,14 @@ class Collection:
         """
         version = self._version()
         entry = version.manifest.encoder(encoder)
-        apart = version.manifest.projection_of(entry).codes_apart
-        rows = [[p.vector, p.code] if apart else [p.vector] for p in prepare(version, entry, images)]
-        return np.stack([np.concatenate(row) for row in rows])
+        projection = version.manifest.projection_of(entry)
+        apart = projection.codes_apart
+        rows = [np.empty((0, projection.dimension + (projection.bits if apart else 0)), np.float32)]
+        given = pictures_of(images, "embed")
+        for start in range(0, len(given), _BATCH):
+            made = prepare(version, entry, given[start : start + _BATCH])
+            rows += [np.concatenate([p.vector, p.code] if apart else [p.vector])[None] for p in made]
+        return np.concatenate(rows)
 
     def search_vector(
         self,
@@ -279,59 +196,5 @@ class Collection:
                 "with `embed`."
             )
         code = prepared[width:] if projection.codes_apart else projection.codes(prepared[None])[0]
-        return Search(version, entry, settings, [Prepared(prepared[:width], code)]).run(self._store)[0]
-
-    # --- stored pictures
-
-    def ids(self) -> Iterator[str]:
-        """Ids of all pictures, in order."""
-        return (str(point.id) for point in all_points(self._store, self._version().name, fields=[]))
-
-    def get(self, point_id: str) -> Hit:
-        """A stored picture; its score is 1 and its distance 0."""
-        found = self.get_many([point_id])
-        if not found:
-            raise SimileError(f"'{self.name}' has no picture '{point_id}' any more; search again.")
-        return found[0]
-
-    def get_many(self, point_ids: Sequence[str]) -> list[Hit]:
-        """Stored pictures in the order asked for; those that are gone are left out."""
-        version = self._version()
-        found = {str(r.id): r for r in self._store.retrieve(version.name, list(dict.fromkeys(point_ids)))}
-        return [hit_from(i, found[i].payload or {}, version.manifest.labels) for i in point_ids if i in found]
-
-    def examples(self, n: int = 8) -> list[Hit]:
-        """`n` fixed pictures. Ids are hashes, so the first ones by id are a fair sample."""
-        version, store = self._version(), self._store
-        labels = version.manifest.labels
-        return [hit_from(str(r.id), r.payload or {}, labels) for r in store.scroll(version.name, n)]
-
-    def sample(self, n: int) -> list[Hit]:
-        """`n` pictures from a random place in the order of ids, which are hashes."""
-        version = self._version()
-        records = self._store.scroll(version.name, n, str(uuid.uuid4()))
-        if len(records) < n:  # near the end: go on from the beginning
-            there = {str(r.id) for r in records}
-            first = self._store.scroll(version.name, n)
-            records += [r for r in first if str(r.id) not in there][: n - len(records)]
-        return [hit_from(str(r.id), r.payload or {}, version.manifest.labels) for r in records]
-
-    def facets(
-        self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 200
-    ) -> list[tuple[Any, int]]:
-        """Values of a filter field and how many pictures have each, most frequent first.
-
-        Of half a minute ago at most; where `counted` is not exact, these are not, either.
-
-        Raises:
-            SimileError: no such field, one of fractions or times, or `filters` that do not fit.
-        """
-        return field_values.facets(self._counts, self._version(), field, filters, limit)
-
-    def bounds(self, field: str) -> tuple[Any, Any] | None:
-        """The least and greatest value of a filter field; see `field_values.bounds`."""
-        return field_values.bounds(*self.live, field)
-
-    def without_value(self, field: str, filters: Mapping[str, Any] | None = None) -> int:
-        """How many pictures have no value of a filter field."""
-        return field_values.without_value(*self.live, field, filters)
+        hits, _ = Search(version, entry, settings, [Prepared(prepared[:width], code)]).run(self._store)
+        return Hits(hits)

@@ -5,13 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.images import data_url
+from PIL import Image
+
+from pipeline.errors import ImageError
+from pipeline.images import as_rgb, data_url
 from pipeline.points import RESERVED, bounded
+from pipeline.printable import printable
+from pipeline.search.notebook import hit_html, hits_html
 
-__all__ = ["Found", "Hit", "hit_from", "values_of"]
+__all__ = ["Found", "Hit", "Hits", "hit_from", "values_of"]
+
+_SHOWN = 80  # characters of a caption or place in the line that stands for a hit
+
+_TINY = 64  # pixels of the longer side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hit:
     """One result.
 
@@ -42,10 +51,35 @@ class Hit:
     dislike_scores: tuple[float, ...] = ()
     copies: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """One line: payload and thumbnail may be long."""
+        label, place = printable(self.label, _SHOWN), printable(self.place, _SHOWN)
+        return f"<Hit {self.id}: score {self.score:.4f}, '{label}', {place or 'place unknown'}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return hit_html(self)
+
+    def image(self) -> Image.Image:
+        """The stored thumbnail, decoded: RGB, the short side at most 256 pixels.
+
+        Raises:
+            ImageError: nothing is stored, or it is damaged.
+        """
+        if not self.thumbnail:
+            raise ImageError(f"the picture {self.id} is stored without a thumbnail; index it again")
+        return as_rgb(self.thumbnail)
+
     @property
     def places(self) -> tuple[str, ...]:
         """Where the picture stands in its source, as `file:row`; several where it is there several times."""
         return tuple((self.payload.get(RESERVED) or {}).get("places") or ())
+
+    @property
+    def is_tiny(self) -> bool:
+        """Whether the picture has so few pixels that it cannot be shown large."""
+        own = self.payload.get(RESERVED) or {}
+        return 1 < max(own.get("width") or 1, own.get("height") or 1) <= _TINY
 
     @property
     def place(self) -> str:
@@ -63,6 +97,13 @@ class Hit:
         return data_url(self.thumbnail, self.thumbnail_type)
 
 
+class Hits(list[Hit]):
+    """A list of hits that a notebook shows as a grid of pictures."""
+
+    def _repr_html_(self) -> str:
+        return hits_html(self)
+
+
 @dataclass(frozen=True)
 class Found:
     """What a search answers.
@@ -73,6 +114,7 @@ class Found:
             that was embedded a moment ago.
         more: whether there are hits after these.
         threshold: score of a match in this collection; None: it is not calibrated.
+        close: score that the best hit has to reach to be a close match; None: it is not known.
     """
 
     hits: list[Hit]
@@ -80,11 +122,21 @@ class Found:
     search_ms: float
     more: bool
     threshold: float | None
+    close: float | None = None
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the best hit is a close match, as far as is known."""
+        return self.close is None or not self.hits or max(hit.score for hit in self.hits) >= self.close
 
     @property
     def times(self) -> dict[str, float]:
         """`embed_ms` and `search_ms`."""
         return {"embed_ms": self.embed_ms, "search_ms": self.search_ms}
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return hits_html(self.hits)
 
 
 _NONE: tuple[Any, ...] = (None, "", [])  # values that say nothing

@@ -8,11 +8,23 @@ from PIL import Image
 from qdrant_client import models
 
 from pipeline.errors import SimileError
+from pipeline.given_values import check_bool, check_mapping, check_number, check_whole
 from pipeline.images import Picture
+from pipeline.points import checked_id
 from pipeline.store.filters import wanted_of
 from pipeline.store.manifest import Manifest, Version
 
-__all__ = ["MAX_K", "METRICS", "Box", "Example", "Metric", "Settings", "cropped", "search_params"]
+__all__ = [
+    "MAX_K",
+    "METRICS",
+    "Box",
+    "Example",
+    "Metric",
+    "Settings",
+    "check_examples",
+    "cropped",
+    "search_params",
+]
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of width and height, 0 to 1
 
@@ -45,6 +57,27 @@ class Example:
             if self.picture is None:
                 raise SimileError("Only a part of a picture can be cut out; send the picture with its box.")
             _check(self.box)
+        if self.id:
+            object.__setattr__(self, "id", checked_id(self.id))
+
+
+def check_examples(likes: object, dislikes: object) -> None:
+    """Refuses what is no list of examples.
+
+    Raises:
+        SimileError: naming the argument, and what was given.
+    """
+    for name, given in (("likes", likes), ("dislikes", dislikes)):
+        wrong = (
+            given
+            if not isinstance(given, list | tuple)
+            else next((one for one in given if not isinstance(one, Example)), None)
+        )
+        if wrong is not None:
+            raise SimileError(
+                f"{name} must be a list of examples, such as [Example(picture='cat.jpg')]; got "
+                f"{type(wrong).__name__}."
+            )
 
 
 def _check(box: Sequence[float]) -> None:
@@ -117,19 +150,18 @@ class Settings:
         """Refuses what is out of bounds, fields that the version does not know, and wrong values of them."""
         if self.metric not in METRICS:
             raise SimileError(f"Metric '{self.metric}' is not known; choose {' or '.join(METRICS)}.")
-        if not 1 <= self.k <= MAX_K:
-            raise SimileError(f"k is {self.k}; it must be between 1 and {MAX_K}.")
-        if not 0 <= self.offset <= MAX_K:
-            raise SimileError(f"offset is {self.offset}; it must be between 0 and {MAX_K}.")
+        check_whole("k", self.k, 1, MAX_K)
+        check_whole("offset", self.offset, 0, MAX_K)
         if self.combine not in ("any", "average"):
             raise SimileError(f"combine is '{self.combine}'; choose any or average.")
-        if not 0 <= self.diversity <= 1:
-            raise SimileError(f"diversity is {self.diversity}; it must be between 0 and 1.")
-        if self.min_score is not None and not -1 <= self.min_score <= 1:
-            raise SimileError(f"min_score is {self.min_score}; scores lie between -1 and 1.")
+        check_number("diversity", self.diversity, 0, 1)
+        if self.min_score is not None:
+            check_number("min_score", self.min_score, -1, 1)
+        for name in ("exact", "matches_only", "fold"):
+            check_bool(name, getattr(self, name))
+        check_mapping("at_most", self.at_most, '{"artist": 2}')
         for field, most in (self.at_most or {}).items():
-            if most < 1:
-                raise SimileError(f"at_most is {most} for '{field}'; it must be 1 or more.")
+            check_whole(f"at_most of '{field}'", most, 1)
         version.check_fields(self.at_most or {})
         wanted_of(version, self.filters, self.excluded)
 

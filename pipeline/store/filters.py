@@ -6,6 +6,7 @@ from typing import Any
 
 from qdrant_client import models
 
+from pipeline.given_values import check_mapping
 from pipeline.store.field_paths import json_path
 from pipeline.store.filter_terms import (
     AnyOf,
@@ -33,6 +34,8 @@ def wanted_of(
     Raises:
         SimileError: a field that is no filter of this version, or a value that does not fit its field.
     """
+    for name, given in (("filters", filters), ("excluded", excluded)):
+        check_mapping(name, given, '{"style": "Cubism"}')
     version.check_fields([*(filters or {}), *(excluded or {})])
     kinds = version.manifest.kinds
     unwanted = (Where(each.field, Not(each.term)) for each in parse_filters(excluded, kinds))

@@ -1,17 +1,20 @@
 """All points of a version at once, as arrays: for measuring, calibrating and drawing, not for searching."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from qdrant_client import models
 
 from pipeline.store.field_paths import FieldName, json_path
+from pipeline.store.id_slices import WHOLE, IdSlice
 from pipeline.store.protocol import Store
 
-__all__ = ["Points", "all_points", "least_and_greatest", "read_points"]
+__all__ = ["Points", "all_points", "in_batches", "least_and_greatest", "read_points"]
+
+T = TypeVar("T")
 
 _PAGE = 1000  # 1,000 points of 2 × 512 floats are 4 MB on the wire
 
@@ -66,16 +69,31 @@ def all_points(
     query_filter: models.Filter | None = None,
     with_vectors: list[str] | None = None,
     page: int = 1_000,
+    within: IdSlice = WHOLE,
 ) -> Iterator[models.Record]:
-    """Every point, in the order of ids, a page at a time; arguments as in `Store.scroll`."""
-    offset = None
+    """Every point within a slice, in the order of ids, a page at a time; arguments as in `Store.scroll`."""
+    offset = within.first
     while True:
         # One more than a page: it is where the next one begins.
         records = store.scroll(version, page + 1, offset, with_vectors, fields, query_filter)
+        if records and not within.holds(str(records[-1].id)):
+            yield from (record for record in records if within.holds(str(record.id)))
+            return
         yield from records[:page]
         if len(records) <= page:
             return
         offset = str(records[page].id)
+
+
+def in_batches(records: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The records in lists of `size`, the last one perhaps shorter.
+
+    >>> list(in_batches("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    left = iter(records)
+    while some := list(islice(left, size)):
+        yield some
 
 
 def least_and_greatest(store: Store, version: str, field: str) -> tuple[Any, Any] | None:

@@ -21,6 +21,7 @@ from pipeline.config import (
     CollectionConfig,
     EncoderConfig,
     HnswConfig,
+    MemoryConfig,
     ProjectionConfig,
     QuantizationConfig,
     SearchConfig,
@@ -33,7 +34,7 @@ from tests.search import conftest as greys
 
 # runpy warns of modules that another one has imported; for --help alone that changes nothing.
 pytestmark = pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-OURS = ("ray_jobs", "benchmarks", "tests", "docs", "samples", "demo")
+OURS = ("pipeline", "ray_jobs", "benchmarks", "tests", "docs", "samples", "demo")
 PYTHON = [page for page in GUIDES if blocks(page, "python")]
 YAML = [block for page in GUIDES for block in blocks(page, "yaml")]
 FLAG = re.compile(r"--[a-z][a-z0-9-]*")
@@ -116,7 +117,11 @@ def documented(head: list[str], page: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("at", "model"),
-    list(enumerate([CollectionConfig, ProjectionConfig, QuantizationConfig, HnswConfig, SearchConfig])),
+    list(
+        enumerate(
+            [CollectionConfig, ProjectionConfig, QuantizationConfig, HnswConfig, MemoryConfig, SearchConfig]
+        )
+    ),
 )
 def test_keys_of_a_collection(at: int, model: type[BaseModel]) -> None:
     said = documented(["key", "default", "meaning"], DOCS / "indexing.md")[at]
@@ -155,9 +160,13 @@ def _flat(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 @cache
 def flags_of(module: str) -> frozenset[str]:
-    """What `python -m module --help` lists, without --help itself and --version, which every program has."""
+    """What `python -m module --help` lists, without --help itself and --version, which every program has.
+
+    `module` may be followed by the command of a program that has several: `pipeline search`.
+    """
     said = io.StringIO()
-    before, sys.argv = sys.argv, [module, "--help"]
+    module, *words = module.split()
+    before, sys.argv = sys.argv, [module, *words, "--help"]
     try:
         with contextlib.redirect_stdout(said), pytest.raises(SystemExit) as ended:
             runpy.run_module(module, run_name="__main__")
@@ -171,7 +180,9 @@ def flags_of(module: str) -> frozenset[str]:
 def test_commands_exist(page: Path) -> None:
     for module, arguments in commands(page):
         assert importlib.util.find_spec(module), f"{page.name}: {module}"
-        if module.partition(".")[0] in OURS:
+        if module == "pipeline" and arguments and arguments[0].isalpha():
+            module = f"{module} {arguments[0]}"
+        if re.split(r"[. ]", module)[0] in OURS:
             used = {word.partition("=")[0] for word in arguments if word.startswith("--") and word != "--"}
             assert used <= flags_of(module), f"{page.name}: {module} {' '.join(arguments)}"
 
@@ -185,7 +196,8 @@ FLAG_TABLES = {
 
 
 PROGRAMS = {f"ray_jobs.{path.stem}" for path in (ROOT / "ray_jobs").glob("[a-z]*.py")} | {"demo"}
-PROGRAMS -= {"ray_jobs.session", "ray_jobs.stopping"}  # no programs
+PROGRAMS |= {"pipeline search"}
+PROGRAMS -= {"ray_jobs.over_slices", "ray_jobs.session", "ray_jobs.stopping"}  # no programs
 PROGRAMS -= {"ray_jobs.encoders"}  # a single flag, in a sentence
 
 

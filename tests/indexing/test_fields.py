@@ -10,7 +10,6 @@ from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.indexing.fields import filter_kinds, joined_kinds, new_kinds
 from pipeline.sources import Source
-from ray_jobs.delete import parse_filters
 
 TEXT, WHOLE, NUMBER, TEXTS = (
     FieldKind("text"),
@@ -59,18 +58,3 @@ def test_an_added_source_brings_its_columns() -> None:
     with pytest.raises(SimileError, match="'n' holds whole numbers in 'things' and text in this source"):
         joined_kinds(before, {"n": TEXT}, config())
     assert joined_kinds(before, {"n": TEXT}, config(), adding=False)["n"] == TEXT
-
-
-def test_the_command_line_compares() -> None:
-    asked = ["artist=Claude Monet", "artist=Goya", "year>=1900", "year!=1912", "Shot by=a=b"]
-    assert parse_filters(asked) == {
-        "artist": {"any": ["Claude Monet", "Goya"]},
-        "year": {"gte": "1900", "not": ["1912"]},
-        "Shot by": {"any": ["a=b"]},
-    }
-    assert parse_filters(['{"year": null, "tag": ["a"]}']) == {"year": {"any": [None]}, "tag": {"any": ["a"]}}
-    for wrong in ("artist", "=x", "{nope", "year="):
-        with pytest.raises(SimileError, match="--filter"):
-            parse_filters([wrong])
-    with pytest.raises(SimileError, match="two bounds"):
-        parse_filters(["year>=1900", "year>=1950"])
