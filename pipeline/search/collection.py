@@ -21,10 +21,9 @@ from pipeline.store.versions import searchable
 
 __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collection"]
 
-MANY = 64  # pictures of `search_many` that are held decoded at once
 MAX_EXAMPLES = 64  # likes and dislikes of one search
 PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
-_BATCH = 64  # pictures that `embed` holds decoded at once
+_BATCH = 64  # pictures that `embed` and `search_many` hold decoded at once
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -126,7 +125,7 @@ class Collection(VectorsOut):
         filters: Mapping[str, Any] | None = None,
         exact: bool = False,
         encoder: str | None = None,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """`search` for each of many pictures, on all cores; all in the version that is live at the beginning.
 
         Raises:
@@ -136,11 +135,11 @@ class Collection(VectorsOut):
         version = self._version()
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         settings.check(version)
-        entry, found = version.manifest.encoder(encoder), []
-        for start in range(0, len(images), MANY):
-            prepared = prepare(version, entry, images[start : start + MANY])
+        entry, found = version.manifest.encoder(encoder), list[Hits]()
+        for start in range(0, len(images), _BATCH):
+            prepared = prepare(version, entry, images[start : start + _BATCH])
             found += on_all_cores(
-                lambda one: Search(version, entry, settings, [one]).run(self._store)[0], prepared
+                lambda one: Hits(Search(version, entry, settings, [one]).run(self._store)[0]), prepared
             )
         return found
 
