@@ -8,8 +8,9 @@ from page.components.cards import Card, card
 from page.pixel_budget import check_own_pictures
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
-from page.wording import milliseconds, numbered_names, result_line
+from page.wording import field_name, milliseconds, numbered_names, result_line, value_words
 from pipeline.search import Collection, Example, Found, Hit, Settings
+from pipeline.search.label_words import labels_in, named_labels
 
 __all__ = [
     "FAILED",
@@ -35,11 +36,13 @@ class SearchResult:
         collection: where it was made.
         found: the hits as the collection found them, with times.
         cards: the same hits as the page shows them.
+        understood: labels that the words of the query named, as people write them.
     """
 
     collection: Collection
     found: Found
     cards: list[Card]
+    understood: tuple[str, ...] = ()
 
 
 def run_search(
@@ -71,7 +74,10 @@ def run_search(
         )
         for hit in found.hits
     ]
-    return SearchResult(collection, found, cards)
+    reads = collection.encoder_entry(settings.encoder).text or not query.text.strip()
+    labels = [] if reads else named_labels(labels_in(*collection.live), query.text)
+    understood = tuple(f"{field_name(field)}: {value_words(value)}" for field, value in labels)
+    return SearchResult(collection, found, cards, understood)
 
 
 def examples_of(pictures: Sequence[QueryPicture], collection: Collection) -> list[Example]:
@@ -121,6 +127,8 @@ def figures(shown: Sequence[Card], result: SearchResult, settings: Settings) -> 
         shown: all cards on the page, which may be more than those of the last search.
     """
     said = NO_CLOSE if not result.found.is_close else _how_many(len(shown), result)
+    if result.understood:
+        said += f" for {', '.join(result.understood)}"
     metric = "Hamming" if settings.metric == "hamming" else "cosine"
     details = [metric, "exact" if settings.exact else "approximate", *milliseconds(result.found.times)]
     if not result.found.is_close:

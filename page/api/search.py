@@ -105,7 +105,7 @@ class SearchEndpoints:
         thumbnails: bool = False,
         offset: int = 0,
     ) -> dict[str, Any]:
-        """Find the pictures of a collection that fit words; only for encoders that understand text.
+        """Find the pictures of a collection that fit words, or that are like the labels which the words name.
 
         Args:
             text: what the pictures show.

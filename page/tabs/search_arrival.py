@@ -32,6 +32,7 @@ from page.own_uploads import OwnUploads, owner_of
 from page.rate_limit import counts_as_search
 from page.shared_state import SEARCH, Query
 from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.wording import value_words
 from pipeline.errors import SimileError
 from pipeline.search import Collection
 
@@ -183,14 +184,14 @@ class ArrivalHandlers:
             )
 
     def _controls(self, found: Collection, link: Link, options: SearchOptions) -> CollectionUpdate:
-        places, entries = places_of(found), found.manifest.encoders
+        places = places_of(found)
         boxes, state = boxes_of(found, places, link.filters), state_of(places, link.filters)
         cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
         sliders = places.sliders[:MAX_FILTERS]
         return CollectionUpdate(
             shown_for=found.name,
             encoder=gr.update(choices=found.encoders, value=options.encoder, visible=len(found.encoders) > 1),
-            text=gr.update(visible=any(entry.text for entry in entries)),
+            text=self._words(found, options),
             filters=boxes,
             filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
             more_filters=more_filters(places),
@@ -200,6 +201,15 @@ class ArrivalHandlers:
             example_cards=cards,
             start=gr.update(value=start_html(self._library, found.name)),
         )
+
+    @staticmethod
+    def _words(found: Collection, options: SearchOptions) -> Any:
+        """The box for words: free where the encoder reads text, else for the collection's labels."""
+        fields = [name for name in found.filters if found.kinds[name].kind == "text"]
+        if found.encoder_entry(options.encoder).text:
+            return gr.update(visible=True, placeholder="a boat at dusk")
+        some = [value_words(values[0][0]) for name in fields[-2:] if (values := found.facets(name, limit=1))]
+        return gr.update(visible=bool(some), placeholder=" ".join(some).lower())
 
     def take_off(self, event: gr.EventData, name: str, *chosen: Any) -> FilterUpdate:
         """A filter that was taken off by its chip, or all of them."""

@@ -61,18 +61,19 @@ class Collection(VectorsOut):
 
         Raises:
             SimileError: no likes or more than 64 examples, bad settings, an unusable picture, an id that is
-                gone, words without a text tower, matches asked of a collection that was not calibrated.
+                gone, words that name no label, matches asked of a collection that was not calibrated.
         """
         start = time.perf_counter()
-        every = (*likes, *dislikes)
         search = self._prepared(likes, dislikes, settings or Settings())
         embedded = time.perf_counter()
         hits, more = search.run(self._store)
         searched = time.perf_counter()
+        every = (*likes, *dislikes)
         stored = all(example.id for example in every)  # vectors were looked up, no network ran
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
-        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, search.close)
+        close = None if any(example.text for example in every) else search.close
+        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, close)
 
     def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:
         """How many pictures reach each of `scores` in a search from one thing, at most 1,000 each.

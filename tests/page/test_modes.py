@@ -131,15 +131,18 @@ def test_diversity_lets_others_come_before_a_copy(open_page: Callable[..., Any],
 
 
 @pytest.mark.long
-def test_words_are_asked_for_only_where_they_are_understood(
-    open_page: Callable[..., Any], doubled: str
-) -> None:
-    assert not open_page().locator("#words").is_visible()
-    page = open_page(url=doubled)
-    page.locator("#words").wait_for()
-    page.locator("#collection input").click()
-    page.get_by_role("option", name="CIFAR-10").click()
-    page.locator("#words").wait_for(state="hidden")
+def test_words_name_labels_where_the_encoder_reads_no_text(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    box = page.locator("#words textarea, #words input").first
+    words = box.get_attribute("placeholder")
+    box.fill(words)
+    box.press("Enter")
+    status(page, "closest of")
+    assert "Style: " in page.locator("#status p").inner_text()
+    page.wait_for_url("**words=*")
+    box.fill("xyzzy")
+    box.press("Enter")
+    status(page, "has no label that these words name")
 
 
 @pytest.mark.long

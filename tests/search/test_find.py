@@ -218,7 +218,7 @@ def test_bad_examples_are_one_sentence(greys: Collection) -> None:
         greys.find([like(0)] * 65)
     with pytest.raises(SimileError, match="search again"):
         greys.find([Example(id="00000000-0000-0000-0000-000000000000")])
-    with pytest.raises(SimileError, match="knows pictures and no words"):
+    with pytest.raises(SimileError, match="no label that these words name"):
         greys.find([Example(text="a grey day")])
 
 
