@@ -15,7 +15,7 @@ from scipy import ndimage
 __all__ = ["COARSE", "COARSE_LEAST", "Match", "Pixels", "compare"]
 
 SIDE = 64  # pixels of what is compared; both pictures are squeezed to a square
-COARSE, COARSE_LEAST = 16, 0.5  # pixels of a first look, and correlation; copies have 0.7 and more there
+COARSE, COARSE_LEAST = 16, 0.6  # pixels of a first look, and correlation; copies have 0.7 and more there
 _ALIKE = 0.95  # correlation of the first look from which the two are compared as they lie, too
 _MEDIUM, _MEDIUM_LEAST = 32, 0.7  # the same once both were aligned; copies have 0.85 and more
 _MEDIUM_STEPS, _FINE_STEPS = 10, 6  # of the search; it ends sooner where nothing moves any more
@@ -71,8 +71,7 @@ class Pixels:
     @property
     def means(self) -> np.ndarray:
         """(COARSE · COARSE,) uint8: grey means of a coarse grid."""
-        means: np.ndarray = np.rint(_means(self._grey, COARSE)).astype(np.uint8).ravel()
-        return means
+        return np.asarray(np.rint(_means(self._grey, COARSE)), np.uint8).ravel()
 
     @cached_property
     def coarse(self) -> np.ndarray:
@@ -107,13 +106,16 @@ class _Template:
         self.grey = ndimage.gaussian_filter(grey, _BLUR)
 
     @cached_property
-    def steepest(self) -> np.ndarray:
-        """(side², 6): how each pixel changes with the six parameters of an affine warp."""
+    def solver(self) -> np.ndarray:
+        """(6, side²): from how each pixel differs to the change of the six parameters of an affine warp."""
         side = len(self.grey)
         down, right = np.gradient(self.grey, 1 / (side - 1))
         rows, columns = np.mgrid[0:side, 0:side].astype(np.float32) / (side - 1) - 0.5
         each = [down * rows, down * columns, down, right * rows, right * columns, right]
-        return np.stack(each, axis=-1).reshape(-1, 6)
+        slopes = np.stack(each).reshape(6, -1).astype(np.float64)
+        # A picture of stripes has no slope along them, and must not be moved there.
+        ridge = 1e-6 * (np.einsum("ij,ij->", slopes, slopes) + 1) * np.eye(6)
+        return np.asarray(np.linalg.solve(slopes @ slopes.T + ridge, slopes))
 
 
 def compare(first: Pixels, second: Pixels, *, mirrored: bool = False) -> Match:
@@ -204,16 +206,17 @@ def _aligned(first: _Template, second: _Template, warp: np.ndarray, steps: int) 
     for _ in range(steps):
         moved = _warped(second.grey, warp).ravel()
         inside = ~np.isnan(moved)
-        if inside.mean() < _LEAST_OVERLAP:
+        if np.count_nonzero(inside) < _LEAST_OVERLAP * len(moved):
             break
-        # The second picture's contrast and brightness as the first one has them.
+        # The second picture's contrast and brightness as the first one has them; outside nothing differs.
         seen, wanted = moved[inside], template[inside]
-        spread = seen.std()
+        seen, wanted = seen - seen.mean(), wanted - wanted.mean()
+        spread = float(np.sqrt(seen @ seen))
         if spread < 1e-3:
             break
-        error = (seen - seen.mean()) * (wanted.std() / spread) + wanted.mean() - wanted
-        rows = first.steepest[inside]
-        change, *_ = np.linalg.lstsq(rows.T @ rows, rows.T @ error, rcond=None)
+        error = np.zeros(len(moved))
+        error[inside] = seen * (float(np.sqrt(wanted @ wanted)) / spread) - wanted
+        change = first.solver @ error
         step = np.eye(3)
         step[:2] += change.reshape(2, 3)
         if abs(np.linalg.det(step)) < 0.1:

@@ -6,7 +6,7 @@ further than another picture of its kind is. Coarse grey means hardly change.
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -110,7 +110,7 @@ def read_signatures(version: str, store: Store, within: IdSlice) -> Signatures:
     return Signatures(np.array(ids, "S36"), np.array(means, np.uint8).reshape(len(ids), COARSE**2))
 
 
-def pixels_of(payload: dict[str, Any] | None) -> Pixels | None:
+def pixels_of(payload: Mapping[str, Any] | None) -> Pixels | None:
     """The thumbnail in a payload; None where there is none."""
     text = ((payload or {}).get(RESERVED) or {}).get("thumbnail")
     if not text:
