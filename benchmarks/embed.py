@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.baselines import run_deep_image_search
+from benchmarks.made_photographs import with_density
 from benchmarks.report import machine, print_table, write_result
 
 if TYPE_CHECKING:
@@ -101,11 +102,11 @@ def measure(case: Case, datasets: Path, limit: int | None, work: Path) -> dict[s
     }
 
 
-def pictures(case: Case, datasets: Path, count: int) -> list[bytes]:
+def pictures(dataset: Path, count: int) -> list[bytes]:
     """The first files of a data set."""
     from datasets import Image, load_dataset
 
-    rows = load_dataset(str(datasets / case.dataset), split="train", streaming=True)
+    rows = load_dataset(str(dataset), split="train", streaming=True)
     column = next(name for name, feature in rows.features.items() if isinstance(feature, Image))
     rows = rows.cast_column(column, Image(decode=False))
     return [row[column]["bytes"] for row in rows.take(count)]
@@ -119,11 +120,11 @@ def ready_tensors(case: Case, datasets: Path, encoder: Encoder) -> torch.Tensor:
 
     side = encoder.decode_side
     return torch.stack(
-        [encoder.preprocess(decode(data, min_side=side)) for data in pictures(case, datasets, READY)]
+        [encoder.preprocess(decode(data, min_side=side)) for data in pictures(datasets / case.dataset, READY)]
     )
 
 
-def network_alone(encoder: Encoder, tensors: torch.Tensor) -> float:
+def network_alone(encoder: Encoder, tensors: torch.Tensor, at_least: float = ALONE_SECONDS) -> float:
     """Images per second with one thread for each core, which is the fastest way on a processor."""
     import torch
 
@@ -132,7 +133,7 @@ def network_alone(encoder: Encoder, tensors: torch.Tensor) -> float:
     with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         list(pool.map(encoder.encode_tensor, parts[:cores]))
         start, done = time.perf_counter(), 0
-        while (seconds := time.perf_counter() - start) < ALONE_SECONDS:
+        while (seconds := time.perf_counter() - start) < at_least:
             list(pool.map(encoder.encode_tensor, parts))
             done += len(tensors)
     return done / seconds
@@ -167,18 +168,11 @@ def repeated(source: Path, times: int, work: Path) -> Path:
         place = table.column_names.index("image")
         images = table["image"].to_pylist()
         for density in range(1, times + 1):
-            changed = [image | {"bytes": _with_density(image["bytes"], density)} for image in images]
+            changed = [image | {"bytes": with_density(image["bytes"], density)} for image in images]
             column = pa.array(changed, table.schema.field("image").type)
             name = file.name.replace("train-", f"train-{density}")
             pq.write_table(table.set_column(place, table.schema.field("image"), column), made / "data" / name)
     return made
-
-
-def _with_density(data: bytes, density: int) -> bytes:
-    """JFIF: units at byte 13, densities across and down in the four bytes after it."""
-    if data[6:11] != b"JFIF\0":
-        raise SystemExit("error: a picture without a JFIF header; take a data set of JPEGs")
-    return data[:14] + density.to_bytes(2, "big") * 2 + data[18:]
 
 
 def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None) -> dict[str, Any]:
@@ -188,7 +182,7 @@ def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None
     pixels = int(case.encoder.partition("@")[2].removesuffix("px") or 224)
     folder = work / f"files-{case.dataset}"
     folder.mkdir()
-    for number, data in enumerate(pictures(case, datasets, min(OTHERS, limit or OTHERS))):
+    for number, data in enumerate(pictures(datasets / case.dataset, min(OTHERS, limit or OTHERS))):
         (folder / f"{number:05}").write_bytes(data)
     store = work / f"plain-{case.dataset}"
     command = [sys.executable, "-m", "benchmarks.baselines", str(folder), str(store), str(pixels)]

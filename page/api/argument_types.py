@@ -2,16 +2,23 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, get_type_hints
 
 from pipeline.errors import SimileError
 from pipeline.printable import printable
 
-__all__ = ["checked_arguments"]
+__all__ = ["AS_DATA", "checked_arguments"]
 
 _LARGEST = 2**63  # of a whole number; Python's own have no end, and no float holds them
+# Arguments whose text is JSON: programs may send what it says, too.
+AS_DATA: dict[str, type | tuple[type, ...]] = {
+    "filters": Mapping,
+    "excluded": Mapping,
+    "at_most": Mapping,
+    "box": (list, tuple),
+}
 _SHOWN = 60  # characters of a wrong value in its sentence
 
 
@@ -49,6 +56,8 @@ def _kinds(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _checked(name: str, value: Any, kind: Any) -> Any:
+    if isinstance(value, AS_DATA.get(name, ())):
+        return value
     if kind is str and not isinstance(value, str):
         raise _wrong(name, "text", value)
     if kind is bool and not isinstance(value, bool):

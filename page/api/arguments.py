@@ -1,8 +1,8 @@
 """Arguments of the endpoints: what they mean, and how they become a search.
 
 Models are shown strings, numbers and lists of strings only. A nested object could describe a file, and what
-calls for a model over MCP would open a file of that description on this machine. A program may send filters
-as an object, too: `parsed_filters` reads it as data.
+calls for a model over MCP would open a file of that description on this machine. A program may send filters,
+limits and a box as what their JSON says, too: they are read as data.
 """
 
 import base64
@@ -10,7 +10,7 @@ import binascii
 import inspect
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from page.components.search_controls import check_bounds
@@ -37,12 +37,12 @@ ARGUMENTS = {
     "collection": "name of a collection, from the tool `collections`.",
     "metric": "cosine (finer) or hamming (faster).",
     "k": "how many pictures, 1 to 100.",
-    "filters": "JSON object that hits must satisfy: field -> value, list of values (null: no value), range "
-    'or negation, such as {"artist": ["Claude Monet"], "year": {"gte": 1900, "lt": 1950}, '
-    '"style": {"not": "Cubism"}}.',
+    "filters": "JSON object that hits must satisfy: field -> value, list of values (null: no value) or "
+    'negation, such as {"artist": ["Claude Monet"], "style": {"not": "Cubism"}}, and of numbers and dates a '
+    'range, such as {"gte": 1900, "lt": 1950}. Values are those that are stored, or as the page shows them.',
     "exact": "compare with every picture instead of the index.",
     "encoder": "one of the collection's encoders; empty for its default.",
-    "thumbnails": "also return each hit's picture as a data URL, about 10 kB each.",
+    "thumbnails": "also return each hit's picture as a data URL, about 15 kB each.",
     "matches_only": "only pictures as near as the collection's calibrated score of a match.",
     "fold": "one hit for pictures that are nearly the same.",
     "diversity": "0 (nearest) to 1 (as unlike each other as can be).",
@@ -100,21 +100,23 @@ def parsed_example(text: str) -> Example:
         return Example(picture=picture_bytes(str(text)))
 
 
-def parsed_box(text: str) -> Box | None:
-    """The box in a JSON list; None of an empty text."""
+def parsed_box(given: str | Sequence[Any]) -> Box | None:
+    """The box in a list or its JSON; None of an empty text."""
     try:
-        sides = parse_json(text) if text else None
+        sides = (parse_json(given) if given else None) if isinstance(given, str) else given
         if sides is None:
             return None
         left, top, right, bottom = (float(side) for side in sides)
     except (ValueError, TypeError, OverflowError):
-        raise SimileError(f"{text[:60]!r} is no box; write it as [left, top, right, bottom]") from None
+        raise SimileError(
+            f"{printable(repr(given), 60)} is no box; write it as [left, top, right, bottom]"
+        ) from None
     return left, top, right, bottom
 
 
-def parsed_limits(text: str) -> dict[str, int] | None:
-    """Field -> how many hits may share a value of it, from a JSON object."""
-    parsed = parsed_filters(text)
+def parsed_limits(given: str | Mapping[str, Any]) -> dict[str, int] | None:
+    """Field -> how many hits may share a value of it, from a JSON object or its text."""
+    parsed = parsed_filters(given)
     if parsed and not all(isinstance(most, int) and not isinstance(most, bool) for most in parsed.values()):
         raise SimileError('at_most must name whole numbers, such as {"artist": 2}')
     return parsed

@@ -61,6 +61,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
         image_mode=None,
         sources=["upload", "clipboard", "webcam"],
         label=label,
+        placeholder="# Drop a picture here\nor paste it, or click to choose one",
         height=230,
         buttons=[],
         elem_id=f"{name}-drop",

@@ -2,7 +2,6 @@
 
 import logging
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,19 +11,18 @@ from gradio.utils import get_upload_folder
 from page.collection_library import CollectionLibrary
 from page.components.cards import picture_url
 from page.components.event_wiring import QUIET
+from page.components.source_words import source_words
 from page.shared_state import Shared
 from page.wording import Verbatim, credit, field_list, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.search import Collection
-from pipeline.sources import public_name
 from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
 
 __all__ = ["build"]
 
 _LOOK_EVERY = 3  # seconds, while the tab is open
 _REPORT = "report.html"
-_SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 log = logging.getLogger("simile")
 
 
@@ -116,7 +114,7 @@ def _rows(found: Collection, manifest: Manifest) -> list[tuple[str, Any]]:
     account = manifest.account
     return [
         ("Name", Verbatim(found.name)),
-        ("Source", Verbatim(_source(found, manifest.source))),
+        ("Source", Verbatim(source_words(found))),
         ("Split", Verbatim(manifest.split)),
         ("Revision", Verbatim(manifest.revision or "")),
         ("Licence", manifest.licence),
@@ -138,12 +136,6 @@ def _codes(manifest: Manifest) -> str:
     if settings and settings.query_bits:
         codes += f", {settings.query_bits}-bit queries"
     return f"{codes}, rescored among {manifest.search.oversampling:g} × k"
-
-
-def _source(found: Collection, source: str) -> str:
-    """A Hub id or the name of a folder; bundled samples are named as such."""
-    bundled = source and Path(source).resolve().parent == _SAMPLES
-    return f"the bundled samples of {found.title}" if bundled else public_name(source)
 
 
 def _encoders(manifest: Manifest) -> str:

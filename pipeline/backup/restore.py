@@ -118,6 +118,7 @@ def _config(manifest: Manifest, alias: str, shard_number: int, replication_facto
             encoders=[EncoderConfig(name=entry.name, vector=entry.vector) for entry in manifest.encoders],
             quantization=manifest.quantization or QuantizationConfig(),
             hnsw=manifest.hnsw,
+            memory=manifest.memory,
             shard_number=shard_number,
             replication_factor=replication_factor,
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.graph_and_search import HnswConfig, SearchConfig
+from pipeline.config.memory import MemoryConfig
 from pipeline.config.quantization import QuantizationConfig
 from pipeline.config.yaml_file import Frozen, load_yaml
 
@@ -86,8 +87,14 @@ class CollectionConfig(Frozen):
     quantization: QuantizationConfig = QuantizationConfig()
     search: SearchConfig = SearchConfig()
     hnsw: HnswConfig = HnswConfig()
+    memory: MemoryConfig = MemoryConfig()
     shard_number: int = Field(1, ge=1)
     replication_factor: int = Field(1, ge=1)
+    thumbnail_files_above: int | None = Field(
+        None,
+        ge=0,
+        description="bytes above which a thumbnail is a file on the home; default: none is",
+    )
     max_reject_fraction: float = Field(0.05, ge=0.0, le=1.0)
 
     @property

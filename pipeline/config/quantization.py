@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from qdrant_client import models
 
+from pipeline.config.memory import placed
 from pipeline.config.yaml_file import Frozen
 
 __all__ = ["CODE_QUANTIZATION", "QuantizationConfig"]
@@ -63,13 +64,14 @@ class QuantizationConfig(Frozen):
             raise ValueError(f"'{self.kind}' has {there} bits a component, not {self.bits:g}")
         return self
 
-    def to_qdrant(self) -> models.QuantizationConfig | None:
-        """What Qdrant calls this; None when there is no quantization."""
+    def to_qdrant(self, memory: models.Memory = models.Memory.PINNED) -> models.QuantizationConfig | None:
+        """What Qdrant calls this, kept in `memory`; None when there is no quantization."""
+        kept: dict[str, Any] = placed(memory, "always_ram")
         match self.kind:
             case "binary":
                 return models.BinaryQuantization(
                     binary=models.BinaryQuantizationConfig(
-                        always_ram=True,
+                        **kept,
                         encoding=models.BinaryQuantizationEncoding(_ENCODINGS[self.bits or 1]),
                         query_encoding=models.BinaryQuantizationQueryEncoding(
                             _QUERY_ENCODINGS[self.query_bits or 8]
@@ -78,19 +80,17 @@ class QuantizationConfig(Frozen):
                 )
             case "turbo":
                 bits = models.TurboQuantBitSize(_TURBO_BITS[self.bits or 2])
-                return models.TurboQuantization(
-                    turbo=models.TurboQuantQuantizationConfig(always_ram=True, bits=bits)
-                )
+                return models.TurboQuantization(turbo=models.TurboQuantQuantizationConfig(**kept, bits=bits))
             case "scalar":
                 return models.ScalarQuantization(
                     scalar=models.ScalarQuantizationConfig(
-                        type=models.ScalarType.INT8, quantile=self.quantile, always_ram=True
+                        type=models.ScalarType.INT8, quantile=self.quantile, **kept
                     )
                 )
             case "product":
                 ratio = models.CompressionRatio(self.compression or "x16")
                 return models.ProductQuantization(
-                    product=models.ProductQuantizationConfig(compression=ratio, always_ram=True)
+                    product=models.ProductQuantizationConfig(compression=ratio, **kept)
                 )
         return None
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 
 from pipeline.encoders.checkpoint import Checkpoint
-from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.names import EncoderName
 from pipeline.home import cache_folder, write_file
 from pipeline.version import simile_version

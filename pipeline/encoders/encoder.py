@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import math
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from pipeline.encoders import onnx_export
+from pipeline.encoders.all_cores import on_all_cores
+from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.input_size import first_line, input_size_error
+from pipeline.encoders.preprocessing import Transform
 from pipeline.errors import SimileError
-from pipeline.images import Picture, as_rgb
+from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
 from pipeline.images.several import pictures_of
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from pipeline.encoders.gpu import GpuNetwork
 
 __all__ = ["LOADING", "Encoder", "EncoderDescription", "Runtime"]
 
@@ -32,33 +36,13 @@ Runtime = Literal["torch", "onnxruntime"]
 # Long side over short side; longer images are cut to their middle first. Resizing the short side of a
 # 1 × 50,000 image to 256 px would make 3.3 gigapixels.
 MAX_ASPECT = 20
+USUAL_CROP = 0.875  # input size over short side of the whole picture, where a transform does not say its own
 BATCH = 32  # images held in memory at once
 # Pixels that pass through a network on a CPU together. More do not fit the CPU's cache: lite0 takes 1.2 times
 # as long per image with 8 images of 224 px as with 1; of 32 px 8 images are 1.4 times as fast.
 CPU_PIXELS = 128 * 128
-GPU_BATCH = 128  # images; large enough to fill a GPU
+GPU_BATCH = 256  # images; large enough to fill a GPU
 EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
-
-
-@dataclass(frozen=True)
-class EncoderDescription:
-    """Everything about an encoder but its weights. Vectors may be compared if the fingerprints are equal."""
-
-    name: str  # as it was asked for
-    family: str  # library and architecture: "timm:vgg16", "transformers:dinov2"
-    dimension: int | None  # None: known only once it is loaded
-    revision: str  # changes with the weights: Hub commit, or sha256 of the files
-    preprocessing: dict[str, Any]  # as JSON holds it: size, crop, interpolation, mean, std
-    embedding: str  # which vector of the network this is
-    licence: str | None = None  # of the weights, where their card says so
-    code_bits: int | None = None  # hash logits that follow the embedding in the raw output
-    text: bool = False  # words can be embedded among the images
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hex digits. Where the files lie and how the name is written do not matter."""
-        facts = [self.family, self.revision, self.preprocessing, self.embedding]
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Encoder:
@@ -91,6 +75,7 @@ class Encoder:
         import torch
 
         self._onnx: onnx_export.OnnxNetwork | None = None
+        self._gpu: GpuNetwork | None = None
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._transform = transform
         self._load_text = load_text
@@ -103,6 +88,10 @@ class Encoder:
             self._forward = torch.compile(self._network) if self._compiles() else self._network
         except (RuntimeError, AssertionError) as error:
             raise SimileError(f"device '{self.device}' cannot be used: {first_line(error)}") from None
+        if self.device.startswith("cuda"):
+            from pipeline.encoders.gpu import GpuNetwork
+
+            self._gpu = GpuNetwork(self._forward, self.normalised, self.device, GPU_BATCH)
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size = max(probe.shape[1:])  # pixels
         try:
@@ -152,18 +141,25 @@ class Encoder:
 
     @property
     def decode_side(self) -> int:
-        """Pixels: `min_side` for `images.decode`. A JPEG decoded at twice the input size or more gives nearly
-        the same pixels as one decoded in full.
+        """Pixels: `min_side` for `images.decode`, which decodes JPEGs at the smallest scale that has as many.
+        It is that of thumbnails where this is enough for the network, so that most pictures are decoded once.
         """
-        return 2 * self.input_size
+        if isinstance(self._transform, Transform):
+            return max(THUMBNAIL_SIDE, self._transform.short_side)
+        return max(THUMBNAIL_SIDE, math.ceil(self.input_size / USUAL_CROP))
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
-        """(3, H, W) float32 on the CPU, prepared as in the network's training.
+    def preprocess(self, image: Image.Image, small: Image.Image | None = None) -> torch.Tensor:
+        """(3, H, W) on the CPU: uint8 where `encode_tensor` is to normalise it, else float32, normalised.
 
         Args:
             image: of any size, as `images.as_rgb` returns it. Other modes than RGB go through that first.
+            small: what `images.shrunk` made of `image` already; it saves time where the network takes the
+                whole picture at this very size, and changes nothing.
         """
-        return self._transform(_middle(image if image.mode == "RGB" else as_rgb(image)))
+        seen = _middle(image if image.mode == "RGB" else as_rgb(image))
+        if small is not None and isinstance(self._transform, Transform):
+            seen = small if self._transform.makes(seen.size, small.size) else seen
+        return self._transform(seen)
 
     def encode(self, images: Sequence[Picture]) -> np.ndarray:
         """(N, D) float32 for N pictures, in any of the forms that `images.as_rgb` takes.
@@ -172,15 +168,22 @@ class Encoder:
             ImageError: a file that cannot be read or decoded (the message names it), no picture, or a single
                 one in place of a list.
         """
+        return self.encode_raw(images)[:, : self.dimension]
+
+    def encode_raw(self, images: Sequence[Picture]) -> np.ndarray:
+        """`encode` with the logits of a hash head, where there is one, after each embedding; on all cores."""
         import torch
 
         images = pictures_of(images, "encode")
-        vectors = [np.empty((0, self.dimension), np.float32)]
-        for start in range(0, len(images), BATCH):
-            part = images[start : start + BATCH]
-            batch = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
-            vectors.append(self.encode_tensor(torch.stack(batch))[:, : self.dimension])
-        return np.concatenate(vectors)
+
+        def embedded(part: Sequence[Picture]) -> np.ndarray:
+            seen = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
+            return self.encode_tensor(torch.stack(seen))
+
+        step = BATCH if self.device.startswith("cuda") else self.batch_size
+        parts = [images[start : start + step] for start in range(0, len(images), step)]
+        width = self.dimension + (self.description.code_bits or 0)
+        return np.concatenate([np.empty((0, width), np.float32), *on_all_cores(embedded, parts)])
 
     def encode_text(self, texts: Sequence[str]) -> np.ndarray:
         """(N, D) float32 for N texts, in the space of the images; not normalised.
@@ -201,7 +204,8 @@ class Encoder:
         return self._text(texts)
 
     def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:
-        """The network alone: (N, 3, H, W) float32 on any device -> (N, dimension + code_bits) float32.
+        """The network alone: (N, 3, H, W), as `preprocess` gives it, on any device -> (N, dimension +
+        code_bits) float32.
 
         Where there is a hash head, its logits follow the embedding; the signs are the code.
         """
@@ -209,12 +213,28 @@ class Encoder:
 
         step = self.batch_size
         if self._onnx is not None:
-            images = batch.cpu().contiguous().numpy()
-            parts = [self._onnx(images[start : start + step]) for start in range(0, len(images), step)]
+            parts = [
+                self._onnx(self.normalised(part).contiguous().numpy()) for part in batch.cpu().split(step)
+            ]
             return np.concatenate(parts)
-        with torch.inference_mode(), self._precision():
-            batch = batch.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-            return torch.cat([self._forward(part).float().cpu() for part in batch.split(step)]).numpy()
+        if self._gpu is not None:
+            return self._gpu(batch)
+        with torch.inference_mode():
+            raw = [self._forward(self._on_device(part)).float().cpu() for part in batch.split(step)]
+            return torch.cat(raw).numpy()
+
+    def _on_device(self, batch: torch.Tensor) -> torch.Tensor:
+        """As the network takes it."""
+        import torch
+
+        sent = batch.to(self.device, non_blocking=True)
+        return self.normalised(sent).contiguous(memory_format=torch.channels_last)
+
+    def normalised(self, batch: torch.Tensor) -> torch.Tensor:
+        """What `preprocess` gives, in batches on any device -> float32, as in the network's training."""
+        if isinstance(self._transform, Transform) and not batch.is_floating_point():
+            return self._transform.normalised(batch)
+        return batch
 
     def accelerate(self, images: int) -> None:
         """Use ONNX Runtime from now on if it is faster; the first time, this exports the network.
@@ -239,7 +259,7 @@ class Encoder:
         return onnx_export.export(self.fingerprint, self._network, example, even_if_slower=even_if_slower)
 
     def spatial(self, batch: torch.Tensor) -> np.ndarray:
-        """(N, 3, H, W) float32 on any device -> (N, h, w, D) float32: the embedding of each place.
+        """(N, 3, H, W), as `preprocess` gives it -> (N, h, w, D) float32: the embedding of each place.
 
         Where the network pools places by a mean or by GeM, the mean over h × w is the embedding itself. For a
         ViT it is the head's output for each patch token alone.
@@ -254,8 +274,7 @@ class Encoder:
             if spatial is None:
                 raise TypeError("it does not say which layer holds them")
             with torch.inference_mode(), self._precision():
-                batch = batch.to(self.device, memory_format=torch.channels_last)
-                places: torch.Tensor = spatial(batch)
+                places: torch.Tensor = spatial(self._on_device(batch))
                 return places.float().cpu().numpy()
         except (SimileError, RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
             raise SimileError(
@@ -267,15 +286,13 @@ class Encoder:
         """Compiling takes a minute and pays off in long jobs on a GPU, so it has to be asked for."""
         return self.device.startswith("cuda") and os.environ.get("SIMILE_COMPILE") == "1"
 
-    def _precision(self) -> AbstractContextManager[None]:
-        """16-bit floats on a GPU, where they are several times faster; full precision elsewhere."""
-        import torch
-
-        if not self.device.startswith("cuda"):
+    def _precision(self) -> AbstractContextManager[Any]:
+        """16-bit floats on a GPU; full precision elsewhere."""
+        if self._gpu is None:
             return nullcontext()
-        # bfloat16 has the range of float32: large activations of ViTs overflow in float16
-        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.autocast("cuda", kind)
+        from pipeline.encoders.gpu import half_precision
+
+        return half_precision(self.device)
 
 
 def _middle(image: Image.Image) -> Image.Image:

@@ -6,40 +6,44 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pipeline.encoders.checkpoint import PREPROCESSING, Checkpoint
 from pipeline.encoders.names import EncoderName
 from pipeline.errors import SimileError
+from pipeline.images import resized
 
 if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-__all__ = ["apply_processor", "describe_processor", "fast_transform", "find_processor", "quiet"]
+__all__ = ["Transform", "apply_processor", "describe_processor", "fast_transform", "find_processor", "quiet"]
 
 _FILTERS = ("bilinear", "bicubic")
 
 
-def fast_transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor] | None:
-    """timm's evaluation transform, PIL RGB image -> (3, H, W) float32; None where timm's own has to be used.
+def fast_transform(options: dict[str, Any]) -> Transform | None:
+    """timm's evaluation transform in two halves; None where timm's own has to be used.
 
-    Images are resized by torch's `interpolate` on 8-bit values, with PIL's filters but coefficients of 16
-    bits instead of 32: on noise one value in thirty differs, by one or two levels of 255. Images that already
-    have the right size come out the same.
+    Images are resized by `images.resized`: on noise one value in thirty differs, by one or two levels of 255.
+    Images that already have the right size come out the same.
 
     Args:
         options: `input_size`, `crop_pct`, `crop_mode`, `interpolation`, `mean` and `std`, as timm has them.
     """
     _, height, width = options["input_size"]
     simple = options["crop_mode"] == "squash" or (options["crop_mode"] == "center" and height == width)
-    return _Transform(options) if simple and options["interpolation"] in _FILTERS else None
+    return Transform(options) if simple and options["interpolation"] in _FILTERS else None
 
 
-class _Transform:
-    """The transform for one set of options."""
+class Transform:
+    """The transform for one set of options: PIL RGB image -> (3, H, W) uint8, and the rest for whole batches.
+
+    Attributes:
+        short_side: pixels, of the whole picture before the edges are cropped.
+    """
 
     def __init__(self, options: dict[str, Any]) -> None:
         import torch
@@ -47,6 +51,7 @@ class _Transform:
         _, self.height, self.width = options["input_size"]
         # timm rounds down as well
         self.scaled = tuple(math.floor(s / options["crop_pct"]) for s in (self.height, self.width))
+        self.short_side: int = max(self.scaled)
         self.squash = options["crop_mode"] == "squash"
         self.filter = options["interpolation"]
         mean, std = (torch.tensor(options[name])[:, None, None] for name in ("mean", "std"))
@@ -55,34 +60,31 @@ class _Transform:
 
     def __call__(self, image: Image.Image) -> torch.Tensor:
         import torch
-        from torch.nn.functional import interpolate
 
-        pixels = _planes(image)
-        size = self._resized(*pixels.shape[1:])
-        if size != pixels.shape[1:]:
-            pixels = interpolate(pixels[None], size, mode=self.filter, antialias=True)[0]
-        top, left = round((size[0] - self.height) / 2), round((size[1] - self.width) / 2)
-        small = pixels[:, top : top + self.height, left : left + self.width].contiguous()
-        return small.to(torch.float32).mul_(self.scale).add_(self.offset)
+        width, height = self.whole(image.size)
+        pixels = torch.from_numpy(resized(image, (width, height), self.filter))
+        top, left = round((height - self.height) / 2), round((width - self.width) / 2)
+        part = pixels[top : top + self.height, left : left + self.width]
+        return part.permute(2, 0, 1).contiguous()
 
-    def _resized(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) of the whole image after resizing."""
+    def normalised(self, batch: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) uint8 on any device -> float32 there."""
+        import torch
+
+        scale, offset = self.scale.to(batch.device), self.offset.to(batch.device)
+        return batch.to(torch.float32).mul_(scale).add_(offset)
+
+    def makes(self, size: tuple[int, int], small: tuple[int, int]) -> bool:
+        """Whether a picture of `size` becomes what `images.shrunk` makes of it in the size `small`."""
+        return self.filter == "bicubic" and self.whole(size) == small
+
+    def whole(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) of a whole picture of this size after resizing, before its edges are cropped."""
         rows, columns = self.scaled
         if self.squash:
-            return rows, columns
-        long = int(rows * max(width, height) / min(width, height))
-        return (long, rows) if width <= height else (rows, long)
-
-
-def _planes(image: Image.Image) -> torch.Tensor:
-    """(3, H, W) uint8. One plane a channel is faster to make, resize and crop than numpy's (H, W, 3)."""
-    import torch
-
-    size = image.width * image.height
-    data = bytearray(3 * size)
-    for channel in range(3):
-        data[channel * size : (channel + 1) * size] = image.getchannel(channel).tobytes()
-    return torch.frombuffer(data, dtype=torch.uint8).view(3, image.height, image.width)
+            return columns, rows
+        long = rows * max(size) // min(size)
+        return (rows, long) if size[0] <= size[1] else (long, rows)
 
 
 def find_processor(name: EncoderName, checkpoint: Checkpoint) -> Any:

@@ -8,15 +8,19 @@ from pipeline.images.decoding import FORMATS, MAX_BYTES, decode, header_size, sh
 from pipeline.images.given import Picture, as_rgb
 from pipeline.images.limits import MAX_PIXELS, DecodeLimits, PixelBudget, decoding_within
 from pipeline.images.pixels import is_single_colour
+from pipeline.images.preparation import PREPARATION, UNVERSIONED
 from pipeline.images.rules import RULES, rules_of
+from pipeline.images.shrinking import resized, shrunk
 from pipeline.images.thumbnails import THUMBNAIL_SIDE, data_url, thumbnail
 
 __all__ = [
     "FORMATS",
     "MAX_BYTES",
     "MAX_PIXELS",
+    "PREPARATION",
     "RULES",
     "THUMBNAIL_SIDE",
+    "UNVERSIONED",
     "DecodeLimits",
     "Picture",
     "PixelBudget",
@@ -26,7 +30,9 @@ __all__ = [
     "decoding_within",
     "header_size",
     "is_single_colour",
+    "resized",
     "rules_of",
     "shown_by_browsers",
+    "shrunk",
     "thumbnail",
 ]

@@ -227,11 +227,17 @@ def resident_of(store: Store, version: str, entry: EncoderEntry, config: Collect
         entry.vector, Resident(rows * config.quantization.code_bytes(dimension), vector_links)
     )
     code = (resident or {}).get(entry.code, Resident(rows * CODE_QUANTIZATION.code_bytes(bits), code_links))
+    memory, told = config.memory, store.in_place and resident is not None
+    # A server tells what is in RAM. The size of a file says it only where the file is not read on demand.
+    codes, links, payload = (
+        0 if tier == "cold" and not told else 1
+        for tier in (memory.codes, memory.graph, memory.payload_indexes)
+    )
     each = {
-        "vector": (vector.codes / rows) or _FLOAT_BYTES * dimension,
-        "code": (code.codes / rows) or _CODE_BYTES * bits,
-        "links": (vector.links + code.links) / rows,
-        "payload": _payload_bytes(store, version, rows) / rows,
+        "vector": codes * ((vector.codes / rows) or _FLOAT_BYTES * dimension),
+        "code": codes * ((code.codes / rows) or _CODE_BYTES * bits),
+        "links": links * (vector.links + code.links) / rows,
+        "payload": payload * _payload_bytes(store, version, rows) / rows,
     }
     return ResidentBytes(
         **{name: round(value, 1) for name, value in each.items()},

@@ -123,7 +123,12 @@ def build(
             forget_covered(store, version)  # until this job has ended well
         store.check_whole(version)
         written, account.loaded_bytes = load_rows(
-            store, version, targets, {point: rows[point] for point in to_write - loaded}, fence
+            store,
+            version,
+            targets,
+            {point: rows[point] for point in to_write - loaded},
+            fence,
+            config.thumbnail_files_above,
         )
         if gone:
             store.delete(version, sorted(gone))
@@ -225,7 +230,7 @@ def _open(
     if base and store.in_place:
         if outgrown:
             store.set_graphs(base.version, config, params(points))
-        store.add_indexes(base.version, lacking)
+        store.add_indexes(base.version, config, lacking)
         return base.version, set()  # what was written before a crash is in its marks
     unfinished = find_unfinished(store, config.collection, key)
     drop_unfinished(store, config.collection, except_for=unfinished)
@@ -236,7 +241,7 @@ def _open(
         store.copy(base.version, version)
         if outgrown:
             store.set_graphs(version, config, params(points))
-        store.add_indexes(version, lacking)
+        store.add_indexes(version, config, lacking)
     else:
         store.create(version, config, params(points), _indexes(kinds))
     mark_unfinished(store, version, key)
@@ -284,6 +289,7 @@ def _manifest(
         projection=config.projection,
         quantization=config.quantization,
         hnsw=config.hnsw,
+        memory=config.memory,
         rows=rows,
         fitted_rows=max(fitted.values()) or (before.fitted_rows if before else 0),
         account=RowCounts(

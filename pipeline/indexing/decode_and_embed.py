@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import ImageError
-from pipeline.images import decode, header_size, is_single_colour, thumbnail
+from pipeline.images import THUMBNAIL_SIDE, decode, header_size, is_single_colour, shrunk, thumbnail
 from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
@@ -59,7 +59,8 @@ def embed_group(
 
     Args:
         encoders: by name; their order is that of the bits of `needs`.
-        decode_side: pixels, `min_side` of `images.decode`.
+        decode_side: pixels, `min_side` of the picture that thumbnails are made from; encoders of the same
+            `decode_side` embed that picture, so that it is decoded once.
         rows: id, needs (bit i: encoder i is wanted), bytes of the image.
     """
     broken: list[Reject] = []
@@ -70,11 +71,11 @@ def embed_group(
         decoded = _attempt(broken, point, data, "decode", partial(_decode, point, data, decode_side))
         if decoded is None:
             continue
-        image, picture = decoded
+        image, small, picture = decoded
         single_colour += is_single_colour(image)
         for bit, (name, encoder) in enumerate(encoders.items()):
             if needs >> bit & 1:
-                preprocess = partial(encoder.preprocess, image)
+                preprocess = partial(_preprocess, encoder, image, small, decode_side, data)
                 tensor = _attempt(failed[name], point, data, "preprocess", preprocess)
                 if tensor is not None:
                     ready[name].append((picture, data, tensor))
@@ -91,13 +92,27 @@ def rejected_group(
     return Group([_rejected(point, "embed", reason, kind, data)], dict.fromkeys(encoders, nothing))
 
 
-def _decode(point: str, data: bytes | None, decode_side: int) -> tuple[Image.Image, StagedPicture]:
-    """The pixels, and what is staged beside the vector."""
+def _decode(
+    point: str, data: bytes | None, decode_side: int
+) -> tuple[Image.Image, Image.Image, StagedPicture]:
+    """The picture, the same made small, and what is staged beside the vector."""
     image = decode(data or b"", min_side=decode_side)
-    encoded, kind = thumbnail(image, data)
+    small = shrunk(image, THUMBNAIL_SIDE)
+    encoded, kind = thumbnail(small, data)
     # of the source: `image` may be decoded at a smaller scale
     width, height = image.size if encoded is data else header_size(data or b"")
-    return image, StagedPicture(point, encoded, kind, width, height)
+    return image, small, StagedPicture(point, encoded, kind, width, height)
+
+
+def _preprocess(
+    encoder: Encoder, image: Image.Image, small: Image.Image, decode_side: int, data: bytes | None
+) -> torch.Tensor:
+    """What the network takes. A vector may not depend on which other encoders a job has: an encoder of
+    another `decode_side` gets the picture decoded for its own.
+    """
+    if encoder.decode_side == decode_side:
+        return encoder.preprocess(image, small)
+    return encoder.preprocess(decode(data or b"", min_side=encoder.decode_side))
 
 
 def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Reject]) -> Output:

@@ -23,6 +23,7 @@ from pipeline.sources.parquet_rows import classic_reader
 from pipeline.staging.parts import Staging, vectors_of
 from pipeline.store import Store, open_store
 from pipeline.store.authority import VARIABLE, private_authority
+from pipeline.store.thumbnail_files import ThumbnailFiles
 from pipeline.vectors import unit
 
 __all__ = ["Load", "Target", "load_rows", "staged_rows"]
@@ -82,12 +83,14 @@ class Load:
         targets: the encoders. The first one's parts are read in parallel; the others are looked up.
         rows: id -> row, of the points to write.
         parts: for each further target, id -> the part that holds it.
+        files_above: bytes above which a thumbnail becomes a file on the home; None: none does.
     """
 
     version: str
     targets: Sequence[Target]
     rows: Mapping[str, Row]
     parts: Sequence[Mapping[str, str]]
+    files_above: int | None = None
     written: set[str] = field(default_factory=set)
 
     def write(self, store: Store, staged: pa.Table) -> tuple[list[str], int]:
@@ -107,6 +110,12 @@ class Load:
         size = sum(rows.nbytes for rows in vectors.values())
         return ids, size + sum(len(payload[RESERVED]["thumbnail"]) for payload in payloads)
 
+    def _thumbnail(self, staged: dict[str, Any]) -> str:
+        staging, data = self.targets[0].staging, staged["thumbnail"]
+        if self.files_above is None or len(data) <= self.files_above:
+            return base64.b64encode(data).decode()
+        return ThumbnailFiles(staging.home).keep(staging.collection, staged["id"], data)
+
     def _payload(self, staged: dict[str, Any]) -> dict[str, Any]:
         row = self.rows[staged["id"]]
         own = {
@@ -114,7 +123,7 @@ class Load:
             "mark": row.mark,
             "width": staged["width"],
             "height": staged["height"],
-            "thumbnail": base64.b64encode(staged["thumbnail"]).decode(),
+            "thumbnail": self._thumbnail(staged),
             "thumbnail_type": staged["thumbnail_type"],
         }
         if row.credit:
@@ -134,7 +143,12 @@ def _looked_up(staging: Staging, parts: Mapping[str, str], ids: Sequence[str]) -
 
 
 def load_rows(
-    store: Store, version: str, targets: Sequence[Target], rows: Mapping[str, Row], fence: Fence
+    store: Store,
+    version: str,
+    targets: Sequence[Target],
+    rows: Mapping[str, Row],
+    fence: Fence,
+    files_above: int | None = None,
 ) -> tuple[set[str], int]:
     """Write rows to a version; returns the ids that the store acknowledged, and their bytes.
 
@@ -147,7 +161,7 @@ def load_rows(
     places = first.staging.places()
     parts = sorted({places[point] for point in rows})
     further = [{p: part for p, part in t.staging.places().items() if p in rows} for t in others]
-    load = Load(version, targets, rows, further)
+    load = Load(version, targets, rows, further, files_above)
     files, _ = filesystem(first.staging.folder)
     with progress("load", len(rows)) as bar:
         if not store.parallel_writes:

@@ -150,6 +150,11 @@ def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
     there = {entry.name: entry.fingerprint for entry in live.version.manifest.encoders}
     here = {name: description.fingerprint for name, description in checked.encoders.items()}
     name = job.config.collection
+    if any(each.is_prepared_differently(there.get(key, "")) for key, each in checked.encoders.items()):
+        raise SimileError(
+            f"'{name}' was indexed by an older version of Simile, which prepared pictures in another way, so "
+            "nothing can be added to it; build it anew without --add, from a source with all its pictures."
+        )
     if there != here:
         raise SimileError(
             f"'{name}' holds vectors of {_named(there)} and this job makes those of {_named(here)}; they "
@@ -184,7 +189,7 @@ def _check_writable(store: Store, config: CollectionConfig) -> None:
 
 def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> tuple[int, int]:
     """Disk that one row takes, roughly: staged (vectors and thumbnails), and stored (with codes)."""
-    thumbnail = 12_000
+    thumbnail = 15_000  # of photographs; drawings have less
     widths = [description.dimension or 1024 for description in encoders.values()]
     vectors = [config.stored_dimension(width) for width in widths]
     bits = [min(width, config.projection.code_bits) for width in widths]

@@ -10,8 +10,10 @@ from cachetools import LRUCache, cached
 from PIL import Image
 
 from pipeline.encoders import LOADING, Encoder, load_encoder
+from pipeline.encoders.all_cores import on_all_cores
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
+from pipeline.search.label_words import label_prototype
 from pipeline.search.query import Box, Example, cropped
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry, Version
@@ -38,13 +40,14 @@ class Prepared:
 def embed_examples(
     store: Store, version: Version, entry: EncoderEntry, examples: Sequence[Example]
 ) -> list[Prepared]:
-    """Stored pictures by their stored vectors, everything else through the network.
+    """Stored pictures by their stored vectors, words by labels where there is no text tower, everything else
+    through the network.
 
     Raises:
-        SimileError: an id that is not there any more, words without a text tower, an unusable picture.
+        SimileError: an id that is not there any more, words that say nothing here, an unusable picture.
     """
     stored = _stored(store, version, entry, [e.id for e in examples if e.id])
-    return [stored[e.id] if e.id else _embed(version, entry, e) for e in examples]
+    return [stored[e.id] if e.id else _embed(store, version, entry, e) for e in examples]
 
 
 def _stored(store: Store, version: Version, entry: EncoderEntry, ids: list[str]) -> dict[str, Prepared]:
@@ -63,7 +66,9 @@ def _stored(store: Store, version: Version, entry: EncoderEntry, ids: list[str])
     return found
 
 
-def _embed(version: Version, entry: EncoderEntry, example: Example) -> Prepared:
+def _embed(store: Store, version: Version, entry: EncoderEntry, example: Example) -> Prepared:
+    if example.text and not entry.text:
+        return Prepared(*label_prototype(store, version, entry, example.text))
     if example.text:
         return _prepare_text(version, entry, example.text)
     if isinstance(example.picture, bytes):
@@ -85,7 +90,9 @@ def prepare(
     """
     network = encoder_of(version, entry)
     boxes = boxes or [None] * len(images)
-    seen = [opened(i, network.decode_side, box) for i, box in zip(images, boxes, strict=True)]
+    seen = on_all_cores(
+        lambda given: opened(given[0], network.decode_side, given[1]), list(zip(images, boxes, strict=True))
+    )
     projection = version.manifest.projection_of(entry)
     vectors, codes = projection.split(_raw(network, seen, projection.hash_bits))
     return [_checked(Prepared(*each), entry) for each in zip(vectors, codes, strict=True)]
@@ -93,13 +100,7 @@ def prepare(
 
 def _raw(network: Encoder, images: list[Image.Image], hash_bits: int) -> np.ndarray:
     """(N, D), or (N, D + hash bits) where the network ends in a hash head, which `encode` leaves out."""
-    if not hash_bits or not images:
-        return network.encode(images)
-    import torch
-
-    return np.concatenate(
-        [network.encode_tensor(torch.stack([network.preprocess(image)])) for image in images]
-    )
+    return network.encode_raw(images) if hash_bits else network.encode(images)
 
 
 def _checked(prepared: Prepared, entry: EncoderEntry) -> Prepared:
@@ -114,7 +115,7 @@ def _checked(prepared: Prepared, entry: EncoderEntry) -> Prepared:
 
 
 def _prepare_text(version: Version, entry: EncoderEntry, text: str) -> Prepared:
-    network = encoder_of(version, entry)
+    network = encoder_of(version, entry, for_words=True)
     if not getattr(network.description, "text", False):
         raise SimileError(f"'{entry.name}' knows pictures and no words; search with a picture.")
     projection = version.manifest.projection_of(entry)
@@ -132,20 +133,30 @@ def opened(image: Picture, side: int, box: Box | None = None) -> Image.Image:
     return cropped(as_rgb(image, min_side=side), box)
 
 
-def encoder_of(version: Version, entry: EncoderEntry) -> Encoder:
+def encoder_of(version: Version, entry: EncoderEntry, *, for_words: bool = False) -> Encoder:
     """The network of a version's encoder.
+
+    Args:
+        for_words: it is to embed words, which are not prepared as pictures are.
 
     Raises:
         SimileError: its weights or preprocessing are not those that the version was made with.
     """
-    encoder = _loaded_encoder(entry.name)
-    if encoder.fingerprint != entry.fingerprint:
-        name = version.manifest.collection
+    encoder, name = _loaded_encoder(entry.name), version.manifest.collection
+    if encoder.fingerprint == entry.fingerprint:
+        return encoder
+    if encoder.description.is_prepared_differently(entry.fingerprint):
+        if for_words:
+            return encoder
         raise SimileError(
-            f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
-            f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
+            f"'{name}' was indexed by an older version of Simile, which prepared pictures in another way, so "
+            "a new picture cannot be compared with its pictures; index it again. Searching with one of its "
+            "own pictures works as before."
         )
-    return encoder
+    raise SimileError(
+        f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
+        f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
+    )
 
 
 _encoders: LRUCache[str, Encoder] = LRUCache(KEPT_ENCODERS)

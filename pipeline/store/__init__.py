@@ -13,7 +13,8 @@ def open_store(home: str | None = None, url: str | None = None, *, patience: flo
     """The Qdrant server at `url` or `QDRANT_URL` (key: `QDRANT_API_KEY`); without one, the embedded engine.
 
     Args:
-        home: where the embedded store lies; None: `SIMILE_HOME`, else the user's data directory.
+        home: where the embedded store lies, and thumbnails that are files; None: `SIMILE_HOME`, else the
+            user's data directory.
         url: of a server.
         patience: seconds at most that a request to a server is repeated, where somebody waits for the answer;
             None: as long as `SIMILE_STORE_PATIENCE` says, else 120.
@@ -25,7 +26,8 @@ def open_store(home: str | None = None, url: str | None = None, *, patience: flo
     if url:
         from pipeline.store.server import ServerStore
 
-        return ServerStore(url, api_key=os.environ.get("QDRANT_API_KEY"), patience=patience)
+        key = os.environ.get("QDRANT_API_KEY")
+        return ServerStore(url, api_key=key, patience=patience, home=home)
     from pipeline.store.embedded import EmbeddedStore
 
     return EmbeddedStore(store_folder(resolve_home(home)))

@@ -11,6 +11,7 @@ from pipeline.store import embedded_translation as translate
 from pipeline.store.embedded_translation import scored
 from pipeline.store.field_paths import FieldName, json_path, payload_selector
 from pipeline.store.protocol import VectorQuery
+from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["ReadingShards"]
 
@@ -19,6 +20,8 @@ _QUERIES = 100  # queries in one batch; other callers in this process wait for t
 
 class ReadingShards:
     """The half of `pipeline.store.Store` that changes nothing."""
+
+    thumbnails: ThumbnailFiles
 
     def _shard(self, version: str) -> edge.EdgeShard:
         """The open shard of a version."""
@@ -52,7 +55,7 @@ class ReadingShards:
             with_payload=payload_selector(fields),
             with_vector=with_vectors or False,
         )
-        return [scored(hit) for hit in self._shard(version).query(request)]
+        return self.thumbnails.put_back([scored(hit) for hit in self._shard(version).query(request)])
 
     def query_many(
         self,
@@ -86,7 +89,7 @@ class ReadingShards:
         found = self._shard(version).retrieve(
             point_ids=list(ids), with_payload=payload_selector(fields), with_vector=with_vectors or False
         )
-        return [translate.record(each) for each in found]
+        return self.thumbnails.put_back([translate.record(each) for each in found])
 
     def scroll(
         self,
@@ -108,7 +111,7 @@ class ReadingShards:
             order_by=translate.order_by(order_by),
         )
         found, _ = self._shard(version).scroll(request)
-        return [translate.record(each) for each in found]
+        return self.thumbnails.put_back([translate.record(each) for each in found])
 
     def facet(
         self,

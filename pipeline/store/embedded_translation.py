@@ -36,12 +36,30 @@ _PAYLOAD_TYPES = {
     models.PayloadSchemaType.BOOL: edge.PayloadSchemaType.Bool,
     models.PayloadSchemaType.DATETIME: edge.PayloadSchemaType.Datetime,
 }
+_INDEXES: dict[models.PayloadSchemaType, Any] = {
+    models.PayloadSchemaType.KEYWORD: edge.KeywordIndexParams,
+    models.PayloadSchemaType.INTEGER: edge.IntegerIndexParams,
+    models.PayloadSchemaType.FLOAT: edge.FloatIndexParams,
+    models.PayloadSchemaType.BOOL: edge.BoolIndexParams,
+    models.PayloadSchemaType.DATETIME: edge.DatetimeIndexParams,
+}
+_MEMORY = {
+    models.Memory.COLD: edge.Memory.Cold,
+    models.Memory.CACHED: edge.Memory.Cached,
+    models.Memory.PINNED: edge.Memory.Pinned,
+}
 
 
 def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConfig) -> edge.EdgeConfig:
     """A shard without a write-ahead log, so that any number of processes can read it."""
-    hnsw = config.hnsw
-    graph = edge.HnswIndexConfig(hnsw.m, hnsw.ef_construct, hnsw.full_scan_kb, payload_m=hnsw.payload_m)
+    hnsw, kept = config.hnsw, config.memory
+    graph = edge.HnswIndexConfig(
+        hnsw.m,
+        hnsw.ef_construct,
+        hnsw.full_scan_kb,
+        payload_m=hnsw.payload_m,
+        memory=_memory(models.Memory(kept.graph)),
+    )
     none = edge.HnswIndexConfig(0, hnsw.ef_construct, hnsw.full_scan_kb)
     return edge.EdgeConfig(
         vectors={
@@ -49,6 +67,7 @@ def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConf
         },
         hnsw_config=graph,
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
+        payload_memory=_memory(models.Memory(kept.payload)),
         wal_enabled=False,
     )
 
@@ -65,13 +84,18 @@ def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.Edg
         datatype=edge.VectorStorageDatatype.Float16 if half else edge.VectorStorageDatatype.Float32,
         quantization_config=quantization(params.quantization_config),
         hnsw_config=hnsw,
-        memory=edge.Memory.Cold if params.on_disk else edge.Memory.Cached,
+        memory=_memory(params.memory),
     )
 
 
-def field_index(field: str, schema: models.PayloadSchemaType) -> edge.UpdateOperation:
-    """Index a payload field."""
-    return edge.UpdateOperation.create_field_index(json_path(field), _PAYLOAD_TYPES[schema])
+def field_index(field: str, schema: models.PayloadSchemaType, memory: models.Memory) -> edge.UpdateOperation:
+    """Index a payload field, in `memory`."""
+    index = _INDEXES[schema](memory=_memory(memory))
+    return edge.UpdateOperation.create_field_index(json_path(field), index)
+
+
+def _memory(wanted: models.Memory | None) -> edge.Memory | None:
+    return None if wanted is None else _MEMORY[wanted]
 
 
 def payload_indexes(shard: edge.EdgeShard) -> dict[str, models.PayloadSchemaType]:
@@ -228,7 +252,6 @@ def quantization(wanted: models.QuantizationConfig | None) -> EdgeQuantization |
     Raises:
         NotImplementedError: a kind that Simile's configuration cannot ask for.
     """
-    pinned = edge.Memory.Pinned
     match wanted:
         case None:
             return None
@@ -236,16 +259,20 @@ def quantization(wanted: models.QuantizationConfig | None) -> EdgeQuantization |
             return edge.BinaryQuantizationConfig(
                 encoding=_ENCODINGS[binary.encoding],
                 query_encoding=_QUERY_ENCODINGS[binary.query_encoding],
-                memory=pinned,
+                memory=_memory(binary.memory),
             )
-        case models.TurboQuantization(turbo=models.TurboQuantQuantizationConfig(bits=bits)) if bits:
-            return edge.TurboQuantQuantizationConfig(bits=_TURBO_BITS[bits], memory=pinned)
+        case models.TurboQuantization(turbo=turbo) if turbo.bits:
+            return edge.TurboQuantQuantizationConfig(
+                bits=_TURBO_BITS[turbo.bits], memory=_memory(turbo.memory)
+            )
         case models.ScalarQuantization(scalar=scalar):
             return edge.ScalarQuantizationConfig(
-                edge.ScalarType.Int8, quantile=scalar.quantile, memory=pinned
+                edge.ScalarType.Int8, quantile=scalar.quantile, memory=_memory(scalar.memory)
             )
         case models.ProductQuantization(product=product):
-            return edge.ProductQuantizationConfig(_RATIOS[product.compression], memory=pinned)
+            return edge.ProductQuantizationConfig(
+                _RATIOS[product.compression], memory=_memory(product.memory)
+            )
     raise NotImplementedError(f"the embedded store does not translate {wanted!r}")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.config import HnswConfig, ProjectionConfig, QuantizationConfig, SearchConfig
+from pipeline.config import HnswConfig, MemoryConfig, ProjectionConfig, QuantizationConfig, SearchConfig
 from pipeline.config.graph_and_search import Metric
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
@@ -36,6 +36,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "projection": ProjectionConfig,
     "quantization": QuantizationConfig,
     "hnsw": HnswConfig,
+    "memory": MemoryConfig,
 }
 
 
@@ -52,6 +53,9 @@ class Distribution(_Record):
     further: list[float] = Field(description="share of pairs whose score is lower than each of `scores`")
     threshold: float = Field(description="score of a match")
     threshold_tail: float = Field(description="share of pairs that reach the threshold")
+    close: float | None = Field(
+        None, description="score below which the best hit is no close match; None in older manifests"
+    )
     images: int = 0
     pairs: int = 0
     seed: int = 0
@@ -196,6 +200,7 @@ class Manifest(_Record):
     projection: ProjectionConfig | None = None
     quantization: QuantizationConfig | None = None
     hnsw: HnswConfig = HnswConfig()
+    memory: MemoryConfig = MemoryConfig()
     rows: int = 0
     fitted_rows: int = 0
     account: RowCounts | None = None

@@ -8,6 +8,7 @@ import numpy as np
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig
+from pipeline.config.memory import placed
 from pipeline.store.field_paths import FieldName
 from pipeline.store.manifest import Manifest
 
@@ -28,12 +29,17 @@ def vector_params(
     The dot product of two ±1 vectors of D components is D − 2h for Hamming distance h, so h is exact
     with and without rescoring.
     """
-    one_bit = models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    memory = config.memory
+    codes_kept, graph_kept = models.Memory(memory.codes), models.Memory(memory.graph)
+    one_bit = models.BinaryQuantization(
+        binary=models.BinaryQuantizationConfig(**placed(codes_kept, "always_ram"))
+    )
     hnsw = models.HnswConfigDiff(
         m=config.hnsw.m,
         ef_construct=config.hnsw.ef_construct,
         payload_m=config.hnsw.payload_m,
         full_scan_threshold=config.hnsw.full_scan_kb,
+        **placed(graph_kept),
     )
     none = models.HnswConfigDiff(m=0, full_scan_threshold=config.hnsw.full_scan_kb)
     codes_walked = points is None or config.hnsw.over_codes(points)
@@ -41,10 +47,9 @@ def vector_params(
         name: models.VectorParams(
             size=size,
             distance=models.Distance.COSINE,
-            on_disk=config.quantization.kind
-            != "none",  # without quantization, queries compare the originals, which then belong in RAM
+            **placed(memory.of_vectors(config.quantization.kind != "none")),
             hnsw_config=hnsw if points is None or config.hnsw.over_vectors(points, size) else none,
-            quantization_config=config.quantization.to_qdrant(),
+            quantization_config=config.quantization.to_qdrant(codes_kept),
         )
         for name, size in dimensions.items()
     }
@@ -52,7 +57,7 @@ def vector_params(
         params[name] = models.VectorParams(
             size=size,
             distance=models.Distance.DOT,
-            on_disk=True,
+            **placed(memory.of_vectors(quantized=True)),
             datatype=models.Datatype.FLOAT16,  # ±1 is exact in half precision
             hnsw_config=hnsw if codes_walked else none,
             quantization_config=one_bit,
@@ -113,7 +118,9 @@ class Store(Protocol):
     ) -> None:
         """An empty version with its payload indexes, ready for points."""
 
-    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+    def add_indexes(
+        self, version: str, config: CollectionConfig, payload_indexes: dict[str, models.PayloadSchemaType]
+    ) -> None:
         """Index more payload fields, or one in another way; points that are there are indexed as well."""
 
     def upsert(

@@ -9,6 +9,7 @@ from qdrant_client import QdrantClient, models
 
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
+from pipeline.home import resolve_home
 from pipeline.store.field_paths import field_name, json_path
 from pipeline.store.manifest import Manifest
 from pipeline.store.protocol import Resident
@@ -26,11 +27,18 @@ from pipeline.store.server_indexing import (
     with_graph,
 )
 from pipeline.store.server_manifests import LAYOUT, ServerManifests
-from pipeline.store.server_memory import ask_memory, payload_index_bytes, resident_bytes
+from pipeline.store.server_memory import (
+    ask_memory,
+    payload_index,
+    payload_index_bytes,
+    payload_storage,
+    resident_bytes,
+)
 from pipeline.store.server_reading import ReadingStore
 from pipeline.store.server_requests import FLOAT_BYTES, payload_bytes, request_slices
 from pipeline.store.server_strictness import Strictness
 from pipeline.store.servers import Servers
+from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["ServerStore"]
 
@@ -43,7 +51,14 @@ class ServerStore(ReadingStore):
     parallel_writes = True
     in_place = True
 
-    def __init__(self, url: str, api_key: str | None = None, patience: float | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        patience: float | None = None,
+        home: str | None = None,
+    ) -> None:
+        self.thumbnails = ThumbnailFiles(resolve_home(home))
         self.patience = patience_seconds(patience)
         self.servers = Servers(url, api_key, self.patience)
         self.address = self.servers.address
@@ -109,6 +124,7 @@ class ServerStore(ReadingStore):
             optimizers_config=models.OptimizersConfigDiff(
                 indexing_threshold=0, default_segment_number=SEGMENTS
             ),
+            **payload_storage(config.memory),
             metadata=LAYOUT,
         )
         self.check_whole(version)
@@ -119,13 +135,16 @@ class ServerStore(ReadingStore):
                 vectors_config=graph_changes(by_segment(graphs, config.shard_number)),
             )
         self._manifests.prepare(config.replication_factor or 1)
-        self.add_indexes(version, payload_indexes)
+        self.add_indexes(version, config, payload_indexes)
 
-    def add_indexes(self, version: str, payload_indexes: dict[str, models.PayloadSchemaType]) -> None:
+    def add_indexes(
+        self, version: str, config: CollectionConfig, payload_indexes: dict[str, models.PayloadSchemaType]
+    ) -> None:
         """A field that is indexed in another way is indexed anew."""
         for field, schema in payload_indexes.items():
             path, create = json_path(field), QdrantClient.create_payload_index
-            self.servers.change(create, version, path, field_schema=schema, wait=True)
+            index = payload_index(schema, config.memory)
+            self.servers.change(create, version, path, field_schema=index, wait=True)
 
     def _give_graphs_to_strict(
         self, version: str, config: CollectionConfig, vectors: dict[str, models.VectorParams]

@@ -1,4 +1,4 @@
-"""What a server says that a version takes in RAM.
+"""Where a server shall keep what a version holds, and what it says that it takes in RAM.
 
 Qdrant 1.19 answers `GET /collections/NAME/memory` and does not promise the form of the answer, so it is
 looked through for what is needed. What is not found is unknown, not zero.
@@ -7,14 +7,39 @@ looked through for what is needed. What is not found is unknown, not zero.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from qdrant_client import QdrantClient
+from qdrant_client import QdrantClient, models
 
+from pipeline.config.memory import MemoryConfig, placed
 from pipeline.store.protocol import Resident
 from pipeline.store.server_collections import replica_states
 from pipeline.store.server_errors import ServerError
 from pipeline.store.servers import Servers
 
-__all__ = ["ask_memory", "payload_index_bytes", "resident_bytes"]
+__all__ = ["ask_memory", "payload_index", "payload_index_bytes", "payload_storage", "resident_bytes"]
+
+_INDEXES: dict[models.PayloadSchemaType, Any] = {
+    models.PayloadSchemaType.KEYWORD: models.KeywordIndexParams,
+    models.PayloadSchemaType.INTEGER: models.IntegerIndexParams,
+    models.PayloadSchemaType.FLOAT: models.FloatIndexParams,
+    models.PayloadSchemaType.BOOL: models.BoolIndexParams,
+    models.PayloadSchemaType.DATETIME: models.DatetimeIndexParams,
+}
+
+
+def payload_index(schema: models.PayloadSchemaType, memory: MemoryConfig) -> Any:
+    """What a server is told of one payload index; nothing but its kind where it keeps it as it would."""
+    if memory.payload_indexes == "pinned":
+        return schema
+    return _INDEXES[schema](type=schema.value, **placed(models.Memory(memory.payload_indexes)))
+
+
+def payload_storage(memory: MemoryConfig) -> dict[str, Any]:
+    """Where a new collection keeps its payload: arguments of `create_collection`."""
+    kept = models.Memory(memory.payload)
+    return {
+        "payload": models.PayloadStorageParams(memory=kept),
+        "on_disk_payload": kept is models.Memory.COLD,
+    }
 
 
 def ask_memory(servers: Servers, version: str) -> Any:

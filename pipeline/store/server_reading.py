@@ -12,6 +12,7 @@ from pipeline.store.protocol import VectorQuery
 from pipeline.store.server_requests import FLOAT_BYTES, request_slices
 from pipeline.store.server_strictness import Strictness
 from pipeline.store.servers import Servers
+from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["ReadingStore"]
 
@@ -24,6 +25,7 @@ class ReadingStore:
 
     servers: Servers
     strictness: Strictness
+    thumbnails: ThumbnailFiles
 
     def count(self, version: str, query_filter: models.Filter | None = None, exact: bool = True) -> int:
         """By default exact."""
@@ -66,7 +68,7 @@ class ReadingStore:
             points += found.points
             if len(found.points) < page:
                 break
-        return points
+        return self.thumbnails.put_back(points)
 
     def query_many(
         self,
@@ -110,7 +112,7 @@ class ReadingStore:
             with_payload=payload_selector(fields),
             with_vectors=with_vectors or False,
         )
-        return found
+        return self.thumbnails.put_back(found)
 
     def scroll(
         self,
@@ -139,7 +141,7 @@ class ReadingStore:
             records += found
             if start is None or order_by is not None:  # by a field there is no next page
                 break
-        return records
+        return self.thumbnails.put_back(records)
 
     def facet(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.errors import NotFinishedError, SimileError
 from pipeline.fields import FieldKind, Kind
+from pipeline.printable import printable
 from pipeline.store.manifest import Version
 from pipeline.store.protocol import Store
 
@@ -30,7 +31,7 @@ PROBE = "__preflight-"  # between alias and host, in the name of a version that 
 def unknown_collection(name: str, there: Iterable[str]) -> SimileError:
     """The error for a collection that does not exist, with the names of those that do."""
     known = ", ".join(sorted(there)) or "none yet; index one with python -m ray_jobs.index"
-    return SimileError(f"Collection '{name}' does not exist; there are: {known}.")
+    return SimileError(f"Collection '{printable(name, 100)}' does not exist; there are: {known}.")
 
 
 def searchable(store: Store) -> dict[str, str]:

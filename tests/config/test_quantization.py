@@ -76,7 +76,7 @@ def test_each_kind_in_qdrants_words(settings: dict[str, Any], qdrant: dict[str, 
     wanted = QuantizationConfig(**settings).to_qdrant()
     assert wanted is not None
     (said,) = wanted.model_dump(mode="json", exclude_none=True).values()
-    assert said == qdrant | {"always_ram": True}
+    assert said == qdrant | {"always_ram": True, "memory": "pinned"}
 
 
 def test_no_projection_in_a_word(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from pipeline.config import (
     CollectionConfig,
     EncoderConfig,
     HnswConfig,
+    MemoryConfig,
     ProjectionConfig,
     QuantizationConfig,
     SearchConfig,
@@ -116,7 +117,11 @@ def documented(head: list[str], page: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     ("at", "model"),
-    list(enumerate([CollectionConfig, ProjectionConfig, QuantizationConfig, HnswConfig, SearchConfig])),
+    list(
+        enumerate(
+            [CollectionConfig, ProjectionConfig, QuantizationConfig, HnswConfig, MemoryConfig, SearchConfig]
+        )
+    ),
 )
 def test_keys_of_a_collection(at: int, model: type[BaseModel]) -> None:
     said = documented(["key", "default", "meaning"], DOCS / "indexing.md")[at]

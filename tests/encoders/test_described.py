@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.encoders import describe_encoder, load
-from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.description import EncoderDescription
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

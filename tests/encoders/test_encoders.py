@@ -19,6 +19,7 @@ from PIL import Image
 from pipeline.encoders import Encoder, describe_encoder, load_encoder, names
 from pipeline.encoders.families import pypi_models
 from pipeline.errors import ImageError, SimileError
+from pipeline.images import UNVERSIONED
 from tests.encoders.small_networks import save_timm, save_transformers
 
 
@@ -127,7 +128,16 @@ def test_the_fingerprint_is_stable():
     """It lies in stored collections: changing how it is made makes all of them unreadable."""
     description = describe_encoder("pypi:efficientnet-lite0")
     assert description.fingerprint == replace(description, name="x", licence=None, dimension=3).fingerprint
-    assert description.fingerprint == "f55633815a56f149"
+    assert description.fingerprint == "f54729dbee147649"
+
+
+def test_another_preparation_of_pictures_is_another_fingerprint():
+    description = describe_encoder("pypi:efficientnet-lite0")
+    older = description.fingerprint_under(UNVERSIONED)
+    assert older == "f55633815a56f149"  # of collections that were made before it was part of fingerprints
+    assert description.is_prepared_differently(older)
+    assert not description.is_prepared_differently(description.fingerprint)
+    assert not replace(description, revision="x").is_prepared_differently(older)
 
 
 # --- the PyPI networks
@@ -228,9 +238,12 @@ def test_preprocessing_in_threads(lite0, pictures):
 
 
 def test_normalisation_by_hand(lite0):
-    tensor = lite0.preprocess(Image.new("RGB", (10, 10), (0, 127, 255)))
-    assert (tensor.dtype, tensor.shape) == (torch.float32, (3, 96, 96))
-    np.testing.assert_allclose(tensor[:, 0, 0], [-0.498 / 0.502, 0, 1], atol=1e-4)
+    pixels = lite0.preprocess(Image.new("RGB", (10, 10), (0, 127, 255)))
+    assert (pixels.dtype, pixels.shape) == (torch.uint8, (3, 96, 96))
+    assert pixels[:, 0, 0].tolist() == [0, 127, 255]
+    by_hand = (torch.tensor([0, 127 / 255, 1])[:, None, None].expand(3, 96, 96) - 0.498) / 0.502
+    mine, theirs = lite0.encode_tensor(pixels[None]), lite0.encode_tensor(by_hand[None])
+    np.testing.assert_allclose(mine, theirs, atol=1e-4 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 
 from pipeline import open_collection
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
+from pipeline.images import PREPARATION
 from pipeline.indexing.delete import delete_points
 from pipeline.indexing.live import Difference, compare
+from pipeline.indexing.preflight import IndexJob, preflight
+from pipeline.search import query_embedding
 from pipeline.store import open_store
+from pipeline.store.read_points import all_points
 from pipeline.store.versions import finished_versions
-from tests.indexing.conftest import COLOURS, Copied, Index, colours, picture
+from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, picture
 from tests.stand_ins.qdrant import QdrantStandIn
 
 
@@ -44,6 +49,38 @@ def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> No
     )
     with pytest.raises(SimileError, match=r"indexed with weights:cifar10-cnn 0ther and here that is \w{6,};"):
         collection.search(picture(COLOURS["red"], 1))
+
+
+@pytest.fixture
+def newer_preparation(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As after an upgrade to a version of Simile that prepares pictures in another way."""
+    monkeypatch.setattr("pipeline.encoders.description.PREPARATION", PREPARATION + 1)
+    query_embedding._vectors.clear()
+    yield
+    query_embedding._vectors.clear()
+
+
+@pytest.mark.usefixtures("newer_preparation")
+def test_what_an_older_version_prepared_is_searched_by_id_and_not_by_new_pictures(indexed: Copied) -> None:
+    home, source = indexed
+    collection = open_collection("colours", home=str(home))
+    first = next(iter(all_points(collection.live[0], collection.version, fields=[]))).id
+    assert len(collection.search_id(str(first), k=3)[0]) == 3
+    with pytest.raises(SimileError, match=r"indexed by an older version of Simile.*; index it again\."):
+        collection.search(picture(COLOURS["red"], 1))
+    config = CollectionConfig(
+        collection="colours", source=str(source), encoders=[EncoderConfig(name=ENCODER)]
+    )
+    with pytest.raises(SimileError, match=r"older version of Simile.*nothing can be added.*without --add"):
+        preflight(IndexJob(config, str(home), add=True))
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("newer_preparation")
+def test_vectors_that_an_older_version_staged_are_not_taken_over(index: Index, copied: Copied) -> None:
+    account = index(*copied)
+    assert (account.embedded, account.written) == (24, 24)
+    assert open_collection("colours", home=str(copied[0])).search(picture(COLOURS["red"], 1), k=1)
 
 
 def test_what_readers_are_told_follows_the_configuration(index: Index, copied: Copied) -> None:

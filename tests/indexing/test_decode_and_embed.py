@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pipeline.encoders import Encoder, load_encoder
+from pipeline.images import THUMBNAIL_SIDE, decode, shrunk
 from pipeline.indexing.decode_and_embed import embed_group
 from tests.images.made_images import encoded, noise
 
@@ -15,8 +17,9 @@ class Mean:
     """An encoder whose vector is the mean colour; it cannot preprocess pictures one pixel wide."""
 
     dimension = 3
+    decode_side = 256
 
-    def preprocess(self, image: Image.Image) -> torch.Tensor:
+    def preprocess(self, image: Image.Image, small: Image.Image | None = None) -> torch.Tensor:
         if image.width == 1:
             raise ValueError("too narrow")
         return torch.tensor(np.asarray(image.resize((2, 2)))).permute(2, 0, 1).float()
@@ -27,6 +30,12 @@ class Mean:
         vectors[vectors[:, 0] == 14] = 1e-9  # nothing, in the half precision that is staged
         vectors[vectors[:, 0] == 15] = 1e9
         return vectors
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Encoder:
+    """Its whole picture has the size of a thumbnail, so both share one."""
+    return load_encoder("pypi:efficientnet-lite0", device="cpu")
 
 
 def png(colour: tuple[int, int, int], size: tuple[int, int] = (4, 4)) -> bytes:
@@ -83,3 +92,30 @@ def test_pictures_of_one_single_colour_are_counted(group) -> None:
     assert group.single_colour == 6
     rows = [("grey", 1, png((9, 9, 9))), ("noise", 1, encoded(noise((9, 9)), "PNG"))]
     assert embed_group({"first": Mean()}, 256, rows).single_colour == 1
+
+
+class Corner(Mean):
+    """An encoder that wants larger pictures."""
+
+    decode_side = 300
+
+
+def test_a_vector_does_not_depend_on_the_other_encoders_of_a_job() -> None:
+    data = encoded(noise((900, 700)), "JPEG")
+    both = embed_group({"small": Mean(), "large": Corner()}, 300, [("a", 0b11, data)])
+    for name, encoder, side in (("small", Mean(), 256), ("large", Corner(), 300)):
+        alone = embed_group({name: encoder}, side, [("a", 1, data)]).outputs[name]
+        np.testing.assert_array_equal(both.outputs[name].vectors, alone.vectors)
+        assert alone.kept[0].thumbnail_type == "image/jpeg"
+
+
+def test_an_index_job_and_a_query_give_one_vector(lite0) -> None:
+    """Of a photograph that is decoded at a smaller scale, whatever it is handed over as."""
+    data = encoded(noise((1300, 1100)), "JPEG")
+    staged = embed_group({"lite0": lite0}, lite0.decode_side, [("a", 1, data)]).outputs["lite0"].vectors
+    asked = lite0.encode([data, Image.open(io.BytesIO(data))])
+    np.testing.assert_allclose(asked, [staged[0], staged[0]], atol=1e-5 * np.abs(staged).max())
+    image = decode(data, min_side=lite0.decode_side)
+    small = shrunk(image, THUMBNAIL_SIDE)
+    assert small.size != image.size
+    assert torch.equal(lite0.preprocess(image, small), lite0.preprocess(image))  # shared, and the same

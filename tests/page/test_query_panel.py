@@ -29,7 +29,7 @@ def send(page: Any, kind: str, place: str, picture: Path) -> None:
 
 
 def hits_of(page: Any) -> list[str]:
-    status(page, f"24 of {LIMIT} · ")
+    status(page, f"24 closest of {LIMIT} pictures")
     return hit_pictures(page)
 
 

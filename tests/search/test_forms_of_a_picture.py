@@ -4,10 +4,13 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
 from pipeline import load_encoder
+from pipeline.errors import SimileError
+from pipeline.images import DecodeLimits, decoding_within
 from pipeline.search import Collection
 from tests.search.conftest import grey
 
@@ -43,3 +46,18 @@ def test_a_search_takes_all_forms(greys: Collection) -> None:
     data = _turned_and_transparent()
     by_bytes, by_image = greys.embed([data, Image.open(io.BytesIO(data))])
     assert np.array_equal(by_bytes, by_image)
+
+
+def test_many_pictures_find_what_each_finds_alone(greys: Collection) -> None:
+    pictures = [grey(level) for level in range(0, 140, 2)]
+    for metric in ("cosine", "hamming"):
+        together = greys.search_many(pictures, metric, k=3, filters={"style": "even"})
+        alone = [greys.search(one, metric, k=3, filters={"style": "even"}) for one in pictures]
+        assert [[hit.id for hit in hits] for hits in together] == [[hit.id for hit in hits] for hits in alone]
+    assert greys.search_many([]) == []
+
+
+def test_limits_of_decoding_hold_for_many_pictures_too(greys: Collection) -> None:
+    large = Image.new("RGB", (64, 64))
+    with decoding_within(DecodeLimits(max_pixels=1000)), pytest.raises(SimileError, match="64 × 64 pixels"):
+        greys.search_many([large, large])

@@ -118,8 +118,11 @@ def _info(state: "QdrantStandIn", body: dict, name: str) -> Any:
 
 
 def _index(state: "QdrantStandIn", body: dict, name: str) -> Any:
-    kind = models.CreateFieldIndex.model_validate(body).field_schema
-    state.indexes.setdefault(name, {})[body["field_name"]] = {"data_type": kind, "points": 0}
+    told = models.CreateFieldIndex.model_validate(body).field_schema
+    index: dict[str, Any] = {"data_type": getattr(told, "type", told), "points": 0}
+    if told is not None and not isinstance(told, models.PayloadSchemaType):
+        index["params"] = _json(told)
+    state.indexes.setdefault(name, {})[body["field_name"]] = index
     state.shards.after_write(name)
     return _DONE
 

@@ -114,7 +114,7 @@ def test_the_ends_of_numbers_and_times(store: Store, version: Version) -> None:
 def test_indexes_are_added_to_points_that_are_there(store: Store) -> None:
     store.create("odd__2", CONFIG, vector_params(CONFIG, {"v": 2}, {}), {})
     store.upsert("odd__2", IDS[:3], {"v": np.ones((3, 2), np.float32)}, [payload(i) for i in range(3)])
-    store.add_indexes("odd__2", {"Shot by": SCHEMAS["text"], "rating": SCHEMAS["number"]})
+    store.add_indexes("odd__2", CONFIG, {"Shot by": SCHEMAS["text"], "rating": SCHEMAS["number"]})
     store.finish("odd__2")
     assert sorted(store.facet("odd__2", "Shot by", 5)) == [("Shot by 0", 1), ("Shot by 1", 1)]
     assert least_and_greatest(store, "odd__2", "rating") == (0.0, 0.5)

@@ -67,6 +67,12 @@ def test_a_server_is_told_of_the_graphs() -> None:
         assert "things__1" not in server.updated  # it would build now, and again with the additions
         store.finish("things__1")
         (told,) = server.updated["things__1"]
-        graph = {"m": 16, "ef_construct": 128, "full_scan_threshold": 750}
+        graph = {
+            "m": 16,
+            "ef_construct": 128,
+            "full_scan_threshold": 750,
+            "memory": "cached",
+            "on_disk": False,
+        }
         assert told["vectors"] == {"cnn": {"hnsw_config": graph}, "cnn_code": {"hnsw_config": graph}}
         assert told["optimizers_config"] == {"indexing_threshold": 750, "default_segment_number": 2}

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.names import EncoderName
 from pipeline.errors import SimileError
 

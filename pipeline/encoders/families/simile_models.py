@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipeline.encoders.checkpoint import Checkpoint, find_folder
-from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.families.timm_models import transform
 from pipeline.encoders.names import EncoderName, parse_name
 from pipeline.encoders.weight_files import WEIGHTS

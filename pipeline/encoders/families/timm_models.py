@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pipeline.encoders.checkpoint import Checkpoint
-from pipeline.encoders.encoder import EncoderDescription
+from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.input_size import check_patches, input_size_error
 from pipeline.encoders.names import EncoderName
 from pipeline.encoders.preprocessing import fast_transform

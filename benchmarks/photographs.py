@@ -1,0 +1,194 @@
+"""Where the milliseconds of a real photograph go: python -m benchmarks.photographs [--short]
+
+Files as cameras make them, for each size and format: the network alone; what decoding, one resize, a JPEG
+thumbnail and the network take by the fastest library for each (the limit of this machine); Simile's own
+steps, each alone on all cores; its threads from bytes to vectors; and for JPEGs a whole index job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import limit_of_the_machine as limit
+from benchmarks.embed import pictures
+from benchmarks.made_photographs import KINDS, Kind, made, written
+from benchmarks.report import RESULTS, machine, print_table, write_result
+
+if TYPE_CHECKING:
+    from pipeline.encoders import Encoder
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "samples" / "wikiart"
+ENCODER = "pypi:efficientnet-lite0"
+PICTURES = 16  # different ones of each kind: 45 MB at 4000 × 3000
+STEP_SECONDS = 2.0
+JOB_SECONDS = 75  # that a job should work, as the limit of the machine promises
+MOST_BYTES = 5e9  # of the pictures of a job
+GROUP = 8  # pictures that a thread of the embed stage takes at once
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure every kind; write benchmarks/results/photographs.json, unless it is the short form."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.photographs", description=__doc__)
+    parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
+    parser.add_argument("--encoder", default=ENCODER)
+    parser.add_argument(
+        "--kinds",
+        nargs="*",
+        help="the first words of those wanted, such as 'JPEG 500'; the others keep their figures",
+    )
+    parser.add_argument("--no-job", action="store_true", help="without the index jobs, which take minutes")
+    parser.add_argument("--short", action="store_true", help="a few seconds, to see that it works")
+    options = parser.parse_args(arguments)
+    kinds = [kind for kind in KINDS if kind.name.startswith(tuple(options.kinds or [""]))]
+    count, seconds = PICTURES, STEP_SECONDS
+    if options.short:
+        kinds, count, seconds = kinds[:1], 2, 0.05
+    facts, results = machine(), []
+    encoder = _encoder(options.encoder, accelerated=not options.short)
+    originals = pictures(options.source, count)
+    for kind in kinds:
+        about = {"encoder": options.encoder} | {key: machine()[key] for key in ("commit", "at", "load")}
+        results.append(measure(kind, made(kind, originals), encoder, seconds) | about)
+        if kind.format == "JPEG" and not kind.options and not (options.short or options.no_job):
+            results[-1] |= job(kind, made(kind, originals), options.encoder, results[-1]["limit"])
+        report(results[-1])
+    if not options.short:
+        print(write_result("photographs", {"kinds": _beside_earlier(results)}, facts))
+
+
+def _beside_earlier(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the figures of kinds that were measured in an earlier run, in the order of `KINDS`."""
+    file = RESULTS / "photographs.json"
+    earlier = json.loads(file.read_text(encoding="utf-8"))["kinds"] if file.is_file() else []
+    found = {each["kind"]: each for each in [*earlier, *results]}
+    return [found[kind.name] for kind in KINDS if kind.name in found]
+
+
+def _encoder(name: str, accelerated: bool) -> Encoder:
+    from pipeline.encoders import load_encoder
+
+    encoder = load_encoder(name, device="cpu")
+    if accelerated:
+        encoder.accelerate(10**9)  # as a long job does
+    return encoder
+
+
+def measure(kind: Kind, files: list[bytes], encoder: Encoder, seconds: float) -> dict[str, Any]:
+    """Milliseconds of one core for each step, and images per second of what they make together."""
+    cores = os.cpu_count() or 1
+    found = limit.milliseconds(steps(kind, files, encoder), seconds)
+    libraries = {what: _of(found, f"{what}: ") for what in ("decode", "resize")}
+    least = sum(min(each.values()) for each in libraries.values()) + found["saved"] + found["network"]
+    return {
+        "kind": kind.name,
+        "kilobytes": round(sum(map(len, files)) / len(files) / 1000),
+        "runtime": encoder.runtime,
+        "network_alone": round(1000 * cores / found["network"], 1),
+        "limit": round(1000 * cores / least, 1),
+        "limit_ms": {what: _rounded(each) for what, each in libraries.items()}
+        | {"thumbnail": round(found["saved"], 2), "network": round(found["network"], 2)},
+        "own_ms": _rounded(_of(found, "own ") | {"network": found["network"]}),
+        "in_one_process": round(1000 * cores * len(files) / found["groups"] / _groups(files), 1),
+    }
+
+
+def steps(kind: Kind, files: list[bytes], encoder: Encoder) -> dict[str, limit.Step]:
+    """The libraries' steps, Simile's own ones, and the embed stage's loop without Ray and storage."""
+    from pipeline.images import THUMBNAIL_SIDE, decode, is_single_colour, shrunk, thumbnail
+    from pipeline.indexing.decode_and_embed import embed_group
+
+    decoders, side = limit.decoders(kind.format), encoder.decode_side
+    by_pillow = [decoders["Pillow"](data) for data in files]
+    decoded = [decode(data, min_side=side) for data in files]
+    small = [shrunk(image, THUMBNAIL_SIDE) for image in decoded]
+    both = list(zip(decoded, small, strict=True))
+    rows = [(str(number), 1, data) for number, data in enumerate(files)]
+    groups = [rows[start : start + GROUP] for start in range(0, len(rows), GROUP)]
+    embed = partial(embed_group, {encoder.name: encoder}, side)
+    return {
+        "network": limit.Step(encoder.encode_tensor, [encoder.preprocess(*pair)[None] for pair in both]),
+        **{f"decode: {name}": limit.Step(work, files) for name, work in decoders.items()},
+        **{f"resize: {name}": limit.Step(work, by_pillow) for name, work in limit.resizers().items()},
+        "saved": limit.Step(limit.saved_as_jpeg, small),
+        "groups": limit.Step(embed, groups),
+        "own decode": limit.Step(partial(decode, min_side=side), files),
+        "own one colour?": limit.Step(is_single_colour, decoded),
+        "own resize": limit.Step(partial(shrunk, side=THUMBNAIL_SIDE), decoded),
+        "own thumbnail": limit.Step(thumbnail, small),
+        "own preprocess": limit.Step(lambda pair: encoder.preprocess(*pair), both),
+    }
+
+
+def _groups(files: list[bytes]) -> int:
+    return math.ceil(len(files) / GROUP)
+
+
+def _of(found: dict[str, float], prefix: str) -> dict[str, float]:
+    return {name.removeprefix(prefix): spent for name, spent in found.items() if name.startswith(prefix)}
+
+
+def job(kind: Kind, files: list[bytes], encoder: str, promised: float) -> dict[str, Any]:
+    """Images per second of an index job over so many pictures that it works for `JOB_SECONDS`."""
+    size = sum(map(len, files))
+    times = max(1, math.ceil(min(JOB_SECONDS * promised / len(files), MOST_BYTES / size)))
+    with tempfile.TemporaryDirectory(prefix="simile-bench-") as work:
+        folder = written(files, Path(work) / "photographs", times)
+        config = Path(work) / "photographs.yaml"
+        config.write_text(
+            f"collection: photographs\nsource: {folder}\nencoders: [{{name: '{encoder}', vector: v}}]\n",
+            encoding="utf-8",
+        )
+        command = [sys.executable, "-m", "ray_jobs.index", str(config), "--home", f"{work}/home"]
+        run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(run.stdout.strip().splitlines()[-1])
+    stages = {name: stage["seconds"] for name, stage in found["stages"].items()}
+    start_up = {name: stage["start_up"] for name, stage in found["stages"].items()}
+    working = sum(stages.values()) - stages["reserve"] - sum(start_up.values())
+    return {
+        "images": found["embedded"],
+        "embed_stage": round(found["embedded"] / (stages["embed"] - start_up["embed"]), 1),
+        "whole_job": round(found["written"] / working, 1),
+        "job_seconds": round(working, 1),
+        "stages": stages,
+    }
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 2) for name, value in values.items()}
+
+
+def report(found: dict[str, Any]) -> None:
+    """Two tables a kind: rates, and where the milliseconds go."""
+    most = found["limit"]
+    rows = [["network alone", found["network_alone"], f"{found['network_alone'] / most:.0%}"]]
+    rows.append(["limit: decode, resize, thumbnail, network", most, "100 %"])
+    for name in ("in_one_process", "embed_stage", "whole_job"):
+        if name in found:
+            rows.append([name.replace("_", " "), found[name], f"{found[name] / most:.0%}"])
+    print_table(f"{found['kind']}, {found['kilobytes']} kB", ["", "images/s", "of the limit"], rows)
+    least = found["limit_ms"]
+    own = [
+        [
+            step,
+            spent,
+            ", ".join(f"{name} {ms}" for name, ms in sorted(least[step].items(), key=lambda pair: pair[1]))
+            if step in ("decode", "resize")
+            else least.get(step, ""),
+        ]
+        for step, spent in found["own_ms"].items()
+    ]
+    print_table("Milliseconds of one core", ["step", "Simile", "limit"], own)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""Large images -> small ones, for the networks and for thumbnails alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["resized", "shrunk"]
+
+# Means over whole blocks of pixels come first, down to this many times the wanted size. From 4000 × 3000 to a
+# short side of 256 that takes 7 ms instead of 49, from 1600 × 1200 2 ms instead of 8.
+_BLOCKS = 2
+
+
+def shrunk(image: Image.Image, side: int) -> Image.Image:
+    """The whole picture with a short side of `side` pixels; as it is where that is no smaller.
+
+    Args:
+        image: RGB.
+        side: pixels; the long side is rounded down, as timm and torchvision do.
+    """
+    short, long = min(image.size), max(image.size)
+    if short <= side:
+        return image
+    size = side, side * long // short
+    return Image.fromarray(resized(image, size if image.width <= image.height else size[::-1]))
+
+
+def resized(image: Image.Image, size: tuple[int, int], filter_name: str = "bicubic") -> np.ndarray:
+    """(height, width, 3) uint8: an RGB image at `size` (width, height), with PIL's filters.
+
+    torch's kernel for 8-bit values takes a quarter of PIL's time. Its coefficients have 16 bits instead of
+    32: on noise one value in thirty differs from PIL's, by one or two levels of 255.
+
+    Args:
+        filter_name: "bilinear" or "bicubic", widened where the image becomes smaller.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    if size == image.size:
+        return np.array(image)
+    block = min(now // (_BLOCKS * wanted) for now, wanted in zip(image.size, size, strict=True))
+    pixels = torch.from_numpy(np.array(image.reduce(block) if block > 1 else image))
+    # Channels last is the layout of PIL. The batch of one has to come before the channels are moved: with the
+    # strides of the other order the kernel takes the pixels apart and puts them together again.
+    small = interpolate(pixels[None].permute(0, 3, 1, 2), size[::-1], mode=filter_name, antialias=True)
+    return small[0].permute(1, 2, 0).numpy()
