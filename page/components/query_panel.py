@@ -20,7 +20,12 @@ from page.wording import note, numbered_names
 from pipeline.errors import SimileError
 from pipeline.images import decode, shown_by_browsers, thumbnail
 
-__all__ = ["QueryPanel", "query_html", "query_panel"]
+__all__ = ["ONLY_FILES", "QueryPanel", "query_html", "query_panel"]
+
+ONLY_FILES = (
+    "Simile opens no addresses and no text. Save the picture and drop the file here, or copy the picture itself "
+    "and paste it."
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,9 @@ def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
     action, query = data.get("action"), query or Query()
     if action == "add":
         return gr.skip(), True, gr.update(visible=True)
+    if action == "address":
+        gr.Info(ONLY_FILES)
+        return gr.skip(), gr.skip(), gr.skip()
     if action == "clear":
         return Query(), False, gr.skip()
     if action == "wordless":
