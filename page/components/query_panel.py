@@ -23,8 +23,8 @@ from pipeline.images import decode, shown_by_browsers, thumbnail
 __all__ = ["ONLY_FILES", "QueryPanel", "query_html", "query_panel"]
 
 ONLY_FILES = (
-    "Simile opens no addresses and no text. Save the picture and drop the file here, or copy the picture itself "
-    "and paste it."
+    "Simile opens no addresses and no text. Save the picture and drop the file here, or copy the picture "
+    "itself and paste it."
 )
 
 
