@@ -211,7 +211,7 @@ def _chips(labelled: list[tuple[QueryPicture, str]], start: int, title: str, kin
     if not labelled:
         return ""
     items = "".join(_chip(picture, label, start + i, fixed) for i, (picture, label) in enumerate(labelled))
-    return f'<div class="chips {kind}"><h4>{title}</h4><ul>{items}</ul></div>'
+    return f'<div class="chips {kind}"><h2>{title}</h2><ul>{items}</ul></div>'
 
 
 def _chip(picture: QueryPicture, label: str, index: int, fixed: bool) -> str:
