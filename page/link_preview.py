@@ -12,10 +12,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from page.collection_library import CollectionLibrary
-from page.export import contact_sheet
 from page.login import is_logged_in
 from pipeline.errors import SimileError
 from pipeline.search import Collection
+from pipeline.search.contact_sheet import contact_sheet
 
 __all__ = ["PREVIEW", "LinkPreview", "preview_route", "with_preview"]
 
@@ -108,4 +108,4 @@ def _key(found: Collection) -> Any:
 @cached(LRUCache(4), key=_key)
 def _sheet(found: Collection) -> bytes:
     hits = found.examples(_PICTURES)
-    return contact_sheet(hits, [""] * len(hits))
+    return contact_sheet([hit.thumbnail for hit in hits], [""] * len(hits))

@@ -234,7 +234,7 @@ def columns_html(
     for title, figures, cards in columns:
         body = grid_html(cards, query, votes=votes, start=start) or '<p class="status">Nothing here.</p>'
         parts.append(
-            f'<section class="column" aria-label="{escape(title, quote=True)}"><h3>{escape(title)}</h3>'
+            f'<section class="column" aria-label="{escape(title, quote=True)}"><h2>{escape(title)}</h2>'
             f'<p class="status">{escape(figures)}</p>{body}</section>'
         )
         start += len(cards)

@@ -164,7 +164,7 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     return (
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}" '
         f'data-id="{escape(shown.id, quote=True)}">'
-        f'<div class="facts"><p class="count">{index + 1} of {len(cards)}</p><h3>{title}</h3>'
+        f'<div class="facts"><p class="count">{index + 1} of {len(cards)}</p><h2>{title}</h2>'
         f"{reason}{field_list(rows)}"
         f"{credit(about.get('credit') or found.credit)}"
         f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'

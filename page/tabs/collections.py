@@ -70,7 +70,7 @@ def overview_html(library: CollectionLibrary) -> str:
 
 
 def _new(name: str, job: JobRecord) -> str:
-    title = f"<h3>{escape(name)} <small>not there yet</small></h3>"
+    title = f"<h2>{escape(name)} <small>not there yet</small></h2>"
     return f'<article class="collection">{title}{_job(job)}</article>'
 
 
@@ -79,8 +79,8 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
         found = library.open(name)
         manifest = found.manifest
         return (
-            f'<article class="collection"><h3>{escape(found.title)} <small>{found.counted} pictures</small>'
-            "</h3>"
+            f'<article class="collection"><h2>{escape(found.title)} <small>{found.counted} pictures</small>'
+            "</h2>"
             f"{_building(found, job)}{field_list(_rows(found, manifest))}{_encoders(manifest)}"
             f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"
         )
@@ -89,7 +89,7 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
         if not isinstance(error, SimileError):
             log.exception("collection %r cannot be shown", name)
             said = "This collection cannot be read now; whoever runs this page finds the reason in its log."
-        return f'<article class="collection"><h3>{escape(name)}</h3>{note(said, problem=True)}</article>'
+        return f'<article class="collection"><h2>{escape(name)}</h2>{note(said, problem=True)}</article>'
 
 
 def _building(found: Collection, job: JobRecord | None) -> str:

@@ -75,7 +75,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             wishes = _wishes()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             with gr.Row(elem_classes=["line"]):
-                gr.HTML("<h3>Works to choose from</h3>")
+                gr.HTML("<h2>Works to choose from</h2>")
                 shuffle = gr.Button("Other works", size="sm", elem_id="shuffle", min_width=110, scale=0)
             works = hits_view("works", classes="strip")
             status = gr.HTML(note(HINT), elem_id="recommend-status")

@@ -209,7 +209,7 @@ class ArrivalHandlers:
         if found.encoder_entry(options.encoder).text:
             return gr.update(visible=True, placeholder="a boat at dusk")
         some = [value_words(values[0][0]) for name in fields[-2:] if (values := found.facets(name, limit=1))]
-        return gr.update(visible=bool(some), placeholder=" ".join(some).lower())
+        return gr.update(visible=bool(some), placeholder=f"such as {' '.join(some).lower()}")
 
     def take_off(self, event: gr.EventData, name: str, *chosen: Any) -> FilterUpdate:
         """A filter that was taken off by its chip, or all of them."""

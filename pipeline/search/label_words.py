@@ -88,7 +88,8 @@ def label_prototype(
     labels = labels_in(store, version)
     named = named_labels(labels, text)
     if not named:
-        some = ", ".join(value for _, value in labels[:_SHOWN])
+        last = [label for label in labels if label[0] == labels[-1][0]]  # often the most general field
+        some = ", ".join(value for _, value in last[:_SHOWN])
         said = f"it knows such as: {some}" if some else "it has none; search with a picture"
         raise SimileError(f"'{version.manifest.collection}' has no label that these words name; {said}.")
     vectors, codes = zip(*(_prototype(store, version, entry, label) for label in named), strict=True)

@@ -158,7 +158,7 @@ def test_three_ways_side_by_side(open_page: Any) -> None:
     page.get_by_text("More options").click()
     page.locator("#beside input").click()
     status(page, "three ways · cosine and Hamming share")
-    assert page.locator("#search-hits .column h3").all_inner_texts() == ["Cosine", "Hamming", "Exact cosine"]
+    assert page.locator("#search-hits .column h2").all_inner_texts() == ["Cosine", "Hamming", "Exact cosine"]
     figures = page.locator("#search-hits .column > .status").all_inner_texts()
     assert "ms" in figures[0] and "of 24 as exact cosine" in figures[1]
     assert page.locator("#search-hits .card").count() == 72
