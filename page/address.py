@@ -127,7 +127,8 @@ def read_link(
     Args:
         owner: of the browser, see `own_uploads.owner_of`.
     """
-    pairs, ignored = pairs[:_MOST_PARAMETERS], []
+    pairs = pairs[:_MOST_PARAMETERS]
+    ignored: list[str] = []
     asked = dict(reversed(pairs))  # of a repeated one the first counts
     name = asked.get("collection")
     if name is not None and name not in library.names():

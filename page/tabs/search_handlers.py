@@ -165,7 +165,7 @@ class SearchHandlers:
                 return self._browse_on(cards, asked, options)
             settings = asked.settings
             following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
-            result = run_search(self._library, name, query, following)
+            result = run_search(self._library, name, asked.query, following)
             cards = [*cards, *result.cards]
             return MoreUpdate(
                 status=figures(cards, result, settings),
