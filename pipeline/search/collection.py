@@ -15,6 +15,7 @@ from pipeline.images import Picture
 from pipeline.search import field_values
 from pipeline.search.counts import Counted, Counts
 from pipeline.search.hit import Found, Hit, hit_from
+from pipeline.search.own_kind import is_of_another_kind, learn_own_kind
 from pipeline.search.query import Example, Metric, Settings
 from pipeline.search.query_embedding import Prepared, embed_examples, encoder_of, prepare
 from pipeline.search.ranking import Search
@@ -143,8 +144,14 @@ class Collection:
         return self._store.attachment(self._version().name, name)
 
     def warm_up(self) -> None:
-        """Load the default encoder and run it once, so that the first visitor does not wait for it."""
+        """Load the default encoder and run it, so that the first visitor does not wait for it."""
         self.search(Image.new("RGB", (64, 64)), k=1)
+        self.learn_own_kind()
+
+    def learn_own_kind(self, encoder: str | None = None) -> None:
+        """Learn which pictures are of another kind than the collection's, see `own_kind`."""
+        version = self._version()
+        learn_own_kind(self._store, version, version.manifest.encoder(encoder))
 
     # --- search
 
@@ -174,7 +181,10 @@ class Collection:
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
         close = None if any(example.text for example in every) else search.close
-        return Found(hits, embed_ms, search_ms, more, search.threshold, close)
+        foreign = all(example.picture is not None for example in likes) and is_of_another_kind(
+            search.version, search.entry, search.likes
+        )
+        return Found(hits, embed_ms, search_ms, more, search.threshold, close, foreign)
 
     def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:
         """How many pictures reach each of `scores` in a search from one thing, at most 1,000 each.
