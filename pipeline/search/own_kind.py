@@ -20,21 +20,19 @@ from pipeline.store.manifest import EncoderEntry, Version
 
 __all__ = ["is_of_another_kind", "learn_own_kind"]
 
-_SAMPLE = 64  # pictures; the first ones by id, which are hashes
-_MARGIN = (
-    1.05  # times the longest of the sample: one in 64 new pictures of the kind would be longer than that
-)
+_SAMPLE = 128  # pictures; the first ones by id, which are hashes
+_WITHIN = 0.98  # share of a collection's own pictures that are of its kind by this measure
 _lengths: LRUCache[tuple[str, str], float] = LRUCache(256)
 _lock = threading.Lock()
 
 
 def learn_own_kind(store: Store, version: Version, entry: EncoderEntry) -> None:
-    """Learns how long the vectors of the version's pictures are. It runs the network on 64 thumbnails."""
+    """Learns how long the vectors of the version's pictures are. It runs the network on 128 thumbnails."""
     records = store.scroll(version.name, _SAMPLE)
     pictures = [base64.b64decode((record.payload or {})[RESERVED]["thumbnail"]) for record in records]
     lengths = [np.linalg.norm(one.vector) for one in prepare(version, entry, pictures)]
     with _lock:
-        _lengths[version.name, entry.name] = float(max(lengths, default=np.inf)) * _MARGIN
+        _lengths[version.name, entry.name] = float(np.quantile(lengths, _WITHIN)) if lengths else np.inf
 
 
 def is_of_another_kind(version: Version, entry: EncoderEntry, examples: Sequence[Prepared]) -> bool:
