@@ -122,8 +122,7 @@ class EncoderEntry(_Record):
         prepared_dimension, code_bits: components of a stored vector, and bits of a stored code.
         hash_bits: outputs after the embedding whose signs are the code; 0: the projection makes it.
         vectors_fingerprint: of network, preprocessing and projection; older manifests have none.
-        measured: by the job's check.
-        calibration: None where a version has fewer than two pictures.
+        measured, calibration: by the job's check; no calibration where there are fewer than two pictures.
     """
 
     name: str
