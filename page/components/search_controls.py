@@ -154,7 +154,7 @@ def search_controls() -> SearchControls:
         label="Words",
         placeholder="a boat at dusk",
         elem_id="words",
-        submit_btn=True,
+        submit_btn="Search",
         max_length=300,
     )
     closeness, closeness_view = gr.State(0), closeness_slider()
