@@ -281,7 +281,9 @@ def _warm_up(library: "CollectionLibrary") -> None:
         try:
             found = library.open(name)
             default = found.encoders[0]
-            if default not in warmed and len(warmed) < KEPT_ENCODERS:
+            if default in warmed:
+                found.learn_own_kind()
+            elif len(warmed) < KEPT_ENCODERS:
                 found.warm_up()
                 warmed.add(default)
         except Exception as error:

@@ -184,7 +184,7 @@ class Visitor:
         sent = self._http.post(f"{self._url}/gradio_api/upload", files=files).raise_for_status()
         dropped = {"path": sent.json()[0], "orig_name": picture.name, "meta": {"_type": "gradio.FileData"}}
         self._event("take_upload", {0: dropped})
-        _check("card" in self._event("find", {1: collection}), "a search of the page shows no hits")
+        _check("card" in self._event("find", {2: collection}), "a search of the page shows no hits")
 
     # ---
 

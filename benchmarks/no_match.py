@@ -48,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             for kind, source in (("own", options.own), ("other", options.other))
         }
         for encoder in found.encoders:
+            found.learn_own_kind(encoder)
             for metric in METRICS:
                 settings = Settings(metric, k=1, encoder=encoder)
                 for kind, pictures in kinds.items():

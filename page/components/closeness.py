@@ -17,7 +17,9 @@ STEPS = (0, 20, 10, 5, 2, 1, 0.1)
 
 def closeness_slider() -> gr.HTML:
     """The component; its value is of `closeness_html`, and `chosen_step` reads its `click` event."""
-    return gr.HTML("", elem_id="closeness", js_on_load=script("closeness.js"), apply_default_css=False)
+    return gr.HTML(
+        "", visible=False, elem_id="closeness", js_on_load=script("closeness.js"), apply_default_css=False
+    )
 
 
 def chosen_step(event: gr.EventData) -> float | None:

@@ -153,13 +153,12 @@ def search_controls() -> SearchControls:
     text = gr.Textbox(
         label="Words",
         placeholder="a boat at dusk",
-        visible=False,
         elem_id="words",
-        submit_btn=True,
+        submit_btn="Search",
         max_length=300,
     )
     closeness, closeness_view = gr.State(0), closeness_slider()
-    with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
+    with gr.Accordion("Filters", open=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
         ranges, filter_state = range_sliders(), gr.State(FilterState())
     with gr.Accordion("More options", open=False, elem_id="options"):

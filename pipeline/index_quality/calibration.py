@@ -31,7 +31,7 @@ MATCH_TAIL = 1e-3  # a match is nearer than all but one random pair in a thousan
 _MATCHES, _TAIL_MOST = 4, 0.05  # or, where pictures are few, than what gives one of them this many on average
 # For so many of a collection's own pictures the nearest other one is no close match. New pictures of its kind
 # are answered as its own are, so this is also how often they are told so.
-FAR_SHARE = 0.03
+FAR_SHARE = 0.01
 # Copies of one picture: nearer than all but one random pair in a hundred thousand, within bounds. Measured
 # with lite0 on WikiArt: half of all copies saved as a poor JPEG, cropped by 4 % a side or mirrored are nearer
 # than 0.87, while of different works next to none in a thousand is nearer than 0.83 to any other. The upper

@@ -12,6 +12,7 @@ from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.images.several import pictures_of
 from pipeline.search.hit import Found, Hit, Hits
+from pipeline.search.own_kind import is_of_another_kind, learn_own_kind
 from pipeline.search.query import Example, Metric, Settings, check_examples
 from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
@@ -44,8 +45,14 @@ class Collection(VectorsOut):
     """What a user searches. Follows its alias: a new version is used from the next query on."""
 
     def warm_up(self) -> None:
-        """Load the default encoder and run it once, so that the first visitor does not wait for it."""
+        """Load the default encoder and run it, so that the first visitor does not wait for it."""
         self.search(Image.new("RGB", (64, 64)), k=1)
+        self.learn_own_kind()
+
+    def learn_own_kind(self, encoder: str | None = None) -> None:
+        """Learn which pictures are of another kind than the collection's, see `own_kind`."""
+        version = self._version()
+        learn_own_kind(self._store, version, version.manifest.encoder(encoder))
 
     def find(
         self,
@@ -73,7 +80,10 @@ class Collection(VectorsOut):
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
         close = None if any(example.text for example in every) else search.close
-        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, close)
+        foreign = all(example.picture is not None for example in likes) and is_of_another_kind(
+            search.version, search.entry, search.likes
+        )
+        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, close, foreign)
 
     def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:
         """How many pictures reach each of `scores` in a search from one thing, at most 1,000 each.

@@ -115,6 +115,7 @@ class Found:
         more: whether there are hits after these.
         threshold: score of a match in this collection; None: it is not calibrated.
         close: score that the best hit has to reach to be a close match; None: it is not known.
+        foreign: what is searched from is a picture of another kind than the collection's, as far as is known.
     """
 
     hits: list[Hit]
@@ -123,10 +124,13 @@ class Found:
     more: bool
     threshold: float | None
     close: float | None = None
+    foreign: bool = False
 
     @property
     def is_close(self) -> bool:
         """Whether the best hit is a close match, as far as is known."""
+        if self.foreign:
+            return False
         return self.close is None or not self.hits or max(hit.score for hit in self.hits) >= self.close
 
     @property

@@ -53,9 +53,7 @@ class Distribution(_Record):
     further: list[float] = Field(description="share of pairs whose score is lower than each of `scores`")
     threshold: float = Field(description="score of a match")
     threshold_tail: float = Field(description="share of pairs that reach the threshold")
-    close: float | None = Field(
-        None, description="score below which the best hit is no close match; None in older manifests"
-    )
+    close: float | None = Field(None, description="least score of a close match; None in older manifests")
     images: int = 0
     pairs: int = 0
     seed: int = 0
@@ -125,8 +123,7 @@ class EncoderEntry(_Record):
         prepared_dimension, code_bits: components of a stored vector, and bits of a stored code.
         hash_bits: outputs after the embedding whose signs are the code; 0: the projection makes it.
         vectors_fingerprint: of network, preprocessing and projection; older manifests have none.
-        measured: by the job's check.
-        calibration: None where a version has fewer than two pictures.
+        measured, calibration: by the job's check; no calibration where there are fewer than two pictures.
     """
 
     name: str

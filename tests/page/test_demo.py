@@ -231,9 +231,14 @@ def test_every_default_network_is_warmed_once_and_one_that_fails_keeps_no_other_
                 raise SimileError("weights are gone")
             warmed.append(self.name)
 
+        def learn_own_kind(self) -> None:
+            learnt.append(self.name)
+
+    learnt: list[str] = []
     library = SimpleNamespace(names=lambda: list("abcdefgh"), open=Found)
     demo._warm_up(library)  # type: ignore[arg-type]
     assert warmed == ["a", "d", "e", "f"], "as many networks as stay in memory"
+    assert learnt == ["c"], "its network is there already"
 
 
 def test_the_page_never_loads_ray() -> None:

@@ -119,3 +119,23 @@ def test_browsing_goes_on_while_scrolling_and_chips_end_it(open_page: Any) -> No
     page.locator("#start").wait_for()
     page.locator("#start button", has_text="CIFAR-10").click()
     page.wait_for_url("**/?collection=cifar10")
+
+
+@pytest.mark.long
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [(390, 844), (1400, 900)])
+def test_nothing_that_is_read_moves_while_the_first_screen_fills(
+    browser: Any, demo_url: str, size: tuple[int, int]
+) -> None:
+    """The cumulative layout shift is below 0.1, as web.dev asks."""
+    page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
+    page.add_init_script(
+        "window.moved = 0; new PerformanceObserver(seen => seen.getEntries().forEach(one => "
+        "{ if (!one.hadRecentInput) window.moved += one.value; }))"
+        ".observe({ type: 'layout-shift', buffered: true })"
+    )
+    page.goto(demo_url)
+    page.locator("#examples .card").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.moved") < 0.1
+    page.context.close()

@@ -21,7 +21,7 @@ def test_works_by_others_follow_likes_and_say_why(open_page: Any) -> None:
     works.first.wait_for()
     works.nth(1).hover()
     works.nth(1).locator("[data-action=like]").click()
-    status(page, "not the same artist · at most 2 of each artist", "#recommend-status")
+    status(page, "not the same artist · at most 2 per artist", "#recommend-status")
     found = page.locator("#recommend-hits .card")
     reasons = found.locator(".reason").all_inner_texts()
     artist = reasons[0].removeprefix("like ").rsplit(" (", 1)[0]
