@@ -12,16 +12,10 @@ import pytest
 from pipeline import open_collection
 from pipeline.errors import SimileError
 from pipeline.indexing.delete import delete_points
-from pipeline.indexing.live import Difference, compare
 from pipeline.store import open_store
 from pipeline.store.versions import finished_versions
 from tests.indexing.conftest import COLOURS, Copied, Index, colours, picture
 from tests.stand_ins.qdrant import QdrantStandIn
-
-
-def test_compare_tells_new_changed_and_gone_apart() -> None:
-    present, wanted = {"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"}
-    assert compare(present, wanted) == Difference(new={"d"}, changed={"b"}, gone={"a"})
 
 
 def test_another_source_need_not_have_the_columns_that_the_yaml_names(
