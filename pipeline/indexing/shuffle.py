@@ -41,7 +41,7 @@ def shuffled(
         for start in range(0, len(readings), step)
     ]
     others = [_table(rows, buckets) for rows in bare if len(rows)]
-    spread: Read = ray.data.from_arrow(blocks).map_batches(
+    spread: Any = ray.data.from_arrow(blocks).map_batches(
         partial(_read_block, read=read, buckets=buckets), batch_format="pyarrow", batch_size=1, num_cpus=0.5
     )
     if others:
@@ -82,8 +82,8 @@ def _choose_table(rows: pa.Table, *, anew: bool) -> pa.Table:
 
 
 def _tell_block(block: pa.Table, *, read: Read) -> pa.Table:
-    told = [
-        [read(reading)[1:] for reading in pickle.loads(readings)]
-        for readings in block["readings"].to_pylist()
-    ]
-    return pa.table({"told": [pickle.dumps(each) for each in told]})
+    told = []
+    for readings in block["readings"].to_pylist():
+        found = map(read, pickle.loads(readings))
+        told.append(pickle.dumps([(each.rejects, each.rows) for each in found]))
+    return pa.table({"told": told})
