@@ -11,7 +11,7 @@ CONSTRAINTS ?=
 PIP := $(BIN)/python -m pip install -q --no-compile $(addprefix -c ,$(CONSTRAINTS))
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-long test-all lint constraints audit chaos cluster bench bench-full
+.PHONY: demo test test-long test-all lint constraints audit chaos cluster bench bench-full bench-scale
 
 demo: .venv/installed
 	$(BIN)/python demo.py
@@ -46,6 +46,12 @@ bench-full: .venv/installed-dev
 	$(BIN)/python -m benchmarks.query --full
 	$(BIN)/python -m benchmarks.embed --full
 	$(BIN)/python -m benchmarks.photographs
+
+# An index job without network and graph, by size: what a driver and each stage cost. 200,000 rows take some
+# minutes on 2 cores, a million half an hour: make bench-scale ROWS="200000".
+ROWS ?= 200000 1000000
+bench-scale: .venv/installed-dev
+	$(BIN)/python -m benchmarks.scale --rows $(ROWS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

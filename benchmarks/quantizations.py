@@ -25,7 +25,7 @@ from pipeline.config.collection import EncoderConfig
 from pipeline.home import resolve_home
 from pipeline.index_quality.recall import K, count_found
 from pipeline.projection import fit_projection
-from pipeline.staging.parts import Staging
+from pipeline.staging.vectors import Staging
 from pipeline.store import open_store
 from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.manifest import EncoderEntry
@@ -151,7 +151,7 @@ def measure(raw: np.ndarray, setting: Setting, config: CollectionConfig) -> dict
 def _staged(home: str, collection: str, entry: EncoderEntry) -> np.ndarray:
     """(N, D) float16: every staged output of an encoder, without its hash logits, in the order of ids."""
     staging = Staging(home, collection, entry.fingerprint)
-    raw, _ = staging.gather(sorted(staging.ids()))
+    raw = staging.sample(10**9)
     return raw[:, : raw.shape[1] - entry.hash_bits]
 
 

@@ -130,9 +130,9 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
     from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection
     from pipeline.indexing.lock import refuse_second_writer
+    from pipeline.indexing.plan import nothing_new
     from pipeline.indexing.preflight import check_store_and_disk, find_all
     from pipeline.indexing.reservation import check_this_machine
-    from pipeline.indexing.unchanged import unchanged
     from pipeline.progress import say
 
     actors = Actors.parse(options.actors) if options.actors is not None else None
@@ -159,7 +159,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
     say(f"{checked.source.rows:,} rows in {checked.source.name}")
     if not options.dry_run:
         refuse_second_writer(home, config.collection)
-        if account := unchanged(job, checked):
+        if account := nothing_new(job, checked):
             say("nothing is new: the files of the source are those of the last job")
             return _reported(account)
         check_store_and_disk(job, checked)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,10 @@ from pipeline.sources import Source
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry
 from pipeline.store.read_points import read_points
+
+if TYPE_CHECKING:
+    from pipeline.staging.parts import Parts
+    from pipeline.staging.vectors import Staging
 
 __all__ = ["Pool", "Vectors", "read_pool", "read_stored", "resolve_splits"]
 
@@ -99,9 +103,10 @@ def read_pool(
     Raises:
         SimileError: the source does not have one of the fields, or none of its pictures could be embedded.
     """
-    from pipeline.indexing.embed import embed_missing
-    from pipeline.indexing.plan import make_plan
-    from pipeline.staging.parts import Staging
+    from pipeline.indexing.embed import embed_units
+    from pipeline.sources import units_of
+    from pipeline.staging.parts import Parts
+    from pipeline.staging.vectors import Staging
 
     unknown = [field for field in fields if field not in splits[0].payload_columns]
     if unknown or not fields:
@@ -110,30 +115,50 @@ def read_pool(
             f"{', '.join(splits[0].payload_columns) or 'none'}."
         )
     stagings = {name: Staging(home, collection, describe_encoder(name).fingerprint) for name in encoders}
-    ids: list[str] = []
-    digests: list[str] = []
-    payloads: list[dict[str, Any]] = []
-    counts = []
-    for source in splits:
-        plan = make_plan(collection, source, limit)
-        embed_missing(plan, source, stagings, limit=limit)
-        rows = plan.table.filter(plan.table["id"].is_valid())
-        ids += rows["id"].to_pylist()
-        digests += rows["digest"].to_pylist()
-        payloads += [json.loads(payload) for payload in rows["payload"].to_pylist()]
-        counts.append((plan.table.num_rows, rows.num_rows))
-    gathered = {name: staging.gather(ids) for name, staging in stagings.items()}
-    whole = np.logical_and.reduce([there for _, there in gathered.values()])
-    if not whole.any():
+    parts = Parts(home, collection)
+    read: list[_Read] = []
+    train = 0
+    for number, source in enumerate(splits):
+        units = units_of(source, limit)
+        embed_units(source, units, parts, stagings)
+        read += [_read_unit(unit.name, parts, stagings) for unit in units]
+        if number == 0:
+            train = sum(len(each.digests) for each in read)
+    if not any(each.digests for each in read):
         raise SimileError(f"No picture of '{splits[0].name}' could be embedded; see the index job's rejects.")
-    kept = np.flatnonzero(whole)
+    payloads = [json.loads(payload) for each in read for payload in each.payloads]
+    filled = [each for each in read if each.digests]
     return Pool(
-        labels={field: encode_labels([payloads[i].get(field) for i in kept]) for field in fields},
-        digests=[digests[i] for i in kept],
-        train=int((kept < counts[0][1]).sum()),
-        missing=sum(planned for planned, _ in counts) - len(kept),
-        raw={name: raw[whole[there]] for name, (raw, there) in gathered.items()},
+        labels={field: encode_labels([payload.get(field) for payload in payloads]) for field in fields},
+        digests=[digest for each in read for digest in each.digests],
+        train=train,
+        missing=sum(each.missing for each in read),
+        raw={name: np.concatenate([each.raw[name] for each in filled]) for name in stagings},
     )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The N rows of a unit that every encoder has a vector of, and how many it has beside them."""
+
+    digests: list[str]
+    payloads: list[str]
+    raw: Mapping[str, np.ndarray]
+    missing: int
+
+
+def _read_unit(unit: str, parts: Parts, stagings: Mapping[str, Staging]) -> _Read:
+    from pipeline.staging.ids import id_words
+
+    rows = parts.read(unit, ["id", "digest", "payload"])
+    words = id_words(rows["id"])
+    vectors = {name: staging.read(unit) for name, staging in stagings.items()}
+    at = {name: found.at(words) for name, found in vectors.items()}
+    whole = np.logical_and.reduce([places >= 0 for places in at.values()])
+    kept = rows.take(np.flatnonzero(whole))
+    digests = [digest.hex() for digest in kept["digest"].to_pylist()]
+    raw = {name: found.vectors[at[name][whole]] for name, found in vectors.items()}
+    return _Read(digests, kept["payload"].to_pylist(), raw, int((~whole).sum()))
 
 
 def read_stored(

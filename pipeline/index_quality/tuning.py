@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig, SearchConfig
 from pipeline.errors import SimileError
 from pipeline.index_quality.recall import K, Queries, exact_scores, measure
-from pipeline.staging.parts import Staging
+from pipeline.staging.vectors import Staging
 from pipeline.store import Manifest, Store, open_store
 from pipeline.store.embedded import EmbeddedStore
 from pipeline.store.embedded_translation import INDEXING_THRESHOLD
@@ -170,7 +170,7 @@ def staged_vectors(home: str, manifest: Manifest, encoder: str | None, points: i
     """(≤ points, D) float32: staged raw outputs, prepared by the projection of the collection."""
     entry = manifest.encoder(encoder)
     staging = Staging(home, manifest.collection, entry.fingerprint)
-    raw = staging.sample(points, staging.ids())
+    raw = staging.sample(points)
     if len(raw) < 2:
         raise SimileError(
             f"Fewer than two vectors are staged below {home}; index the collection there first."

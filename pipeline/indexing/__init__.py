@@ -1,1 +1,1 @@
-"""The four stages of an index job: plan, embed, fit, load; and the account that closes it."""
+"""The stages of an index job: plan, embed, catalogue, fit, load, check; and the account that closes it."""

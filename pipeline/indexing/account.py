@@ -11,10 +11,9 @@ import pyarrow as pa
 
 from pipeline.errors import SimileError
 from pipeline.indexing.embed import ActorReport
-from pipeline.indexing.plan import Plan
 from pipeline.indexing.reservation import peak_memory
 from pipeline.progress import begin
-from pipeline.staging.rejects import Reject, grouped
+from pipeline.staging.rejects import RejectLog
 
 __all__ = ["Account", "explained", "said_left_out"]
 
@@ -33,7 +32,7 @@ class Account:
         written: points written by this run, new or changed.
         skipped: rows that needed nothing: unchanged points, repeats of a picture, points deleted on purpose.
         rejected: rows that cannot become points.
-        embedded: rows that went through a network in this run.
+        embedded: pictures that went through the networks in this run.
         kept, removed: points of the live version that the source does not have (any more).
         single_colour: pictures embedded in this run in which there is nothing but one colour.
         stages: seconds a stage.
@@ -58,7 +57,7 @@ class Account:
     staged_bytes: int = 0
     loaded_bytes: int = 0
     actors: dict[str, ActorReport] = field(default_factory=dict)
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: RejectLog = field(default_factory=RejectLog)
 
     @property
     def listed(self) -> int:
@@ -83,33 +82,15 @@ class Account:
             yield
         self.stages[stage] = round(self.stages.get(stage, 0.0) + time.perf_counter() - start, 2)
 
-    def enter(self, plan: Plan, written: set[str], present: set[str]) -> None:
-        """Count each row of the plan once.
-
-        A row is rejected, or written, or skipped because it repeats another, was deleted on purpose, or is
-        present unchanged. One that is none of these is lost: then the account does not balance.
-        """
-        bad = {reject.id for reject in self.rejects if reject.id}
-        self.source = plan.rows
-        self.written = self.skipped = 0
-        self.rejected = len(plan.faults)
-        for point, first in zip(plan.table["id"].to_pylist(), plan.table["first"].to_pylist(), strict=True):
-            if point is None or point in bad:
-                self.rejected += 1
-            elif first and point in written:
-                self.written += 1
-            elif not first or point in present:
-                self.skipped += 1
-
     def reasons(self) -> dict[str, int]:
         """Every kind of reject, as `stage: kind` -> how many rows, the most frequent kinds first."""
-        return {name: group.count for name, group in grouped(self.rejects).items()}
+        return {name: group.count for name, group in self.rejects.groups.items()}
 
     def examples(self) -> dict[str, list[dict[str, str]]]:
         """Kind of reject -> place and reason of some of them."""
         return {
             name: [{"place": reject.place, "reason": reject.reason} for reject in group.examples]
-            for name, group in grouped(self.rejects).items()
+            for name, group in self.rejects.groups.items()
         }
 
     def rate(self, stage: str) -> float:
@@ -169,7 +150,7 @@ class Account:
         lines.append(f"driver: {report['peak_memory']['driver'] / 1e6:,.0f} MB at most")
         staged, loaded = report["bytes"]["staged"] / 1e6, report["bytes"]["loaded"] / 1e6
         lines.append(f"written: {staged:,.1f} MB staged, {loaded:,.1f} MB to the store")
-        for kind, group in grouped(self.rejects).items():
+        for kind, group in self.rejects.groups.items():
             first = group.examples[0]
             lines.append(f"rejected {group.count:,} × {kind}, such as {first.place}: {first.reason}")
         if self.left_out:

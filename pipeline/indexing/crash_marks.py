@@ -6,13 +6,13 @@ one worker after the other, for ever.
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
 from pipeline.home import filesystem, write_file
-from pipeline.staging.parts import Staging
+from pipeline.staging.parts import Parts
 
 __all__ = ["MOST_DEATHS", "Marks"]
 
@@ -28,9 +28,9 @@ class Marks:
     folder: str
 
     @classmethod
-    def beside(cls, staging: Staging) -> "Marks":
-        """The marks of the job whose first encoder is staged in `staging`."""
-        return cls(f"{staging.folder}/at-work")
+    def beside(cls, parts: Parts) -> "Marks":
+        """The marks of the jobs that stage in `parts`."""
+        return cls(f"{parts.folder}/at-work")
 
     def clear(self) -> None:
         """Forget all deaths: nothing is at work any more."""
@@ -51,4 +51,5 @@ class Marks:
         finally:
             files.delete_file(f"{folder}/{mark}")
         for path in earlier:  # the work went well, so the earlier deaths had another cause
-            files.delete_file(path)
+            with suppress(FileNotFoundError):  # a worker that was given up, and lives, did the same work
+                files.delete_file(path)

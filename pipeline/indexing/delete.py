@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.indexing.history import make_live
-from pipeline.indexing.unchanged import forget_covered
+from pipeline.indexing.record import forget_record, read_record, write_record
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.points import checked_id
 from pipeline.store import Store
@@ -61,6 +61,9 @@ def delete_points(
     if target != version:
         changes["built"] = datetime.now(UTC).isoformat(timespec="seconds")
     store.write_manifest(target, live.manifest.model_copy(update=changes))
+    record = read_record(store, version)
+    if record and target != version:  # made of the same units, without what was deleted
+        write_record(store, target, record)
     make_live(store, alias, target, "deleted")
     return {"collection": alias, "version": target, "deleted": len(chosen), "rows": rows}
 
@@ -70,7 +73,7 @@ def restore_points(store: Store, alias: str) -> dict[str, Any]:
     version = live_version(store, alias).name
     restored = len(deleted_ids(store, version))
     store.attach(version, DELETED, b"[]")
-    forget_covered(store, version)
+    forget_record(store, version)
     return {"collection": alias, "version": version, "restored": restored}
 
 

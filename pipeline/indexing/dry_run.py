@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -146,13 +145,10 @@ _Given = tuple[str, bytes | None, dict[str, Any], Unread | None]  # place, bytes
 
 
 def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
-    counted: Counter[str] = Counter()
     rows: Any = read_rows(source, limit=most)
     for table in rows.iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
-        places = []
-        for file in table["file"].to_pylist():
-            places.append(f"{file}:{counted[file]}")
-            counted[file] += 1
+        numbered = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
+        places = [f"{file}:{row}" for file, row in numbered]
         given = places, image_bytes(table), decode_payload(source, table), unread_rows(table)
         yield list(zip(*given, strict=True))
 

@@ -1,36 +1,33 @@
-"""Stage 2, embed: rows that are not staged yet -> actors with the networks -> staged vectors."""
+"""Stage 2, embed: units that are not staged yet -> actors with the networks -> parts."""
 
-import hashlib
-import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from pipeline.indexing.crash_marks import Marks
-from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor
-from pipeline.indexing.plan import Plan, missing_rows
+from pipeline.indexing.embed_actor import UNITS_AT_ONCE, Acknowledgement, EmbedActor, Work
 from pipeline.indexing.reservation import Reservation, reserve, spread
 from pipeline.progress import progress
-from pipeline.sources import Source, image_bytes, read_rows
-from pipeline.staging.parts import Staging
+from pipeline.sources import Source, Unit, for_tasks
+from pipeline.sources.rows import unit_blocks
+from pipeline.staging.known import known_pictures
+from pipeline.staging.parts import Parts
+from pipeline.staging.vectors import Staging
 
-__all__ = ["ActorReport", "EmbedResult", "embed_missing"]
+__all__ = ["ActorReport", "EmbedResult", "embed_units"]
 
-# Rows that an actor works on at once. They are embedded again when it is killed, which takes a slow encoder
-# minutes if they are many. They come in two batches: one is embedded while the other is written.
-BATCH = 128
-GPU_BATCH = 512  # fewer would leave a GPU idle
-_HALVES = 2
+# Pictures that are handed to an actor's threads together.
+_ROWS, _GPU_ROWS = 64, 256  # fewer would leave a GPU idle
 
 
 @dataclass
 class ActorReport:
-    """What one actor did; `start_up` in seconds until its networks were loaded, `peak_memory` in bytes."""
+    """What one actor did; `start_up` in seconds until its networks were loaded, `peak_memory` in bytes.
+
+    `rows` are the pictures that it was to embed.
+    """
 
     host: str
     node: str
@@ -42,31 +39,41 @@ class ActorReport:
 
 @dataclass
 class EmbedResult:
-    """What the embed stage did."""
+    """What the embed stage did; no rows, only sums."""
 
-    embedded: int = 0  # rows that every encoder missing them has staged
+    embedded: int = 0  # pictures that went through all the networks that they had to
     staged_bytes: int = 0
     single_colour: int = 0  # pictures that are nothing but one colour
     actors: dict[str, ActorReport] = field(default_factory=dict)  # by the actor's id
-    changed: set[str] = field(default_factory=set)  # ids of rows whose files are not what they were
 
 
-def embed_missing(
-    plan: Plan,
+@dataclass(frozen=True)
+class _Missing:
+    """A unit, and what of it is not staged: its rows, vectors of encoder i (bit i of `needs`)."""
+
+    unit: Unit
+    needs: int
+    with_rows: bool
+
+
+def embed_units(
     source: Source,
-    stagings: dict[str, Staging],
+    units: Sequence[Unit],
+    parts: Parts,
+    stagings: Mapping[str, Staging],
     reserved: Callable[[], Reservation] = reserve,
-    limit: int | None = None,
+    credit: str | None = None,
+    rejects_again: bool = False,
 ) -> EmbedResult:
-    """Embed every unique row that some encoder has neither staged nor rejected.
+    """Stage what is missing of the units: read, hash, decode, embed. What is staged by id is not embedded.
 
     Args:
-        plan: from stage 1.
-        source: what the plan was made of.
-        stagings: encoder name -> where its vectors are staged.
+        source: of the units.
+        parts, stagings: where rows are staged, and by encoder name their vectors.
         reserved: gives the actors and what each reserves; asked only if there is something to embed. By
             default they are as many as the cluster has room for.
-        limit: the same limit as the plan's.
+        credit: that marks are made with.
+        rejects_again: units with rejects are read again, and their rejects tried again.
 
     Raises:
         SimileError: storage is full, or the actors keep failing; what is staged stays.
@@ -74,58 +81,88 @@ def embed_missing(
     import ray
 
     result, began = EmbedResult(), time.time()
-    missing = missing_rows(plan, stagings)
-    if not missing.num_rows:
+    missing = _missing(units, parts, stagings, rejects_again)
+    if not missing:
         return result
     reservation = reserved()
-    batch_size = (GPU_BATCH if reservation.actor_gpus else BATCH) // _HALVES
-    pool = _pool(reservation, math.ceil(missing.num_rows / batch_size))
-    rows: Any = read_rows(source, limit=limit, columns=(), num_cpus=reservation.read_cpus)
-    _let_grow(rows.context, reservation, pool.max_size)
-    wanted = rows.map_batches(
-        _keep_missing,
-        batch_size=None,
-        batch_format="pyarrow",
-        fn_kwargs={"missing": ray.put(missing.select(["row_key", "id", "digest", "needs"]))},
-        num_cpus=reservation.read_cpus,
+    rows = sum(each.unit.rows for each in missing)
+    known = ray.put(known_pictures(parts, stagings, rejects_again, parts.names()))
+    blocks = unit_blocks(
+        [each.unit for each in missing],
+        [{"needs": each.needs, "with_rows": each.with_rows} for each in missing],
     )
+    at_once = _GPU_ROWS if reservation.actor_gpus else _ROWS
+    work = Work(for_tasks(source), parts, dict(stagings), credit, at_once)
+    pool = _pool(reservation, len(missing), source.reader.tasks if source.reader else None)
+    waiting: Any = ray.data.from_arrow(blocks)
+    _let_grow(waiting.context, reservation, pool.max_size)
     with spread(reservation) as spots, warnings.catch_warnings():
         # Ray has no other way yet to spread actors, and takes this one until 2.63 (see requirements.txt).
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-        acknowledged = wanted.map_batches(
+        acknowledged = waiting.map_batches(
             EmbedActor,
-            fn_constructor_args=(stagings, reservation.threads, missing.num_rows // reservation.actors),
-            batch_size=batch_size,
+            fn_constructor_args=(work, reservation.threads, rows // reservation.actors),
+            fn_kwargs={"known": known},
+            batch_size=1,
             batch_format="pyarrow",
             compute=pool,
             num_cpus=reservation.actor_cpus,
             num_gpus=reservation.actor_gpus or None,
             scheduling_strategy=spots,
         )
-        with progress("embed", missing.num_rows) as bar:
+        with progress("embed", rows) as bar:
             for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
                 for row in batch.to_pylist():
                     done = Acknowledgement(**row)
                     _collect(done, result, began)
                     bar.update(done.rows)
-    Marks.beside(next(iter(stagings.values()))).clear()
+    Marks.beside(parts).clear()
     return result
 
 
-def _pool(reservation: Reservation, batches: int) -> Any:
-    """The actors of so many batches: a fixed number, or as many as there is work and room for."""
+def _missing(
+    units: Sequence[Unit], parts: Parts, stagings: Mapping[str, Staging], rejects_again: bool
+) -> list[_Missing]:
+    """What is not staged of these units, each once."""
+    there, vectors = parts.names(), [staging.names() for staging in stagings.values()]
+    present = list(zip(stagings.values(), vectors, strict=True))
+    every, found = (1 << len(vectors)) - 1, dict[str, _Missing]()
+    for unit in units:
+        again = rejects_again and unit.name in there and _has_rejects(unit.name, parts, present)
+        with_rows = unit.name not in there or again
+        needs = sum((unit.name not in names) << bit for bit, names in enumerate(vectors))
+        if with_rows or needs:
+            found[unit.name] = _Missing(unit, every if with_rows else needs, with_rows)
+    return list(found.values())
+
+
+def _has_rejects(unit: str, parts: Parts, vectors: Sequence[tuple[Staging, set[str]]]) -> bool:
+    """Args: vectors: of each encoder, with the units that are there."""
+    return bool(parts.rejected(unit)) or any(
+        staging.rejects(unit) for staging, there in vectors if unit in there
+    )
+
+
+def _pool(reservation: Reservation, units: int, most_tasks: int | None) -> Any:
+    """The actors of so many units: a fixed number, or as many as there is work and room for.
+
+    Args:
+        most_tasks: that may read the source at once.
+    """
     from ray.data import ActorPoolStrategy
 
+    at_once = UNITS_AT_ONCE if most_tasks is None else 1
     # More tasks would wait at one actor while another has none.
     settings: Any = {
-        "max_concurrent_calls_per_actor": _HALVES,
-        "max_tasks_in_flight_per_actor": _HALVES,
+        "max_concurrent_calls_per_actor": at_once,
+        "max_tasks_in_flight_per_actor": at_once,
         "enable_true_multi_threading": True,
     }
+    least = min(reservation.actors, most_tasks or reservation.actors)
     if reservation.most is None:
-        return ActorPoolStrategy(size=reservation.actors, **settings)
-    most = max(reservation.actors, min(reservation.most, batches))
-    return ActorPoolStrategy(min_size=reservation.actors, max_size=most, **settings)
+        return ActorPoolStrategy(size=least, **settings)
+    most = max(least, min(reservation.most, units, most_tasks or units))
+    return ActorPoolStrategy(min_size=least, max_size=most, **settings)
 
 
 def _let_grow(context: Any, reservation: Reservation, most: int) -> None:
@@ -143,37 +180,12 @@ def _let_grow(context: Any, reservation: Reservation, most: int) -> None:
         context.execution_options.resource_limits = ExecutionResources(gpu=most * reservation.actor_gpus)
 
 
-def _keep_missing(table: pa.Table, missing: Any) -> pa.Table:
-    """Leave out rows that are staged or repeat another, before their bytes travel to an actor.
-
-    The id of a row is that of the bytes that were hashed. Where a file holds others by now, or is gone, no
-    encoder needs it (`needs` is 0): its vector would stand under the id of another picture.
-    """
-    import ray
-
-    if isinstance(missing, ray.ObjectRef):
-        missing = ray.get(missing)
-    known = missing["row_key"].to_numpy()
-    keys = table["row_key"].to_numpy()
-    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    keep = known[at] == keys
-    rows = table.select(["image"]).filter(pa.array(keep))
-    found = missing.take(pa.array(at[keep]))
-    same = [
-        data is not None and hashlib.sha256(data).hexdigest() == digest
-        for data, digest in zip(image_bytes(rows), found["digest"].to_pylist(), strict=True)
-    ]
-    needs = np.where(same, found["needs"].to_numpy(), 0)
-    return rows.append_column("id", found["id"]).append_column("needs", pa.array(needs, pa.int64()))
-
-
 def _collect(done: Acknowledgement, result: EmbedResult, began: float) -> None:
-    """Add the acknowledgement of a batch to the result."""
+    """Add the acknowledgement of a unit to the result."""
     actor = result.actors.setdefault(done.actor, ActorReport(done.host, done.node, done.device))
-    actor.rows += done.rows
+    actor.rows += done.attempted
     actor.start_up = round(done.ready - began, 2)
     actor.peak_memory = max(actor.peak_memory, done.peak_memory)
-    result.embedded += done.rows - done.rejected - len(done.changed)
-    result.changed.update(done.changed)
+    result.embedded += done.embedded
     result.staged_bytes += done.staged_bytes
     result.single_colour += done.single_colour

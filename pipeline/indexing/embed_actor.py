@@ -1,54 +1,58 @@
-"""The actor of the embed stage: holds the networks, turns batches of rows into staged parts."""
+"""The actor of the embed stage: holds the networks, turns units into staged parts."""
 
 from __future__ import annotations
 
 import math
+import pickle
 import socket
 import threading
 import time
-import warnings
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
 from pipeline.indexing.decode_and_embed import Group, embed_group, rejected_group
 from pipeline.indexing.reservation import peak_memory
-from pipeline.sources import image_bytes
-from pipeline.staging.parts import Staging, part_name
+from pipeline.indexing.unit_rows import UnitRows
+from pipeline.sources import Source, Unit, read_unit
+from pipeline.staging.known import Known
+from pipeline.staging.parts import Parts
+from pipeline.staging.vectors import Staging
 
-__all__ = ["Acknowledgement", "EmbedActor"]
+__all__ = ["Acknowledgement", "EmbedActor", "Work"]
 
 _ACKNOWLEDGEMENT = pa.schema(
     [
         *(
             (name, pa.int64())
-            for name in ("rows", "rejected", "single_colour", "staged_bytes", "peak_memory")
+            for name in ("rows", "attempted", "embedded", "single_colour", "staged_bytes", "peak_memory")
         ),
-        *((name, pa.string()) for name in ("actor", "host", "node", "device")),
+        *((name, pa.string()) for name in ("unit", "actor", "host", "node", "device")),
         ("ready", pa.float64()),
-        ("changed", pa.list_(pa.string())),
     ]
 )
 
 # Images that a thread prepares before the network sees the first of them. Preparing and embedding use the
 # processor's cache for different things: in groups of eight an image takes 4 % less time than one by one.
 _AT_ONCE = 8
+UNITS_AT_ONCE = 2  # of an actor: one is embedded while the other reads or writes
 
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """What an actor says when all of a batch is on storage.
+    """What an actor says when all of a unit is on storage.
 
     Attributes:
-        rows, rejected: of the batch.
-        changed: ids of those whose file changed after it was hashed. Nothing is staged of them, not even a
-            reject: the same bytes may be there again when the next job runs.
+        unit: its name.
+        rows: of the unit.
+        attempted, embedded: pictures that were to be embedded, and that were.
         single_colour: pictures in which there is nothing but one colour.
         actor, host, node, device: who embedded it.
         staged_bytes: written for it.
@@ -56,8 +60,10 @@ class Acknowledgement:
         ready: when the actor's networks were loaded, in seconds since the epoch.
     """
 
+    unit: str
     rows: int
-    rejected: int
+    attempted: int
+    embedded: int
     single_colour: int
     actor: str
     host: str
@@ -66,28 +72,37 @@ class Acknowledgement:
     staged_bytes: int
     peak_memory: int
     ready: float
-    changed: list[str]
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What was done with a batch: ids without vectors, bytes staged, and counts as in `Acknowledgement`."""
+class Work:
+    """What all units of a job have in common.
 
-    rejected: set[str] = field(default_factory=set)
-    staged_bytes: int = 0
-    single_colour: int = 0
+    Attributes:
+        source: without its rows.
+        parts: where rows are staged.
+        stagings: encoder name -> where its vectors are staged.
+        credit: that marks are made with.
+        rows_at_once: pictures that are handed to the threads together.
+    """
+
+    source: Source
+    parts: Parts
+    stagings: dict[str, Staging]
+    credit: str | None
+    rows_at_once: int
 
 
 class EmbedActor:
-    """Embeds batches of rows. A batch is acknowledged when all of it is on storage.
+    """Embeds units. A unit is acknowledged when all of it is on storage.
 
-    Ray sends two batches at once; a killed actor loses no more than these two.
+    Ray sends two units at once; a killed actor loses no more than these two.
     """
 
-    def __init__(self, stagings: dict[str, Staging], threads: int, rows: int) -> None:
+    def __init__(self, work: Work, threads: int, rows: int) -> None:
         """
         Args:
-            stagings: encoder name -> where its vectors are staged.
+            work: what all units have in common.
             threads: images worked on at once. Each thread takes a picture from its bytes to its vector, so
                 that no core waits for another.
             rows: roughly how many are to come.
@@ -99,24 +114,21 @@ class EmbedActor:
         from pipeline.encoders import load_encoder
 
         torch.set_num_threads(1)
+        self.work = work
+        self.known: Known | None = None  # asked for once
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
-        self.encoders = {name: load_encoder(name) for name in stagings}
+        self.encoders = {name: load_encoder(name) for name in work.stagings}
         for encoder in self.encoders.values():
             encoder.accelerate(rows)
-        self.stagings = stagings
         self.decode_side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in self.encoders.values()))
         first = next(iter(self.encoders.values()))
         self.device = f"{first.device} {first.runtime}"
         self.actor = ray.get_runtime_context().get_actor_id() or "local"
         self.host = socket.gethostname()
         self.node = ray.get_runtime_context().get_node_id()
-        self.marks = Marks.beside(next(iter(stagings.values())))
-        with warnings.catch_warnings():
-            # Ray's own implementation of this property raises a deprecation warning.
-            warnings.simplefilter("ignore")
-            self.died_before = ray.get_runtime_context().was_current_actor_reconstructed
-        tags = {"collection": next(iter(stagings.values())).collection}
+        self.marks = Marks.beside(work.parts)
+        tags = {"collection": work.parts.collection}
         self.counters = {
             name: Counter(f"simile_{name}", description, tag_keys=("collection",)).set_default_tags(tags)
             for name, description in (
@@ -125,79 +137,68 @@ class EmbedActor:
                 ("bytes_staged", "Bytes of staged vectors and thumbnails"),
             )
         }
-        self.one_at_a_time = threading.Lock()
+        self.turns = threading.Semaphore(UNITS_AT_ONCE)
+        self.alone = threading.Lock()
         self.failure: OSError | None = None  # what went wrong when a part was written
         self.ready = time.time()
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """(image, id, needs) -> one acknowledgement of the batch, after its vectors are on storage.
+    def __call__(self, batch: pa.Table, known: Any) -> pa.Table:
+        """(unit, needs, with_rows) -> an acknowledgement of each unit, after all of it is on storage.
+
+        Args:
+            known: what is staged already, or a reference to it.
 
         Raises:
-            OSError: they could not be written. The job ends then: what waits here is not even begun with.
+            OSError: it could not be written. The job ends then: what waits here is not even begun with.
         """
+        if self.known is None:
+            import ray
+
+            self.known = ray.get(known) if isinstance(known, ray.ObjectRef) else known
+        done = [
+            self._unit(pickle.loads(row["unit"]), row["needs"], row["with_rows"]) for row in batch.to_pylist()
+        ]
+        return pa.Table.from_pylist([asdict(each) for each in done], schema=_ACKNOWLEDGEMENT)
+
+    def _unit(self, unit: Unit, needs: int, with_rows: bool) -> Acknowledgement:
         if self.failure:
             raise self.failure
-        wanted = np.asarray(batch["needs"]) > 0
-        changed = batch["id"].filter(pa.array(~wanted)).to_pylist()
-        batch = batch.filter(pa.array(wanted))
-        ids, needs = batch["id"].to_pylist(), batch["needs"].to_pylist()
-        name = part_name(ids)
-        rejects, work = self._before(name, ids, needs), _Work()
-        if rejects is None:
+        work = self.work
+        assert self.known is not None
+        rows = UnitRows(work.source, work.parts, work.stagings, needs, work.credit, self.known)
+        with self.marks.marked(unit.name) as deaths:
+            at = 0
+            for table in _read_ahead(read_unit(work.source, unit)):
+                for start in range(0, table.num_rows, work.rows_at_once):
+                    needed = rows.add(table.slice(start, work.rows_at_once))
+                    if needed:
+                        name = f"{unit.name}-{at}"
+                        rows.enter(self._carefully(name, needed) if deaths else self._in_turn(needed))
+                    at += 1
             try:
-                work = self._embed(name, ids, needs, image_bytes(batch))
+                size = rows.stage(unit.name, with_rows)
             except OSError as error:
                 self.failure = error
                 raise
-            rejects = work.rejected
-        staged_bytes = work.staged_bytes
-        self._count(len(ids), len(rejects), staged_bytes)
-        done = Acknowledgement(
-            rows=len(ids) + len(changed),
-            rejected=len(rejects),
-            single_colour=work.single_colour,
+        self._count(rows.embedded, len(rows.attempted) - rows.embedded, size)
+        return Acknowledgement(
+            unit=unit.name,
+            rows=len(rows.rows),
+            attempted=len(rows.attempted),
+            embedded=rows.embedded,
+            single_colour=rows.single_colour,
             actor=self.actor,
             host=self.host,
             node=self.node,
             device=self.device,
-            staged_bytes=staged_bytes,
+            staged_bytes=size,
             peak_memory=peak_memory(),
             ready=self.ready,
-            changed=changed,
         )
-        return pa.Table.from_pylist([asdict(done)], schema=_ACKNOWLEDGEMENT)
 
-    def _before(self, name: str, ids: list[str], needs: list[int]) -> set[str] | None:
-        """Rejected ids if this very batch was staged by an actor that died before it could answer."""
-        rejected: set[str] = set()
-        for bit, staging in enumerate(self.stagings.values()):
-            answered = staging.answered(name)
-            if any(need >> bit & 1 and point not in answered for point, need in zip(ids, needs, strict=True)):
-                return None
-            rejected.update(point for point, was_rejected in answered.items() if was_rejected)
-        return rejected
-
-    def _embed(self, name: str, ids: list[str], needs: list[int], images: Any) -> _Work:
-        """Decode and embed; stage what worked and what did not."""
-        rows = list(zip(ids, needs, images, strict=True))
-        done = self._carefully(name, rows) if self.died_before else self._together(rows)
-        broken = [reject for group in done for reject in group.broken]
-        rejected, size = {reject.id or "" for reject in broken}, 0
-        needed = dict(zip(ids, needs, strict=True))
-        for bit, (encoder_name, staging) in enumerate(self.stagings.items()):
-            mine = [reject for reject in broken if needed[reject.id or ""] >> bit & 1]
-            outputs = [group.outputs[encoder_name] for group in done]
-            failed = [reject for output in outputs for reject in output.failed]
-            kept = [picture for output in outputs for picture in output.kept]
-            # Rejects first: a part without its rejects would be taken for a whole batch.
-            if mine or failed:
-                staging.write_rejects(name, mine + failed)
-            if kept:
-                vectors = np.concatenate([output.vectors for output in outputs if output.kept])
-                size += staging.write(name, kept, vectors)
-            rejected.update(reject.id or "" for reject in failed)
-        single_colour = sum(group.single_colour for group in done)
-        return _Work(rejected, size, single_colour)
+    def _in_turn(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
+        with self.turns:
+            return self._together(rows)
 
     def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
         """A few images at a time in each thread."""
@@ -207,12 +208,21 @@ class EmbedActor:
         return list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
 
     def _carefully(self, name: str, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
-        """After a death: if it was this batch that killed, one image after the other, without the killer.
-
-        No other image is at work then, which would be blamed too.
-        """
-        with self.one_at_a_time, self.marks.marked(name) as deaths:
+        """Where a worker died of this unit: if it was these rows that killed, one image after the other,
+        without the killer."""
+        with self._nothing_else(), self.marks.marked(name) as deaths:
             return [self._alone(row) for row in rows] if deaths else self._together(rows)
+
+    @contextmanager
+    def _nothing_else(self) -> Iterator[None]:
+        """No other image is at work in this actor, which would be blamed too."""
+        with self.alone:
+            for _ in range(UNITS_AT_ONCE):
+                self.turns.acquire()
+        try:
+            yield
+        finally:
+            self.turns.release(UNITS_AT_ONCE)
 
     def _alone(self, row: tuple[str, int, bytes | None]) -> Group:
         with self.marks.marked(row[0]) as deaths:
@@ -221,9 +231,18 @@ class EmbedActor:
             reason = f"workers died of it, {deaths} times"
             return rejected_group(self.encoders, row, reason, "workers died of it")
 
-    def _count(self, rows: int, rejected: int, size: int) -> None:
-        for name, value in (("embedded", rows - rejected), ("rejected", rejected)):
+    def _count(self, embedded: int, rejected: int, size: int) -> None:
+        for name, value in (("embedded", embedded), ("rejected", rejected)):
             if value:  # Ray's counters refuse zero
                 self.counters[f"rows_{name}"].inc(value)
         if size:
             self.counters["bytes_staged"].inc(size)
+
+
+def _read_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; while one is embedded, a thread reads the next."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        following = reader.submit(next, tables, None)
+        while (table := following.result()) is not None:
+            following = reader.submit(next, tables, None)
+            yield table

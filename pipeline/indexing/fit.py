@@ -1,5 +1,6 @@
-"""Stage 3, fit: staged vectors -> one projection an encoder."""
+"""Stage 4, fit: a sample of the staged vectors -> one projection an encoder."""
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
 from pipeline.progress import say
 from pipeline.projection import Projection, fit_projection, identity
-from pipeline.staging.parts import Staging
+from pipeline.staging.vectors import Staging
 from pipeline.vectors import finite_rows
 
 __all__ = ["fit", "hash_bits"]
@@ -22,7 +23,7 @@ def hash_bits(description: EncoderDescription) -> int:
 
 def fit(
     staging: Staging,
-    ids: set[str],
+    units: Collection[str],
     config: ProjectionConfig,
     hash_bits: int = 0,
     stored_bits: int | None = None,
@@ -31,7 +32,7 @@ def fit(
 
     Args:
         staging: where the raw vectors are.
-        ids: rows of this collection; staged rows outside it are not looked at.
+        units: of this collection; vectors of other units are not looked at.
         config: kind, dimension, whitening, sample size, and bits of a code.
         hash_bits: of the encoder, see `hash_bits`.
         stored_bits: components of a stored vector, see `CollectionConfig.stored_bits`.
@@ -39,7 +40,7 @@ def fit(
     Raises:
         SimileError: nothing is staged.
     """
-    sample = staging.sample(config.sample, ids)
+    sample = staging.sample(config.sample, units)
     if not len(sample):
         raise SimileError("No image could be embedded, so there is nothing to index; see the rejects above.")
     width = sample.shape[1] - hash_bits

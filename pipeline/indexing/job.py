@@ -1,4 +1,4 @@
-"""An index job: preflight, then plan, embed, fit and load, with an account of every row."""
+"""An index job: preflight, then plan, embed, catalogue, fit, load and check; an account of every row."""
 
 import json
 import shlex
@@ -7,21 +7,23 @@ from dataclasses import replace
 
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
-from pipeline.indexing.build import build
-from pipeline.indexing.carried import beside, carry, leaving, to_remove
+from pipeline.indexing.adopt import adopt, missing_vectors
+from pipeline.indexing.build import Staged, base_of, build
+from pipeline.indexing.catalogue import Asked, Catalogue, catalogue_of
 from pipeline.indexing.delete import deleted_ids
-from pipeline.indexing.embed import embed_missing
+from pipeline.indexing.embed import embed_units
 from pipeline.indexing.fenced_store import fenced
-from pipeline.indexing.live import live_of
+from pipeline.indexing.live import Live, live_of
 from pipeline.indexing.lock import writer_lock
-from pipeline.indexing.plan import Plan, make_plan, rejects_of, rows_of
+from pipeline.indexing.plan import faults_of, refuse_most_leaving, refuse_small_source, state_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
+from pipeline.indexing.record import Record
 from pipeline.indexing.reservation import Reservation, check_cluster, reserve
-from pipeline.indexing.unchanged import record_covered
 from pipeline.progress import say
-from pipeline.sources import Source
-from pipeline.staging.parts import Staging
-from pipeline.staging.rejects import write_rejects
+from pipeline.staging.ids import id_texts
+from pipeline.staging.parts import Parts
+from pipeline.staging.rejects import Reject
+from pipeline.staging.vectors import Staging
 from pipeline.store import Store
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight", "too_many"]
@@ -50,41 +52,99 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         with account.timed("reserve"):
             check_cluster(job.home, store)
             reserved = _reserving(job, store)
+        parts = Parts(job.home, config.collection)
         stagings = {
             name: Staging(job.home, config.collection, description.fingerprint)
             for name, description in checked.encoders.items()
         }
-        if job.retry_rejects:
-            retried = sum(staging.forget_rejects() for staging in stagings.values())
-            say(f"trying {retried:,} rejected rows again")
         with account.timed("plan"):
-            plan = make_plan(config.collection, checked.source, job.limit)
-            account.start_up["plan"] = plan.start_up
             live = live_of(store, config, checked.encoders, checked.source, job.add)
-            leaves = leaving(job, store, live, plan)
-            plan = plan.without(deleted_ids(store, live.name))
-            others = beside(job, store, live, plan)
-            _forget_older(plan, stagings)
-            gone = to_remove(job, others, plan.unreadable.num_rows + checked.source.unlisted)
-            carried = carry(job, store, live, others - gone, stagings)
-        account.source = account.rows["plan"] = plan.rows
-        account.left_out = checked.source.left_out | _beyond(checked.source, plan)
-        account.kept, account.removed = len(carried), len(gone if live.same_source else leaves)
+            faults = faults_of(job, checked)
+            rows = sum(unit.rows for unit in checked.units)
+            refuse_small_source(job, live, rows)
+            account.source = account.rows["plan"] = rows + len(faults)
+            account.left_out = checked.source.left_out | _beyond(checked, account.source)
         with account.timed("embed"):
-            result = embed_missing(plan, checked.source, stagings, reserved, job.limit)
+            if job.retry_rejects:
+                say("trying rejected rows again")
+            credit = config.credit or checked.source.credit
+            result = embed_units(
+                checked.source, checked.units, parts, stagings, reserved, credit, job.retry_rejects
+            )
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
             account.single_colour = result.single_colour
             account.start_up["embed"] = min((a.start_up for a in result.actors.values()), default=0.0)
-            _settle(job, account, plan, stagings, result.changed)
-        rejected = {reject.id for reject in account.rejects}
-        rows = rows_of(plan, config.credit or checked.source.credit)
-        rows = {point: row for point, row in rows.items() if point not in rejected}
-        build(job, checked, live, plan, stagings, rows | carried, account, lock.fence)
+        with account.timed("catalogue"):
+            staged = _staged(job, checked, live, parts, stagings)
+            account.rows["catalogue"] = staged.catalogue.source
+            staged.catalogue.rejects.add(
+                [Reject(None, "plan", f.reason, place=f.place, kind="no picture") for f in faults]
+            )
+            account.rejects = staged.catalogue.rejects
+            account.source = staged.catalogue.source + len(faults)
+            account.rejected = staged.catalogue.rejected + len(faults)
+            _settle(job, account)
+            refuse_most_leaving(job, store, live, staged.removed, staged.catalogue.live)
+            _refuse_unsure(job, checked, staged)
+        gone = len(staged.catalogue.gone)
+        account.kept, account.removed = (gone, 0) if staged.keeps else (0, gone)
+        build(job, checked, live, staged, account, lock.fence)
         if account.written or account.removed:
             store.attach(account.version, _REPORT, json.dumps(account.summary()).encode())
-        record_covered(job, checked, account)
     return account
+
+
+def _staged(
+    job: IndexJob, checked: Checked, live: Live, parts: Parts, stagings: dict[str, Staging]
+) -> Staged:
+    """What the version will be made of.
+
+    Raises:
+        SimileError: points that stay have no vectors of some encoder.
+    """
+    store, base = checked.store, base_of(job, live)
+    names = [unit.name for unit in checked.units]
+    asked = Asked(
+        names,
+        job.config.credit or checked.source.credit,
+        state_of(store, live, parts),
+        keeps=live.same_source and not job.sync,
+        deleted=sorted(deleted_ids(store, live.name)),
+        anew=base is None,
+    )
+    rows = sum(unit.rows for unit in checked.units) + (live.version.manifest.rows if live.version else 0)
+    catalogue = catalogue_of(asked, parts, stagings, rows)
+    if isinstance(asked.live, Record) and live.name and catalogue.live != store.count(live.name):
+        asked = replace(asked, live=state_of(store, live, parts, ask_points=True))
+        catalogue = catalogue_of(asked, parts, stagings, rows)
+    if asked.anew and asked.keeps:
+        if len(catalogue.lost) and live.name:
+            adopted = adopt(store, live.name, id_texts(catalogue.lost), parts, stagings)
+            catalogue = catalogue_of(replace(asked, adopted=adopted), parts, stagings, rows)
+        _refuse_missing(job, catalogue, stagings)
+    return Staged(catalogue, asked.keeps, parts, stagings)
+
+
+def _refuse_missing(job: IndexJob, catalogue: Catalogue, stagings: dict[str, Staging]) -> None:
+    """Points that stay need vectors of every encoder of a new version."""
+    for name, staging in stagings.items():
+        there = staging.names()
+        lacking = [at for at in catalogue.survivors if catalogue.entries[at].unit not in there]
+        missing = sum(len(catalogue.rows(catalogue.points, at)) for at in lacking)
+        if missing:
+            raise SimileError(missing_vectors(job.config.collection, name, len(catalogue.gone), missing))
+
+
+def _refuse_unsure(job: IndexJob, checked: Checked, staged: Staged) -> None:
+    """--sync removes nothing while rows cannot be read: they may be there again tomorrow."""
+    unsure = staged.catalogue.unreadable + checked.source.unlisted
+    if job.sync and staged.removed and unsure:
+        raise SimileError(
+            f"{unsure:,} rows of {job.config.source} could not be read, so nobody knows whether "
+            f"{len(staged.removed):,} points are really gone; nothing was removed. Mend the source, "
+            "or leave out --sync."
+        )
 
 
 def _reserving(job: IndexJob, store: Store) -> Callable[[], Reservation]:
@@ -105,33 +165,16 @@ def _reserving(job: IndexJob, store: Store) -> Callable[[], Reservation]:
     return wait_and_look
 
 
-def _forget_older(plan: Plan, stagings: dict[str, Staging]) -> None:
-    """Staged vectors of pictures that the rules of decoding changed since are made anew, and no others."""
-    rules = plan.rules()
-    count = sum(staging.forget_older(rules) for staging in stagings.values()) if rules else 0
-    if count:
-        say(
-            f"{count:,} staged vectors are made anew: their pictures may have a colour profile or "
-            "transparency, which older versions of Simile left out of account"
-        )
-
-
-def _beyond(source: Source, plan: Plan) -> dict[str, int]:
+def _beyond(checked: Checked, rows: int) -> dict[str, int]:
     """Rows that a limit leaves out."""
-    beyond = source.rows + len(source.faults) - plan.rows
+    beyond = checked.source.rows + len(checked.source.faults) - rows
     return {"beyond --limit": beyond} if beyond else {}
 
 
-def _settle(
-    job: IndexJob, account: Account, plan: Plan, stagings: dict[str, Staging], changed: set[str]
-) -> None:
-    """Enter the rejects; a repeat of a rejected picture is rejected as well."""
-    account.rejects = rejects_of(plan, stagings, changed)
-    write_rejects(job.home, job.config.collection, account.rejects)
-    bad = {reject.id for reject in account.rejects if reject.id}
-    repeated = sum(point in bad for point in plan.table["id"].to_pylist() if point)
-    account.rejected = plan.unreadable.num_rows + len(plan.faults) + repeated
-    for reject in account.rejects[:5]:
+def _settle(job: IndexJob, account: Account) -> None:
+    """Keep the rejects, and stop where they are too many."""
+    account.rejects.write(job.home, job.config.collection)
+    for reject in account.rejects.first:
         say(f"rejected {reject.place}: {reject.reason}")
     if too_many(account.rejected, account.source, job.config.max_reject_fraction):
         share, allowed = account.rejected / account.source, job.config.max_reject_fraction
@@ -139,7 +182,7 @@ def _settle(
             f"{account.rejected} of {account.source} rows were rejected ({share:.1%}), more than "
             f"max_reject_fraction ({allowed:.0%}) allows; the collection stays as it was. Fewer than "
             f"{FEW_REJECTS} rejects never stop a job, unless they are more than half of the rows or "
-            f"max_reject_fraction is 0. First reason: {account.rejects[0].reason}. All of them: "
+            f"max_reject_fraction is 0. First reason: {account.rejects.first[0].reason}. All of them: "
             f"{shlex.join(['python', '-m', 'ray_jobs.rejects', job.config.collection, '--home', job.home])}"
         )
 

@@ -9,23 +9,18 @@ from typing import Any
 from pipeline.config import CollectionConfig
 from pipeline.encoders import EncoderDescription
 from pipeline.fields import FieldKind
-from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.sources import Source
 from pipeline.store import Manifest, Store
 from pipeline.store.manifest import Version
-from pipeline.store.read_points import all_points
 from pipeline.store.versions import find_live
 
 __all__ = [
-    "Difference",
     "Live",
-    "compare",
     "live_of",
     "says_the_same",
     "settings_key",
     "source_key",
-    "stored_marks",
     "stored_projections",
 ]
 
@@ -125,28 +120,3 @@ def says_the_same(manifest: Manifest, config: CollectionConfig, kinds: Mapping[s
     """
     told = (manifest.search, manifest.title, manifest.kinds)
     return told == (config.search, config.title or config.collection, kinds)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """What separates a version from what it should hold; sets of ids."""
-
-    new: set[str]
-    changed: set[str]
-    gone: set[str]
-
-
-def compare(present: Mapping[str, str], wanted: Mapping[str, str]) -> Difference:
-    """Compare id -> mark of a version with id -> mark of the source.
-
-    >>> compare({"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"})
-    Difference(new={'d'}, changed={'b'}, gone={'a'})
-    """
-    changed = {point for point, mark in wanted.items() if point in present and present[point] != mark}
-    return Difference(wanted.keys() - present.keys(), changed, present.keys() - wanted.keys())
-
-
-def stored_marks(store: Store, version: str) -> dict[str, str]:
-    """Id -> mark of every point of a version."""
-    points = all_points(store, version, fields=[(RESERVED, "mark")])
-    return {str(point.id): ((point.payload or {}).get(RESERVED) or {}).get("mark", "") for point in points}

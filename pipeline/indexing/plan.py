@@ -1,247 +1,157 @@
-"""Stage 1, plan: which rows there are, which are the same picture, and which still have to be embedded."""
+"""Stage 1, plan: the units of the source against those that the live version was made of."""
 
-import hashlib
-import json
-import time
-from collections.abc import Set
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipeline.images import rules_of
-from pipeline.points import Row, point_id
-from pipeline.progress import progress
-from pipeline.sources import Fault, Source, decode_payload, image_bytes, read_rows, unread_rows
-from pipeline.staging.parts import Staging
-from pipeline.staging.rejects import Reject
+from pipeline.errors import SimileError
+from pipeline.images import RULES
+from pipeline.indexing.account import Account
+from pipeline.indexing.catalogue import LiveMarks
+from pipeline.indexing.fields import joined_kinds
+from pipeline.indexing.live import Live, live_of, says_the_same, source_key
+from pipeline.indexing.preflight import Checked, IndexJob
+from pipeline.indexing.record import Record, read_record
+from pipeline.points import RESERVED
+from pipeline.progress import say
+from pipeline.sources import Fault, Unit
+from pipeline.staging.ids import words_of
+from pipeline.staging.parts import Parts
+from pipeline.staging.rejects import read_rejects
+from pipeline.store import Store
+from pipeline.store.read_points import all_points
+from pipeline.version import simile_version
 
-if TYPE_CHECKING:
-    from ray.data import Dataset
+__all__ = [
+    "facts_of",
+    "faults_of",
+    "nothing_new",
+    "refuse_most_leaving",
+    "refuse_small_source",
+    "state_of",
+]
 
-__all__ = ["Plan", "make_plan", "merged_payload", "missing_rows", "rejects_of", "rows_of"]
-
-# CPUs of a task. Tasks that read from afar mostly wait for the network, so two of them share a core. From
-# a disk a second task gains less than the two seconds that its worker takes to start.
-_NETWORK_CPUS, _DISK_CPUS = 0.5, 1.0
-
-CHANGED = "the file was changed or removed while the job ran; run the job again"
-_CHANGED_KIND = "changed while it was read"
+_EXAMPLES = 3  # pictures that are named, of those that leave
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Every row of the source, in its order.
+def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
+    """The account of a job that finds nothing new; None where only a whole job can tell.
 
-    Attributes:
-        table: row_key uint64 · file string · row int64 (position in its file) · id string, null when the
-            bytes could not be read · digest string, sha256 of the bytes, null with the id · payload string
-            (JSON) · rules int8 (of decoding, see `images.rules_of`; null with the id) · unread
-            struct<kind, reason> (why there is no id; null with one) · first bool (not a repeat of an
-            earlier row).
-        start_up: seconds until the first of Ray's workers was there to read.
-        faults: rows beside the table that the listing of the source shows to be none.
+    That is so where the last job of the live version had the same settings, and its source the same units.
+    Nothing is read but this, and Ray is not needed.
     """
-
-    table: pa.Table
-    start_up: float = 0.0
-    faults: tuple[Fault, ...] = ()
-
-    @property
-    def rows(self) -> int:
-        """All rows of the source."""
-        return int(self.table.num_rows) + len(self.faults)
-
-    def without(self, ids: set[str]) -> "Plan":
-        """The same rows, of which those with one of `ids` do not become points."""
-        if not ids:
-            return self
-        stays = [point not in ids for point in self.table["id"].to_pylist()]
-        first = pc.and_(self.table["first"], pa.array(stays))
-        at = self.table.column_names.index("first")
-        return replace(self, table=self.table.set_column(at, "first", first))
-
-    @property
-    def unique(self) -> pa.Table:
-        """The rows that become points: readable, and the first with their bytes."""
-        return self.table.filter(self.table["first"])
-
-    @property
-    def unreadable(self) -> pa.Table:
-        """Rows without bytes, though the source has them."""
-        return self.table.filter(self.table["id"].is_null())
-
-    def rules(self) -> dict[str, int]:
-        """Id -> rules of decoding, of the rows that become points and that newer rules may have changed."""
-        rows = self.unique.filter(pc.greater(self.unique["rules"], 1))
-        return dict(zip(rows["id"].to_pylist(), rows["rules"].to_pylist(), strict=True))
-
-    def places(self) -> dict[str, list[str]]:
-        """Id -> all its places in the source, as `file:row`, for ids that occur more than once."""
-        found: dict[str, list[str]] = {}
-        for row in self.table.select(["id", "file", "row"]).to_pylist():
-            if row["id"] is not None:
-                found.setdefault(row["id"], []).append(f"{row['file']}:{row['row']}")
-        return {point: places for point, places in found.items() if len(places) > 1}
+    store, config = checked.store, job.config
+    if job.sync or job.refit or job.retry_rejects:
+        return None
+    live = live_of(store, config, checked.encoders, checked.source, job.add)
+    if live.version is None or not (live.same_source and live.same_settings):
+        return None
+    name, manifest = live.version.name, live.version.manifest
+    record = read_record(store, name)
+    if record is None or record.job != facts_of(job, checked) or not _same_units(record, checked.units):
+        return None
+    kinds = joined_kinds(manifest.kinds, checked.kinds, config, job.add)
+    if not says_the_same(manifest, config, kinds) or store.count(name) != manifest.rows:
+        return None
+    rejects = read_rejects(job.home, config.collection) or []
+    if len(rejects) != record.rejected:
+        return None
+    account = Account(config.collection, version=name, encoders=list(checked.encoders))
+    account.rejects.add(rejects)
+    account.source, account.rejected, account.kept = record.source, record.rejected, record.kept
+    account.skipped = account.source - account.rejected
+    return account
 
 
-def make_plan(collection: str, source: Source, limit: int | None = None) -> Plan:
-    """Read the compressed bytes once, in parallel, and keep only hashes, labels and places."""
-    began = time.time()
-    cpus = _NETWORK_CPUS if source.is_remote else _DISK_CPUS
-    rows: Any = _ordered(read_rows(source, limit=limit, num_cpus=cpus))
-    hashed: Any = rows.map_batches(
-        _hash_rows, batch_size=1024, batch_format="pyarrow", fn_args=(source, collection), num_cpus=cpus
-    )
-    tables, ready = [], []
-    with progress("plan", min(source.rows, limit or source.rows), "row") as bar:
-        for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
-            ready += batch["began"][:1].to_pylist()
-            tables.append(batch.drop_columns(["began"]))
-            bar.update(batch.num_rows)
-    start_up = max(0.0, min(ready, default=began) - began)
-    whole = limit is None or limit >= source.rows
-    table = pa.concat_tables(tables) if tables else _EMPTY
-    return Plan(_number_rows(table), start_up, source.faults if whole else ())
+def _same_units(record: Record, units: Sequence[Unit]) -> bool:
+    first = record.entries[: len(units)]
+    same = [entry.unit for entry in first] == [unit.name for unit in units]
+    return same and all(entry.rows is None for entry in first)
 
 
-_UNREAD = pa.struct([("kind", pa.string()), ("reason", pa.string())])
-_EMPTY = pa.table(
-    {
-        "row_key": pa.array([], pa.uint64()),
-        "file": pa.array([], pa.string()),
-        "id": pa.array([], pa.string()),
-        "digest": pa.array([], pa.string()),
-        "payload": pa.array([], pa.string()),
-        "rules": pa.array([], pa.int8()),
-        "unread": pa.array([], _UNREAD),
-    }
-)
-
-
-def _ordered(rows: "Dataset") -> "Dataset":
-    """Keep the order of the source: which of two equal pictures is the first must not depend on timing."""
-    rows.context.execution_options.preserve_order = True
-    return rows
-
-
-def _hash_rows(table: pa.Table, source: Source, collection: str) -> pa.Table:
-    began = time.time()
-    files = list(image_bytes(table))
-    digests = [None if data is None else hashlib.sha256(data).hexdigest() for data in files]
-    rules = [None if data is None else rules_of(data) for data in files]
-    ids = [None if digest is None else point_id(collection, digest) for digest in digests]
-    payloads = [json.dumps(payload, ensure_ascii=False) for payload in decode_payload(source, table)]
-    return pa.table(
-        {
-            "row_key": table["row_key"],
-            "file": table["file"],
-            "id": pa.array(ids, pa.string()),
-            "digest": pa.array(digests, pa.string()),
-            "payload": pa.array(payloads, pa.string()),
-            "rules": pa.array(rules, pa.int8()),
-            "unread": pa.array([why and why._asdict() for why in unread_rows(table)], _UNREAD),
-            "began": pa.repeat(pa.scalar(began), len(ids)),
-        }
-    )
-
-
-def _number_rows(table: pa.Table) -> pa.Table:
-    """Add `row` (blocks arrived in order, so counting within a file is enough) and `first`."""
-    counted: dict[str, int] = {}
-    numbers, firsts, seen = [], [], set()
-    for file, point in zip(table["file"].to_pylist(), table["id"].to_pylist(), strict=True):
-        numbers.append(counted.get(file, 0))
-        counted[file] = numbers[-1] + 1
-        firsts.append(point is not None and point not in seen)
-        seen.add(point)
-    keys = table["row_key"].to_numpy()
-    if len(np.unique(keys)) < len(keys):
-        raise RuntimeError("two rows of the source share a key; please report this with the dataset's name")
-    return table.append_column("row", pa.array(numbers, pa.int64())).append_column(
-        "first", pa.array(firsts, pa.bool_())
-    )
-
-
-def rows_of(plan: Plan, credit: str | None) -> dict[str, Row]:
-    """Id -> row, for every row of the plan that can become a point.
-
-    A picture that stands in several places has the values of all of them, so that it is found by each.
-    """
-    repeats = plan.places()
-    payloads: dict[str, list[str]] = {}
-    for point, payload in zip(plan.table["id"].to_pylist(), plan.table["payload"].to_pylist(), strict=True):
-        if point in repeats:
-            payloads.setdefault(point, []).append(payload)
-    return {
-        row["id"]: Row(
-            merged_payload(payloads[row["id"]]) if row["id"] in payloads else row["payload"],
-            tuple(repeats.get(row["id"], [f"{row['file']}:{row['row']}"])),
-            credit,
-            row["rules"],
-        )
-        for row in plan.unique.select(["id", "payload", "file", "row", "rules"]).to_pylist()
-    }
-
-
-def merged_payload(payloads: list[str]) -> str:
-    """What several rows say of one picture: values that differ become a list, in the order of the rows.
-
-    Args:
-        payloads: JSON objects.
-
-    >>> merged_payload(['{"label": "cats", "year": 1990}', '{"label": "favourites", "year": null}'])
-    '{"label": ["cats", "favourites"], "year": 1990}'
-    """
-    if len(set(payloads)) == 1:
-        return payloads[0]
-    rows = [json.loads(payload) for payload in payloads]
-    merged = {name: _merged([row[name] for row in rows]) for name in rows[0]}
-    return json.dumps(merged, ensure_ascii=False)
-
-
-def _merged(values: list[Any]) -> Any:
-    """The values of one field; objects are not taken apart, so of them the first counts."""
-    there = [value for value in values if value is not None]
-    if not there or isinstance(there[0], dict):
-        return next(iter(there), None)
-    flat = [each for value in there for each in (value if isinstance(value, list) else [value])]
-    distinct = list({json.dumps(each): each for each in flat}.values())
-    return distinct if len(distinct) > 1 or isinstance(there[0], list) else distinct[0]
-
-
-def rejects_of(plan: Plan, stagings: dict[str, Staging], changed: Set[str] = frozenset()) -> list[Reject]:
-    """Every row of the plan that has no point, repeats included: unreadable, or rejected by an encoder.
-
-    Args:
-        changed: ids of rows whose files were not the same any more when they were to be embedded.
-    """
-    of_picture = {point: Reject(point, "embed", CHANGED, kind=_CHANGED_KIND) for point in changed}
-    for staging in stagings.values():
-        for reject in staging.rejects():
-            of_picture.setdefault(str(reject.id), reject)
-    rows = plan.table.select(["id", "file", "row"]).to_pylist()
-    found = [
-        replace(of_picture[row["id"]], place=f"{row['file']}:{row['row']}")
-        for row in rows
-        if row["id"] in of_picture
-    ]
-    for row in plan.unreadable.select(["file", "row", "unread"]).to_pylist():
-        found.append(Reject(None, "plan", place=f"{row['file']}:{row['row']}", **row["unread"]))
-    return found + [
-        Reject(None, "plan", fault.reason, place=fault.place, kind="no picture") for fault in plan.faults
+def facts_of(job: IndexJob, checked: Checked) -> list[Any]:
+    """All that decides what a job finds, and that neither units nor the live version's own keys say."""
+    source, config = checked.source, job.config
+    return [
+        source_key(source, config),
+        source.revision,
+        job.limit,
+        config.credit or source.credit,
+        config.max_reject_fraction,
+        RULES,
+        simile_version(),
+        config.url_column,
+        [len(source.faults), sorted(source.left_out.items())],
+        # Flags that may turn rejects into rows.
+        job.follow_links,
+        job.allow_private,
     ]
 
 
-def missing_rows(plan: Plan, stagings: dict[str, Staging]) -> pa.Table:
-    """Unique rows with `needs`: bit i is set when encoder i has no answer for them; sorted by row_key."""
-    table = plan.unique
-    needs = np.zeros(table.num_rows, np.int64)
-    ids = table["id"].to_pylist()
-    for bit, staging in enumerate(stagings.values()):
-        answered = staging.ids().union(reject.id or "" for reject in staging.rejects())
-        needs |= np.array([point not in answered for point in ids], np.int64) << bit
-    table = table.append_column("needs", pa.array(needs))
-    return table.filter(pa.array(needs > 0)).sort_by("row_key")
+def faults_of(job: IndexJob, checked: Checked) -> Sequence[Fault]:
+    """Rows beside those of the units that the listing of the source shows to be none."""
+    whole = job.limit is None or job.limit >= checked.source.rows
+    return checked.source.faults if whole else ()
+
+
+def state_of(
+    store: Store, live: Live, parts: Parts, *, ask_points: bool = False
+) -> Record | LiveMarks | None:
+    """What the live version holds: by its record, where this home has its parts; else by all its points.
+
+    Args:
+        ask_points: the record is known to be wrong.
+    """
+    if live.version is None:
+        return None
+    record = None if ask_points else read_record(store, live.version.name)
+    if record and {entry.unit for entry in record.entries} <= parts.names():
+        return record
+    ids, marks = [], []
+    for point in all_points(store, live.version.name, fields=[(RESERVED, "mark")]):
+        ids.append(str(point.id))
+        mark = ((point.payload or {}).get(RESERVED) or {}).get("mark") or "0"
+        marks.append(int(mark, 16))
+    return LiveMarks(words_of(ids), np.array(marks, np.uint64))
+
+
+def refuse_small_source(job: IndexJob, live: Live, rows: int) -> None:
+    """Before anything is read: a source of so few rows that most pictures must leave.
+
+    Raises:
+        SimileError: nobody said --replace.
+    """
+    if live.version is None or (live.same_source and not job.sync) or job.replace:
+        return
+    there = live.version.manifest.rows
+    if 2 * (there - rows) > there:
+        raise SimileError(_said_leaving(job, live, f"at least {there - rows:,} of the {there:,}", ()))
+
+
+def refuse_most_leaving(job: IndexJob, store: Store, live: Live, gone: Sequence[str], there: int) -> None:
+    """Say which live points the job does away with: it is of another source, or of --sync.
+
+    Raises:
+        SimileError: they are more than half of all, and nobody said --replace.
+    """
+    if not gone or live.version is None:
+        return
+    few = store.retrieve(live.version.name, list(gone[:_EXAMPLES]), fields=[(RESERVED, "places")])
+    places = [str(((point.payload or {}).get(RESERVED) or {}).get("places", ["?"])[0]) for point in few]
+    many = f"{len(gone):,} of the {there:,}"
+    if 2 * len(gone) > there and not job.replace:
+        raise SimileError(_said_leaving(job, live, many, places))
+    name, source = job.config.collection, job.config.source
+    say(f"{many} pictures of '{name}' are not in {source} and leave, such as {', '.join(places)}")
+
+
+def _said_leaving(job: IndexJob, live: Live, many: str, places: Sequence[str]) -> str:
+    keep = "leave out --sync" if live.same_source else "say --add"
+    examples = f", such as {', '.join(places)}" if places else ""
+    return (
+        f"{many} pictures of '{job.config.collection}' are not in {job.config.source} and would leave"
+        f"{examples}; say --replace if that is meant, or {keep} to keep them. Nothing was changed."
+    )

@@ -3,7 +3,7 @@
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from pipeline.indexing.actors import Actors
 from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say
-from pipeline.sources import Source, resolve_source
-from pipeline.staging.parts import Staging
+from pipeline.sources import Source, Unit, resolve_source, units_of
+from pipeline.staging.parts import Parts
+from pipeline.staging.vectors import Staging
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
 from pipeline.store.versions import PROBE
@@ -74,12 +75,14 @@ class Checked:
     Attributes:
         encoders: name -> description.
         kinds: the source's columns that become filters -> what they hold.
+        units: of the source, as far as the job's limit.
     """
 
     source: Source
     encoders: dict[str, EncoderDescription]
     store: Store
     kinds: dict[str, FieldKind] = field(default_factory=dict)
+    units: Sequence[Unit] = ()
 
 
 def preflight(job: IndexJob) -> Checked:
@@ -123,7 +126,7 @@ def find_all(job: IndexJob) -> Checked:
     kinds = filter_kinds(source, config, job.other_source)
     store = open_store(job.home, job.url)
     say(f"store: {store.engine}")
-    checked = Checked(source, encoders, store, kinds)
+    checked = Checked(source, encoders, store, kinds, units_of(source, job.limit))
     if job.add:
         _refuse_what_cannot_be_added(job, checked)
     return checked
@@ -139,7 +142,7 @@ def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
     probed = open_store(job.home, job.url, patience=_PATIENCE_SECONDS)
     probed.check(job.config.collection)
     _check_writable(probed, job.config)
-    _check_disk(job, checked.source, checked.encoders, in_home=not checked.store.parallel_writes)
+    _check_disk(job, checked, in_home=not checked.store.parallel_writes)
 
 
 def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
@@ -199,19 +202,19 @@ def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfi
     return staged, stored + thumbnail * 4 // 3
 
 
-def _check_disk(
-    job: IndexJob, source: Source, encoders: dict[str, EncoderDescription], in_home: bool
-) -> None:
+def _check_disk(job: IndexJob, checked: Checked, in_home: bool) -> None:
     """Room for what is not staged yet, and for all rows in a version of the embedded store."""
     if "://" in job.home:
         return
     Path(job.home).mkdir(parents=True, exist_ok=True)
-    rows = min(source.rows, job.limit or source.rows)
-    there = [
-        len(Staging(job.home, job.config.collection, each.fingerprint).ids()) for each in encoders.values()
-    ]
+    encoders = checked.encoders
+    there = Parts(job.home, job.config.collection).names()
+    for each in encoders.values():
+        there &= Staging(job.home, job.config.collection, each.fingerprint).names()
+    rows = sum(unit.rows for unit in checked.units)
+    missing = sum(unit.rows for unit in checked.units if unit.name not in there)
     staged, stored = bytes_a_row(encoders, job.config)
-    needed = staged * max(0, rows - min(there)) + (stored * rows if in_home else 0)
+    needed = staged * missing + (stored * rows if in_home else 0)
     free = shutil.disk_usage(job.home).free
     if needed > free:
         raise SimileError(

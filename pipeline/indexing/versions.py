@@ -1,7 +1,7 @@
 """The version that a job builds: its name, and how it is found again after a crash."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 from pipeline.projection import Projection, vectors_fingerprint
@@ -18,11 +18,15 @@ def new_version(alias: str) -> str:
     return f"{alias}__{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
 
 
-def build_key(settings: str, marks: Mapping[str, str], projections: Mapping[str, Projection]) -> str:
-    """Hash of what a version shall hold, to know it again after a crash."""
+def build_key(settings: str, facts: Iterable[bytes], projections: Mapping[str, Projection]) -> str:
+    """Hash of what a version shall hold, to know it again after a crash.
+
+    Args:
+        facts: of each unit, what it is called and which of its rows count.
+    """
     hasher = hashlib.sha256(settings.encode())
-    for point in sorted(marks):
-        hasher.update(f"{point}{marks[point]}\n".encode())
+    for fact in facts:
+        hasher.update(hashlib.sha256(fact).digest())
     for name in sorted(projections):
         hasher.update(vectors_fingerprint(name, projections[name]).encode())
     return hasher.hexdigest()

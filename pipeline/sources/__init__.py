@@ -2,19 +2,24 @@
 
 from pipeline.sources.payload_fields import decode_payload, field_kinds, split_columns
 from pipeline.sources.resolve import resolve_source
-from pipeline.sources.rows import image_bytes, read_rows, unread_rows
+from pipeline.sources.rows import for_tasks, image_bytes, read_rows, read_unit, units_of, unread_rows
 from pipeline.sources.source import Fault, Source, Unread, public_name
+from pipeline.sources.units import Unit
 
 __all__ = [
     "Fault",
     "Source",
+    "Unit",
     "Unread",
     "decode_payload",
     "field_kinds",
+    "for_tasks",
     "image_bytes",
     "public_name",
     "read_rows",
+    "read_unit",
     "resolve_source",
     "split_columns",
+    "units_of",
     "unread_rows",
 ]

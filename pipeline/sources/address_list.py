@@ -12,7 +12,7 @@ from pipeline.home import is_remote
 from pipeline.sources.folder_reader import read_locations
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of
-from pipeline.sources.source import Asked, Source, Unread, free_column
+from pipeline.sources.source import Asked, Measured, Source, Unread, free_column
 from pipeline.sources.storage import OBJECT_STORES, is_inside
 from pipeline.sources.table_file import TableFile, merged_tables, read_table_file
 from pipeline.sources.walk import readable
@@ -41,6 +41,11 @@ class ListReader:
     outside: bool = False
     private: bool = False
     tasks: int | None = _FETCHING_TASKS
+    cut_by_names: bool = True
+
+    def sizes(self, places: pa.Array) -> list[int]:
+        """Nobody knows before they are fetched."""
+        return [0] * len(places)
 
     def names(self, places: pa.Array) -> list[str]:
         """The addresses, whole."""
@@ -87,16 +92,14 @@ class ListReader:
         return location
 
 
-def list_source(
-    name: str, root: str, files: Sequence[str], asked: Asked, measured: tuple[int, str]
-) -> Source:
+def list_source(name: str, root: str, files: Sequence[str], asked: Asked, measured: Measured) -> Source:
     """The source that lists are.
 
     Args:
         name: what was asked for.
         root: the folder of the lists, with `/` at its end.
         files: the lists, within `root`.
-        measured: bytes of all files together, and what their state is called (`Source.revision`).
+        measured: the states of the lists.
 
     Raises:
         SimileError: a list that cannot be read, has no such column, or no row; an unknown split.
@@ -128,7 +131,7 @@ def list_source(
         kind="list",
         split="train",
         config="default",
-        revision=measured[1],
+        revision=measured.revision,
         image_column=image,
         features=features,
         payload_columns=payload_columns(features, image),

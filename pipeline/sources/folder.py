@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NoSplitError, SimileError
 from pipeline.sources.extensions import kind_of
-from pipeline.sources.folder_reader import FolderReader
+from pipeline.sources.folder_reader import FolderReader, places_of
 from pipeline.sources.listing import FolderListing, fingerprint
 from pipeline.sources.metadata import Metadata, read_metadata
 from pipeline.sources.payload_fields import payload_columns
@@ -66,18 +66,18 @@ def folder_source(
     rows = _rows(listing, folders, metadata)
     table, features, path_column = _table(rows, folders, metadata)
     image = choose_image(name, features, *wanted)
-    size, digest = fingerprint([*rows.files, *about])
+    measured = fingerprint([*rows.files, *about])
     return Source(
         name=name,
         kind="imagefolder",
         split=split,
         config="default",
-        revision=digest,
+        revision=measured.revision,
         image_column=image,
         features=features,
         payload_columns=payload_columns(features, image),
         rows=table.num_rows,
-        bytes=size,
+        bytes=measured.bytes,
         files=(),
         root=listing.root,
         licence=card_text(card.get("license")),
@@ -190,7 +190,7 @@ def _table(
     # The column that names pictures is not in `told`, so one of the two names is free.
     image = "image" if "image" not in told.column_names else "file_name"
     paths = [file.path for file in rows.files]
-    columns: dict[str, Any] = {image: pa.array([os.fsencode(path) for path in paths], pa.binary())}
+    columns: dict[str, Any] = {image: places_of(rows.files)}
     features: dict[str, Any] = {image: Image()}
     parents = _parents(paths, folders)
     least = 2 if told.num_columns else 1  # images/ beside metadata is a place to keep them, and no label

@@ -3,50 +3,81 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote
-from pipeline.sources.source import NOT_READABLE, Unread
-from pipeline.sources.storage import is_inside, read_file
+from pipeline.sources.source import CHANGED, GONE, NOT_READABLE, FileState, Unread
+from pipeline.sources.storage import is_inside, read_file, state_at
 from pipeline.sources.walk import readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FolderReader", "read_inside", "read_locations"]
+    from pipeline.sources.walk import ListedFile
+
+__all__ = ["FolderReader", "places_of", "read_inside", "read_locations"]
 
 _AT_ONCE = 16  # requests of a task to an object store, which answers each after tens of milliseconds
 
 
 @dataclass(frozen=True)
 class FolderReader:
-    """A `Reader` whose places are paths below `root`, as bytes."""
+    """A `Reader` whose places are struct<path: binary, size, changed: int64>, see `places_of`."""
 
     root: str
     tasks: int | None = None
+    cut_by_names: bool = True
 
     def names(self, places: pa.Array) -> list[str]:
         """The paths; bytes that are no UTF-8 are surrogates."""
-        return [os.fsdecode(path) for path in places.to_pylist()]
+        return [os.fsdecode(path) for path in places.field("path").to_pylist()]
+
+    def sizes(self, places: pa.Array) -> list[int]:
+        """Of the files, as they were listed."""
+        sizes: list[int] = places.field("size").to_pylist()
+        return sizes
 
     def files(self, places: pa.Array) -> list[str]:
         """The paths as they are shown."""
         return [readable(path) for path in self.names(places)]
 
     def read(self, places: pa.Array) -> list[bytes | Unread]:
-        """The files."""
-        return read_locations([self.root + path for path in self.names(places)])
+        """The files that are still what they were when they were listed."""
+        times = places.field("changed").to_pylist()
+        listed = [FileState(*state) for state in zip(self.sizes(places), map(str, times), strict=True)]
+        return read_locations([self.root + path for path in self.names(places)], listed)
 
 
-def read_locations(locations: list[str]) -> list[bytes | Unread]:
-    """The bytes of each file. Those of an object store are asked for side by side."""
+def places_of(files: Sequence[ListedFile]) -> pa.Array:
+    """The places of N listed files: paths as bytes, sizes in bytes, and times in nanoseconds."""
+    import pyarrow as pa
+
+    columns = (
+        pa.array([os.fsencode(file.path) for file in files], pa.binary()),
+        pa.array([file.size for file in files], pa.int64()),
+        pa.array([file.changed for file in files], pa.int64()),
+    )
+    return pa.StructArray.from_arrays(columns, ["path", "size", "changed"])
+
+
+def read_locations(
+    locations: Sequence[str], listed: Sequence[FileState] | None = None
+) -> list[bytes | Unread]:
+    """The bytes of each of N files. Those of an object store are asked for side by side.
+
+    Args:
+        locations: N paths or addresses.
+        listed: what the files were; a file that is not that any more is not given.
+    """
+    states: Sequence[FileState | None] = listed or [None] * len(locations)
     if not any(map(is_remote, locations)):
-        return list(map(_read, locations))
+        return list(map(_read, locations, states))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_read, locations))
+        return list(pool.map(_read, locations, states))
 
 
 def read_inside(root: str, path: str) -> bytes | None:
@@ -55,10 +86,17 @@ def read_inside(root: str, path: str) -> bytes | None:
     return None if isinstance(found, Unread) else found
 
 
-def _read(location: str) -> bytes | Unread:
+def _read(location: str, listed: FileState | None = None) -> bytes | Unread:
     try:
-        return read_file(location)
+        data = read_file(location)
     except SimileError as error:  # of an object store that this machine has no settings for
         return Unread(NOT_READABLE.kind, str(error))
+    except FileNotFoundError:
+        return GONE if listed else NOT_READABLE
     except (OSError, ValueError):  # of a name with a zero byte
         return NOT_READABLE
+    if listed is None:
+        return data
+    # Looked at after it was read: a file that is being written changes its time. An object is read as one.
+    now = FileState(len(data), listed.stamp) if is_remote(location) else state_at(location)
+    return data if now == listed and len(data) == listed.size else CHANGED

@@ -18,7 +18,7 @@ from pipeline.sources.hub_address import HubAddress
 from pipeline.sources.parquet import Listing, is_parquet, parquet_source, split_files
 from pipeline.sources.place import folder_at
 from pipeline.sources.single_file import file_source, is_pattern
-from pipeline.sources.source import Asked, Source, refuse_config
+from pipeline.sources.source import Asked, FileState, Measured, Source, refuse_config
 from pipeline.sources.storage import HUB, hub_filesystem, is_file
 from pipeline.sources.webdataset import tar_source
 
@@ -42,13 +42,19 @@ def dataset_info(name: str, revision: str | None) -> DatasetInfo:
         return HfApi(token=token()).dataset_info(name, revision=revision, timeout=TIMEOUT)
 
 
-def _measured(name: str, revision: str, root: str, files: list[str]) -> tuple[int, str]:
-    """Bytes of `files`, each `root` + path, asked for in one request; and the commit they are of."""
+def _measured(name: str, revision: str, root: str, files: list[str]) -> Measured:
+    """The states of `files`, each `root` + path, asked for in one request; and the commit they are of.
+
+    The hash of a file stays the same in a commit that does not change it.
+    """
     from huggingface_hub import HfApi
 
     paths = [file.removeprefix(root) for file in files]
     infos = HfApi(token=token()).get_paths_info(name, paths, repo_type="dataset", revision=revision)
-    return sum(getattr(info, "size", 0) for info in infos), revision
+    states = {
+        info.path: FileState(getattr(info, "size", 0), str(getattr(info, "blob_id", ""))) for info in infos
+    }
+    return Measured(states, revision)
 
 
 def converted_files(name: str) -> tuple[str, dict[str, dict[str, list[str]]]]:

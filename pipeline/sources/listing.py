@@ -12,6 +12,7 @@ from pipeline.errors import SimileError
 from pipeline.home import is_remote
 from pipeline.sources.extensions import PICTURES, kind_of
 from pipeline.sources.metadata import METADATA_FILES
+from pipeline.sources.source import FileState, Measured
 from pipeline.sources.storage import list_remote
 from pipeline.sources.walk import ListedFile, readable, walk
 
@@ -144,16 +145,16 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
 
 
-def fingerprint(files: Iterable[ListedFile]) -> tuple[int, str]:
-    """Bytes of all files together, and a hash of their paths, sizes and modification times."""
-    digest, size = hashlib.blake2b(digest_size=16), 0
+def fingerprint(files: Iterable[ListedFile]) -> Measured:
+    """The states of files; their revision is a hash of paths, sizes and modification times."""
+    digest, states = hashlib.blake2b(digest_size=16), {}
     for file in files:
-        size += file.size
+        states[file.path] = FileState(file.size, str(file.changed))
         digest.update(f"{readable(file.path)}\0{file.size}\0{file.changed}\n".encode())
-    return size, digest.hexdigest()
+    return Measured(states, digest.hexdigest())
 
 
-def fingerprint_of(paths: Sequence[str], root: str) -> tuple[int, str]:
+def fingerprint_of(paths: Sequence[str], root: str) -> Measured:
     """`fingerprint` of files by their absolute paths, which begin with `root`."""
     found = [(path, Path(path).stat()) for path in sorted(set(paths))]
     return fingerprint(

@@ -10,7 +10,7 @@ from pipeline.errors import NoSplitError, SimileError
 from pipeline.home import is_remote
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of, merge_schemas, refuse_other_classes
-from pipeline.sources.source import Source, Wanted, card_text, choose_image
+from pipeline.sources.source import Measured, RowGroup, Source, Wanted, card_text, choose_image
 from pipeline.sources.storage import on_filesystem
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def parquet_source(
     listing: Listing,
     split: str,
     wanted: Wanted,
-    measure: Callable[[list[str]], tuple[int, str]],
+    measure: Callable[[list[str]], Measured],
 ) -> Source:
     """The source that parquet files are.
 
@@ -53,7 +53,7 @@ def parquet_source(
         listing: what `datasets` found there.
         split: one of its splits.
         wanted: the image column asked for.
-        measure: of files: their bytes together, and what their state is called (`Source.revision`).
+        measure: of files: their states.
 
     Raises:
         SimileError: an unknown split or image column, files outside the dataset, one that is no parquet, or
@@ -68,26 +68,26 @@ def parquet_source(
     inner = [file.removeprefix(listing.root) for file in files]
     schema, features = _columns(inner, schemas, listing.features)
     image = choose_image(name, features, *wanted)
-    rows = [_pictures(footer, image) if _is_list(schema, image) else footer.num_rows for footer in footers]
-    size, revision = measure(files)
-    groups = [footer.row_group(i).total_byte_size for footer in footers for i in range(footer.num_row_groups)]
+    lists = _is_list(schema, image)
+    groups = tuple(_groups(footer, image if lists else None) for footer in footers)
+    measured = measure(files)
     return Source(
         name=name,
         kind="parquet",
         split=split,
         config=listing.config,
-        revision=revision,
+        revision=measured.revision,
         image_column=image,
         features=features,
         payload_columns=payload_columns(features, image),
-        rows=sum(rows),
-        bytes=size,
+        rows=sum(group.pictures for each in groups for group in each),
+        bytes=measured.bytes,
         files=tuple(files),
         root=listing.root,
         licence=card_text(listing.card.get("license")),
         credit=card_text(listing.card.get("credit")),
-        file_rows=tuple(rows),
-        row_group_bytes=max(groups, default=0),
+        groups=groups,
+        states=measured.states,
         schema=None if all(each.equals(schemas[0]) for each in schemas) else schema,
     )
 
@@ -122,14 +122,22 @@ def _is_list(schema: pa.Schema, column: str) -> bool:
     return bool(kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind))
 
 
-def _pictures(footer: Any, column: str) -> int:
-    """How many pictures a column of lists holds; an empty list counts as one, that is not there."""
-    found = 0
+def _groups(footer: Any, lists: str | None) -> tuple[RowGroup, ...]:
+    """The row groups of a file.
+
+    Args:
+        lists: the column with lists of pictures; an empty list counts as one, that is not there.
+    """
+    found = []
     for number in range(footer.num_row_groups):
         group = footer.row_group(number)
-        leaves = (group.column(place) for place in range(group.num_columns))
-        found += next(leaf.num_values for leaf in leaves if leaf.path_in_schema.startswith(f"{column}."))
-    return found
+        leaves = [group.column(place) for place in range(group.num_columns)]
+        pictures = group.num_rows
+        if lists is not None:
+            pictures = next(leaf.num_values for leaf in leaves if leaf.path_in_schema.startswith(f"{lists}."))
+        size = sum(leaf.total_compressed_size for leaf in leaves)
+        found.append(RowGroup(group.num_rows, pictures, size))
+    return tuple(found)
 
 
 def split_files(name: str, listing: Listing, split: str) -> list[str]:

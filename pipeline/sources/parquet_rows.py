@@ -1,125 +1,212 @@
-"""The rows of parquet files, read by Ray Data; one for each picture where a column holds lists of them."""
+"""The rows of parquet files: units of row groups, and what a task reads of one."""
 
 from __future__ import annotations
 
-import math
+import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.sources.folder_reader import read_inside
-from pipeline.sources.storage import HUB, hub_filesystem, on_filesystem
+from pipeline.sources.source import CHANGED, GONE, NOT_READABLE, RowGroup, Unread
+from pipeline.sources.storage import HUB, on_filesystem, state_at
+from pipeline.sources.units import (
+    Span,
+    Unit,
+    cut_evenly,
+    most_rows,
+    name_of,
+    payload_key,
+    rows_at_once,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import ray.data
 
     from pipeline.sources.source import Source
 
-__all__ = ["classic_reader", "read_parquet_rows"]
+__all__ = ["cut_groups", "parquet_units", "read_parquet_unit"]
 
-# Compressed bytes: small enough to spread one file over actors, large enough to amortize a task.
-BLOCK_BYTES = 4 * 2**20
-TARGET_BLOCK_BYTES = 32 * 2**20  # Ray's 128 MiB is for numbers; a reader holds a few blocks at once
-MIN_BLOCKS = 8  # so that two actors share even a source of a few megabytes
-# pyarrow's scanner holds a row group whole, several times (measured: 500 MB on disk, 2.0 GB resident).
-ROW_GROUP_COPIES = 4
-_SPREAD = np.uint64(
-    0x9E3779B97F4A7C15
-)  # 2⁶⁴ over the golden ratio: keys of pictures of one row differ widely
-LARGE_ROW_GROUP = 256 * 2**20  # bytes; from here on a read task reserves the memory it needs
+# A row group is decoded from its beginning, so that each further range of it reads what lies before as well:
+# nothing from a disk, a download each time from afar.
+_MOST_RANGES_HERE, _MOST_RANGES_AFAR = 16, 1
+_BUFFER_BYTES = 4 * 2**20  # of a column; from afar each is a request
 
 
-@contextmanager
-def classic_reader() -> Iterator[ray.data.DataContext]:
-    """Ray's reader with one task a file, rows in file order, and no listing actors that start with every read
-    and need CPUs of their own; yields the context that the reads inside get."""
-    from ray.data import DataContext
-
-    context = DataContext.get_current().copy()
-    context.use_datasource_v2 = False
-    with DataContext.current(context):
-        yield context
-
-
-def read_parquet_rows(
-    source: Source, columns: Sequence[str], limit: int | None, num_cpus: float
-) -> ray.data.Dataset:
-    files, count = _first_files(source, limit)
-    with classic_reader() as context:
-        context.target_max_block_size = min(
-            context.target_max_block_size or TARGET_BLOCK_BYTES, TARGET_BLOCK_BYTES
-        )
-        if limit is not None:
-            context.execution_options.preserve_order = True  # "the first" means nothing otherwise
-        # Ray's path column would replace a column of the files that is called `path`.
-        if "path" in columns:
-            parts = [_open_files(source, [file], columns, num_cpus, file) for file in files]
-            rows = parts[0].union(*parts[1:]) if len(parts) > 1 else parts[0]
-        else:
-            rows = _open_files(source, files, columns, num_cpus, None)
-        return rows if limit is None or count <= limit else rows.limit(limit)
+def parquet_units(source: Source, limit: int | None) -> Iterator[Unit]:
+    """The units of the first `limit` rows, in the order of the files."""
+    ranges = _MOST_RANGES_AFAR if "://" in source.root else _MOST_RANGES_HERE
+    payload = payload_key(source, source.payload_columns)
+    left = source.rows if limit is None else min(limit, source.rows)
+    for file, groups in zip(source.files, source.groups, strict=True):
+        path = file.removeprefix(source.root)
+        state = source.states[path]
+        for span in cut_groups(groups, ranges, source.rows):
+            if left <= 0:
+                return
+            taken = span._replace(rows=min(span.rows, left))
+            left -= taken.rows
+            facts = [path, *state, taken.first, taken.stop, taken.skip, taken.rows, source.image_column]
+            name = name_of(json.dumps(facts).encode(), payload)
+            yield Unit(name, taken.rows, taken.bytes, path, state, taken)
 
 
-def _open_files(
-    source: Source, files: Sequence[str], columns: Sequence[str], num_cpus: float, only_file: str | None
-) -> ray.data.Dataset:
+def cut_groups(groups: Sequence[RowGroup], ranges: int, total: int) -> Iterator[Span]:
+    """Small row groups together, large ones in at most so many ranges.
+
+    Args:
+        total: rows of the whole source.
+
+    >>> [span[:4] for span in cut_groups([RowGroup(50, 50, 1), RowGroup(50, 50, 1)], 1, 100)]
+    [(0, 2, 0, 100)]
+    """
+    rows, size = (sum(getattr(group, name) for group in groups) for name in ("pictures", "bytes"))
+    most = most_rows(total, rows, size)
+    number, first = 0, 0
+    while first < len(groups):
+        stop, held = first + 1, groups[first].pictures
+        while stop < len(groups) and held + groups[stop].pictures <= most:
+            held += groups[stop].pictures
+            stop += 1
+        bytes_here = sum(group.bytes for group in groups[first:stop])
+        whole = held <= most or groups[first].rows != groups[first].pictures  # lists have no known ranges
+        longest = held if whole else max(most, -(-held // ranges))
+        for start, end in cut_evenly(held, max(1, longest)):
+            share = bytes_here * (end - start) // max(1, held)
+            yield Span(first, stop, start, end - start, number + start, share)
+        number += held
+        first = stop
+
+
+def read_parquet_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """See `rows.read_unit`. A row group that is damaged gives rows that say so, and those after it go on."""
     import pyarrow as pa
-    import ray.data
+    import pyarrow.parquet as pq
 
-    share = len(files) / len(source.files)
-    blocks = max(len(files), MIN_BLOCKS, math.ceil((source.bytes or 0) * share / BLOCK_BYTES))
+    assert unit.span is not None
+    location, span = source.root + unit.file, unit.span
+    unread = _not_the_same(location, unit)
+    if unread:
+        yield _unread_rows(source, unit, 0, span.rows, columns, unread)
+        return
+    given = 0
+    try:
+        files, path = on_filesystem(location, source.storage)
+        with (
+            files.open_input_file(path) as stream,
+            pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES) as opened,
+        ):
+            skip = span.skip
+            for group in range(span.first, span.stop):
+                due = given + min(_pictures_of(opened, source, group) - skip, span.rows - given)
+                if due == given:
+                    break
+                try:
+                    for table in _tables(opened, source, unit, group, columns):
+                        piece = table.slice(skip, due - given)
+                        skip = max(0, skip - table.num_rows)
+                        if piece.num_rows:
+                            yield _numbered(piece, unit, given)
+                        given += piece.num_rows
+                        if given >= due:
+                            break
+                except (pa.ArrowException, OSError) as error:
+                    reason = f"row group {group} of '{unit.file}' is damaged: {_first_line(error)}"
+                    damaged = Unread("damaged", reason)
+                    yield _unread_rows(source, unit, given, due - given, columns, damaged)
+                    given = due
+                skip = 0
+    except (pa.ArrowException, OSError) as error:
+        unread = Unread("damaged", f"'{unit.file}' cannot be read: {_first_line(error)}")
+    if given < span.rows:
+        yield _unread_rows(source, unit, given, span.rows - given, columns, unread or NOT_READABLE)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+
+
+def _not_the_same(location: str, unit: Unit) -> Unread | None:
+    """Why a file is not that of the listing. A commit on the Hub does not change."""
+    if location.startswith(HUB):
+        return None
+    now = state_at(location)
+    if now == unit.state:
+        return None
+    return GONE if now is None else CHANGED
+
+
+def _pictures_of(opened: Any, source: Source, group: int) -> int:
+    """Pictures of a row group, by its footer."""
+    found = opened.metadata.row_group(group)
+    for place in range(found.num_columns):
+        leaf = found.column(place)
+        if leaf.path_in_schema.startswith(f"{source.image_column}."):
+            return int(leaf.num_values)
+    return int(found.num_rows)
+
+
+def _tables(
+    opened: Any, source: Source, unit: Unit, group: int, columns: Sequence[str]
+) -> Iterator[pa.Table]:
+    """The rows of a row group, some at a time, with their columns as Simile calls them."""
+    import pyarrow as pa
+
     wanted = [source.image_column, *columns]
-    # Ray leaves out columns that the first file lacks, unless it is told the schema in their place.
-    which: dict[str, Any] = {"columns": wanted}
-    if source.schema is not None:
-        which = {"schema": pa.schema([source.schema.field(column) for column in wanted])}
-    rows = ray.data.read_parquet(
-        [_path(file) for file in files],
-        filesystem=_filesystem(source),
-        partitioning=None,  # `datasets` gives key=value folders no meaning either
-        include_paths=only_file is None,
-        include_row_hash=True,
-        override_num_blocks=min(blocks, max(source.rows, 1)),
-        num_cpus=num_cpus,
-        memory=_memory(source),
-        **which,
+    there = set(opened.schema_arrow.names)
+    batches = opened.iter_batches(
+        rows_at_once(unit),
+        row_groups=[group],
+        columns=[name for name in wanted if name in there],
+        use_threads=False,
     )
-    name = partial(
-        _name_columns,
-        image_column=source.image_column,
-        names={column: source.row_name(column) for column in columns},
-        root=source.root,
-        only_file=_path(only_file) if only_file else None,
-    )
-    return rows.map_batches(
-        name, batch_format="pyarrow", batch_size=None, zero_copy_batch=True, num_cpus=num_cpus
-    )
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        image = _column(table, source, source.image_column)
+        named = {source.row_name(name): _column(table, source, name) for name in columns}
+        rows = pa.table({"image": image, **named})
+        yield _with_files(_one_picture_each(rows), source.root, unit.file)
 
 
-def _name_columns(
-    table: pa.Table, *, image_column: str, names: dict[str, str], root: str, only_file: str | None
-) -> pa.Table:
-    """Give the columns that Ray read their names in Simile; paths become relative to `root`."""
+def _column(table: pa.Table, source: Source, name: str) -> Any:
+    """A column as the whole source has it: null where this file lacks it, of the type of all files."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    paths = pa.repeat(pa.scalar(only_file), table.num_rows) if only_file else table["path"]
-    out = {
-        "row_key": table["row_hash"],
-        "file": pc.utf8_slice_codeunits(paths, start=len(_path(root))),
-        "image": table[image_column],
-    }
-    rows = _one_picture_each(pa.table(out | {name: table[column] for column, name in names.items()}))
-    return rows if root.startswith(HUB) else _with_files(rows, root)
+    if source.schema is None:
+        return table[name]
+    kind = source.schema.field(name).type
+    return table[name].cast(kind) if name in table.column_names else pa.nulls(table.num_rows, kind)
 
 
-def _path(location: str) -> str:
-    """Without the scheme: what a file system calls it."""
-    return location.partition("://")[2] or location
+def _numbered(rows: pa.Table, unit: Unit, given: int) -> pa.Table:
+    """With the columns `file`, `row` and `unread`."""
+    import pyarrow as pa
+
+    assert unit.span is not None
+    first = unit.span.number + given
+    rows = rows.append_column("file", pa.repeat(pa.scalar(unit.file), rows.num_rows))
+    rows = rows.append_column("row", pa.array(np.arange(first, first + rows.num_rows)))
+    return rows.append_column("unread", pa.nulls(rows.num_rows, _unread_type()))
+
+
+def _unread_rows(
+    source: Source, unit: Unit, given: int, count: int, columns: Sequence[str], why: Unread
+) -> pa.Table:
+    """So many rows of which nothing is known but their places."""
+    import pyarrow as pa
+
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    empty = {source.row_name(name): pa.nulls(count) for name in columns}
+    rows = _numbered(pa.table({"image": pa.nulls(count, image), **empty}), unit, given)
+    told = pa.array([why._asdict()] * count, _unread_type())
+    return rows.set_column(rows.column_names.index("unread"), "unread", told)
+
+
+def _unread_type() -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.struct([("kind", pa.string()), ("reason", pa.string())])
 
 
 def _one_picture_each(rows: pa.Table) -> pa.Table:
@@ -130,24 +217,24 @@ def _one_picture_each(rows: pa.Table) -> pa.Table:
     image = rows["image"].combine_chunks()
     if not (pa.types.is_list(image.type) or pa.types.is_large_list(image.type)):
         return rows
-    counts = np.maximum(pc.list_value_length(image).fill_null(0).to_numpy(zero_copy_only=False), 1)
+    lengths = pc.list_value_length(image).fill_null(0).to_numpy(zero_copy_only=False)
+    counts = np.maximum(lengths, 1)
     number = np.concatenate([np.arange(count) for count in counts]) if len(counts) else counts
     of_row = np.repeat(np.arange(len(counts)), counts)
     first = np.asarray(image.offsets)[:-1][of_row]
-    empty = pc.list_value_length(image).fill_null(0).to_numpy(zero_copy_only=False)[of_row] == 0
-    at = pa.array(first + number, pa.int64(), mask=empty)
-    keys = rows["row_key"].to_numpy()[of_row] ^ (number.astype(np.uint64) * _SPREAD)
+    at = pa.array(first + number, pa.int64(), mask=lengths[of_row] == 0)
     out = rows.take(pa.array(of_row))
-    out = out.set_column(out.column_names.index("image"), "image", image.values.take(at))
-    return out.set_column(out.column_names.index("row_key"), "row_key", pa.array(keys, pa.uint64()))
+    return out.set_column(out.column_names.index("image"), "image", image.values.take(at))
 
 
-def _with_files(rows: pa.Table, root: str) -> pa.Table:
+def _with_files(rows: pa.Table, root: str, file: str) -> pa.Table:
     """Where an image has a path and no bytes, those of that file: beside its shard, or below the root."""
     import pyarrow as pa
 
     kind = rows["image"].type
-    if not pa.types.is_struct(kind) or not (rows.num_rows and kind.get_field_index("path") >= 0):
+    if root.startswith(HUB) or not pa.types.is_struct(kind):
+        return rows
+    if not rows.num_rows or kind.get_field_index("path") < 0:
         return rows
     images = rows["image"].combine_chunks()
     paths = images.flatten()[kind.get_field_index("path")]
@@ -157,36 +244,10 @@ def _with_files(rows: pa.Table, root: str) -> pa.Table:
         return rows
     found = data.to_pylist()
     for row in wanted:
-        folder = rows["file"][row].as_py().rpartition("/")[0]
         named = paths[row].as_py()
-        beside = read_inside(root, f"{folder}/{named}")
+        beside = read_inside(root, f"{file.rpartition('/')[0]}/{named}")
         found[row] = read_inside(root, named) if beside is None else beside
     filled = pa.StructArray.from_arrays(
         [pa.array(found, pa.large_binary()), paths.cast(pa.string())], ["bytes", "path"]
     )
     return rows.set_column(rows.column_names.index("image"), "image", filled)
-
-
-def _first_files(source: Source, limit: int | None) -> tuple[Sequence[str], int]:
-    """The files that hold the first `limit` rows, and how many rows they hold together."""
-    count = 0
-    for index, rows in enumerate(source.file_rows):
-        count += rows
-        if limit is not None and count >= limit:
-            return source.files[: index + 1], count
-    return source.files, count
-
-
-def _filesystem(source: Source) -> Any:
-    return hub_filesystem() if source.root.startswith(HUB) else on_filesystem(source.root)[0]
-
-
-def _memory(source: Source) -> float | None:
-    """Bytes that a read task reserves; None where row groups are small, as they should be."""
-    if source.row_group_bytes < LARGE_ROW_GROUP:
-        return None
-    import ray
-
-    available = ray.cluster_resources().get("memory", 0)
-    # A reservation that no machine can fulfil would wait for ever.
-    return min(ROW_GROUP_COPIES * source.row_group_bytes, available / max(len(ray.nodes()), 1) / 2) or None

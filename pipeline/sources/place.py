@@ -15,7 +15,7 @@ from pipeline.sources.listing import FolderListing, fingerprint, list_folder
 from pipeline.sources.local import local_parquet
 from pipeline.sources.parquet import Listing, parquet_source
 from pipeline.sources.single_file import TAKEN, file_source, holds_images, is_pattern, refuse_kind
-from pipeline.sources.source import Asked, Source
+from pipeline.sources.source import Asked, Measured, Source
 from pipeline.sources.storage import is_file, read_file
 from pipeline.sources.table_file import TABLES
 from pipeline.sources.walk import readable
@@ -85,7 +85,7 @@ def _remote_parquet(
     splits = {split: [listing.root + path for path in paths] for split, paths in layout.splits.items()}
     found = Listing(layout.config, splits, layout.features, listing.root, about)
 
-    def measure(locations: list[str]) -> tuple[int, str]:
+    def measure(locations: list[str]) -> Measured:
         return fingerprint(files[location.removeprefix(listing.root)] for location in locations)
 
     return parquet_source(name, found, asked.split, asked.wanted, measure)

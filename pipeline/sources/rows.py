@@ -1,36 +1,90 @@
-"""The rows of a source as a Ray Dataset, and what is in a batch of them.
-
-Images stay compressed and travel from storage to the worker that needs them; the driver sees footers and
-file names only.
-"""
+"""The rows of any source, unit by unit; or all of them, read by Ray tasks."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from pipeline.sources.parquet_rows import read_parquet_rows
+from pipeline.sources.parquet_rows import parquet_units, read_parquet_unit
 from pipeline.sources.source import NOT_READABLE, Unread
-from pipeline.sources.table_rows import read_table_rows
+from pipeline.sources.storage import HUB, hub_filesystem
+from pipeline.sources.table_rows import read_table_unit, table_units
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import ray.data
 
     from pipeline.sources.source import Source
+    from pipeline.sources.units import Unit
+
+__all__ = ["for_tasks", "image_bytes", "read_rows", "read_unit", "unit_blocks", "units_of", "unread_rows"]
+
+_BLOCK_BYTES = 32 * 2**20  # Ray's 128 MiB is for numbers; a reader holds a few blocks at once
+_MOST_BLOCKS = 4096  # of units; each costs Ray some milliseconds
+
+
+def units_of(source: Source, limit: int | None = None) -> list[Unit]:
+    """The units of a source, in its order. No picture is read.
+
+    Args:
+        limit: only the first `limit` rows, in the order of the files.
+
+    Raises:
+        ValueError: `limit` is below 1.
+    """
+    if limit is not None and limit < 1:
+        raise ValueError(f"limit must be at least 1, not {limit}")
+    return list((parquet_units if source.table is None else table_units)(source, limit))
+
+
+def read_unit(source: Source, unit: Unit, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """The rows of a unit, some at a time, in their order: as many as the unit has, whatever becomes of it.
+
+    Every row has `file` (string, relative to the source), `row` (int64, its number in the file), `image`
+    (struct<bytes: binary, path: string>, or binary; null bytes where there are none), `unread` (struct<kind:
+    string, reason: string>: why there are none, if that is known) and the payload columns under
+    `source.row_name(column)`.
+
+    Args:
+        source: of the unit; `for_tasks(source)` is enough.
+        columns: the payload columns to read; all of them by default.
+    """
+    chosen = source.payload_columns if columns is None else columns
+    return (read_parquet_unit if unit.span else read_table_unit)(source, unit, chosen)
+
+
+def for_tasks(source: Source) -> Source:
+    """What a task needs to read a unit of it: no rows, and the Hub's endpoint and token of this process."""
+    storage = hub_filesystem() if source.root.startswith(HUB) else None
+    return replace(source.without_rows(), storage=storage)
+
+
+def unit_blocks(units: Sequence[Unit], rows: Sequence[dict[str, Any]] = ()) -> list[pa.Table]:
+    """Units as blocks for Ray, one of them in each unless they are many: the column `unit` holds the unit.
+
+    Args:
+        rows: what else a row says of each unit.
+    """
+    import pyarrow as pa
+
+    facts = [
+        {"unit": pickle.dumps(unit), **more}
+        for unit, more in zip(units, rows or [{}] * len(units), strict=True)
+    ]
+    step = max(1, -(-len(facts) // _MOST_BLOCKS))
+    return [pa.Table.from_pylist(facts[start : start + step]) for start in range(0, len(facts), step)]
 
 
 def read_rows(
     source: Source, *, limit: int | None = None, columns: Sequence[str] | None = None, num_cpus: float = 0.5
 ) -> ray.data.Dataset:
-    """Read a source lazily, in Ray tasks.
+    """Read a source lazily, in Ray tasks; rows are those of `read_unit`.
 
-    Every row has `row_key` (uint64, the same at every read of the same file, whatever the columns), `file`
-    (string, relative to the source), `image` (struct<bytes: binary, path: string>, or binary; null bytes
-    where a file could not be read) and the payload columns under `source.row_name(column)`. Rows of all
-    sources but parquet also have `unread` (struct<kind: string, reason: string>; null where there are bytes).
     Blocks arrive in any order; with `dataset.context.execution_options.preserve_order = True` rows arrive
-    in the order of `source.files`.
+    in the order of the source.
 
     Args:
         source: what `resolve_source` returned.
@@ -41,15 +95,31 @@ def read_rows(
     Raises:
         ValueError: `columns` names something that is not a payload column, or `limit` is below 1.
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be at least 1, not {limit}")
+    import ray.data
+    from ray.data import DataContext, TaskPoolStrategy
+
     chosen = source.payload_columns if columns is None else tuple(columns)
     unknown = [column for column in chosen if column not in source.payload_columns]
     if unknown:
         raise ValueError(f"not payload columns of {source.name}: {', '.join(unknown)}")
-    if source.table is None:
-        return read_parquet_rows(source, chosen, limit, num_cpus)
-    return read_table_rows(source, chosen, limit, num_cpus)
+    blocks = unit_blocks(units_of(source, limit))
+    context = DataContext.get_current().copy()
+    context.target_max_block_size = min(context.target_max_block_size or _BLOCK_BYTES, _BLOCK_BYTES)
+    if limit is not None:
+        context.execution_options.preserve_order = True  # "the first" means nothing otherwise
+    with DataContext.current(context):
+        return ray.data.from_arrow(blocks).map_batches(
+            partial(_read_units, source=for_tasks(source), columns=chosen),
+            batch_format="pyarrow",
+            batch_size=None,
+            num_cpus=num_cpus,
+            compute=TaskPoolStrategy(size=source.reader.tasks if source.reader else None),
+        )
+
+
+def _read_units(blocks: pa.Table, *, source: Source, columns: Sequence[str]) -> Iterator[pa.Table]:
+    for unit in blocks["unit"].to_pylist():
+        yield from read_unit(source, pickle.loads(unit), columns)
 
 
 def image_bytes(table: pa.Table) -> Iterator[bytes | None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
@@ -13,11 +13,17 @@ from pipeline.errors import SimileError
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Features
+    from huggingface_hub import HfFileSystem
 
 __all__ = [
+    "CHANGED",
+    "GONE",
     "Asked",
     "Fault",
+    "FileState",
+    "Measured",
     "Reader",
+    "RowGroup",
     "Source",
     "Unread",
     "Wanted",
@@ -58,6 +64,34 @@ class Unread(NamedTuple):
 
 
 NOT_READABLE = Unread("not readable", "the file could not be read")
+GONE = Unread("is gone", "the file was removed after the source was listed; run the job again")
+CHANGED = Unread(
+    "changed while being read", "the file was changed after the source was listed; run the job again"
+)
+
+
+class FileState(NamedTuple):
+    """A file as the listing found it: bytes, and what changes when it does (a time, or the Hub's hash)."""
+
+    size: int
+    stamp: str
+
+
+class Measured(NamedTuple):
+    """The files of a source.
+
+    Attributes:
+        states: path within the source -> its state.
+        revision: what all of them together are called (`Source.revision`).
+    """
+
+    states: Mapping[str, FileState]
+    revision: str
+
+    @property
+    def bytes(self) -> int:
+        """Of all files together."""
+        return sum(state.size for state in self.states.values())
 
 
 class Reader(Protocol):
@@ -70,8 +104,15 @@ class Reader(Protocol):
     def tasks(self) -> int | None:
         """How many Ray tasks may read at once; None: as many as the cluster has room for."""
 
+    @property
+    def cut_by_names(self) -> bool:
+        """Whether rows come and go one by one, so that slices are cut by their names; else whole files do."""
+
     def names(self, places: pa.Array) -> list[str]:
         """Of N places: what tells each row from others, the same at every run."""
+
+    def sizes(self, places: pa.Array) -> Sequence[int]:
+        """Of N places: bytes of each picture; 0 where nobody knows."""
 
     def files(self, places: pa.Array) -> list[str]:
         """Of N places: the file that each row is said to stand in, as text that can be shown."""
@@ -95,7 +136,7 @@ def refuse_config(name: str, config: str | None, error: Exception) -> None:
         raise SimileError(f"'{name}' {asked}; there are: {listed[2].replace(chr(39), '')}") from None
 
 
-ROW_COLUMNS = ("row_key", "file", "image", "unread")  # what a row of `read_rows` calls its own columns
+ROW_COLUMNS = ("file", "row", "image", "unread")  # what a row of `read_rows` calls its own columns
 
 
 @dataclass(frozen=True)
@@ -104,6 +145,14 @@ class Fault:
 
     place: str  # `file:line` of the metadata
     reason: str
+
+
+class RowGroup(NamedTuple):
+    """A row group of a parquet file: rows, pictures in them (a row may hold a list), compressed bytes."""
+
+    rows: int
+    pictures: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -124,8 +173,8 @@ class Source:
     root: str  # what all files begin with
     licence: str | None = None  # from the dataset card
     credit: str | None = None  # from the dataset card
-    file_rows: tuple[int, ...] = ()  # parquet: rows of each of `files`
-    row_group_bytes: int = 0  # parquet: the largest row group, uncompressed
+    groups: tuple[tuple[RowGroup, ...], ...] = field(default=(), repr=False)  # parquet: of each of `files`
+    states: Mapping[str, FileState] = field(default_factory=dict, repr=False, hash=False)  # parquet, tars
     schema: pa.Schema | None = field(default=None, repr=False, compare=False)  # parquet: where files differ
     # Of all but parquet: the rows. Their image column holds places, which `reader` reads.
     table: pa.Table | None = field(default=None, repr=False, compare=False)
@@ -135,12 +184,24 @@ class Source:
     faults: tuple[Fault, ...] = ()  # rows beyond `rows` that cannot become points
     unlisted: int = 0  # files and folders that could not be looked at: what they hold nobody knows
     notes: tuple[str, ...] = ()  # sentences for whoever indexes it
+    storage: HfFileSystem | None = field(
+        default=None, repr=False, compare=False
+    )  # for tasks that read the Hub
     separators: Mapping[str, str] = field(default_factory=dict, hash=False)  # text that is read as lists
 
     @property
     def is_remote(self) -> bool:
         """Whether reading it is mostly waiting for a network."""
         return "://" in self.root or self.kind == "list"
+
+    @property
+    def file_rows(self) -> tuple[int, ...]:
+        """Parquet: rows of each of `files`."""
+        return tuple(sum(group.pictures for group in groups) for groups in self.groups)
+
+    def without_rows(self) -> Source:
+        """Everything but the names of files and the rows themselves."""
+        return replace(self, files=(), groups=(), states={}, table=None, faults=(), notes=(), left_out={})
 
     def row_name(self, column: str) -> str:
         """The name that a payload column has in `read_rows`: its own, unless Simile uses that one."""

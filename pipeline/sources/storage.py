@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipeline.home import filesystem, is_remote
+from pipeline.sources.source import FileState
 from pipeline.sources.walk import ListedFile
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "open_stream",
     "read_file",
     "stat_files",
+    "state_at",
 ]
 
 HUB = "hf://"
@@ -49,12 +51,17 @@ def hub_filesystem() -> HfFileSystem:
     return HfFileSystem(endpoint=constants.ENDPOINT, token=token())
 
 
-def on_filesystem(location: str) -> tuple[pafs.FileSystem, str]:
-    """The pyarrow file system of a location, and the path on it."""
+def on_filesystem(location: str, hub: HfFileSystem | None = None) -> tuple[pafs.FileSystem, str]:
+    """The pyarrow file system of a location, and the path on it.
+
+    Args:
+        hub: the Hub's, where it was made by another process; by default that of this one.
+    """
     import pyarrow.fs as pafs
 
     if location.startswith(HUB):
-        return pafs.PyFileSystem(pafs.FSSpecHandler(hub_filesystem())), location.removeprefix(HUB)
+        found = pafs.PyFileSystem(pafs.FSSpecHandler(hub or hub_filesystem()))
+        return found, location.removeprefix(HUB)
     return filesystem(location)
 
 
@@ -116,6 +123,17 @@ def stat_files(root: str, paths: Sequence[str]) -> list[ListedFile]:
         for path, info in zip(paths, infos, strict=True)
         if info.type == pafs.FileType.File
     ]
+
+
+def state_at(location: str) -> FileState | None:
+    """What a file is now; None where it is gone."""
+    found = stat_files(*_parted(location))
+    return FileState(found[0].size, str(found[0].changed)) if found else None
+
+
+def _parted(location: str) -> tuple[str, list[str]]:
+    folder, slash, name = location.rpartition("/")
+    return folder + slash, [name]
 
 
 def list_remote(root: str) -> Iterator[ListedFile]:

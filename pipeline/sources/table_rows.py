@@ -1,79 +1,133 @@
-"""The rows of a source whose table the driver holds: Ray tasks read the pictures of a slice each."""
+"""The rows of a source whose table the driver holds: units are slices of it; tasks read their pictures."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
-from pipeline.sources.source import Unread
+import numpy as np
+
+from pipeline.sources.source import CHANGED, GONE, FileState, Unread
+from pipeline.sources.storage import HUB, state_at
+from pipeline.sources.units import (
+    Unit,
+    cut_evenly,
+    cut_names,
+    most_rows,
+    name_of,
+    payload_key,
+    rows_at_once,
+    serialized,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    import ray.data
 
     from pipeline.sources.source import Reader, Source
 
-__all__ = ["read_slice", "read_table_rows"]
-
-ROWS_PER_BLOCK = 64  # pictures that one task reads
-MIN_BLOCKS = 8  # so that two actors share even a few pictures
+__all__ = ["read_slice", "read_table_unit", "table_units"]
 
 
-def read_table_rows(
-    source: Source, columns: Sequence[str], limit: int | None, num_cpus: float
-) -> ray.data.Dataset:
-    """See `read_rows`."""
+def table_units(source: Source, limit: int | None) -> Iterator[Unit]:
+    """The units of the first `limit` rows."""
     import pyarrow as pa
-    import ray.data
-    from ray.data import TaskPoolStrategy
 
     assert source.table is not None and source.reader is not None
-    table = source.table.slice(0, limit)
+    table, reader = source.table.slice(0, limit), source.reader
     places = table[source.image_column].combine_chunks()
-    shown = {source.row_name(column): table[column] for column in columns}
-    keys = pa.array(_keys(source.reader.names(places)), pa.uint64())
-    rows = pa.table({"row_key": keys, "image": places, **shown})
-    step = min(ROWS_PER_BLOCK, max(1, math.ceil(rows.num_rows / MIN_BLOCKS)))
-    blocks = [rows.slice(start, step) for start in range(0, rows.num_rows, step)]
-    return ray.data.from_arrow(blocks).map_batches(
-        partial(read_slice, reader=source.reader),
-        batch_format="pyarrow",
-        batch_size=None,
-        zero_copy_batch=True,
-        num_cpus=num_cpus,
-        compute=TaskPoolStrategy(size=source.reader.tasks),
-    )
+    files, sizes = reader.files(places), reader.sizes(places)
+    shown = {source.row_name(column): table[column] for column in source.payload_columns}
+    rows = pa.table({"image": places, "row": _numbers(files), **shown}).combine_chunks()
+    said = _spoken(source, table.select(source.payload_columns)).combine_chunks()
+    key = payload_key(source, source.payload_columns, _classes(source))
+    for start, stop, file in _cuts(reader, places, files, sizes):
+        piece = rows.slice(start, stop - start)
+        state = source.states.get(file) if file else None
+        pictures = serialized(piece.select(["image", "row"])) + repr((file, state)).encode()
+        name = name_of(pictures, key + serialized(said.slice(start, stop - start)))
+        size = sum(sizes[start:stop])
+        yield Unit(name, stop - start, size, file, state, slice=piece)
 
 
-def read_slice(rows: pa.Table, *, reader: Reader) -> pa.Table:
+def _cuts(
+    reader: Reader, places: pa.Array, files: Sequence[str], sizes: Sequence[int]
+) -> Iterator[tuple[int, int, str]]:
+    """(start, stop, file) of each unit; the file only where all of its rows come from this one."""
+    if reader.cut_by_names:
+        for start, stop in cut_names(reader.names(places), sizes):
+            yield start, stop, ""
+        return
+    first = 0
+    for file, those in groupby(files):
+        count = sum(1 for _ in those)
+        size = sum(sizes[first : first + count])
+        for start, stop in cut_evenly(count, most_rows(len(files), count, size)):
+            yield first + start, first + stop, file
+        first += count
+
+
+def _numbers(files: Sequence[str]) -> np.ndarray:
+    """The number of each row within its file; the rows of a file stand together."""
+    lengths = [sum(1 for _ in those) for _, those in groupby(files)]
+    return np.concatenate([np.arange(length) for length in lengths]) if lengths else np.arange(0)
+
+
+def _classes(source: Source) -> list[str]:
+    from datasets import ClassLabel
+
+    return [name for name in source.payload_columns if isinstance(source.features[name], ClassLabel)]
+
+
+def _spoken(source: Source, table: pa.Table) -> pa.Table:
+    """With the names of classes in place of their numbers: a new class changes the numbers of others."""
+    import pyarrow as pa
+
+    for name in _classes(source):
+        names = pa.array(source.features[name].names, pa.string()).take(table[name].combine_chunks())
+        table = table.set_column(table.column_names.index(name), name, names)
+    return table
+
+
+def read_table_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """See `rows.read_unit`."""
+    assert unit.slice is not None and source.reader is not None
+    rows = unit.slice.select(["image", "row", *(source.row_name(column) for column in columns)])
+    why = _not_the_same(source.root + unit.file, unit.state)
+    step = rows_at_once(unit)
+    for start in range(0, rows.num_rows, step):
+        yield read_slice(rows.slice(start, step), reader=source.reader, why=why)
+
+
+def _not_the_same(location: str, listed: FileState | None) -> Unread | None:
+    """Why the one file of a unit is not that of the listing; the reader looks at files of single rows."""
+    if listed is None or location.startswith(HUB):
+        return None
+    now = state_at(location)
+    if now == listed:
+        return None
+    return GONE if now is None else CHANGED
+
+
+def read_slice(rows: pa.Table, *, reader: Reader, why: Unread | None = None) -> pa.Table:
     """The places in the column `image` become pictures, with null bytes where `unread` says why there are
-    none; the column `file` is added."""
+    none; the columns `file` and `unread` are added.
+
+    Args:
+        why: none of them is to be read, for this reason.
+    """
     import pyarrow as pa
 
     places = rows["image"].combine_chunks()
-    files, found = reader.files(places), reader.read(places)
+    files = reader.files(places)
+    found = [why] * len(places) if why else reader.read(places)
     images = [
         {"bytes": None if isinstance(data, Unread) else data, "path": file}
         for data, file in zip(found, files, strict=True)
     ]
     unread = [data._asdict() if isinstance(data, Unread) else None for data in found]
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    why = pa.struct([("kind", pa.string()), ("reason", pa.string())])
-    rows = rows.set_column(1, "image", pa.array(images, image))
-    rows = rows.add_column(1, "file", pa.array(files, pa.string()))
-    return rows.add_column(3, "unread", pa.array(unread, why))
-
-
-def _keys(names: Sequence[str]) -> list[int]:
-    """One uint64 a row, from its name and how often that came before: metadata may list a file twice."""
-    seen: dict[str, int] = {}
-    keys = []
-    for name in names:
-        seen[name] = seen.get(name, -1) + 1
-        digest = hashlib.blake2b(json.dumps([name, seen[name]]).encode(), digest_size=8).digest()
-        keys.append(int.from_bytes(digest, "little"))
-    return keys
+    reasons = pa.struct([("kind", pa.string()), ("reason", pa.string())])
+    rows = rows.set_column(rows.column_names.index("image"), "image", pa.array(images, image))
+    rows = rows.append_column("file", pa.array(files, pa.string()))
+    return rows.append_column("unread", pa.array(unread, reasons))

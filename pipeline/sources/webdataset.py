@@ -15,7 +15,15 @@ from pipeline.errors import SimileError
 from pipeline.sources.column_types import typed_text, typed_values
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of
-from pipeline.sources.source import NOT_READABLE, Asked, Source, Unread, card_text, free_column
+from pipeline.sources.source import (
+    NOT_READABLE,
+    Asked,
+    Measured,
+    Source,
+    Unread,
+    card_text,
+    free_column,
+)
 from pipeline.sources.storage import MAX_IMAGE_BYTES, open_stream
 from pipeline.sources.tar_index import TarIndex, TarPicture, index_tar
 from pipeline.sources.walk import readable
@@ -37,6 +45,12 @@ class TarReader:
 
     root: str
     tasks: int | None = None
+    cut_by_names: bool = False
+
+    def sizes(self, places: pa.Array) -> list[int]:
+        """Of the members."""
+        sizes: list[int] = places.field("size").to_pylist()
+        return sizes
 
     def names(self, places: pa.Array) -> list[str]:
         """`shard.tar/member.jpg`."""
@@ -97,7 +111,7 @@ def tar_source(
     files: Sequence[str],
     asked: Asked,
     *,
-    measured: tuple[int, str],
+    measured: Measured,
     config: str | None = "default",
     card: dict[str, Any] | None = None,
     left_out: dict[str, int] | None = None,
@@ -108,7 +122,7 @@ def tar_source(
         name: what was asked for.
         root: what all files begin with, with `/` at its end.
         files: of the split, within the root.
-        measured: bytes of all files together, and what their state is called (`Source.revision`).
+        measured: the states of the tars.
         card: fields of the dataset card.
         left_out: kind -> files beside the tars.
 
@@ -131,14 +145,15 @@ def tar_source(
         kind="webdataset",
         split=asked.split,
         config=config,
-        revision=measured[1],
+        revision=measured.revision,
         image_column=image,
         features=features,
         payload_columns=payload_columns(features, image),
         rows=table.num_rows,
-        bytes=measured[0],
+        bytes=measured.bytes,
         files=(),
         root=root,
+        states=measured.states,
         licence=card_text(card.get("license")),
         credit=card_text(card.get("credit")),
         table=table,

@@ -1,31 +1,49 @@
-"""Staged vectors: parquet parts below the home, one folder an encoder, written whole or not at all.
+"""Parts: what is staged of a unit. Each file is written once, under its final name, by the task that made it.
 
-<home>/staging/<collection>/<encoder fingerprint>/<part>.parquet
-id: string · vector: float16[D] · thumbnail: binary · thumbnail_type: string · width, height: int32
+<home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
+id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
+row: int64 · payload: string (JSON) · mark: uint64 · rules: int8 · width, height: int32 · thumbnail: binary ·
+thumbnail_type: string · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
 
-<home>/staging/<collection>/<encoder fingerprint>/rejects/<part>.parquet
-id, stage, reason, first_bytes, kind: string
+A picture that stands in the unit before has no thumbnail here. The vectors are in `vectors.py`.
 """
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
 from pipeline.images import RULES
+from pipeline.points import Row
+from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
 
-__all__ = ["StagedPicture", "Staging", "part_name", "vectors_of"]
+__all__ = ["REJECT_COLUMNS", "SCHEMA", "PartFacts", "Parts", "StagedPicture", "marks_of", "names_in", "put"]
 
-_RULES = "simile.rules"  # key in a part's metadata: the rules of decoding, see `pipeline.images.rules_of`
-_REJECT_COLUMNS = ("id", "stage", "reason", "first_bytes", "kind")
-_REJECTS = pa.schema([(name, pa.string()) for name in _REJECT_COLUMNS])
+REJECT_COLUMNS = ("stage", "reason", "first_bytes", "kind")
+SCHEMA = pa.schema(
+    [
+        ("id", pa.binary(16)),
+        ("digest", pa.binary(32)),
+        ("file", pa.string()),
+        ("row", pa.int64()),
+        ("payload", pa.string()),
+        ("mark", pa.uint64()),
+        ("rules", pa.int8()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("thumbnail", pa.binary()),
+        ("thumbnail_type", pa.string()),
+        *((name, pa.string()) for name in REJECT_COLUMNS),
+    ]
+)
+_CREDIT, _RULES, _REJECTED = b"simile.credit", b"simile.rules", b"simile.rejected"
 
 
 @dataclass(frozen=True)
@@ -39,168 +57,134 @@ class StagedPicture:
     height: int
 
 
-def part_name(ids: Iterable[str]) -> str:
-    """The name of the part that holds these rows: the same batch, embedded again, is the same part."""
-    return hashlib.sha256("".join(sorted(ids)).encode()).hexdigest()[:32]
+@dataclass(frozen=True)
+class PartFacts:
+    """What a catalogue asks of a part with N rows.
+
+    Attributes:
+        words: (N, 2) uint64, the ids; 0 where there is none.
+        marks: (N,) uint64, see `points.Row.mark`.
+        good: (N,) bool, whether the row is a picture that was decoded.
+        rejects: the rows that are not, with their places.
+    """
+
+    words: np.ndarray
+    marks: np.ndarray
+    good: np.ndarray
+    rejects: list[Reject]
 
 
 @dataclass(frozen=True)
-class Staging:
-    """The parts of one collection and one encoder; cheap to make and to send to other processes."""
+class Parts:
+    """The parts of one collection; cheap to make and to send to other processes."""
 
     home: str
     collection: str
-    fingerprint: str
 
     @property
     def folder(self) -> str:
-        """Where the parts are, as path or URL."""
-        return f"{self.home}/staging/{self.collection}/{self.fingerprint}"
+        """Where they are, as path or URL."""
+        return f"{self.home}/staging/{self.collection}/parts"
 
-    def write(self, name: str, pictures: Sequence[StagedPicture], vectors: np.ndarray) -> int:
-        """Add the part `name`; it appears only when it is complete. Returns its bytes.
+    def names(self) -> set[str]:
+        """The units that have one."""
+        return names_in(self.folder)
 
-        Args:
-            pictures: N of them.
-            vectors: (N, D) float; kept as float16.
-        """
-        half = vectors.astype(np.float16)
-        columns = {
-            "id": pa.array([picture.id for picture in pictures], pa.string()),
-            "vector": pa.FixedSizeListArray.from_arrays(pa.array(half.reshape(-1)), half.shape[1]),
-            "thumbnail": pa.array([picture.thumbnail for picture in pictures], pa.binary()),
-            "thumbnail_type": pa.array([picture.thumbnail_type for picture in pictures], pa.string()),
-            "width": pa.array([picture.width for picture in pictures], pa.int32()),
-            "height": pa.array([picture.height for picture in pictures], pa.int32()),
-        }
-        return _write(self.folder, name, pa.table(columns))
-
-    def write_rejects(self, name: str, rejects: Sequence[Reject]) -> int:
-        """Keep the pictures of a batch that this encoder cannot take. Returns the bytes of the file."""
-        rows = [{column: getattr(reject, column) for column in _REJECT_COLUMNS} for reject in rejects]
-        return _write(f"{self.folder}/rejects", name, pa.Table.from_pylist(rows, schema=_REJECTS))
-
-    def parts(self) -> list[str]:
-        """Paths of all complete parts on the staging file system."""
-        return _parts(self.folder)
-
-    def answered(self, name: str) -> dict[str, bool]:
-        """Ids of the part `name`, if it exists -> whether the picture was rejected."""
-        rows: dict[str, bool] = {}
-        files, _ = filesystem(self.folder)
-        for folder, rejected in ((self.folder, False), (f"{self.folder}/rejects", True)):
-            path = f"{filesystem(folder)[1]}/{name}.parquet"
-            if files.get_file_info(path).type == pafs.FileType.File:
-                ids = pq.read_table(path, columns=["id"], filesystem=files)["id"].to_pylist()
-                rows.update(dict.fromkeys(ids, rejected))
-        return rows
-
-    def places(self) -> dict[str, str]:
-        """Id -> path of a part that holds it."""
-        found: dict[str, str] = {}
-        files, _ = filesystem(self.folder)
-        for part in self.parts():
-            ids = pq.read_table(part, columns=["id"], filesystem=files)["id"].to_pylist()
-            found.update(dict.fromkeys(ids, part))
-        return found
-
-    def ids(self) -> set[str]:
-        """Ids of all staged rows."""
-        return set(_read(self.folder, ["id"])["id"].to_pylist())
-
-    def gather(self, ids: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """(F, D) float16 of those of `ids` that are staged, in their order, and (N,) bool which those are."""
-        table = _read(self.folder, ["id", "vector"], pads.field("id").isin(pa.array(ids, pa.string())))
-        # A row can be staged twice: by a batch that was cut differently after a crash.
-        at = {point: row for row, point in enumerate(table["id"].to_pylist())}
-        there = np.array([point in at for point in ids], bool)
-        rows = [at[point] for point in ids if point in at]
-        return vectors_of(table)[rows] if rows else np.empty((0, 0), np.float16), there
-
-    def rejects(self) -> list[Reject]:
-        """All pictures that this encoder could not take."""
-        rows = _read(f"{self.folder}/rejects", list(_REJECT_COLUMNS), schema=_REJECTS).to_pylist()
-        return [reject_of(row) for row in rows]
-
-    def forget_rejects(self) -> int:
-        """Let rejected rows be tried again; returns how many they are."""
-        files, _ = filesystem(self.folder)
-        count = len(self.rejects())
-        for part in _parts(f"{self.folder}/rejects"):
-            files.delete_file(part)
-        return count
-
-    def forget_older(self, rules: Mapping[str, int]) -> int:
-        """Take out what was made under older rules of decoding than a picture needs; returns how many rows.
+    def write(self, unit: str, rows: pa.Table, credit: str | None) -> int:
+        """Add a part; it appears only when it is complete. Returns its bytes.
 
         Args:
-            rules: id -> rules, see `pipeline.images.rules_of`.
+            rows: of `SCHEMA`.
+            credit: that the marks were made with.
         """
-        files, root = filesystem(self.folder)
-        count = 0
-        for part in [*_parts(self.folder), *_parts(f"{self.folder}/rejects")]:
-            made_by = _rules_of_part(pq.read_schema(part, filesystem=files))
-            if made_by >= RULES:
-                continue
-            ids = pq.read_table(part, columns=["id"], filesystem=files)["id"].to_pylist()
-            stays = [rules.get(point, 1) <= made_by for point in ids]
-            if all(stays):
-                continue
-            count += stays.count(False)
-            if not any(stays):
-                files.delete_file(part)
-                continue
-            location = self.folder + part.removeprefix(root)
-            _replace(location, pq.read_table(part, filesystem=files).filter(pa.array(stays)))
-        return count
+        about = {_RULES: str(RULES).encode(), _CREDIT: (credit or "").encode()}
+        about[_REJECTED] = str(len(rows) - rows["stage"].null_count).encode()
+        return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
-    def sample(self, size: int, among: set[str]) -> np.ndarray:
-        """(≤ size, D) float32: the rows of `among` with the smallest ids. Ids are hashes: a fair sample."""
-        chosen = sorted(among & self.ids())[:size]
-        return self.gather(chosen)[0].astype(np.float32)
+    def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Some columns of a part, in its order."""
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        return pq.read_table(path, columns=columns and list(columns), filesystem=files, use_threads=False)
+
+    def facts(self, unit: str, credit: str | None) -> PartFacts:
+        """What a catalogue asks of a part.
+
+        Args:
+            credit: that the marks are to be made with.
+        """
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        with files.open_input_file(path) as stream, pq.ParquetFile(stream) as part:
+            about = part.schema_arrow.metadata or {}
+            columns = ["id", "mark"]
+            if not _made_with(about, credit):
+                columns += ["file", "row", "payload", "rules"]
+            bad = int(about.get(_REJECTED, 0))
+            if bad:
+                columns += ["file", "row", *REJECT_COLUMNS]
+            table = part.read(columns=list(dict.fromkeys(columns)), use_threads=False)
+        good = np.ones(len(table), bool) if not bad else np.asarray(table["stage"].is_null())
+        rejects = _rejects(table.filter(pa.array(~good))) if bad else []
+        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, rejects)
+
+    def rules(self, unit: str) -> int:
+        """The rules of decoding under which a part was made, see `images.rules_of`."""
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_RULES, 1))
+
+    def rejected(self, unit: str) -> int:
+        """How many rows of a part are no points."""
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_REJECTED, 0))
 
 
-def _write(folder: str, name: str, rows: pa.Table) -> int:
-    return _replace(f"{folder}/{name}.parquet", rows.replace_schema_metadata({_RULES: str(RULES)}))
+def _rejects(rows: pa.Table) -> list[Reject]:
+    places = rows.select(["file", "row"]).to_pylist()
+    words = id_words(rows["id"])
+    told = rows.select(list(REJECT_COLUMNS)).to_pylist()
+    return [
+        reject_of({**why, "place": f"{place['file']}:{place['row']}", "id": point if any(word) else None})
+        for why, place, point, word in zip(told, places, id_texts(words), words, strict=True)
+    ]
 
 
-def _rules_of_part(schema: pa.Schema) -> int:
-    """The rules of decoding under which a part was made; the first ones left no note."""
-    return int((schema.metadata or {}).get(_RULES.encode(), 1))
+def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
+    """The marks of N rows of a part, as they are with this credit; 0 of rows without an id. (N,) uint64."""
+    if _made_with(rows.schema.metadata or {}, credit):
+        return np.asarray(rows["mark"].fill_null(0).to_numpy())
+    facts = rows.select(["payload", "file", "row", "rules"]).to_pylist()
+    return np.array(
+        [
+            int(Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r["rules"] or 1).mark, 16)
+            for r in facts
+        ],
+        np.uint64,
+    )
 
 
-def _replace(location: str, rows: pa.Table) -> int:
-    """Write a part in one step. Returns its bytes."""
+def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
+    return about.get(_CREDIT, b"").decode() == (credit or "")
+
+
+def names_in(folder: str) -> set[str]:
+    """The units that have a file in a folder; their names have a hyphen, those of older parts have none."""
+    files, path = filesystem(folder)
+    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    names = (f.base_name.removesuffix(".parquet") for f in found if f.base_name.endswith(".parquet"))
+    return {name for name in names if "-" in name and not name.startswith(".")}
+
+
+def put(location: str, rows: pa.Table, first: int = 0) -> int:
+    """Write a table in one step. Returns its bytes.
+
+    Args:
+        first: so many rows stand in a row group of their own, before the others; 0: none do.
+    """
     buffer = pa.BufferOutputStream()
     # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
-    pq.write_table(rows, buffer, compression="zstd", use_dictionary=False)
+    with pq.ParquetWriter(buffer, rows.schema, compression="zstd", use_dictionary=False) as writer:
+        for piece in (rows.slice(0, first), rows.slice(first)):
+            if len(piece) or not len(rows):
+                writer.write_table(piece)
     data = buffer.getvalue()
     write_file(location, data)
     return len(data)
-
-
-def _parts(folder: str) -> list[str]:
-    files, path = filesystem(folder)
-    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    return sorted(f.path for f in found if f.path.endswith(".parquet") and not f.base_name.startswith("."))
-
-
-def _read(
-    folder: str, columns: list[str], where: pads.Expression | None = None, schema: pa.Schema | None = None
-) -> pa.Table:
-    """`columns` of all parts; with a `schema`, columns that a part does not have are null."""
-    parts = _parts(folder)
-    if not parts:
-        return pa.table({name: pa.array([], pa.string()) for name in columns})
-    files, _ = filesystem(folder)
-    found = pads.dataset(parts, schema=schema, filesystem=files, format="parquet")
-    return found.to_table(columns=columns, filter=where)
-
-
-def vectors_of(table: pa.Table) -> np.ndarray:
-    """The `vector` column as (N, D) float16."""
-    column = table["vector"].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
-    vectors = column.flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(vectors).reshape(len(column), column.type.list_size)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
 
-__all__ = ["Reject", "RejectGroup", "grouped", "read_rejects", "reject_of", "write_rejects"]
+__all__ = ["Reject", "RejectGroup", "RejectLog", "grouped", "read_rejects", "reject_of"]
 
 _SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "place", "stage", "reason", "first_bytes", "kind")]
@@ -73,17 +73,47 @@ def grouped(rejects: Iterable[Reject]) -> dict[str, RejectGroup]:
     return {name: RejectGroup(len(those), tuple(those[:_EXAMPLES])) for name, those in largest}
 
 
+class RejectLog:
+    """Rejects as they come: counted by group, with a few examples each, and kept packed until written."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[Reject] = []
+        self._groups: dict[str, RejectGroup] = {}
+        self._tables: list[pa.Buffer] = []
+
+    def add(self, rejects: Sequence[Reject]) -> None:
+        """Enter some."""
+        if not rejects:
+            return
+        self.count += len(rejects)
+        self.first = [*self.first, *rejects][:_EXAMPLES]
+        for name, group in grouped(rejects).items():
+            before = self._groups.get(name, RejectGroup(0, ()))
+            examples = (*before.examples, *group.examples)[:_EXAMPLES]
+            self._groups[name] = RejectGroup(before.count + group.count, examples)
+        table = pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=_SCHEMA)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        self._tables.append(buffer.getvalue())
+
+    @property
+    def groups(self) -> dict[str, RejectGroup]:
+        """Every group, the largest first."""
+        return dict(sorted(self._groups.items(), key=lambda item: -item[1].count))
+
+    def write(self, home: str, collection: str) -> None:
+        """Replace the table of a collection by these rejects of its latest run."""
+        buffer = pa.BufferOutputStream()
+        with pq.ParquetWriter(buffer, _SCHEMA, compression="zstd") as writer:
+            for packed in self._tables:
+                writer.write_table(pq.read_table(pa.BufferReader(packed)))
+        write_file(f"{home}/rejects/{collection}.parquet", buffer.getvalue())
+
+
 def reject_of(row: dict[str, Any]) -> Reject:
     """A reject from a row of a table, in which columns may be missing or null."""
     return Reject(**{"id": None, **{name: value for name, value in row.items() if value is not None}})
-
-
-def write_rejects(home: str, collection: str, rejects: Sequence[Reject]) -> None:
-    """Replace the table of a collection by the rejects of its latest run."""
-    table = pa.Table.from_pylist([asdict(reject) for reject in rejects], schema=_SCHEMA)
-    buffer = pa.BufferOutputStream()
-    pq.write_table(table, buffer)
-    write_file(f"{home}/rejects/{collection}.parquet", buffer.getvalue())
 
 
 def read_rejects(home: str, collection: str) -> list[Reject] | None:

@@ -7,7 +7,6 @@ an image), because reading and decoding it again would take longer than a traini
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -116,7 +115,8 @@ def _decode(
     digests = [hashlib.sha256(data).hexdigest() for data in pictures]
     values = [table[column].fill_null(-1).to_numpy() for column in columns]
     labels = np.stack(values, 1).astype(np.int64)
-    keys = table["row_key"].to_numpy()
+    places = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
+    keys = np.array([_key(*place) for place in places], np.uint64)
     wanted = validation_part(np.arange(len(pictures)), digests, config.validation) == validation
     wanted &= (labels >= 0).all(1)
     if allowed is not None:
@@ -132,6 +132,12 @@ def _decode(
             "labels": pa.array(list(labels[kept]), pa.list_(pa.int64(), len(columns))),
         }
     )
+
+
+def _key(file: str, row: int) -> int:
+    """The same for a row at every reading, and in no order that has to do with its class."""
+    digest = hashlib.blake2b(f"{file}\0{row}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 def _pixels(data: bytes, side: int) -> bytes | None:
@@ -184,16 +190,35 @@ def allowed_digests(protocol: Protocol, splits: Sequence[Source], column: str) -
     Raises:
         SimileError: the protocol cannot be cut from these rows.
     """
-    from pipeline.indexing.plan import make_plan
+    from pipeline.sources import read_rows
 
     texts: list[str | None] = []
     digests: list[str] = []
     for source in splits:
-        table = make_plan("training", source).table
-        rows = table.filter(table["id"].is_valid())
-        texts += [json.loads(payload).get(column) for payload in rows["payload"].to_pylist()]
-        digests += rows["digest"].to_pylist()
+        rows: Any = read_rows(source, columns=[column], num_cpus=_READ_CPUS)
+        rows.context.execution_options.preserve_order = True
+        hashed = rows.map_batches(
+            partial(_hash, source.without_rows(), column),
+            batch_format="pyarrow",
+            batch_size=None,
+            num_cpus=_READ_CPUS,
+        )
+        for batch in hashed.iter_batches(batch_size=None, batch_format="pyarrow"):
+            texts += batch["text"].to_pylist()
+            digests += batch["digest"].to_pylist()
     return allowed_of(protocol, texts, digests)
+
+
+def _hash(source: Source, column: str, table: pa.Table) -> pa.Table:
+    """Class and sha256 of the rows that can be read."""
+    import pyarrow as pa
+
+    from pipeline.sources import decode_payload, image_bytes
+
+    rows = zip(decode_payload(source, table), image_bytes(table), strict=True)
+    found = [(said.get(column), hashlib.sha256(data).hexdigest()) for said, data in rows if data is not None]
+    texts, digests = zip(*found, strict=True) if found else ((), ())
+    return pa.table({"text": pa.array(texts, pa.string()), "digest": pa.array(digests, pa.string())})
 
 
 def allowed_of(protocol: Protocol, classes: Sequence[str | None], digests: Sequence[str]) -> set[str]:

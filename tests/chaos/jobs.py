@@ -19,7 +19,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline import open_collection
-from pipeline.indexing.embed import BATCH
+from pipeline.indexing.embed_actor import UNITS_AT_ONCE
+from pipeline.sources.units import MOST_ROWS, most_rows
+from pipeline.staging.ids import id_texts, id_words
 from tests.chaos import journal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -67,9 +69,14 @@ class Place:
         path.write_text(yaml.safe_dump(settings))
         return str(path)
 
-    def start(self) -> subprocess.Popen[str]:
-        """A job in a process group of its own."""
-        command = [sys.executable, "-m", "ray_jobs.index", self.config(), "--home", str(self.home)]
+    def start(self, dies_in: str | None = None) -> subprocess.Popen[str]:
+        """A job in a process group of its own.
+
+        Args:
+            dies_in: the stage before which it is killed, see `dying.STAGES`.
+        """
+        program = ["tests.chaos.dying", dies_in] if dies_in else ["ray_jobs.index"]
+        command = [sys.executable, "-m", *program, self.config(), "--home", str(self.home)]
         command += ["--limit", str(self.limit)] if self.limit else []
         variables = os.environ | journal.variables(self.journal) | self.environment
         variables |= {"QDRANT_URL": self.url} if self.url else {}
@@ -91,12 +98,12 @@ class Place:
         return err
 
     def staged(self) -> Counter[str]:
-        """How often each row is staged."""
-        return Counter(
-            point
-            for part in self.home.glob("staging/*/*/*.parquet")
-            for point in pq.read_table(part, columns=["id"])["id"].to_pylist()
-        )
+        """How often each picture that became a point is staged."""
+        counts: Counter[str] = Counter()
+        for part in self.home.glob("staging/*/parts/*.parquet"):
+            rows = pq.read_table(part, columns=["id", "width"])  # a repeat within the unit has none
+            counts.update(id_texts(id_words(rows.filter(rows["width"].is_valid())["id"])))
+        return counts
 
     def stored(self) -> list[str]:
         """Ids in the live version."""
@@ -128,7 +135,9 @@ def settle(place: Place, outcome: Outcome, account: dict[str, Any]) -> Outcome:
     outcome.lost += len(staged.keys() - set(stored))
     outcome.duplicated += len(stored) - len(set(stored))
     outcome.twice += sum(staged.values()) - len(staged)
-    outcome.twice += max(0, sum(begun.values()) - len(begun) - outcome.killed * BATCH)
+    # The units at work are embedded again.
+    at_work = UNITS_AT_ONCE * min(MOST_ROWS, most_rows(account["source"]))
+    outcome.twice += max(0, sum(begun.values()) - len(begun) - outcome.killed * at_work)
     assert not staged.keys() - begun.keys(), "the journal misses rows"
     return outcome
 

@@ -1,6 +1,7 @@
 """Ways to break a job. Each breaks one, lets it go on, and says what that cost."""
 
 import shutil
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from PIL import Image
 from pipeline import open_collection
 from pipeline.indexing.crash_marks import MOST_DEATHS
 from pipeline.search import Collection
-from tests.chaos.jobs import Outcome, Place, kill_worker, settle, small_disk, wait_for
+from tests.chaos.dying import STAGES
+from tests.chaos.jobs import JOB_SECONDS, Outcome, Place, kill_worker, settle, small_disk, wait_for
 from tests.chaos.journal import DEADLY
 from tests.stand_ins.qdrant import QdrantStandIn
 
@@ -39,6 +41,20 @@ def driver(place: Place) -> Outcome:
         job.kill()
         job.communicate()
     return settle(place, outcome, place.finish(place.start()))
+
+
+def stages(place: Place) -> Outcome:
+    """kill -9 of the driver at the beginning of each stage after the embedding; nothing is embedded again."""
+    outcome = Outcome("stages")
+    place.limit = 200
+    with QdrantStandIn() as server:
+        place.url = server.url if place.random.random() < 0.5 else None
+        for stage in STAGES:
+            job = place.start(dies_in=stage)
+            _, said = job.communicate(timeout=JOB_SECONDS)
+            assert job.returncode == -signal.SIGKILL, (stage, said[-3000:])
+            outcome.faults += 1
+        return settle(place, outcome, place.finish(place.start()))
 
 
 def actor(place: Place) -> Outcome:
@@ -120,7 +136,7 @@ def full_disk(place: Place) -> Outcome:
         filler = place.home / "filler"
         said = _fill(place, filler)
         outcome.faults += 1
-        outcome.killed += 1  # the batch that found no room is not staged
+        outcome.killed += 1  # the units that found no room are not staged
         assert "disk is full" in said.lower() or "are free; free some space" in said, said
         filler.unlink(missing_ok=True)
         resize(500_000)
@@ -197,7 +213,7 @@ def deadly(place: Place) -> Outcome:
     place.source, place.limit = str(pictures), None
     account = place.finish(place.start())
     assert (account["rejected"], account["written"]) == (1, rows - 1), account
-    outcome.faults = outcome.killed = 2 + MOST_DEATHS  # unmarked, its batch marked, itself marked
+    outcome.faults = outcome.killed = 2 + MOST_DEATHS  # its unit marked, its batch marked, itself marked
     return settle(place, outcome, account)
 
 
@@ -252,7 +268,8 @@ def _read(collection: Collection, example: str, stop: threading.Event, outcome: 
 
 
 SCENARIOS: list[Scenario] = [
-    driver, switches, store_away, full_disk, actor, corrupt, deadly, writer, shaky_store, switches_on_server,
+    driver, stages, switches, store_away, full_disk, actor, corrupt, deadly, writer, shaky_store,
+    switches_on_server,
 ]  # fmt: skip
 # One of each family: a process that is killed, a store that fails, a bad picture, readers during a switch.
 SHORT: list[Scenario] = [driver, actor, store_away, deadly, switches_on_server]

@@ -13,9 +13,9 @@ def test_the_table_for_people() -> None:
     account.staged_bytes, account.loaded_bytes = 2_500_000, 1_250_000
     account.actors = {"a": ActorReport("box", "node", "cpu", rows=90, peak_memory=800_000_000)}
     account.left_out = {".xmp": 2, "of split test": 10}
-    account.rejects = [
-        Reject(None, "decode", "truncated", place=f"a.parquet:{i}", kind="cut short") for i in range(2)
-    ]
+    account.rejects.add(
+        [Reject(None, "decode", "truncated", place=f"a.parquet:{i}", kind="cut short") for i in range(2)]
+    )
     lines = account.table().splitlines()
     assert lines[0].split() == ["stage", "seconds", "start-up", "rows", "rows/s"]
     assert lines[1].split() == ["plan", "1.5", "0.5", "100", "66.7"]

@@ -14,7 +14,6 @@ from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
 from pipeline.images import PREPARATION
 from pipeline.indexing.delete import delete_points
-from pipeline.indexing.live import Difference, compare
 from pipeline.indexing.preflight import IndexJob, preflight
 from pipeline.search import query_embedding
 from pipeline.store import open_store
@@ -22,11 +21,6 @@ from pipeline.store.read_points import all_points
 from pipeline.store.versions import finished_versions
 from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, picture
 from tests.stand_ins.qdrant import QdrantStandIn
-
-
-def test_compare_tells_new_changed_and_gone_apart() -> None:
-    present, wanted = {"a": "1", "b": "1", "c": "1"}, {"b": "2", "c": "1", "d": "1"}
-    assert compare(present, wanted) == Difference(new={"d"}, changed={"b"}, gone={"a"})
 
 
 def test_another_source_need_not_have_the_columns_that_the_yaml_names(

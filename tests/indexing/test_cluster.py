@@ -100,7 +100,7 @@ def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(clus
     assert status == "STOPPED"
     assert "stopping after SIGTERM. What is staged stays; to go on from there: python -m ray_jobs" in printed
     assert job_records(str(home))["cifar10"].stopped  # in the three seconds that Ray gives a job
-    staged = sum(pq.read_metadata(part).num_rows for part in home.glob("staging/*/*/*.parquet"))
+    staged = sum(pq.read_metadata(part).num_rows for part in home.glob("staging/*/parts/*.parquet"))
     assert 0 < staged < 1200
     run = submit(cluster, *rows)
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]

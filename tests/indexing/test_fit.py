@@ -19,12 +19,12 @@ class Staged:
 
     vectors: np.ndarray
 
-    def sample(self, size: int, ids: set[str]) -> np.ndarray:
+    def sample(self, size: int, units: list[str]) -> np.ndarray:
         return self.vectors[:size]
 
 
 def fitted(vectors: np.ndarray, dimension: int = 4, **settings: Any) -> Any:
-    return fit(Staged(vectors), set(), ProjectionConfig(dimension=dimension, **settings))  # type: ignore[arg-type]
+    return fit(Staged(vectors), [], ProjectionConfig(dimension=dimension, **settings))  # type: ignore[arg-type]
 
 
 def test_as_many_components_as_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,17 +24,16 @@ def test_a_folder_as_people_have_it(index: Index, tmp_path: Path, monkeypatch: p
         "file_name;country\nMu\\xf1oz.png;NA\n2024/cats/1.png;NA\n;left over\n"
     )
     (root / "2024/cats/0.png.json").write_text("{}")
-    plan = job.make_plan
+    embed = job.embed_units
 
-    def then_change(*arguments: object) -> object:
-        made = plan(*arguments)
+    def change_first(*arguments: object) -> object:
         shutil.move(root / "2024/cats/3.png", root / "3-before.png")
         picture(COLOURS["green"], 3).save(root / "2024/cats/3.png")
         (root / "2024/cats/5.png").unlink()
-        return made
+        return embed(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job, "make_plan", then_change)
+        patch.setattr(job, "embed_units", change_first)
         account = index(home, root)
     assert (account.source, account.written, account.skipped, account.rejected) == (9, 5, 1, 3)
     assert (account.left_out, account.listed) == ({".json": 1}, 10)

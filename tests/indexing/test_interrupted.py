@@ -10,8 +10,9 @@ from pipeline import open_collection
 from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import writer_lock
-from pipeline.staging.parts import Staging
+from pipeline.staging.ids import id_texts
 from pipeline.staging.rejects import Reject
+from pipeline.staging.vectors import Staging
 from pipeline.store import open_store
 from pipeline.store.embedded import EmbeddedStore
 from ray_jobs.rejects import main as list_rejects
@@ -22,7 +23,7 @@ from tests.stand_ins.qdrant import QdrantStandIn
 def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, monkeypatch) -> None:
     home, source = copied
     monkeypatch.setattr("pipeline.store.embedded._FLUSH_EVERY", 5)
-    monkeypatch.setattr("pipeline.indexing.load._BATCH", 5)
+    monkeypatch.setattr("pipeline.indexing.unit_points.BATCH", 5)
     upsert, sent = EmbeddedStore.upsert, []
 
     def dies_after_two(store, version, ids, *rest):  # type: ignore[no-untyped-def]
@@ -67,8 +68,10 @@ def test_a_row_that_one_encoder_cannot_take_is_written_for_none(index: Index, co
     home, source = copied
     description = describe_encoder(ENCODER)
     staging = Staging(str(home), "colours", description.fingerprint)
-    point = sorted(staging.ids())[0]
-    staging.write_rejects("made-by-hand", [Reject(point, "embed", "gives NaN or infinity")])
+    (unit,) = staging.names()
+    found = staging.read(unit)
+    first, *others = id_texts(found.words)
+    staging.write(unit, others, found.vectors[1:], [Reject(first, "embed", "gives NaN or infinity")])
     account = index(home, source, projection={"dimension": 8})
     assert (account.source, account.written, account.rejected) == (24, 23, 1)
     assert open_collection("colours", home=str(home)).count == 23

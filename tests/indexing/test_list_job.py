@@ -31,7 +31,7 @@ def test_a_list_becomes_a_collection_and_failures_say_their_status(
     source.write_text("\n".join(["url,year", *rows, f"{web.url}/gone.png?sig=secret,1", ""]))
     account = index(tmp_path / "home", source, url_column="url", allow_private=True)
     assert (account.source, account.written, account.rejected) == (21, 20, 1)
-    (reject,) = account.rejects
+    (reject,) = account.rejects.first
     assert (reject.kind, reject.place) == ("HTTP 404", "list.csv:20")
     assert reject.reason == f"HTTP 404 from {web.url}/gone.png"
     stored = b"".join(file.read_bytes() for file in (tmp_path / "home").rglob("*") if file.is_file())

@@ -54,10 +54,10 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every node has several of them, and there is something to interrupt."""
-    monkeypatch.setattr("pipeline.indexing.embed.BATCH", 16)
-    monkeypatch.setattr("pipeline.sources.parquet_rows.MIN_BLOCKS", 48)  # the job reads 600 of 2,000 rows
+    monkeypatch.setattr("pipeline.sources.units.LEAST_ROWS", 32)
+    monkeypatch.setattr("pipeline.sources.parquet_rows._MOST_RANGES_HERE", 100)
     monkeypatch.setattr("pipeline.index_quality.recall.QUERIES", 50)  # the stand-in is slow
 
 
@@ -98,7 +98,7 @@ def assert_nothing_lost(account: Account, collection: str, home: Path, url: str)
     assert open_collection(collection, url=url).count == account.written
     staged = [
         point
-        for part in home.glob(f"staging/{collection}/*/*.parquet")
+        for part in home.glob(f"staging/{collection}/parts/*.parquet")
         for point in pq.read_table(part, columns=["id"])["id"].to_pylist()
     ]
     assert len(staged) == len(set(staged)) == account.written  # nothing embedded and kept twice
@@ -130,7 +130,7 @@ def test_every_node_embeds_and_several_write(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.indexing.load._ROWS_A_WRITER", 300)  # three writers
-    monkeypatch.setattr("pipeline.indexing.load._BATCH", 50)
+    monkeypatch.setattr("pipeline.indexing.unit_points.BATCH", 50)
     with QdrantStandIn() as server:
         at_once = concurrent_writes(server)
         account = index("two", tmp_path, server.url)

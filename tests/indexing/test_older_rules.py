@@ -1,5 +1,6 @@
-"""Pictures that newer rules of decoding change are embedded anew, and no others."""
+"""What older rules of decoding made is used where they gave the same pixels, and only there."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,63 +9,82 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.indexing.account import Account
-from pipeline.indexing.plan import Plan, rows_of
-from pipeline.points import Row
-from pipeline.staging.parts import StagedPicture, Staging
+from pipeline.points import Row, point_id
+from pipeline.staging.known import Known, known_pictures
+from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject
+from pipeline.staging.vectors import Staging
+from tests.indexing.units_by_hand import WIDTH, ByHand
+from tests.sources.conftest import png, put
+
+IDS = [point_id("things", name) for name in ("plain", "clear", "heic")]
 
 
-def made_by_older_rules(staging: Staging) -> None:
-    """Parts as Simile 0.1.0 left them: without a note of the rules."""
-    for part in Path(staging.folder).rglob("*.parquet"):
-        pq.write_table(pq.read_table(part).replace_schema_metadata({}), part)
+def older_part(staging: Staging, ids: list[str], rules: int | None = None) -> None:
+    """A part as Simile 0.1.0 left it."""
+    columns = {
+        "id": ids,
+        "vector": pa.FixedSizeListArray.from_arrays(
+            pa.array(np.arange(WIDTH * len(ids), dtype=np.float16)), WIDTH
+        ),
+        "thumbnail": [b"x"] * len(ids),
+        "thumbnail_type": ["image/webp"] * len(ids),
+        "width": pa.array([4] * len(ids), pa.int32()),
+        "height": pa.array([3] * len(ids), pa.int32()),
+    }
+    about = {"simile.rules": str(rules)} if rules else {}
+    put(Path(staging.folder) / f"{hashlib.md5(repr(ids).encode()).hexdigest()}.parquet", b"")
+    path = f"{staging.folder}/{hashlib.md5(repr(ids).encode()).hexdigest()}.parquet"
+    pq.write_table(pa.table(columns).replace_schema_metadata(about), path)
+
+
+def known(staging: Staging, again: bool = False) -> Known:
+    parts = Parts(staging.home, staging.collection)
+    return known_pictures(parts, {"e": staging}, again, parts.names())
 
 
 @pytest.fixture
 def staging(tmp_path: Path) -> Staging:
     found = Staging(str(tmp_path), "things", "f")
-    pictures = [StagedPicture(name, b"x", "image/webp", 4, 4) for name in ("plain", "clear")]
-    found.write("both", pictures, np.eye(2, 4))
-    found.write("alone", [StagedPicture("profile", b"x", "image/webp", 4, 4)], np.ones((1, 4)))
-    found.write_rejects("bad", [Reject("heic", "decode", "not a readable image")])
+    older_part(found, IDS[:2])
+    path = put(tmp_path / f"staging/things/f/rejects/{'0' * 32}.parquet", b"")
+    columns = {name: ["x"] for name in ("stage", "reason", "first_bytes")}
+    pq.write_table(pa.table({"id": IDS[2:], **columns}), path)
     return found
 
 
-def test_only_what_older_rules_made_is_forgotten_and_only_where_they_count(staging: Staging) -> None:
-    rules = {"clear": 2, "profile": 2, "heic": 2}
-    assert staging.forget_older(rules) == 0
-    made_by_older_rules(staging)
-    assert staging.forget_older({}) == 0
-    assert staging.forget_older(rules) == 3
-    assert (staging.ids(), staging.rejects()) == ({"plain"}, [])
-    assert staging.gather(["plain"])[0].tolist() == [[1, 0, 0, 0]]
-    assert staging.forget_older(rules) == 0
+def test_staged_vectors_of_earlier_versions_are_found_by_id(staging: Staging) -> None:
+    found = known(staging).find("e", IDS, dict.fromkeys(IDS, 1))
+    picture, vector = found[IDS[1]]  # type: ignore[misc]
+    assert (picture.width, picture.height, picture.thumbnail) == (4, 3, b"x")
+    assert vector.tolist() == [4, 5, 6, 7]
+    assert isinstance(found[IDS[2]], Reject)
+    assert IDS[2] not in known(staging, again=True).find("e", IDS, dict.fromkeys(IDS, 1))
+    assert known(staging).find("e", [point_id("things", "other")], {point_id("things", "other"): 1}) == {}
 
 
-def plan_of(*rows: tuple[str | None, int | None]) -> Plan:
-    """Rows of (id, rules) in one file each."""
-    ids, rules = zip(*rows, strict=True)
-    return Plan(
-        pa.table(
-            {
-                "row_key": pa.array(range(len(ids)), pa.uint64()),
-                "file": [f"{i}.png" for i in range(len(ids))],
-                "row": pa.array([0] * len(ids), pa.int64()),
-                "id": pa.array(ids, pa.string()),
-                "payload": ["{}"] * len(ids),
-                "rules": pa.array(rules, pa.int8()),
-                "first": [point is not None and point not in ids[:i] for i, point in enumerate(ids)],
-            }
-        )
-    )
+def test_what_older_rules_made_is_not_known_where_newer_ones_count(staging: Staging) -> None:
+    rules = {IDS[0]: 1, IDS[1]: 2, IDS[2]: 2}
+    assert set(known(staging).find("e", IDS, rules)) == {IDS[0]}
+    older_part(staging, IDS[1:2], rules=2)
+    assert set(known(staging).find("e", IDS, rules)) == set(IDS[:2])
+
+
+def test_a_source_whose_pictures_an_earlier_version_staged_is_not_embedded(tmp_path: Path) -> None:
+    hand = ByHand(tmp_path / "home")
+    for shade in range(3):
+        put(tmp_path / f"in/{shade}.png", png(shade))
+    ids = [point_id("things", hashlib.sha256(png(shade)).hexdigest()) for shade in range(2)]
+    older_part(hand.stagings["e"], ids)
+    _, (unit,) = hand.stage(tmp_path / "in")
+    assert len(hand.embedded) == 1
+    assert len(hand.stagings["e"].read(unit.name).words) == 3
+    assert hand.parts.read(unit.name)["thumbnail"].to_pylist() == [b"x", b"x", png(2)]
 
 
 def test_marks_change_for_these_pictures_alone() -> None:
-    plan = plan_of(("plain", 1), ("clear", 2), (None, None))
-    assert plan.rules() == {"clear": 2}
-    rows = rows_of(plan, None)
-    assert rows["plain"].mark == Row("{}", ("0.png:0",), None).mark
-    assert rows["clear"].mark != Row("{}", ("1.png:0",), None).mark
+    plain, clear = Row("{}", ("0.png:0",), None, 1), Row("{}", ("0.png:0",), None, 2)
+    assert plain.mark == Row("{}", ("0.png:0",), None).mark != clear.mark
 
 
 @pytest.mark.parametrize(("single", "embedded", "warned"), [(5, 20, True), (4, 4, False), (5, 100, False)])

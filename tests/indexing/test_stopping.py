@@ -109,7 +109,7 @@ def begin(home: Path) -> subprocess.Popen[str]:
 
 
 def staged(home: Path) -> int:
-    return sum(pq.read_metadata(part).num_rows for part in home.glob("staging/*/*/*.parquet"))
+    return sum(pq.read_metadata(part).num_rows for part in home.glob("staging/*/parts/*.parquet"))
 
 
 @pytest.mark.long

@@ -1,11 +1,9 @@
 """Sources that these tests share, and how they are read."""
 
 import io
-import os
 from pathlib import Path
 
 import datasets
-import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -15,10 +13,11 @@ from pipeline.sources import (
     decode_payload,
     image_bytes,
     read_rows,
+    read_unit,
     resolve_source,
+    units_of,
     unread_rows,
 )
-from pipeline.sources.table_rows import read_slice
 
 LABELS = ["cat", "dog", "eel"]
 
@@ -61,7 +60,7 @@ def read_all(source: Source, **options) -> list[dict]:
     rows.context.execution_options.preserve_order = True
     out = []
     for table in rows.iter_batches(batch_size=None, batch_format="pyarrow"):
-        meta = table.select(["row_key", "file"]).to_pylist()
+        meta = table.select(["file", "row"]).to_pylist()
         decoded = zip(meta, image_bytes(table), decode_payload(source, table), strict=True)
         out += [{**row, "bytes": image, "payload": payload} for row, image, payload in decoded]
     return out
@@ -74,9 +73,11 @@ def payloads(source: Source) -> dict[str, list[dict]]:
     )
     found: dict[str, list[dict]] = {}
     for path, payload in zip(
-        table[source.image_column].to_pylist(), decode_payload(source, table), strict=True
+        source.reader.names(table[source.image_column].combine_chunks()),
+        decode_payload(source, table),
+        strict=True,
     ):
-        found.setdefault(os.fsdecode(path), []).append(payload)
+        found.setdefault(path, []).append(payload)
     return found
 
 
@@ -87,18 +88,18 @@ def refusal(source: str | Path, **options) -> str:
 
 
 def rows_of(source: Source) -> list[dict]:
-    """The rows of a source that is a table, in their order, read without Ray."""
-    table = source.table.rename_columns(
-        [
-            "image" if name == source.image_column else source.row_name(name)
-            for name in source.table.column_names
-        ]
-    )
-    image = table["image"]
-    table = table.drop_columns(["image"]).add_column(0, "row_key", pa.nulls(table.num_rows))
-    rows = read_slice(table.add_column(1, "image", image), reader=source.reader)
-    given = rows["file"].to_pylist(), image_bytes(rows), decode_payload(source, rows), unread_rows(rows)
-    return [
-        {"file": file, "bytes": data, "payload": payload, "unread": why}
-        for file, data, payload, why in zip(*given, strict=True)
-    ]
+    """The rows of a source in their order, read without Ray."""
+    out = []
+    for unit in units_of(source):
+        for rows in read_unit(source.without_rows(), unit):
+            given = (
+                rows["file"].to_pylist(),
+                image_bytes(rows),
+                decode_payload(source, rows),
+                unread_rows(rows),
+            )
+            out += [
+                {"file": file, "bytes": data, "payload": payload, "unread": why}
+                for file, data, payload, why in zip(*given, strict=True)
+            ]
+    return out

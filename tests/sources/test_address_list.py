@@ -92,9 +92,9 @@ def test_the_column_alone_and_columns_of_any_name(tmp_path: Path) -> None:
     put(tmp_path / "a.png", png(1))
     alone = resolve_source(str(put(tmp_path / "l.csv", b"url\na.png\na.png\n")), url_column="url")
     assert [row["payload"] for row in rows_of(alone)] == [{"url": "a.png"}] * 2
-    listed = put(tmp_path / "m.csv", b"image,file,unread,row_key\na.png,x,y,z\n")
+    listed = put(tmp_path / "m.csv", b"image,file,unread,row\na.png,x,y,z\n")
     (row,) = rows_of(resolve_source(str(listed), url_column="image"))
-    assert row["payload"] == {"file": "x", "unread": "y", "row_key": "z", "image": "a.png"}
+    assert row["payload"] == {"file": "x", "unread": "y", "row": "z", "image": "a.png"}
 
 
 def test_a_list_without_its_column_says_which_there_are(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_object_that_changes_changes_the_source_and_one_that_goes_is_a_reject
         seen = rows_of(source)[0]["bytes"]
         assert seen == data
     files.delete_file(path)
-    assert rows_of(source)[0]["unread"].kind == "not readable"
+    assert rows_of(source)[0]["unread"].kind == "is gone"
 
 
 def test_splits(bucket: str) -> None:

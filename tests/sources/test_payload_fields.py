@@ -32,7 +32,7 @@ def test_payload_is_what_json_can_hold() -> None:
     seen = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).replace(tzinfo=None)
     table = pa.table(
         {
-            "row_key": pa.array([1, 2], pa.uint64()),
+            "row": pa.array([1, 2], pa.uint64()),
             "kind": [1, -1],
             "kinds": [[0, 2], None],
             "seen": pa.array([seen, None], pa.timestamp("s")),
@@ -128,7 +128,7 @@ def test_every_column_is_a_filter_or_is_refused_by_name() -> None:
 def test_values_keep_what_json_and_qdrant_cannot_hold_otherwise() -> None:
     when = datetime(2026, 6, 1, 12, tzinfo=UTC)
     values = {
-        "row_key": pa.array([1], pa.uint64()),
+        "row": pa.array([1], pa.uint64()),
         "hash": pa.array([2**63 + 5], pa.uint64()),
         "price": pa.array([Decimal("12.50")], pa.decimal128(10, 2)),
         "account": pa.array([Decimal(10**30)], pa.decimal128(38, 0)),

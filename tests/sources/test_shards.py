@@ -7,9 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.sources import decode_payload, image_bytes, resolve_source
-from pipeline.sources.parquet_rows import _name_columns
-from tests.sources.conftest import png, put, read_all, refusal
+from pipeline.sources import resolve_source
+from tests.sources.conftest import png, put, read_all, refusal, rows_of
 
 STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
@@ -31,21 +30,9 @@ def captioned(shade: int, **columns: list | pa.Array) -> pa.Table:
 
 
 def read_here(root: Path) -> list[tuple[bytes | None, dict]]:
-    """Bytes and payload of each row, as a Ray task makes them of what pyarrow reads."""
+    """Bytes and payload of each row, read without Ray."""
     source = resolve_source(str(root))
-    out = []
-    for file in source.files:
-        table = pq.read_table(file, partitioning=None)
-        keys = pa.array(range(table.num_rows), pa.uint64())
-        named = _name_columns(
-            table.append_column("row_hash", keys),
-            image_column=source.image_column,
-            names={column: source.row_name(column) for column in source.payload_columns},
-            root=source.root,
-            only_file=file,
-        )
-        assert len(set(named["row_key"].to_pylist())) == named.num_rows
-        out += list(zip(image_bytes(named), decode_payload(source, named), strict=True))
+    out = [(row["bytes"], row["payload"]) for row in rows_of(source)]
     assert len(out) == source.rows == sum(source.file_rows)
     return out
 
@@ -84,7 +71,6 @@ def test_rows_of_merged_shards(tmp_path: Path) -> None:
         nothing | {"x": 2.5, "late": "l"},
         nothing,
     ]
-    assert [row["row_key"] for row in read_all(source, columns=[])] == [row["row_key"] for row in rows]
 
 
 def test_a_clash_names_column_shards_and_types(tmp_path: Path) -> None:

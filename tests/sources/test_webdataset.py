@@ -149,6 +149,6 @@ def test_a_tar_that_changes_after_it_was_listed_gives_no_other_bytes(tmp_path: P
     path = tar(tmp_path / "a.tar", {"0.png": png(0)})
     source = resolve_source(str(path))
     path.write_bytes(path.read_bytes()[:520])
-    assert rows_of(source)[0]["unread"].kind == "not readable"
+    assert rows_of(source)[0]["unread"].kind == "changed while being read"
     path.unlink()
-    assert rows_of(source)[0]["unread"].kind == "not readable"
+    assert rows_of(source)[0]["unread"].kind == "is gone"

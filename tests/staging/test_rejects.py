@@ -12,8 +12,16 @@ from pipeline.errors import ImageError
 from pipeline.images import decode
 from pipeline.indexing.account import Account
 from pipeline.indexing.decode_and_embed import embed_group
-from pipeline.staging.parts import Staging
-from pipeline.staging.rejects import Reject, grouped, read_rejects, write_rejects
+from pipeline.staging.earlier_parts import earlier_rejects
+from pipeline.staging.rejects import Reject, RejectLog, grouped, read_rejects
+
+
+def logged(rejects: list[Reject]) -> RejectLog:
+    """In two portions, as units bring them."""
+    log = RejectLog()
+    log.add(rejects[:7])
+    log.add(rejects[7:])
+    return log
 
 
 def png(side: int) -> bytes:
@@ -34,7 +42,7 @@ def broken() -> list[bytes]:
 def test_forty_rejects_are_of_a_few_kinds():
     rows = [(str(n), 1, data) for n, data in enumerate(broken())]
     rejects = embed_group({}, 64, rows).broken
-    account = Account("birds", rejects=rejects)
+    account = Account("birds", rejects=logged(rejects))
     assert sum(account.reasons().values()) == len(rejects) == 40
     assert len({reject.reason for reject in rejects}) > 10 and len(account.reasons()) <= 5
     assert account.reasons()["decode: empty file"] == 10
@@ -54,7 +62,7 @@ def test_all_kinds_are_told():
     rejects = [
         Reject(None, "decode", "x", kind=f"kind {chr(97 + n)}") for n in range(26) for _ in range(n + 1)
     ]
-    reasons = Account("birds", rejects=rejects).reasons()
+    reasons = Account("birds", rejects=logged(rejects)).reasons()
     assert len(reasons) == 26 and next(iter(reasons.items())) == ("decode: kind z", 26)
 
 
@@ -76,14 +84,14 @@ def test_tables_of_earlier_versions_are_read(tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "rejects/old.parquet")
     assert read_rejects(str(tmp_path), "old") == [Reject("x", "x", "x", "x", "x")]
     new = [Reject(None, "plan", "no", kind="not readable"), Reject("y", "embed", "no", kind="k")]
-    write_rejects(str(tmp_path), "new", new)
+    logged(new).write(str(tmp_path), "new")
     assert read_rejects(str(tmp_path), "new") == new
 
 
-def test_parts_of_earlier_versions_are_read_beside_new_ones(tmp_path):
-    staging = Staging(str(tmp_path), "birds", "f" * 16)
-    staging.write_rejects("b", [Reject("new", "decode", "no", "00", kind="cut short")])
+def test_rejects_that_earlier_versions_staged_are_read(tmp_path):
     columns = {name: ["x"] for name in ("id", "stage", "reason", "first_bytes")}
-    for name in ("a", "c"):
-        pq.write_table(pa.table(columns), f"{staging.folder}/rejects/{name}.parquet")
-    assert [reject.kind for reject in staging.rejects()] == ["", "cut short", ""]
+    (tmp_path / "rejects").mkdir()
+    pq.write_table(pa.table(columns), tmp_path / "rejects/a.parquet")
+    pq.write_table(pa.table(columns | {"id": ["y"], "kind": ["cut short"]}), tmp_path / "rejects/b.parquet")
+    found = earlier_rejects(str(tmp_path))
+    assert {point: reject.kind for point, (reject, _) in found.items()} == {"x": "", "y": "cut short"}

@@ -11,8 +11,8 @@ import yaml
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.indexing.account import Account
 from pipeline.indexing.delete import restore_points
+from pipeline.indexing.plan import nothing_new
 from pipeline.indexing.preflight import IndexJob, find_all
-from pipeline.indexing.unchanged import unchanged
 from pipeline.store import open_store
 from ray_jobs.index import main
 from tests.indexing.conftest import COLOURS, ENCODER, Copied, picture
@@ -25,11 +25,11 @@ CONFIG: dict[str, Any] = {
 
 
 def look(copied: Copied, changes: dict[str, Any] | None = None, **flags: Any) -> Account | None:
-    """What `unchanged` says of a job with changes of the configuration, or other flags."""
+    """What `nothing_new` says of a job with changes of the configuration, or other flags."""
     home, source = copied
     config = CollectionConfig.model_validate(CONFIG | {"source": str(source)} | (changes or {}))
     job = replace(IndexJob(config, str(home)), **flags)
-    return unchanged(job, find_all(job))
+    return nothing_new(job, find_all(job))
 
 
 def test_nothing_new_is_known_without_ray(

@@ -5,26 +5,39 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline import open_collection
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.indexing.carried import leaving, to_remove
+from pipeline.indexing.build import Staged
+from pipeline.indexing.catalogue import Catalogue
+from pipeline.indexing.job import _refuse_unsure
 from pipeline.indexing.live import Live
-from pipeline.indexing.preflight import IndexJob
+from pipeline.indexing.plan import refuse_most_leaving, refuse_small_source
+from pipeline.indexing.preflight import Checked, IndexJob
+from pipeline.sources import Source
+from pipeline.staging.parts import Parts
 from pipeline.store import open_store
 from pipeline.store.read_points import all_points
 from pipeline.store.versions import find_live
 from tests.indexing.conftest import ENCODER, Copied, Index, colours, picture, write_pictures
-from tests.indexing.test_older_rules import plan_of
+
+
+def job_of(config: CollectionConfig | None = None, **flags: Any) -> IndexJob:
+    config = config or CollectionConfig(collection="c", source="s", encoders=[EncoderConfig(name="e")])
+    return replace(IndexJob(config, "/h"), **flags)
 
 
 def test_sync_removes_nothing_while_rows_cannot_be_read() -> None:
-    config = CollectionConfig(collection="c", source="s", encoders=[EncoderConfig(name="e")])
-    with pytest.raises(SimileError, match=r"3 rows of s could not be read.*nothing was removed"):
-        to_remove(IndexJob(config, "/h", sync=True), {"a"}, unreadable=3)
-    assert to_remove(IndexJob(config, "/h"), {"a"}, unreadable=0) == set()
+    source = Source("s", "list", "train", None, None, "image", {}, (), 3, None, (), "", unlisted=1)
+    gone = np.array([[1, 2]], np.uint64)
+    staged = Staged(Catalogue([], 0, unreadable=2, gone=gone), False, Parts("/h", "c"), {})
+    checked = Checked(source, {}, None)  # type: ignore[arg-type]
+    with pytest.raises(SimileError, match=r"3 rows of s could not be read.*1 points.*nothing was removed"):
+        _refuse_unsure(job_of(sync=True), checked, staged)
+    _refuse_unsure(job_of(), checked, staged)
 
 
 def test_add_keeps_the_other_source_and_refuses_other_vectors(
@@ -49,21 +62,31 @@ def test_more_than_half_of_a_collection_leaves_only_when_asked(indexed: Copied, 
     store = open_store(str(home))
     there = sorted(str(point.id) for point in all_points(store, store.aliases()["colours"], fields=[]))
     live = Live(find_live(store, "colours"), same_source=False, same_settings=True)
-    job = IndexJob(config, str(home))
-    half, few = (plan_of(*[(point, 1) for point in there[:count]]) for count in (12, 11))
-    assert leaving(job, store, live, half) == set(there[12:])
+    job = job_of(config)
+    refuse_most_leaving(job, store, live, there[:12], 24)
     assert (
         "12 of the 24 pictures of 'colours' are not in /other and leave, such as" in capsys.readouterr().err
     )
     with pytest.raises(
         SimileError, match=r"13 of the 24 .* such as \w+/\d.png:0, .*say --replace.*or say --add"
     ):
-        leaving(job, store, live, few)
-    assert leaving(replace(job, replace=True), store, live, few) == set(there[11:])
+        refuse_most_leaving(job, store, live, there[:13], 24)
+    refuse_most_leaving(replace(job, replace=True), store, live, there, 24)
     same = replace(live, same_source=True)
-    assert leaving(job, store, same, few) == set()
     with pytest.raises(SimileError, match="say --replace if that is meant, or leave out --sync"):
-        leaving(replace(job, sync=True), store, same, few)
+        refuse_most_leaving(replace(job, sync=True), store, same, there[:13], 24)
+
+
+def test_a_source_that_is_too_small_for_most_to_stay_is_refused_before_it_is_read(indexed: Copied) -> None:
+    live = Live(find_live(open_store(str(indexed[0])), "colours"), same_source=False, same_settings=True)
+    with pytest.raises(SimileError, match=r"at least 13 of the 24 pictures of 'c' are not in s .*--replace"):
+        refuse_small_source(job_of(), live, 11)
+    refuse_small_source(job_of(), live, 12)
+    refuse_small_source(job_of(replace=True), live, 1)
+    same = replace(live, same_source=True)
+    refuse_small_source(job_of(), same, 1)
+    with pytest.raises(SimileError, match="or leave out --sync"):
+        refuse_small_source(job_of(sync=True), same, 1)
 
 
 @pytest.mark.long
@@ -73,7 +96,7 @@ def test_another_source_stops_before_anything_is_embedded(
     home, _ = copied
     (tmp_path / "other").mkdir()
     picture((90, 90, 90), 1).save(tmp_path / "other" / "grey.png")
-    with pytest.raises(SimileError, match=r"24 of the 24 pictures of 'colours' are not in"):
+    with pytest.raises(SimileError, match=r"at least 23 of the 24 pictures of 'colours' are not in"):
         index(home, tmp_path / "other")
     assert colours(home) == {"red": 8, "green": 8, "blue": 8}
     account = index(home, tmp_path / "other", replace=True)

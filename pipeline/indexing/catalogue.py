@@ -1,0 +1,213 @@
+"""Stage 3, catalogue: the ids of all parts -> which rows become points, and which of these are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from pipeline.indexing.choice import CURRENT, DELETED, KEPT, LIVE, Choice, IdRows, choose
+from pipeline.indexing.record import Entry, Record
+from pipeline.indexing.shuffle import shuffled
+from pipeline.indexing.unit_ids import Reading, read_ids
+from pipeline.staging.ids import words_of
+from pipeline.staging.parts import Parts
+from pipeline.staging.rejects import Reject, RejectLog
+from pipeline.staging.vectors import Staging
+
+__all__ = ["Asked", "Catalogue", "LiveMarks", "catalogue_of"]
+
+# Rows that one process decides on: 33 bytes each, and some times that to sort them. More are shuffled by id
+# into buckets of so many, which costs some seconds, and as much memory on every node.
+_ROWS_HERE = 3_000_000
+_READERS = 8  # parts that are read at once
+
+
+@dataclass(frozen=True)
+class LiveMarks:
+    """What a live version holds, where only its points can tell: N ids and marks.
+
+    Attributes:
+        words: (N, 2) uint64.
+        marks: (N,) uint64.
+    """
+
+    words: np.ndarray
+    marks: np.ndarray
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a catalogue is made of.
+
+    Attributes:
+        units: of the source, in its order.
+        credit: of the points of these.
+        live: the record of the live version, or what its points say; None: there is none.
+        keeps: points of the live version that no row of the source has stay.
+        deleted: ids that were deleted on purpose.
+        anew: the version is built from nothing.
+        adopted: units of the live version's points that its record does not have.
+    """
+
+    units: Sequence[str]
+    credit: str | None
+    live: Record | LiveMarks | None
+    keeps: bool
+    deleted: Sequence[str] = ()
+    anew: bool = False
+    adopted: Sequence[Entry] = ()
+
+
+@dataclass
+class Catalogue:
+    """What becomes of all rows; by unit, a bit for each row.
+
+    Attributes:
+        entries: the units that points are made of; those of the source first.
+        current: how many of `entries` are of the source.
+        points, writes: number of an entry -> its rows that are points, and that are written; packed bits.
+        repeats: (entry, row) of a point -> all rows that hold the same picture.
+        survivors: number of an entry that is not of the source -> its rows that count, packed bits.
+        rejects: of the units of the source.
+        source, rejected, unreadable: rows of the source, those of them that are no points, and those of these
+            that could not even be read.
+        further attributes: counts and ids, see `Choice`.
+    """
+
+    entries: list[Entry]
+    current: int
+    points: dict[int, np.ndarray] = field(default_factory=dict)
+    writes: dict[int, np.ndarray] = field(default_factory=dict)
+    survivors: dict[int, np.ndarray] = field(default_factory=dict)
+    repeats: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
+    rejects: RejectLog = field(default_factory=RejectLog)
+    source: int = 0
+    rejected: int = 0
+    unreadable: int = 0
+    to_write: int = 0
+    from_source: int = 0  # of `to_write`
+    total: int = 0  # points
+    unchanged: int = 0
+    repeated: int = 0
+    deleted: int = 0
+    live: int = 0
+    gone: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+    lost: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.uint64))
+
+    def rows(self, bits: Mapping[int, np.ndarray], entry: int) -> np.ndarray:
+        """(N,) int64: the rows of an entry whose bits are set."""
+        packed = bits.get(entry)
+        return np.empty(0, np.int64) if packed is None else np.flatnonzero(np.unpackbits(packed))
+
+    def add(self, choice: Choice) -> None:
+        """Enter what was decided on some of the ids."""
+        for bits, places in (
+            (self.points, choice.points),
+            (self.writes, choice.points[choice.written]),
+            (self.survivors, choice.survivors),
+        ):
+            _set(bits, places)
+        self.repeats |= choice.repeats
+        self.to_write += int(choice.written.sum())
+        self.from_source += int((choice.written & choice.current).sum())
+        self.total += len(choice.points)
+        for name in ("unchanged", "repeated", "deleted", "live"):
+            setattr(self, name, getattr(self, name) + getattr(choice, name))
+        for name in ("gone", "lost"):
+            setattr(self, name, np.concatenate([getattr(self, name), getattr(choice, name)]))
+
+    def record_entries(self) -> list[Entry]:
+        """The units of the version that this becomes, for its record."""
+        kept = [
+            replace(self.entries[at], rows=self.rows(self.survivors, at).astype(np.int32))
+            for at in sorted(self.survivors)
+        ]
+        return [*self.entries[: self.current], *kept]
+
+
+def _set(bits: dict[int, np.ndarray], places: np.ndarray) -> None:
+    """Set the bits of (N, 2) entries and rows."""
+    if not len(places):
+        return
+    ordered = places[np.lexsort((places[:, 1], places[:, 0]))]
+    entries, starts = np.unique(ordered[:, 0], return_index=True)
+    for entry, rows in zip(entries, np.split(ordered[:, 1], starts[1:]), strict=True):
+        mask = np.zeros(int(rows[-1]) + 1, bool)
+        mask[rows] = True
+        before = bits.get(int(entry))
+        if before is not None:
+            there = np.unpackbits(before).astype(bool)
+            mask = np.pad(mask, (0, max(0, len(there) - len(mask))))
+            mask[: len(there)] |= there
+        bits[int(entry)] = np.packbits(mask)
+
+
+def catalogue_of(
+    asked: Asked, parts: Parts, stagings: Mapping[str, Staging], rows: int, rows_here: int = _ROWS_HERE
+) -> Catalogue:
+    """Decide what becomes of each row.
+
+    Args:
+        asked: units, and what the live version has; all units are staged for all encoders.
+        parts, stagings: where they are staged.
+        rows: roughly how many there are.
+        rows_here: above so many the ids are shuffled by Ray.
+    """
+    record = asked.live if isinstance(asked.live, Record) else None
+    before = {entry.unit: entry for entry in record.entries} if record else {}
+    here = set(asked.units)
+    others = [*(entry for entry in before.values() if entry.unit not in here), *asked.adopted]
+    entries = [*(Entry(unit, None, asked.credit) for unit in asked.units), *others]
+    result = Catalogue(entries, len(asked.units))
+    role = KEPT if asked.keeps else 0
+    readings = [
+        Reading(at, entry, CURRENT if at < result.current else role, before.get(entry.unit))
+        for at, entry in enumerate(entries)
+    ]
+    read = partial(read_ids, parts, tuple(stagings.values()))
+    bare = list(_without_units(asked))
+    if rows <= rows_here:
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = list(pool.map(read, readings))
+        for each in found:
+            _count(result, each.rejects, each.rows)
+        result.add(choose(IdRows.joined([*(each.ids for each in found), *bare]), asked.anew))
+        return result
+    for told in shuffled(readings, read, bare, asked.anew, -(-rows // rows_here)):
+        if isinstance(told, Choice):
+            result.add(told)
+            continue
+        for rejects, count in told:
+            _count(result, rejects, count)
+    return result
+
+
+def _count(result: Catalogue, rejects: list[Reject], rows: int) -> None:
+    result.rejects.add(rejects)
+    result.rejected += len(rejects)
+    result.unreadable += sum(reject.id is None for reject in rejects)
+    result.source += rows
+
+
+def _without_units(asked: Asked) -> Iterator[IdRows]:
+    """Ids that stand in no unit: deleted ones, and those of a version without a record."""
+    deleted = words_of(asked.deleted)
+    yield _bare(deleted, DELETED, np.zeros(len(deleted), np.uint64))
+    if isinstance(asked.live, LiveMarks):
+        yield _bare(asked.live.words, LIVE, asked.live.marks)
+
+
+def _bare(words: np.ndarray, role: int, live_marks: np.ndarray) -> IdRows:
+    nowhere = np.full(len(words), -1, np.int32)
+    return IdRows(
+        words,
+        np.zeros(len(words), np.uint64),
+        nowhere,
+        nowhere,
+        np.full(len(words), role, np.uint8),
+        live_marks,
+    )

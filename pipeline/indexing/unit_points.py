@@ -1,0 +1,161 @@
+"""The points of a unit: its part, its vectors and what was decided on its rows -> what a store is given."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.index_quality.truth import Rows
+from pipeline.indexing.choice import joined_mark
+from pipeline.indexing.merged_payload import merged_payload
+from pipeline.points import RESERVED
+from pipeline.projection import Projection
+from pipeline.staging.ids import id_texts, id_words
+from pipeline.staging.parts import Parts, marks_of
+from pipeline.staging.vectors import Staging
+from pipeline.store.thumbnail_files import ThumbnailFiles
+from pipeline.vectors import unit
+
+__all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of", "staged_vectors"]
+
+BATCH = 512  # points of a request; what is in memory at once beside a unit
+# Row of a unit -> (unit, row, credit) of all rows that hold its picture, in their order, itself included.
+Repeats = Mapping[int, Sequence[tuple[str, int, str | None]]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One encoder of a version: where its raw outputs are, and what they become."""
+
+    staging: Staging
+    vector: str
+    code: str
+    projection: Projection
+
+    def vectors(self, raw: np.ndarray) -> dict[str, np.ndarray]:
+        """(N, raw D [+ hash bits]) -> the named vectors of N points."""
+        prepared, codes = self.projection.split(raw)
+        return {self.vector: prepared, self.code: codes}
+
+
+@dataclass(frozen=True)
+class UnitLoad:
+    """What is to be written of a unit.
+
+    Attributes:
+        unit: its name.
+        rows: (N,) int64, of the unit.
+        credit: who is to be credited.
+        repeats: of some of these rows.
+        files_above: bytes above which a thumbnail becomes a file on the home; None: none does.
+    """
+
+    unit: str
+    rows: np.ndarray
+    credit: str | None
+    repeats: Repeats
+    files_above: int | None = None
+
+
+@dataclass(frozen=True)
+class Points:
+    """N points as `Store.upsert` takes them; `size` is their bytes."""
+
+    ids: list[str]
+    vectors: dict[str, np.ndarray]
+    payloads: list[dict[str, Any]]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the vectors and thumbnails."""
+        thumbnails = sum(len(payload[RESERVED]["thumbnail"]) for payload in self.payloads)
+        return sum(rows.nbytes for rows in self.vectors.values()) + thumbnails
+
+    def without(self, ids: Set[str]) -> Points:
+        """The same points but those with one of `ids`."""
+        left = [at for at, point in enumerate(self.ids) if point not in ids]
+        if len(left) == len(self.ids):
+            return self
+        vectors = {name: rows[left] for name, rows in self.vectors.items()}
+        return Points([self.ids[at] for at in left], vectors, [self.payloads[at] for at in left])
+
+
+def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterator[Points]:
+    """The points of a unit, some hundred at a time."""
+    part = parts.read(load.unit)
+    staged = [target.staging.read(load.unit) for target in targets]
+    words = id_words(part["id"])
+    for start in range(0, len(load.rows), BATCH):
+        rows = load.rows[start : start + BATCH]
+        vectors: dict[str, np.ndarray] = {}
+        for target, found in zip(targets, staged, strict=True):
+            vectors |= target.vectors(found.vectors[found.at(words[rows])])
+        taken = part.take(pa.array(rows))
+        yield Points(id_texts(words[rows]), vectors, _payloads(load, rows, taken, parts))
+
+
+def _payloads(load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts) -> list[dict[str, Any]]:
+    marks = marks_of(taken, load.credit)
+    told = taken.select(
+        ["file", "row", "payload", "width", "height", "thumbnail", "thumbnail_type"]
+    ).to_pylist()
+    found = []
+    for number, point, mark, row in zip(rows, id_texts(id_words(taken["id"])), marks, told, strict=True):
+        places, payload, mark = [f"{row['file']}:{row['row']}"], row["payload"], int(mark)
+        if number in load.repeats:
+            places, payload, mark = _joined(load.repeats[int(number)], parts)
+        own = {
+            "places": places,
+            "mark": f"{mark:016x}",
+            "width": row["width"],
+            "height": row["height"],
+            "thumbnail": _thumbnail(load, parts, point, row["thumbnail"]),
+            "thumbnail_type": row["thumbnail_type"],
+        }
+        if load.credit:
+            own["credit"] = load.credit
+        found.append(json.loads(payload) | {RESERVED: own})
+    return found
+
+
+def _thumbnail(load: UnitLoad, parts: Parts, point: str, thumbnail: bytes) -> str:
+    if load.files_above is None or len(thumbnail) <= load.files_above:
+        return base64.b64encode(thumbnail).decode()
+    return ThumbnailFiles(parts.home).keep(parts.collection, point, thumbnail)
+
+
+def _joined(those: Sequence[tuple[str, int, str | None]], parts: Parts) -> tuple[list[str], str, int]:
+    """Places, payload and mark of a picture that stands in several rows."""
+    places, payloads, marks = [], [], []
+    for name, number, credit in those:
+        row = parts.read(name, ["file", "row", "payload", "mark", "rules"]).slice(number, 1)
+        facts = row.to_pylist()[0]
+        places.append(f"{facts['file']}:{facts['row']}")
+        payloads.append(facts["payload"])
+        marks.append(int(marks_of(row, credit)[0]))
+    return places, merged_payload(payloads), joined_mark(marks)
+
+
+def staged_vectors(
+    target: Target, units: Sequence[tuple[str, np.ndarray]], parts: Parts, vector: str
+) -> Iterator[Rows]:
+    """One named vector of points, as the store has it, a unit at a time.
+
+    Args:
+        target: whose staged vectors.
+        units: name of each unit, and its rows that are points.
+        vector: one of the target's two names.
+    """
+    for name, chosen in units:
+        if not len(chosen):
+            continue
+        words = id_words(parts.read(name, ["id"])["id"])[chosen]
+        found = target.staging.read(name)
+        rows = target.vectors(found.vectors[found.at(words)])[vector]
+        yield id_texts(words), unit(rows) if vector == target.vector else rows

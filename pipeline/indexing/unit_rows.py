@@ -1,0 +1,172 @@
+"""The rows of one unit while it is embedded: what is known of each, until all of it is staged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.images import rules_of
+from pipeline.indexing.decode_and_embed import Group
+from pipeline.points import Row, point_id
+from pipeline.sources import Source, decode_payload, image_bytes, unread_rows
+from pipeline.staging.ids import id_bytes
+from pipeline.staging.known import Known
+from pipeline.staging.parts import REJECT_COLUMNS, SCHEMA, Parts, StagedPicture
+from pipeline.staging.rejects import Reject
+from pipeline.staging.vectors import Staging
+
+__all__ = ["UnitRows"]
+
+_Needed = tuple[str, int, bytes | None]  # id, bit i: encoder i is wanted, bytes of the picture
+
+
+@dataclass
+class UnitRows:
+    """What one unit becomes.
+
+    Attributes:
+        source: of the unit.
+        parts: where its rows are staged.
+        stagings: encoder name -> where its vectors are staged; their order is that of the bits of `needs`.
+        needs: bit i is set where the vectors of encoder i are wanted.
+        credit: that the marks are made with.
+        known: what is staged already.
+        rows: of the part, without what a picture has only once.
+        pictures, rejects: by id; rejects of what could not be decoded.
+        vectors, refused: by encoder and id; rejects of what an encoder could not take.
+        seen, attempted: ids of pictures that came up, and of those that had to be embedded.
+        single_colour: pictures in which there is nothing but one colour.
+    """
+
+    source: Source
+    parts: Parts
+    stagings: dict[str, Staging]
+    needs: int
+    credit: str | None
+    known: Known
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, StagedPicture] = field(default_factory=dict)
+    rejects: dict[str, Reject] = field(default_factory=dict)
+    vectors: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    refused: dict[str, dict[str, Reject]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    attempted: set[str] = field(default_factory=set)
+    single_colour: int = 0
+
+    def __post_init__(self) -> None:
+        self.vectors = {name: {} for name in self.stagings}
+        self.refused = {name: {} for name in self.stagings}
+
+    def add(self, table: pa.Table) -> list[_Needed]:
+        """Enter some rows as they were read. Returns those that have to be embedded.
+
+        The id is that of the very bytes that are embedded.
+        """
+        files = list(image_bytes(table))
+        payloads = decode_payload(self.source, table)
+        places = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
+        fresh: dict[str, bytes] = {}
+        for data, payload, (file, row), why in zip(files, payloads, places, unread_rows(table), strict=True):
+            entry: dict[str, Any] = {
+                "file": file,
+                "row": row,
+                "payload": json.dumps(payload, ensure_ascii=False),
+            }
+            if data is None:
+                assert why is not None
+                entry |= {"stage": "plan", "reason": why.reason, "first_bytes": "", "kind": why.kind}
+            else:
+                entry |= self._identified(entry, data)
+                if entry["point"] not in self.seen:
+                    fresh[entry["point"]] = data
+            self.rows.append(entry)
+        self.seen.update(fresh)
+        rules = {entry["point"]: entry["rules"] for entry in self.rows[-len(files) :] if "point" in entry}
+        return self._needed(fresh, rules)
+
+    def _identified(self, entry: dict[str, Any], data: bytes) -> dict[str, Any]:
+        digest = hashlib.sha256(data)
+        point, rules = point_id(self.parts.collection, digest.hexdigest()), rules_of(data)
+        row = Row(entry["payload"], (f"{entry['file']}:{entry['row']}",), self.credit, rules)
+        return {"point": point, "digest": digest.digest(), "rules": rules, "mark": int(row.mark, 16)}
+
+    def _needed(self, fresh: dict[str, bytes], rules: dict[str, int]) -> list[_Needed]:
+        """Take what is staged already, and say what is not."""
+        needs = dict.fromkeys(fresh, 0)
+        for bit, name in enumerate(self.stagings):
+            if not self.needs >> bit & 1:
+                continue
+            for point, found in self.known.find(name, list(fresh), rules).items():
+                if not isinstance(found, Reject):
+                    self.pictures[point], self.vectors[name][point] = found
+                elif found.stage == "decode" or found.kind == "workers died of it":
+                    self.rejects[point] = found
+                else:
+                    self.refused[name][point] = found
+            for point in fresh:
+                there = point in self.vectors[name] or point in self.refused[name]
+                needs[point] |= (not there) << bit
+        wanted = [point for point in fresh if needs[point] and point not in self.rejects]
+        self.attempted.update(wanted)
+        return [(point, needs[point], fresh[point]) for point in wanted]
+
+    def enter(self, groups: Sequence[Group]) -> None:
+        """Take what the networks made."""
+        for group in groups:
+            self.single_colour += group.single_colour
+            self.rejects |= {str(reject.id): reject for reject in group.broken}
+            for name, output in group.outputs.items():
+                self.refused[name] |= {str(reject.id): reject for reject in output.failed}
+                for picture, vector in zip(output.kept, output.vectors, strict=True):
+                    self.pictures[picture.id], self.vectors[name][picture.id] = picture, vector
+
+    @property
+    def embedded(self) -> int:
+        """Pictures that went through all the networks that they had to."""
+        refused = {point for those in self.refused.values() for point in those}
+        return len(self.attempted - self.rejects.keys() - refused)
+
+    def stage(self, unit: str, with_rows: bool) -> int:
+        """Write the vectors and then, if they are wanted, the rows. Returns bytes.
+
+        The rows come last: where they are, all of a unit is there.
+        """
+        size = 0
+        for bit, (name, staging) in enumerate(self.stagings.items()):
+            if self.needs >> bit & 1:
+                found = self.vectors[name]
+                vectors = np.stack(list(found.values())) if found else np.empty((0, 1), np.float16)
+                size += staging.write(unit, list(found), vectors, list(self.refused[name].values()))
+        if with_rows:
+            size += self.parts.write(unit, self._table(), self.credit)
+        return size
+
+    def _table(self) -> pa.Table:
+        rows, first = [], set[str]()
+        for entry in self.rows:
+            point = entry.get("point")
+            if point is None:
+                rows.append(entry)
+                continue
+            whole = {**entry, "id": id_bytes(point)}
+            if point in self.rejects:
+                whole |= {name: getattr(self.rejects[point], name) for name in REJECT_COLUMNS}
+            elif point not in first and point in self.pictures:
+                picture = self.pictures[point]
+                whole |= {
+                    "width": picture.width,
+                    "height": picture.height,
+                    "thumbnail": picture.thumbnail,
+                    "thumbnail_type": picture.thumbnail_type,
+                }
+            first.add(point)
+            rows.append(whole)
+        names = SCHEMA.names
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        return pa.table({name: pa.array(columns[name], SCHEMA.field(name).type) for name in names}, SCHEMA)

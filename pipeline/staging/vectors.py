@@ -1,0 +1,168 @@
+"""Staged vectors: for each encoder a file beside each part.
+
+<home>/staging/<collection>/<encoder fingerprint>/<unit>.parquet, sorted by id:
+id: 16 bytes · vector: float16[D]
+
+The first rows stand in a row group of their own: ids are hashes, so the smallest of all units together are a
+fair sample, which is read without the rest. Pictures that the encoder could not take are in the file's
+metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.home import filesystem
+from pipeline.staging.ids import find_words, id_bytes, id_words
+from pipeline.staging.parts import names_in, put
+from pipeline.staging.rejects import Reject, reject_of
+
+__all__ = ["Staging", "UnitVectors", "vectors_of"]
+
+_REJECTS = b"simile.rejects"
+# Rows that are read for a sample. Of a million rows in units of 2,048, 41 of a unit are among the 20,000
+# smallest on average, and more than 64 hardly ever; where they are, the rest is read as well.
+_SAMPLED = 64
+_READERS = 8  # files that are read at once
+
+
+@dataclass(frozen=True)
+class UnitVectors:
+    """The vectors of a unit.
+
+    Attributes:
+        words: (N, 2) uint64, their ids, sorted.
+        vectors: (N, D) float16.
+        rejects: of pictures that the encoder could not take; without places.
+    """
+
+    words: np.ndarray
+    vectors: np.ndarray
+    rejects: list[Reject]
+
+    @cached_property
+    def rejected(self) -> dict[str, Reject]:
+        """The same by id."""
+        return {str(reject.id): reject for reject in self.rejects}
+
+    def at(self, words: np.ndarray) -> np.ndarray:
+        """Where each of (M, 2) ids stands; (M,) int64, -1: nowhere."""
+        return find_words(self.words, words)
+
+
+@dataclass(frozen=True)
+class Staging:
+    """The vectors of one collection and one encoder; cheap to make and to send to other processes."""
+
+    home: str
+    collection: str
+    fingerprint: str
+
+    @property
+    def folder(self) -> str:
+        """Where they are, as path or URL."""
+        return f"{self.home}/staging/{self.collection}/{self.fingerprint}"
+
+    def names(self) -> set[str]:
+        """The units that have vectors."""
+        return names_in(self.folder)
+
+    def write(self, unit: str, ids: Sequence[str], vectors: np.ndarray, rejects: Sequence[Reject]) -> int:
+        """Add the vectors of a unit; returns the bytes of the file.
+
+        Args:
+            ids: N of them, each once.
+            vectors: (N, D) float; kept as float16.
+            rejects: pictures that the encoder could not take.
+        """
+        keys = [id_bytes(point) for point in ids]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        half = vectors.astype(np.float16).reshape(len(keys), -1)[order]
+        width = max(1, half.shape[1])
+        columns = {
+            "id": pa.array([keys[at] for at in order], pa.binary(16)),
+            "vector": pa.FixedSizeListArray.from_arrays(pa.array(half.reshape(-1)), width),
+        }
+        about = {_REJECTS: json.dumps([asdict(reject) for reject in rejects])}
+        table = pa.table(columns).replace_schema_metadata(about)
+        return put(f"{self.folder}/{unit}.parquet", table, _SAMPLED)
+
+    def read(self, unit: str) -> UnitVectors:
+        """All of a unit."""
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        table = pq.read_table(path, filesystem=files, use_threads=False)
+        return UnitVectors(id_words(table["id"]), vectors_of(table), _rejects_of(table.schema))
+
+    def rejects(self, unit: str) -> list[Reject]:
+        """The pictures of a unit that the encoder could not take; none where it has no vectors of it."""
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        try:
+            return _rejects_of(pq.read_schema(path, filesystem=files))
+        except FileNotFoundError:
+            return []
+
+    def sample(self, size: int, units: Iterable[str] | None = None) -> np.ndarray:
+        """(≤ size, D) float32: the vectors with the smallest ids, each id once.
+
+        Args:
+            units: among those of these; None: of all that are staged.
+        """
+        names = sorted(self.names() if units is None else set(units))
+        with ThreadPoolExecutor(_READERS) as pool:
+            words, vectors = np.empty((0, 2), np.uint64), np.empty((0, 1), np.float16)
+            more: list[tuple[str, np.ndarray]] = []
+            for name, (ids, rows, whole) in zip(names, pool.map(self._first, names), strict=True):
+                words, vectors = _smallest(size, words, vectors, ids, rows)
+                if not whole:
+                    more.append((name, ids[-1]))
+            for name, last in more:
+                if len(words) < size or tuple(last) < tuple(words[-1]):
+                    found = self.read(name)
+                    words, vectors = _smallest(size, words, vectors, found.words, found.vectors)
+        return vectors.astype(np.float32)
+
+    def _first(self, unit: str) -> tuple[np.ndarray, np.ndarray, bool]:
+        """Ids and vectors of the first rows of a unit, and whether these are all."""
+        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        with files.open_input_file(path) as stream, pq.ParquetFile(stream) as opened:
+            table = opened.read_row_groups(range(min(1, opened.num_row_groups)), use_threads=False)
+            return id_words(table["id"]), vectors_of(table), opened.num_row_groups <= 1
+
+
+def _smallest(
+    size: int, words: np.ndarray, vectors: np.ndarray, more: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows with the `size` smallest ids of both, sorted, each id once."""
+    if not len(more):
+        return words, vectors
+    if len(words) == size and tuple(more[0]) > tuple(words[-1]):
+        return words, vectors
+    both = np.concatenate([words, more])
+    order = np.lexsort((both[:, 1], both[:, 0]))
+    both = both[order]
+    first = np.ones(len(both), bool)
+    first[1:] = (both[1:] != both[:-1]).any(1)
+    chosen = order[first][:size]
+    joined = np.concatenate([vectors, rows]) if len(vectors) else rows
+    return both[first][:size], joined[chosen]
+
+
+def _rejects_of(schema: pa.Schema) -> list[Reject]:
+    return [reject_of(row) for row in json.loads((schema.metadata or {}).get(_REJECTS, b"[]"))]
+
+
+def vectors_of(table: pa.Table) -> np.ndarray:
+    """The `vector` column as (N, D) float16."""
+    column = table["vector"].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
+    vectors = column.flatten().to_numpy(zero_copy_only=False)
+    return np.asarray(vectors).reshape(len(column), column.type.list_size)

@@ -1,0 +1,320 @@
+"""Which rows become points, and which have to be written, when a source changes: units staged by hand."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.indexing.catalogue import Catalogue, LiveMarks
+from pipeline.indexing.choice import CURRENT, KEPT, LIVE, IdRows, choose, joined_mark
+from pipeline.indexing.merged_payload import merged_payload
+from pipeline.indexing.record import Entry, Record, read_record, write_record
+from pipeline.indexing.unit_points import Target, UnitLoad, points_of, staged_vectors
+from pipeline.projection import Projection
+from pipeline.staging.ids import find_words, id_texts, id_words, words_of
+from tests.indexing.units_by_hand import WIDTH, ByHand
+from tests.sources.conftest import png, put, write_mirror
+
+
+@pytest.fixture
+def hand(tmp_path: Path) -> ByHand:
+    return ByHand(tmp_path / "home")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Three pictures of two labels; the first one stands under both."""
+    folder = tmp_path / "pictures"
+    for label, shade in (("cats", 1), ("cats", 2), ("best", 1), ("best", 3)):
+        put(folder / label / f"{shade}.png", png(shade))
+    return folder
+
+
+def said(catalogue: Catalogue) -> tuple[int, ...]:
+    """source, rejected, written, unchanged, repeated, kept or removed."""
+    assert catalogue.source == catalogue.rejected + catalogue.from_source + sum(
+        (catalogue.unchanged, catalogue.repeated, catalogue.deleted)
+    )
+    return (
+        catalogue.source,
+        catalogue.rejected,
+        catalogue.from_source,
+        catalogue.unchanged,
+        catalogue.repeated,
+        len(catalogue.gone),
+    )
+
+
+def points(hand: ByHand, catalogue: Catalogue) -> dict[str, dict]:
+    """Id -> payload of all that is to be written."""
+    target = Target(hand.stagings["e"], "v", "v_code", projection())
+    found = {}
+    for at in sorted(catalogue.writes):
+        entry = catalogue.entries[at]
+        repeats = {
+            row: [(catalogue.entries[u].unit, r, catalogue.entries[u].credit) for u, r in those]
+            for (u0, row), those in catalogue.repeats.items()
+            if u0 == at
+        }
+        load = UnitLoad(entry.unit, catalogue.rows(catalogue.writes, at), entry.credit, repeats)
+        for each in points_of(load, hand.parts, [target]):
+            found.update(zip(each.ids, each.payloads, strict=True))
+            assert each.vectors["v"].shape == (len(each.ids), WIDTH)
+    return found
+
+
+def projection() -> Projection:
+    tensors = {"v.matrix": np.eye(WIDTH, dtype=np.float32), "v.offset": np.zeros(WIDTH, np.float32)}
+    return Projection.from_tensors(tensors, "v", 0)
+
+
+def test_a_picture_in_two_folders_is_one_point_found_under_both(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    catalogue = hand.catalogue(units)
+    assert said(catalogue) == (4, 0, 3, 0, 1, 0)
+    assert len(hand.embedded) == len(set(hand.embedded)) == 3
+    found = points(hand, catalogue)
+    (both,) = [each for each in found.values() if len(each["_simile"]["places"]) > 1]
+    assert (both["label"], both["_simile"]["places"]) == (["best", "cats"], ["best/1.png:0", "cats/1.png:0"])
+    assert both["_simile"]["thumbnail"]
+
+
+def test_nothing_is_written_where_nothing_changed(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    again = hand.catalogue(units, live)
+    assert (said(again), again.to_write, again.live) == ((4, 0, 0, 3, 1, 0), 0, 3)
+
+
+def test_another_credit_writes_all_and_embeds_nothing(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    count = len(hand.embedded)
+    _, units = hand.stage(root, credit="me")
+    catalogue = hand.catalogue(units, live, credit="me")
+    assert (said(catalogue)[2], len(hand.embedded)) == (3, count)
+    assert {each["_simile"]["credit"] for each in points(hand, catalogue).values()} == {"me"}
+
+
+def test_a_moved_file_is_written_and_not_embedded(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    (root / "cats/2.png").rename(root / "best/2.png")
+    count = len(hand.embedded)
+    _, units = hand.stage(root)
+    catalogue = hand.catalogue(units, live)
+    assert (said(catalogue), len(hand.embedded)) == ((4, 0, 1, 2, 1, 0), count)
+    (moved,) = points(hand, catalogue).values()
+    assert (moved["label"], moved["_simile"]["places"]) == ("best", ["best/2.png:0"])
+
+
+def test_the_same_pictures_in_other_shards_are_not_embedded_again(hand: ByHand, tmp_path: Path) -> None:
+    root = write_mirror(tmp_path / "m", [4, 4, 1])
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    shutil.rmtree(root)
+    write_mirror(root, [3, 6])
+    _, units = hand.stage(root)
+    assert (len(hand.embedded), len(hand.read)) == (9, 5)
+    assert said(hand.catalogue(units, live)) == (9, 0, 9, 0, 0, 0)  # their places are others
+
+
+def test_what_is_gone_stays_until_it_is_asked_to_leave(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    (root / "best/3.png").unlink()
+    _, units = hand.stage(root)
+    kept = hand.catalogue(units, live)
+    assert (said(kept), kept.total, len(kept.lost)) == ((3, 0, 0, 2, 1, 1), 3, 0)
+    record = Record(kept.record_entries())
+    assert [entry.rows is None for entry in record.entries] == [True, False]
+    again = hand.catalogue(units, record)
+    assert (said(again), again.total, again.to_write) == ((3, 0, 0, 2, 1, 1), 3, 0)
+    synced = hand.catalogue(units, record, keeps=False)
+    assert (synced.total, len(synced.gone)) == (2, 1)
+    put(root / "best/3.png", png(3))  # back again, in a unit that is not the old one
+    _, units = hand.stage(root)
+    back = hand.catalogue(units, record)
+    assert (said(back), back.total) == ((4, 0, 0, 3, 1, 0), 3)
+    assert [entry.rows for entry in back.record_entries()] == [None]
+
+
+def test_one_of_two_places_goes_and_then_the_other(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    (root / "cats/1.png").unlink()
+    _, units = hand.stage(root)
+    one = hand.catalogue(units, live)
+    (left,) = points(hand, one).values()
+    assert (left["label"], left["_simile"]["places"]) == ("best", ["best/1.png:0"])
+    live = Record(one.record_entries())
+    (root / "best/1.png").unlink()
+    _, units = hand.stage(root)
+    none = hand.catalogue(units, live)
+    assert (said(none), none.total) == ((2, 0, 0, 2, 0, 1), 3)
+    anew = hand.catalogue(units, Record(none.record_entries()))
+    assert (anew.total, anew.to_write) == (3, 0)
+
+
+def test_a_version_without_a_record_is_compared_by_the_marks_of_its_points(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    found = points(hand, hand.catalogue(units))
+    ids = [*found, "00000000-0000-0000-0000-00000000000a"]
+    marks = [*(int(each["_simile"]["mark"], 16) for each in found.values()), 7]
+    catalogue = hand.catalogue(units, LiveMarks(words_of(ids), np.array(marks, np.uint64)))
+    assert (said(catalogue), id_texts(catalogue.lost)) == ((4, 0, 0, 3, 1, 1), ids[-1:])
+    marks[0] += 1
+    changed = hand.catalogue(units, LiveMarks(words_of(ids), np.array(marks, np.uint64)))
+    assert list(points(hand, changed)) == ids[:1]
+
+
+def test_what_was_deleted_on_purpose_stays_away(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    every = sorted(points(hand, hand.catalogue(units)))
+    live = Record(hand.catalogue(units).record_entries())
+    without = hand.catalogue(units, live, deleted=every[:1])
+    assert (without.total, without.live, without.deleted) in ((2, 2, 1), (2, 2, 2))
+    assert without.source == without.unchanged + without.repeated + without.deleted
+
+
+def test_rejects_have_places_and_are_tried_again_only_when_asked(hand: ByHand, root: Path) -> None:
+    hand.bad = {b"broken"}
+    for place in ("best/broken.png", "cats/broken.png"):
+        put(root / place, b"broken")
+    _, units = hand.stage(root)
+    catalogue = hand.catalogue(units)
+    assert said(catalogue) == (6, 2, 3, 0, 1, 0)
+    assert catalogue.rejects.groups["decode: cut short"].count == 2
+    assert [reject.place for reject in catalogue.rejects.first] == ["best/broken.png:0", "cats/broken.png:0"]
+    tried = len(hand.embedded)
+    put(root / "cats/4.png", png(4))
+    hand.stage(root)  # another unit, whose broken picture is known
+    assert len(hand.embedded) == tried + 1
+    hand.stage(root, again=True)
+    assert len(hand.embedded) == tried + 2
+
+
+def test_a_record_is_read_as_it_was_written() -> None:
+    class Attachments(dict):
+        def attach(self, version: str, name: str, data: bytes) -> None:
+            self[name] = data
+
+        def attachment(self, version: str, name: str) -> bytes | None:
+            return self.get(name)
+
+    store = Attachments()
+    entries = [Entry("a-1", None, "me"), Entry("b-2", np.array([1, 5], np.int32))]
+    write_record(store, "v", Record(entries, ["facts", 1], 10, 2, 3))  # type: ignore[arg-type]
+    found = read_record(store, "v")  # type: ignore[arg-type]
+    assert found and (found.job, found.source, found.rejected, found.kept) == (["facts", 1], 10, 2, 3)
+    assert [(e.unit, e.rows is None or e.rows.tolist(), e.credit) for e in found.entries] == [
+        ("a-1", True, "me"), ("b-2", [1, 5], None),
+    ]  # fmt: skip
+
+
+def test_choices_of_all_ids_are_those_of_their_buckets_together() -> None:
+    random = np.random.default_rng(0)
+    count = 400
+    words = random.integers(0, 60, (count, 2)).astype(np.uint64)
+    marks = random.integers(0, 3, count).astype(np.uint64)
+    units, rows = np.repeat(np.arange(8), 50).astype(np.int32), np.tile(np.arange(50), 8).astype(np.int32)
+    roles = np.where(units < 5, CURRENT, KEPT) | np.where(random.random(count) < 0.5, LIVE, 0)
+    every = IdRows(words, marks, units, rows, roles.astype(np.uint8), marks)
+
+    def part(keep: np.ndarray) -> IdRows:
+        return IdRows(*(getattr(every, name)[keep] for name in every.__dataclass_fields__))
+
+    whole = choose(every, False)
+    halves = [choose(part(words[:, 0] % 2 == n), False) for n in (0, 1)]
+    for name in ("unchanged", "repeated", "deleted", "live"):
+        assert getattr(whole, name) == sum(getattr(half, name) for half in halves)
+    assert sorted(map(tuple, whole.points)) == sorted(tuple(p) for half in halves for p in half.points)
+    assert whole.repeats == halves[0].repeats | halves[1].repeats
+
+
+def test_ids_that_begin_alike_are_told_apart() -> None:
+    words = np.array([[1, 1], [1, 2], [1, 3], [2, 1]], np.uint64)
+    asked = np.array([[1, 3], [2, 2], [1, 1], [0, 1], [2, 1], [9, 9]], np.uint64)
+    assert find_words(words, asked).tolist() == [2, -1, 0, -1, 3, -1]
+    assert joined_mark([1, 2]) != joined_mark([2, 1])
+
+
+def test_the_sample_is_the_vectors_with_the_smallest_ids(hand: ByHand, tmp_path: Path) -> None:
+    write_mirror(tmp_path / "m", [150, 150])
+    _, units = hand.stage(tmp_path / "m")
+    staging = hand.stagings["e"]
+    each = [staging.read(unit.name) for unit in units]
+    words, vectors = (np.concatenate([getattr(e, name) for e in each]) for name in ("words", "vectors"))
+    order = np.lexsort((words[:, 1], words[:, 0]))
+    for size in (10, 140, 10_000):
+        assert np.array_equal(staging.sample(size), vectors[order][:size].astype(np.float32))
+
+
+def test_the_truth_has_each_point_once_as_the_store_has_it(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    catalogue = hand.catalogue(units)
+    target = Target(hand.stagings["e"], "v", "v_code", projection())
+    chosen = [(catalogue.entries[at].unit, catalogue.rows(catalogue.points, at)) for at in catalogue.points]
+    found = [(ids, rows) for ids, rows in staged_vectors(target, chosen, hand.parts, "v")]
+    assert sorted(point for ids, _ in found for point in ids) == sorted(points(hand, catalogue))
+    for _, rows in found:
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    codes = [rows for _, rows in staged_vectors(target, chosen, hand.parts, "v_code")]
+    assert set(np.unique(np.concatenate(codes))) <= {-1.0, 1.0}
+
+
+def test_the_id_is_that_of_the_bytes_that_were_embedded(hand: ByHand, root: Path) -> None:
+    source, (unit,) = hand.stage(root)
+    part = hand.parts.read(unit.name)
+    assert [d.hex() for d in part["digest"].to_pylist()] == [_sha(root / f) for f in part["file"].to_pylist()]
+    assert len(id_words(part["id"])) == 4 and source.rows == 4
+
+
+def _sha(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 1], 1),
+        ([None, 1], 1),
+        ([None, None], None),
+        ([1, True], [1, True]),
+        ([["a"], ["a"]], ["a"]),
+        ([["a"], ["b", "a"]], ["a", "b"]),
+        ([{"x": 1}, {"x": 2}], {"x": 1}),
+        ([[{"x": 1}], [{"x": 2}]], [{"x": 1}, {"x": 2}]),
+    ],
+)
+def test_values_of_one_picture_are_joined(values: list, expected: object) -> None:
+    merged = json.loads(merged_payload([json.dumps({"field": v, "n": n}) for n, v in enumerate(values)]))
+    assert merged == {"field": expected, "n": [0, 1]}
+
+
+@pytest.mark.long
+def test_ids_that_are_shuffled_by_ray_are_decided_on_in_the_same_way(
+    hand: ByHand, root: Path, ray_here: None
+) -> None:
+    hand.bad = {b"broken"}
+    put(root / "best/broken.png", b"broken")
+    _, units = hand.stage(root)
+    live = Record(hand.catalogue(units).record_entries())
+    (root / "cats/1.png").unlink()
+    put(root / "cats/9.png", png(9))
+    _, units = hand.stage(root)
+    marks = LiveMarks(np.array([[2**63, 5]], np.uint64), np.array([1], np.uint64))
+    for state in (live, marks):
+        here, there = hand.catalogue(units, state), hand.catalogue(units, state, rows_here=1, rows=3)
+        assert said(here) == said(there)
+        assert (here.total, here.live, here.repeats) == (there.total, there.live, there.repeats)
+        assert sorted(map(tuple, here.gone)) == sorted(map(tuple, there.gone))
+        for name in ("points", "writes", "survivors"):
+            bits, others = getattr(here, name), getattr(there, name)
+            assert {at: here.rows(bits, at).tolist() for at in bits} == {
+                at: there.rows(others, at).tolist() for at in others
+            }
+        assert here.rejects.groups == there.rejects.groups

@@ -1,0 +1,84 @@
+"""Units that are staged without Ray and without a network: a picture's vector is drawn from its bytes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.indexing.catalogue import Asked, Catalogue, LiveMarks, catalogue_of
+from pipeline.indexing.decode_and_embed import Group, Output
+from pipeline.indexing.record import Entry, Record
+from pipeline.indexing.unit_rows import UnitRows
+from pipeline.sources import Source, Unit, read_unit, resolve_source, units_of
+from pipeline.staging.known import known_pictures
+from pipeline.staging.parts import Parts, StagedPicture
+from pipeline.staging.rejects import Reject
+from pipeline.staging.vectors import Staging
+
+__all__ = ["ByHand"]
+
+WIDTH = 4
+
+
+def embedded(encoder: str, rows: Sequence[tuple[str, int, bytes | None]], bad: set[bytes]) -> Group:
+    """What a network would make of pictures; those in `bad` cannot be decoded."""
+    broken = [
+        Reject(point, "decode", "no picture", kind="cut short") for point, _, data in rows if data in bad
+    ]
+    good = [(point, data) for point, _, data in rows if data not in bad]
+    seeds = [sum(data or b"") for _, data in good]
+    vectors = np.array([np.random.default_rng(seed).normal(size=WIDTH) for seed in seeds], np.float32)
+    kept = [StagedPicture(point, data or b"", "image/png", 4, 4) for point, data in good]
+    return Group(broken, {encoder: Output(vectors.reshape(-1, WIDTH), kept, [])})
+
+
+@dataclass
+class ByHand:
+    """A home, and what was asked of the network: ids in the order in which they were embedded."""
+
+    home: Path
+    bad: set[bytes] = field(default_factory=set)
+    embedded: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    encoder: str = "e"
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(str(self.home), "things")
+
+    @property
+    def stagings(self) -> dict[str, Staging]:
+        return {self.encoder: Staging(str(self.home), "things", f"of-{self.encoder}".replace("-", ""))}
+
+    def stage(self, root: Path, credit: str | None = None, again: bool = False) -> tuple[Source, list[Unit]]:
+        """List a folder and stage what is missing of it."""
+        source = resolve_source(str(root))
+        units = units_of(source)
+        known = known_pictures(self.parts, self.stagings, again, self.parts.names())
+        for unit in units:
+            if unit.name in self.parts.names() and not again:
+                continue
+            self.read.append(unit.name)
+            rows = UnitRows(source, self.parts, self.stagings, 1, credit, known)
+            for table in read_unit(source.without_rows(), unit):
+                needed = rows.add(table)
+                self.embedded += [point for point, *_ in needed]
+                rows.enter([embedded(self.encoder, needed, self.bad)])
+            rows.stage(unit.name, True)
+        return source, units
+
+    def catalogue(
+        self,
+        units: Sequence[Unit],
+        live: Record | LiveMarks | None = None,
+        *,
+        keeps: bool = True,
+        credit: str | None = None,
+        rows_here: int = 10_000,
+        rows: int = 0,
+        deleted: Sequence[str] = (),
+        adopted: Sequence[Entry] = (),
+    ) -> Catalogue:
+        asked = Asked([unit.name for unit in units], credit, live, keeps, deleted, live is None, adopted)
+        return catalogue_of(asked, self.parts, self.stagings, rows, rows_here)
