@@ -52,6 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
     seconds, group = (SHORT_SECONDS, _SHORT_GROUP) if short else (SECONDS, _GROUP)
     facts = machine() | {"gpu": torch.cuda.get_device_name() if device == "cuda" else None}
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["SIMILE_CACHE"] = f"{folder}/cache"  # of a network that nobody asks for again
         timm.models.save_for_hf(timm.create_model(name, num_classes=0), folder, safe_serialization=True)
         encoder, on_cpu = (load_encoder(folder, device=each, runtime="torch") for each in (device, "cpu"))
     result: dict[str, Any] = {"network": name, "batch": group, "threads": options.threads, "sizes": []}
