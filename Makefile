@@ -40,10 +40,12 @@ cluster: .venv/installed-dev
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.embed
+	$(BIN)/python -m benchmarks.photographs --no-job
 
 bench-full: .venv/installed-dev
 	$(BIN)/python -m benchmarks.query --full
 	$(BIN)/python -m benchmarks.embed --full
+	$(BIN)/python -m benchmarks.photographs
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

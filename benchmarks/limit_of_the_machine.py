@@ -12,8 +12,9 @@ import io
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,33 +23,44 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-__all__ = ["decoders", "fastest", "first", "milliseconds", "resizers", "saved_as_jpeg"]
+__all__ = ["Step", "decoders", "milliseconds", "resizers", "saved_as_jpeg"]
 
 SIDE = 256  # pixels, short side of the small picture
 _QUALITY = 80
+ROUNDS = 5
 
 
-def milliseconds(work: Callable[[Any], Any], inputs: Sequence[Any], at_least: float) -> float:
-    """Of one core for each input, while all cores are at work; the best of three rounds.
+@dataclass(frozen=True)
+class Step:
+    """What is timed: `work` of each of `inputs`. It has to let go of Python's lock, as these libraries do."""
+
+    work: Callable[[Any], Any]
+    inputs: Sequence[Any]
+
+
+def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]:
+    """Of one core for each input, while all cores are at work: the best of `ROUNDS` rounds.
+
+    The steps take turns, because the speed of a machine changes from minute to minute.
 
     Args:
-        work: what is timed; it has to let go of Python's lock, as all libraries here do.
-        at_least: seconds of each round, after one pass over the inputs that allocates memory.
+        at_least: seconds of each step, all rounds together; a pass over the inputs comes before.
     """
     cores = os.cpu_count() or 1
-    rounds = []
+    best = dict.fromkeys(steps, 0.0)
     with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(work, inputs))
-        for _ in range(3):
+        for step in steps.values():
+            list(pool.map(step.work, step.inputs))
+        for _, (name, step) in itertools.product(range(ROUNDS), steps.items()):
             start = time.perf_counter()
-            counts = pool.map(partial(_pass, work, inputs, start + at_least / 3), range(cores))
-            rounds.append(sum(counts) / (time.perf_counter() - start))
-    return 1000 * cores / max(rounds)
+            counts = pool.map(partial(_pass, step, start + at_least / ROUNDS), range(cores))
+            best[name] = max(best[name], sum(counts) / (time.perf_counter() - start))
+    return {name: 1000 * cores / rate for name, rate in best.items()}
 
 
-def _pass(work: Callable[[Any], Any], inputs: Sequence[Any], end: float, first: int) -> int:
+def _pass(step: Step, end: float, first: int) -> int:
     for done, at in enumerate(itertools.count(first), 1):
-        work(inputs[at % len(inputs)])
+        step.work(step.inputs[at % len(step.inputs)])
         if time.perf_counter() >= end:
             return done
     raise AssertionError("a count has no end")
@@ -115,18 +127,5 @@ def saved_as_jpeg(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def fastest(
-    works: dict[str, Callable[[Any], Any]], inputs: Sequence[Any], at_least: float
-) -> dict[str, float]:
-    """Library -> milliseconds, the fastest first."""
-    found = {name: milliseconds(work, inputs, at_least) for name, work in works.items()}
-    return dict(sorted(found.items(), key=lambda item: item[1]))
-
-
 def _there(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-def first(values: Iterable[float]) -> float:
-    """Of the fastest library."""
-    return next(iter(values))

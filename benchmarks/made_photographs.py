@@ -12,15 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pillow_heif
 from PIL import Image
 
 __all__ = ["KINDS", "Kind", "made", "with_density", "written"]
 
 _GRAIN = 6.0  # levels of 255, standard deviation: a JPEG of 4000 × 3000 then has 2.8 MB
 _QUALITY = 88  # as cameras and phones choose it
-
-pillow_heif.register_heif_opener()
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,10 @@ def _grainy(data: bytes, size: tuple[int, int], chance: np.random.Generator) -> 
 
 
 def _encoded(image: Image.Image, kind: Kind) -> bytes:
+    if kind.format == "HEIF":
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     file = io.BytesIO()
     image.save(file, kind.format, **{"quality": _QUALITY} | kind.options)
     return file.getvalue()

@@ -72,55 +72,56 @@ def _encoder(name: str, accelerated: bool) -> Encoder:
 
 def measure(kind: Kind, files: list[bytes], encoder: Encoder, seconds: float) -> dict[str, Any]:
     """Milliseconds of one core for each step, and images per second of what they make together."""
-    from pipeline.images import THUMBNAIL_SIDE, decode, is_single_colour, shrunk, thumbnail
-
-    cores, side = os.cpu_count() or 1, encoder.decode_side
-    decoded = [decode(data, min_side=side) for data in files]
-    small = [shrunk(image, THUMBNAIL_SIDE) for image in decoded]
-    tensors = [encoder.preprocess(image)[None] for image in decoded]
-    network = limit.milliseconds(encoder.encode_tensor, tensors, 2 * seconds)
-    decoding = limit.fastest(limit.decoders(kind.format), files, seconds)
-    resizing = limit.fastest(
-        limit.resizers(), [limit.decoders(kind.format)["Pillow"](f) for f in files], seconds
-    )
-    saving = limit.milliseconds(limit.saved_as_jpeg, small, seconds)
-    own = {
-        "decode": limit.milliseconds(partial(decode, min_side=side), files, seconds),
-        "one colour?": limit.milliseconds(is_single_colour, decoded, seconds),
-        "resize": limit.milliseconds(partial(shrunk, side=THUMBNAIL_SIDE), decoded, seconds),
-        "thumbnail": limit.milliseconds(thumbnail, small, seconds),
-        "preprocess": limit.milliseconds(
-            lambda pair: encoder.preprocess(*pair), list(zip(decoded, small, strict=True)), seconds
-        ),
-        "network": network,
-    }
-    least = limit.first(decoding.values()) + limit.first(resizing.values()) + saving + network
+    cores = os.cpu_count() or 1
+    found = limit.milliseconds(steps(kind, files, encoder), seconds)
+    libraries = {what: _of(found, f"{what}: ") for what in ("decode", "resize")}
+    least = sum(min(each.values()) for each in libraries.values()) + found["saved"] + found["network"]
     return {
         "kind": kind.name,
         "kilobytes": round(sum(map(len, files)) / len(files) / 1000),
         "runtime": encoder.runtime,
-        "network_alone": round(1000 * cores / network, 1),
+        "network_alone": round(1000 * cores / found["network"], 1),
         "limit": round(1000 * cores / least, 1),
-        "limit_ms": {
-            "decode": _rounded(decoding),
-            "resize": _rounded(resizing),
-            "thumbnail": round(saving, 2),
-            "network": round(network, 2),
-        },
-        "own_ms": _rounded(own),
-        "in_one_process": round(in_one_process(files, encoder, seconds), 1),
+        "limit_ms": {what: _rounded(each) for what, each in libraries.items()}
+        | {"thumbnail": round(found["saved"], 2), "network": round(found["network"], 2)},
+        "own_ms": _rounded(_of(found, "own ") | {"network": found["network"]}),
+        "in_one_process": round(1000 * cores * len(files) / found["groups"] / _groups(files), 1),
     }
 
 
-def in_one_process(files: list[bytes], encoder: Encoder, seconds: float) -> float:
-    """Images per second of the embed stage's own loop, without Ray and storage."""
+def steps(kind: Kind, files: list[bytes], encoder: Encoder) -> dict[str, limit.Step]:
+    """The libraries' steps, Simile's own ones, and the embed stage's loop without Ray and storage."""
+    from pipeline.images import THUMBNAIL_SIDE, decode, is_single_colour, shrunk, thumbnail
     from pipeline.indexing.decode_and_embed import embed_group
 
+    decoders, side = limit.decoders(kind.format), encoder.decode_side
+    by_pillow = [decoders["Pillow"](data) for data in files]
+    decoded = [decode(data, min_side=side) for data in files]
+    small = [shrunk(image, THUMBNAIL_SIDE) for image in decoded]
+    both = list(zip(decoded, small, strict=True))
     rows = [(str(number), 1, data) for number, data in enumerate(files)]
     groups = [rows[start : start + GROUP] for start in range(0, len(rows), GROUP)]
-    work = partial(embed_group, {encoder.name: encoder}, encoder.decode_side)
-    spent = limit.milliseconds(work, groups, 2 * seconds)
-    return 1000 * (os.cpu_count() or 1) / spent * len(rows) / len(groups)
+    embed = partial(embed_group, {encoder.name: encoder}, side)
+    return {
+        "network": limit.Step(encoder.encode_tensor, [encoder.preprocess(*pair)[None] for pair in both]),
+        **{f"decode: {name}": limit.Step(work, files) for name, work in decoders.items()},
+        **{f"resize: {name}": limit.Step(work, by_pillow) for name, work in limit.resizers().items()},
+        "saved": limit.Step(limit.saved_as_jpeg, small),
+        "groups": limit.Step(embed, groups),
+        "own decode": limit.Step(partial(decode, min_side=side), files),
+        "own one colour?": limit.Step(is_single_colour, decoded),
+        "own resize": limit.Step(partial(shrunk, side=THUMBNAIL_SIDE), decoded),
+        "own thumbnail": limit.Step(thumbnail, small),
+        "own preprocess": limit.Step(lambda pair: encoder.preprocess(*pair), both),
+    }
+
+
+def _groups(files: list[bytes]) -> int:
+    return math.ceil(len(files) / GROUP)
+
+
+def _of(found: dict[str, float], prefix: str) -> dict[str, float]:
+    return {name.removeprefix(prefix): spent for name, spent in found.items() if name.startswith(prefix)}
 
 
 def job(kind: Kind, files: list[bytes], encoder: str, promised: float) -> dict[str, Any]:
@@ -167,7 +168,7 @@ def report(found: dict[str, Any]) -> None:
         [
             step,
             spent,
-            ", ".join(f"{name} {ms}" for name, ms in least[step].items())
+            ", ".join(f"{name} {ms}" for name, ms in sorted(least[step].items(), key=lambda pair: pair[1]))
             if step in ("decode", "resize")
             else least.get(step, ""),
         ]

@@ -9,8 +9,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
@@ -39,7 +37,7 @@ def resolve_home(home: str | None = None) -> str:
     Raises:
         SimileError: a relative path, which under `ray job submit` would land in a copy of the folder.
     """
-    chosen = home or os.environ.get("SIMILE_HOME") or platformdirs.user_data_dir("simile", appauthor=False)
+    chosen = home or os.environ.get("SIMILE_HOME") or _user_folder("user_data_dir")
     if is_remote(chosen):
         return chosen.rstrip("/")
     path = Path(chosen).expanduser()
@@ -71,7 +69,15 @@ def unfinished_samples(home: str) -> Path:
 
 def cache_folder() -> Path:
     """Where exported networks are kept: `SIMILE_CACHE`, else the user's cache directory."""
-    return Path(os.environ.get("SIMILE_CACHE") or platformdirs.user_cache_dir("simile", appauthor=False))
+    return Path(os.environ.get("SIMILE_CACHE") or _user_folder("user_cache_dir"))
+
+
+def _user_folder(kind: str) -> str:
+    """One of the folders that an operating system keeps for each program of a user."""
+    import platformdirs  # here, because an actor on a bare GPU machine needs none
+
+    folder: str = getattr(platformdirs, kind)("simile", appauthor=False)
+    return folder
 
 
 def is_remote(location: str) -> bool:

@@ -25,11 +25,15 @@ def on_all_cores(work: Callable[[_Given], _Made], things: Sequence[_Given]) -> l
         return [work(each) for each in things]
     import torch
 
-    # One thread of torch each: more would only wait for one another.
-    with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        running = [pool.submit(copy_context().run, work, each) for each in things]
-        try:
-            return [each.result() for each in running]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    before = torch.get_num_threads()
+    try:
+        # One thread of torch each: more would only wait for one another.
+        with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            running = [pool.submit(copy_context().run, work, each) for each in things]
+            try:
+                return [each.result() for each in running]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    finally:
+        torch.set_num_threads(before)  # new threads take the number that was set last, wherever that was

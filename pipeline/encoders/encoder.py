@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from pipeline.encoders.gpu import GpuNetwork
+
 __all__ = ["LOADING", "Encoder", "EncoderDescription", "Runtime"]
 
 LOADING = threading.RLock()  # for loading networks: two threads cannot import transformers at once
@@ -39,7 +41,7 @@ BATCH = 32  # images held in memory at once
 # Pixels that pass through a network on a CPU together. More do not fit the CPU's cache: lite0 takes 1.2 times
 # as long per image with 8 images of 224 px as with 1; of 32 px 8 images are 1.4 times as fast.
 CPU_PIXELS = 128 * 128
-GPU_BATCH = 128  # images; large enough to fill a GPU
+GPU_BATCH = 256  # images; large enough to fill a GPU
 EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
 
 
@@ -73,6 +75,7 @@ class Encoder:
         import torch
 
         self._onnx: onnx_export.OnnxNetwork | None = None
+        self._gpu: GpuNetwork | None = None
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._transform = transform
         self._load_text = load_text
@@ -85,6 +88,10 @@ class Encoder:
             self._forward = torch.compile(self._network) if self._compiles() else self._network
         except (RuntimeError, AssertionError) as error:
             raise SimileError(f"device '{self.device}' cannot be used: {first_line(error)}") from None
+        if self.device.startswith("cuda"):
+            from pipeline.encoders.gpu import GpuNetwork
+
+            self._gpu = GpuNetwork(self._forward, self.normalised, self.device, GPU_BATCH)
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size = max(probe.shape[1:])  # pixels
         try:
@@ -207,22 +214,24 @@ class Encoder:
         step = self.batch_size
         if self._onnx is not None:
             parts = [
-                self._onnx(self._normalised(part).contiguous().numpy()) for part in batch.cpu().split(step)
+                self._onnx(self.normalised(part).contiguous().numpy()) for part in batch.cpu().split(step)
             ]
             return np.concatenate(parts)
-        with torch.inference_mode(), self._precision():
+        if self._gpu is not None:
+            return self._gpu(batch)
+        with torch.inference_mode():
             raw = [self._forward(self._on_device(part)).float().cpu() for part in batch.split(step)]
             return torch.cat(raw).numpy()
 
     def _on_device(self, batch: torch.Tensor) -> torch.Tensor:
-        """As the network takes it; bytes are sent to a GPU, not floats, which are four times as many."""
+        """As the network takes it."""
         import torch
 
         sent = batch.to(self.device, non_blocking=True)
-        return self._normalised(sent).contiguous(memory_format=torch.channels_last)
+        return self.normalised(sent).contiguous(memory_format=torch.channels_last)
 
-    def _normalised(self, batch: torch.Tensor) -> torch.Tensor:
-        """float32, as in the network's training."""
+    def normalised(self, batch: torch.Tensor) -> torch.Tensor:
+        """What `preprocess` gives, in batches on any device -> float32, as in the network's training."""
         if isinstance(self._transform, Transform) and not batch.is_floating_point():
             return self._transform.normalised(batch)
         return batch
@@ -277,15 +286,13 @@ class Encoder:
         """Compiling takes a minute and pays off in long jobs on a GPU, so it has to be asked for."""
         return self.device.startswith("cuda") and os.environ.get("SIMILE_COMPILE") == "1"
 
-    def _precision(self) -> AbstractContextManager[None]:
-        """16-bit floats on a GPU, where they are several times faster; full precision elsewhere."""
-        import torch
-
-        if not self.device.startswith("cuda"):
+    def _precision(self) -> AbstractContextManager[Any]:
+        """16-bit floats on a GPU; full precision elsewhere."""
+        if self._gpu is None:
             return nullcontext()
-        # bfloat16 has the range of float32: large activations of ViTs overflow in float16
-        kind = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.autocast("cuda", kind)
+        from pipeline.encoders.gpu import half_precision
+
+        return half_precision(self.device)
 
 
 def _middle(image: Image.Image) -> Image.Image:

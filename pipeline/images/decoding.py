@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import warnings
 from contextlib import suppress
+from functools import cache
 
-import pillow_heif
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pipeline.errors import ImageError
@@ -27,7 +27,6 @@ MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
 # PIL warns on stderr of odd EXIF, palettes and large headers in strangers' files. What matters of these is
 # an ImageError here. One filter at import: `warnings.catch_warnings` for each call is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
-pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
@@ -102,7 +101,7 @@ def _open(data: bytes) -> Image.Image:
     if size := webp_size(data):  # PIL allocates its pixels when it opens it
         check_pixels(size)
     try:
-        return Image.open(io.BytesIO(primary_picture(data)), formats=FORMATS)
+        return Image.open(io.BytesIO(primary_picture(data)), formats=_formats(data))
     except UnidentifiedImageError:
         raise ImageError(
             f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}",
@@ -112,6 +111,21 @@ def _open(data: bytes) -> Image.Image:
         raise too_large("far more pixels") from None
     except Exception as error:  # as in `_loaded`
         raise _damaged(None, error) from None
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """Those of `FORMATS` that a file may have. The library for HEIC comes with the first file that may."""
+    if data[4:8] != b"ftyp":
+        return tuple(each for each in FORMATS if each != "HEIF")
+    _register_heif()
+    return FORMATS
+
+
+@cache
+def _register_heif() -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def _damaged(kind: str | None, error: Exception) -> ImageError:

@@ -1,0 +1,44 @@
+"""A network on a GPU, as far as a machine without one can tell: batches are halved until they fit."""
+
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.encoders.gpu import GpuNetwork
+from pipeline.errors import SimileError
+
+
+class Small:
+    """Memory for `most` pictures at once; the vector of a picture is its mean colour."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.batches = most, list[int]()
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        if len(pixels) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.batches.append(len(pixels))
+        return pixels.mean((2, 3))
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    memory = Small(3)
+    network = GpuNetwork(memory, torch.Tensor.float, "cpu", batch=16)
+    pixels = torch.arange(30, dtype=torch.uint8)[:, None, None, None].expand(30, 3, 4, 4)
+    with caplog.at_level(logging.WARNING, "simile"):
+        vectors = network(pixels)
+        network(pixels)
+    np.testing.assert_array_equal(vectors[:, 0], np.arange(30))
+    assert memory.batches == [2] * 30
+    assert [record.getMessage()[:27] for record in caplog.records] == [
+        "16 pictures at once do not ",
+        "8 pictures at once do not f",
+        "4 pictures at once do not f",
+    ]
+
+
+def test_one_picture_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(SimileError, match="a single picture does not fit into the memory of 'cpu'"):
+        GpuNetwork(Small(0), torch.Tensor.float, "cpu", batch=4)(torch.zeros(2, 3, 4, 4))
