@@ -20,7 +20,7 @@ def saved(kind: str, folder: Path) -> Encoder:
 
 
 def batch(encoder: Encoder, pictures: list[Image.Image]) -> torch.Tensor:
-    return torch.stack([encoder.preprocess(picture) for picture in pictures[:2]])
+    return np.stack([encoder.preprocess(picture) for picture in pictures[:2]])
 
 
 @pytest.mark.parametrize(

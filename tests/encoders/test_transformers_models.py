@@ -131,7 +131,7 @@ def test_a_masked_autoencoder_sees_the_whole_image(tmp_path, pictures):
     first = encoder.encode(pictures)
     np.testing.assert_allclose(encoder.encode(pictures), first, rtol=1e-4, atol=1e-5)
     model.config.mask_ratio = 0.0
-    batch = torch.stack([encoder.preprocess(picture) for picture in pictures])
+    batch = np.stack([encoder.preprocess(picture) for picture in pictures])
     with torch.inference_mode():
         np.testing.assert_allclose(first, model(batch).last_hidden_state[:, 0].numpy(), rtol=1e-3, atol=1e-4)
 
