@@ -187,8 +187,9 @@ def _server(url: str) -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    """The GPUs of the driver, and how many of them torch can use: a wrong build of torch uses none, and a light
-    installation has no torch.
+    """The GPUs of the driver, and how many of them torch can use: a wrong build of torch uses none.
+
+    None where torch is not installed.
     """
     if not has_torch():
         return _driver() | {"usable_by_torch": None}

@@ -63,7 +63,6 @@ def export(
     Raises:
         SimileError: `even_if_slower`, and it cannot be exported, or its vectors are not those of torch.
     """
-    import torch
 
     if _record(fingerprint) is None:
         try:

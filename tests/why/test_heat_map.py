@@ -91,8 +91,6 @@ def paintings() -> list[Image.Image]:
 
 
 def places(encoder: Encoder, pictures: list[Image.Image]) -> list[Places]:
-    import torch
-
     batch = np.stack([encoder.preprocess(picture) for picture in pictures])
     return [
         Places(grid, e) for grid, e in zip(encoder.spatial(batch), encoder.encode_tensor(batch), strict=True)
