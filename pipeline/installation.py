@@ -1,4 +1,4 @@
-"""What a light installation (requirements-light.txt) leaves out, and the one sentence that says how to add it."""
+"""What a light installation (requirements-light.txt) leaves out, and the one sentence that says what to do."""
 
 from __future__ import annotations
 

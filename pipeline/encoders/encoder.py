@@ -42,9 +42,7 @@ BATCH = 32  # images held in memory at once
 # as long per image with 8 images of 224 px as with 1; of 32 px 8 images are 1.4 times as fast.
 CPU_PIXELS = 128 * 128
 GPU_BATCH = 256  # images; large enough to fill a GPU
-FAST_RESIZING_PAYS = (
-    10_000  # images; by torch's kernel each takes 1 ms less, and importing torch a few seconds
-)
+FAST_RESIZING_PAYS = 10_000  # images; torch's kernel saves 1 ms of each, and importing it takes seconds
 EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
 
 
@@ -229,8 +227,9 @@ class Encoder:
         return self._transform.normalised(batch) if isinstance(self._transform, Transform) else batch
 
     def accelerate(self, images: int) -> None:
-        """Use ONNX Runtime from now on if it is faster; the first time, this exports the network. A network that
-        runs without torch may get torch's faster resizing.
+        """Use ONNX Runtime from now on if it is faster; the first time, this exports the network.
+
+        A network that runs without torch may get torch's faster resizing.
 
         Args:
             images: how many are to come. For a few seconds of work nothing is exported, nor torch loaded.

@@ -114,9 +114,8 @@ def _export(encoder: Encoder, folder: Path) -> None:
             break
         _halve(model, [tensor])
     if model.ByteSize() > LARGEST:
-        raise SimileError(
-            f"the ONNX file would have {model.ByteSize():,} bytes, expected at most {LARGEST:,}"
-        )
+        size = model.ByteSize()
+        raise SimileError(f"the ONNX file would have {size:,} bytes, expected at most {LARGEST:,}")
     whole = Extractor(model)
     vectors, places = (whole.extract_model(["images"], [output]) for output in ("vectors", "places"))
     onnx.save(vectors, folder / FILE)

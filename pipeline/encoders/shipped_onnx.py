@@ -1,11 +1,11 @@
 """ONNX files that come with weights. They run without torch, and nothing has to be exported for them.
 
 <folder>/model.onnx       the network at its own input size: images -> vectors
-<folder>/places.onnx      the same: images -> vectors of places, for heat maps; its weights are those in model.onnx
+<folder>/places.onnx      images -> vectors of places, for heat maps; the weights are read from model.onnx
 <folder>/model.onnx.json  of which weights they were made
 
-`python -m pipeline.encoders.make_onnx` writes all three. Files of other weights than those that lie beside them, as
-after training anew, are not used.
+`python -m pipeline.encoders.make_onnx` writes all three. Files of other weights than those beside them, as after
+training anew, are not used.
 """
 
 from __future__ import annotations

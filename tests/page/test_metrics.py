@@ -1,5 +1,6 @@
 """/metrics is for this machine and for those with its key; a request leaves a count and a line, no trace."""
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable

