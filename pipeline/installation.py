@@ -1,4 +1,4 @@
-"""What a light installation (requirements-light.txt) leaves out, and the one sentence that says what to do."""
+"""What a light installation (requirements-light.txt) leaves out, and the one sentence about it."""
 
 from __future__ import annotations
 

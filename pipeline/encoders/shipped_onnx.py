@@ -4,8 +4,8 @@
 <folder>/places.onnx      images -> vectors of places, for heat maps; the weights are read from model.onnx
 <folder>/model.onnx.json  of which weights they were made
 
-`python -m pipeline.encoders.make_onnx` writes all three. Files of other weights than those beside them, as after
-training anew, are not used.
+`python -m pipeline.encoders.make_onnx` writes all three. Files of other weights than those beside them, as
+after training anew, are not used.
 """
 
 from __future__ import annotations
