@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.encoders.families.pypi_models import shipped_folder
 from pipeline.encoders.load import load_encoder
 from pipeline.encoders.names import WEIGHTS_ROOT, parse_name
+from pipeline.encoders.onnx_export import MAX_BYTES
 from pipeline.encoders.onnx_network import OnnxNetwork
 from pipeline.encoders.shipped_onnx import FILE, PLACES, ShippedOnnx, digest
 from pipeline.errors import SimileError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST", "main", "make_onnx"]
 
-LARGEST = 12_000_000  # bytes of a file; the largest matrices are rounded to 16 bits until it has no more
+LARGEST = 12_000_000  # bytes of a file of this repository
 LEAST_COSINE = 0.9999  # of a vector to torch's
 _SMALL = 1024  # values; statistics of norms and biases take no space worth rounding them
 _LARGEST_BATCH = 4096
@@ -69,7 +70,7 @@ def make_onnx(name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     # Both files refer to each other by name, so they are made and compared in a folder of their own.
     with tempfile.TemporaryDirectory(dir=folder) as drafts:
-        _export(encoder, Path(drafts))
+        _export(encoder, Path(drafts), LARGEST if folder.is_relative_to(WEIGHTS_ROOT) else MAX_BYTES)
         _compare(encoder, OnnxNetwork(Path(drafts) / FILE, Path(drafts) / PLACES))
         for file in (FILE, PLACES):
             (Path(drafts) / file).replace(folder / file)
@@ -84,8 +85,12 @@ def make_onnx(name: str) -> Path:
     return folder / FILE
 
 
-def _export(encoder: Encoder, folder: Path) -> None:
-    """The vectors' graph with all weights, and the places' graph, which finds its large ones in that file."""
+def _export(encoder: Encoder, folder: Path, most: int) -> None:
+    """The vectors' graph with all weights, and the places' graph, which finds its large ones in that file.
+
+    Args:
+        most: bytes. The largest matrices are rounded to 16 bits until the file has no more.
+    """
     import onnx
     import torch
     from onnx.utils import Extractor
@@ -110,12 +115,12 @@ def _export(encoder: Encoder, folder: Path) -> None:
     exact = [each for each in _large(model) if np.array_equal(each[1].astype(np.float16), each[1])]
     _halve(model, [tensor for tensor, _ in exact])
     for tensor, _ in sorted(_large(model), key=lambda each: each[1].size, reverse=True):
-        if model.ByteSize() <= LARGEST:
+        if model.ByteSize() <= most:
             break
         _halve(model, [tensor])
-    if model.ByteSize() > LARGEST:
+    if model.ByteSize() > most:
         size = model.ByteSize()
-        raise SimileError(f"the ONNX file would have {size:,} bytes, expected at most {LARGEST:,}")
+        raise SimileError(f"the ONNX file would have {size:,} bytes, expected at most {most:,}")
     whole = Extractor(model)
     vectors, places = (whole.extract_model(["images"], [output]) for output in ("vectors", "places"))
     onnx.save(vectors, folder / FILE)
