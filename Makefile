@@ -36,7 +36,7 @@ cluster: .venv/installed-dev
 	$(BIN)/python -m pytest -q -n 0 tests/store/test_conformance.py $(PYTEST_OPTIONS)
 	$(BIN)/python -m tests.chaos --cluster --runs 2
 
-# Under 15 minutes on 2 quiet cores; results in benchmarks/results. bench-full: a million points, an hour.
+# Some 20 minutes on 2 quiet cores; results in benchmarks/results. bench-full: a million points, an hour.
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.query
 	$(BIN)/python -m benchmarks.embed

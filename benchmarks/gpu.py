@@ -86,7 +86,7 @@ def originals(count: int) -> Iterator[bytes]:
 def rate(work: Callable[[], int], device: str, seconds: float) -> float:
     """Images per second of `work`, which says how many it did; after one call that warms up."""
     work()
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
     wait()
     start, done = time.perf_counter(), 0
     while time.perf_counter() - start < seconds:

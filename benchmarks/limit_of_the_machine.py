@@ -111,7 +111,7 @@ def resizers() -> dict[str, Callable[[Image.Image], Any]]:
 
 
 def _by_torch(image: Image.Image) -> torch.Tensor:
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    pixels = torch.from_numpy(np.array(image))[None].permute(0, 3, 1, 2)
     return interpolate(pixels, _small(image)[::-1], mode="bicubic", antialias=True)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import limit_of_the_machine as limit
 from benchmarks.embed import pictures
 from benchmarks.made_photographs import KINDS, Kind, made, written
-from benchmarks.report import machine, print_table, write_result
+from benchmarks.report import RESULTS, machine, print_table, write_result
 
 if TYPE_CHECKING:
     from pipeline.encoders import Encoder
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "samples" / "wikiart"
 ENCODER = "pypi:efficientnet-lite0"
 PICTURES = 16  # different ones of each kind: 45 MB at 4000 × 3000
-STEP_SECONDS = 3.0
+STEP_SECONDS = 2.0
 JOB_SECONDS = 75  # that a job should work, as the limit of the machine promises
 MOST_BYTES = 5e9  # of the pictures of a job
 GROUP = 8  # pictures that a thread of the embed stage takes at once
@@ -41,7 +41,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.photographs", description=__doc__)
     parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
     parser.add_argument("--encoder", default=ENCODER)
-    parser.add_argument("--kinds", nargs="*", help="the first words of those wanted, such as 'JPEG 500'")
+    parser.add_argument(
+        "--kinds",
+        nargs="*",
+        help="the first words of those wanted, such as 'JPEG 500'; the others keep their figures",
+    )
     parser.add_argument("--no-job", action="store_true", help="without the index jobs, which take minutes")
     parser.add_argument("--short", action="store_true", help="a few seconds, to see that it works")
     options = parser.parse_args(arguments)
@@ -53,12 +57,21 @@ def main(arguments: list[str] | None = None) -> None:
     encoder = _encoder(options.encoder, accelerated=not options.short)
     originals = pictures(options.source, count)
     for kind in kinds:
-        results.append(measure(kind, made(kind, originals), encoder, seconds))
+        about = {"encoder": options.encoder} | {key: machine()[key] for key in ("commit", "at", "load")}
+        results.append(measure(kind, made(kind, originals), encoder, seconds) | about)
         if kind.format == "JPEG" and not kind.options and not (options.short or options.no_job):
             results[-1] |= job(kind, made(kind, originals), options.encoder, results[-1]["limit"])
         report(results[-1])
     if not options.short:
-        print(write_result("photographs", {"encoder": options.encoder, "kinds": results}, facts))
+        print(write_result("photographs", {"kinds": _beside_earlier(results)}, facts))
+
+
+def _beside_earlier(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """With the figures of kinds that were measured in an earlier run, in the order of `KINDS`."""
+    file = RESULTS / "photographs.json"
+    earlier = json.loads(file.read_text(encoding="utf-8"))["kinds"] if file.is_file() else []
+    found = {each["kind"]: each for each in [*earlier, *results]}
+    return [found[kind.name] for kind in KINDS if kind.name in found]
 
 
 def _encoder(name: str, accelerated: bool) -> Encoder:

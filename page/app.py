@@ -35,6 +35,7 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
         delete_cache=(3600, 86_400),  # seconds; of files that Gradio copies. Uploads: page/disk_budget.py
     ) as page:
         add_endpoints(library)  # first, because Gradio gives a name to the first event that asks for it
+        gr.HTML('<a class="skip" href="#status">Skip to the results</a>', elem_id="skip")
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)
@@ -44,12 +45,19 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
         )
         states = {name: gr.State() for name in ("query", "searched", "request", "pair")}
         with gr.Tabs(elem_id="tabs", visible=has_collections) as tabs:
-            shared = Shared(library=library, page=page, tabs=tabs, collection=collection, **states)
+            shared = Shared(
+                library=library,
+                uploads=page.own_uploads,
+                page=page,
+                tabs=tabs,
+                collection=collection,
+                **states,
+            )
             for title, name, build_tab in TABS:
                 with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
                     build_tab(shared, tab)
         gr.HTML(
-            "<p>Pictures that you upload are kept for this search only: nobody else sees them, they join no "
+            "<p>Only you see the pictures that you upload, unless you include one in a link. They join no "
             "collection, and they are deleted within a day.</p>",
             elem_id="promise",
         )

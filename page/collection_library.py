@@ -24,6 +24,7 @@ class CollectionLibrary:
         self._home = home
         self._url = url
         self._open: dict[str, Collection] = {}
+        self._tiny: dict[str, bool] = {}  # version -> whether its pictures have few pixels
         self._lock = threading.Lock()
 
     @cached_property
@@ -68,8 +69,21 @@ class CollectionLibrary:
         return job_records(resolve_home(self._home))
 
     def titles(self) -> list[tuple[str, str]]:
-        """(title, name) of every collection, to choose from. One that cannot be opened is listed by name."""
-        return [(self._title(name), name) for name in self.names()]
+        """(title, name) of every collection, to choose from: those of tiny pictures come last.
+
+        One that cannot be opened is listed by name.
+        """
+        names = sorted(self.names(), key=lambda name: (self._is_tiny(name), name))
+        return [(self._title(name), name) for name in names]
+
+    def _is_tiny(self, name: str) -> bool:
+        try:
+            version = self.open(name).version
+            if version not in self._tiny:
+                self._tiny[version] = all(hit.is_tiny for hit in self.open(name).examples(4))
+            return self._tiny[version]
+        except SimileError:
+            return True
 
     def _title(self, name: str) -> str:
         try:

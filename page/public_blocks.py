@@ -9,6 +9,7 @@ import gradio as gr
 from gradio.state_holder import SessionState
 
 from page.metrics import REFUSALS, SEARCHES
+from page.own_uploads import OwnUploads
 from page.pixel_budget import VISITORS
 from page.rate_limit import Caller, RateLimit, cost_of
 from page.session_states import SessionStates
@@ -30,6 +31,7 @@ class PublicBlocks(UploadsOnly):
     def __init__(self, *args: Any, rate_limit: RateLimit | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.rate_limit = rate_limit or RateLimit()
+        self.own_uploads = OwnUploads()
         self.states: SessionStates | None = None
         self._asked: dict[str, float] = {}  # session -> when it asked last, by the clock of `time.monotonic`
 

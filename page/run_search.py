@@ -8,12 +8,13 @@ from page.components.cards import Card, card
 from page.pixel_budget import check_own_pictures
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
-from page.wording import milliseconds, numbered_names
-from pipeline.index_quality.calibration import MATCH_TAIL
+from page.wording import field_name, milliseconds, numbered_names, result_line, value_words
 from pipeline.search import Collection, Example, Found, Hit, Settings
+from pipeline.search.label_words import labels_in, named_labels
 
 __all__ = [
     "FAILED",
+    "NO_CLOSE",
     "SearchResult",
     "examples_of",
     "figures",
@@ -23,6 +24,7 @@ __all__ = [
     "shared_share",
 ]
 
+NO_CLOSE = "No close match. The nearest:"
 FAILED = "The search failed; whoever runs this page finds the reason in its log."
 
 
@@ -34,11 +36,13 @@ class SearchResult:
         collection: where it was made.
         found: the hits as the collection found them, with times.
         cards: the same hits as the page shows them.
+        understood: labels that the words of the query named, as people write them.
     """
 
     collection: Collection
     found: Found
     cards: list[Card]
+    understood: tuple[str, ...] = ()
 
 
 def run_search(
@@ -70,7 +74,10 @@ def run_search(
         )
         for hit in found.hits
     ]
-    return SearchResult(collection, found, cards)
+    reads = collection.encoder_entry(settings.encoder).text or not query.text.strip()
+    labels = [] if reads else named_labels(labels_in(*collection.live), query.text)
+    understood = tuple(f"{field_name(field)}: {value_words(value)}" for field, value in labels)
+    return SearchResult(collection, found, cards, understood)
 
 
 def examples_of(pictures: Sequence[QueryPicture], collection: Collection) -> list[Example]:
@@ -91,7 +98,7 @@ def nearest_of(scores: Sequence[float]) -> int:
 
 
 def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> str:
-    """`like Claude Monet (0.83), not like Edgar Degas (0.12)`."""
+    """`like Claude Monet (0.83), not like Edgar Degas`."""
     several = len(hit.like_scores) > 1 or hit.dislike_scores
     if not several and not explained:
         return ""
@@ -104,7 +111,7 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
         text = f"like {names[best]} ({scores[best]:.2f})"
     if hit.dislike_scores:
         worst = nearest_of(hit.dislike_scores)
-        text += f", not like {_names(query.dislikes)[worst]} ({hit.dislike_scores[worst]:.2f})"
+        text += f", not like {_names(query.dislikes)[worst]}"
     return text
 
 
@@ -114,32 +121,25 @@ def _names(pictures: Sequence[QueryPicture]) -> list[str]:
 
 
 def figures(shown: Sequence[Card], result: SearchResult, settings: Settings) -> str:
-    """`24 of 50,000 · embed 12 ms · search 3 ms · cosine · approximate`.
+    """`24 closest of 600 pictures`, and below Details `search 3 ms · cosine · approximate`, as HTML.
 
     Args:
         shown: all cards on the page, which may be more than those of the last search.
     """
-    how_many = f"{len(shown):,} of {result.collection.counted}"
-    if settings.matches_only:
-        first = "the first " if result.found.more else ""
-        how_many = (
-            f"{first}{len(shown):,} match{'' if len(shown) == 1 else 'es'} in {result.collection.counted}"
-        )
-        how_many += _how_rare(result.collection, settings)
-    weak = sum(one.weak for one in shown)
-    parts = [how_many, *([f"{weak:,} weak"] if weak else []), *milliseconds(result.found.times)]
+    said = NO_CLOSE if not result.found.is_close else _how_many(len(shown), result)
+    if result.understood:
+        said += f" for {', '.join(result.understood)}"
     metric = "Hamming" if settings.metric == "hamming" else "cosine"
-    return " · ".join([*parts, metric, "exact" if settings.exact else "approximate"])
+    details = [metric, "exact" if settings.exact else "approximate", *milliseconds(result.found.times)]
+    if not result.found.is_close:
+        details.insert(0, _how_many(len(shown), result))
+    if settings.encoder:
+        details.append(settings.encoder)
+    return result_line(said, details)
 
 
-def _how_rare(collection: Collection, settings: Settings) -> str:
-    """A remark for collections where even random pairs often score as high as a match.
-
-    Codes of few classes do so, because many pictures have the same code.
-    """
-    calibration = collection.encoder_entry(settings.encoder).calibration
-    tail = calibration.of(settings.metric).threshold_tail if calibration else 0.0
-    return f" (as near as {tail:.1%} of random pairs)" if tail > 1.5 * MATCH_TAIL else ""
+def _how_many(shown: int, result: SearchResult) -> str:
+    return f"{shown:,} closest of {result.collection.counted} pictures"
 
 
 def shared_share(first: Sequence[Card], second: Sequence[Card]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from page.own_uploads import OWNER_COOKIE
+
 __all__ = ["SecurityHeaders", "policy"]
 
 # 'unsafe-eval': Gradio makes functions of the scripts of gr.HTML (`js_on_load`), and so does the library that
@@ -29,7 +31,7 @@ _POLICY = (
 _FILE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
 _FILES = ("/file=", "/original/")  # pictures that strangers made
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
-_LOGIN_COOKIE = "access-token-"
+_OWN_COOKIES = ("access-token-", OWNER_COOKIE)  # of the login, and of uploads
 
 
 def policy(nonce: str, ancestors: Sequence[str] = ()) -> str:
@@ -91,9 +93,9 @@ class SecurityHeaders:
         await self._app(scope, receive, changed)
 
     def _cookie(self, name: bytes, value: bytes, is_tls: bool) -> tuple[bytes, bytes]:
-        """Login cookies as strict as they can be where the page is shown."""
+        """The page's cookies as strict as they can be where it is shown."""
         text = value.decode("latin-1")
-        if name.lower() != b"set-cookie" or not text.startswith(_LOGIN_COOKIE):
+        if name.lower() != b"set-cookie" or not text.startswith(_OWN_COOKIES):
             return name, value
         parts = [part for part in text.split("; ") if part.lower() not in ("secure", "httponly")]
         parts = [part for part in parts if not part.lower().startswith("samesite")]

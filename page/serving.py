@@ -17,6 +17,7 @@ from page.api.health import health_route
 from page.body_limit import BodyLimit
 from page.collection_library import CollectionLibrary
 from page.disk_budget import DiskBudget
+from page.link_preview import LinkPreview, preview_route
 from page.login import LoginDelay
 from page.public_blocks import PublicBlocks
 from page.request_log import RequestLog
@@ -55,6 +56,7 @@ def app_options(
         Middleware(SecurityHeaders, ancestors=ancestors),  # the same
         Middleware(HostGuard, hosts=hosts or AllowedHosts()),
         Middleware(RouteGuard),
+        Middleware(LinkPreview),
         Middleware(BodyLimit),
         Middleware(LoginDelay),
         Middleware(HeartbeatWatch, states=lambda: page.states),
@@ -72,7 +74,12 @@ def app_options(
                 await sweeper
 
     return {
-        "routes": [health_route(library), upload_route(page.rate_limit, disk), *routes],
+        "routes": [
+            health_route(library),
+            preview_route(library),
+            upload_route(page.rate_limit, disk, page.own_uploads),
+            *routes,
+        ],
         "middleware": first_to_last,
         "lifespan": running,
     }

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import gradio as gr
 
 from page.collection_library import CollectionLibrary
+from page.own_uploads import OwnUploads
 from pipeline.search import Box, Settings
 
 __all__ = ["MAP", "MAX_PICTURES", "SEARCH", "WHY", "Pair", "Query", "QueryPicture", "Searched", "Shared"]
@@ -97,6 +98,7 @@ class Searched:
     settings: Settings
     query: Query = Query()
     side_by_side: bool = False  # in three columns
+    closeness: float = 0  # of `closeness.STEPS`
 
     @staticmethod
     def within(searched: "Searched | None", name: str | None) -> Settings:
@@ -109,6 +111,7 @@ class Shared:
     """Passed to the `build` of every tab."""
 
     library: CollectionLibrary
+    uploads: OwnUploads
     page: gr.Blocks  # for its `load` event
     tabs: gr.Tabs  # output of a handler that returns gr.Tabs(selected=SEARCH)
     collection: gr.Dropdown  # name of the open collection; every tab listens to its `change`

@@ -16,18 +16,16 @@ from starlette.routing import Route
 
 from page.disk_budget import ARRIVING, UPLOADS, DiskBudget
 from page.login import is_logged_in
+from page.own_uploads import OwnUploads, owner_of, remember_owner
 from page.rate_limit import RateLimit, network_of
-from page.uploads import MAX_BYTES, kind_of
+from page.uploads import MAX_BYTES, NO_PICTURE, kind_of
 from pipeline.errors import SimileError
-from pipeline.images import FORMATS
 
 __all__ = ["upload_route"]
 
-_NO_PICTURE = f"only pictures can be uploaded: {', '.join(FORMATS)}; choose another file"
 
-
-def upload_route(limit: RateLimit, disk: DiskBudget) -> Route:
-    """The route; it is matched before Gradio's own."""
+def upload_route(limit: RateLimit, disk: DiskBudget, own: OwnUploads) -> Route:
+    """The route; it is matched before Gradio's own. A cookie tells a browser's own uploads."""
 
     async def upload(request: Request) -> Response:
         if not is_logged_in(request):
@@ -39,7 +37,8 @@ def upload_route(limit: RateLimit, disk: DiskBudget) -> Route:
             files = await _received(request, arriving)
             if len(files) > 1:
                 limit.admit(address, None, len(files) - 1, "file")
-            return _kept(files, disk, network_of(address))
+            owner = owner_of(request.cookies) or secrets.token_urlsafe(24)
+            return _kept(files, disk, network_of(address), own, owner)
         except SimileError as error:
             return PlainTextResponse(str(error), 429)
         except MultiPartException as error:
@@ -60,19 +59,22 @@ async def _received(request: Request, folder: Path) -> list[Path]:
     return [Path(file) for file in files]
 
 
-def _kept(files: list[Path], disk: DiskBudget, visitor: str) -> Response:
+def _kept(files: list[Path], disk: DiskBudget, visitor: str, own: OwnUploads, owner: str) -> Response:
     kinds = []
     for file in files:
         with file.open("rb") as opened:
             kinds.append(kind_of(opened.read(64)))
     if not all(kinds):
-        return PlainTextResponse(_NO_PICTURE, 415)
+        return PlainTextResponse(NO_PICTURE, 415)
     kept: dict[Path, Path] = {}
     for file, kind in zip(files, kinds, strict=True):
         if file in kept:  # the same picture twice in one request is one file
             continue
-        own = disk.folder / UPLOADS / secrets.token_urlsafe(24)
-        own.mkdir(parents=True)
-        kept[file] = file.rename(own / f"picture.{kind}")
+        folder = disk.folder / UPLOADS / secrets.token_urlsafe(24)
+        folder.mkdir(parents=True)
+        kept[file] = file.rename(folder / f"picture.{kind}")
         disk.keep(kept[file], visitor)
-    return JSONResponse([str(kept[file]) for file in files])
+        own.add(kept[file], owner)
+    answer = JSONResponse([str(kept[file]) for file in files])
+    remember_owner(answer, owner)
+    return answer

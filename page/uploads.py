@@ -11,9 +11,11 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from pipeline.errors import ImageError
+from pipeline.images import FORMATS
 
 __all__ = [
     "MAX_BYTES",
+    "NO_PICTURE",
     "ONLY_UPLOADS",
     "WRONG_VALUES",
     "UploadsOnly",
@@ -25,6 +27,7 @@ __all__ = [
 
 log = logging.getLogger("simile")
 MAX_BYTES = 20_000_000  # of one picture
+NO_PICTURE = f"This file isn't a picture we can open; choose another one ({', '.join(FORMATS)})."
 WRONG_VALUES = "the page cannot read these values; reload it, or call an endpoint as the page's API view says"
 ONLY_UPLOADS = "only uploaded pictures are searched, not addresses or paths: choose a file"
 # Kind, which is also its usual ending -> how a file of this kind begins.

@@ -17,7 +17,9 @@ __all__ = [
     "numbered_names",
     "rarity",
     "readable",
+    "result_line",
     "sentence",
+    "top_share",
     "unusual_words",
     "value_words",
 ]
@@ -34,6 +36,14 @@ def note(text: str, *, problem: bool = False) -> str:
     """The status line: figures, a hint, or what went wrong."""
     role = ' role="alert"' if problem else ' role="status"'
     return f'<p class="status{" problem" if problem else ""}"{role}>{escape(sentence(text))}</p>'
+
+
+def result_line(said: str, details: Sequence[str]) -> str:
+    """What was found in words, with the figures for those who ask for them."""
+    return (
+        f'<div class="status result" role="status"><p>{escape(said)}</p>'
+        f"<details><summary>Details</summary>{escape(' · '.join(details))}</details></div>"
+    )
 
 
 def sentence(text: str) -> str:
@@ -112,17 +122,32 @@ def rarity(unusual: float | None) -> str:
     return f"{shown:.{digits}f} %"
 
 
-def unusual_words(unusual: float | None) -> str:
-    """How unusual a score is, in words.
+def top_share(unusual: float | None) -> str:
+    """How near a hit is among random pairs. It is rounded up, so that it never claims more than was measured.
 
-    >>> unusual_words(0.996), unusual_words(1.0), unusual_words(None)
-    ('closer than 99.6 % of random pairs', 'closer than any random pair that was measured', '')
+    >>> [top_share(unusual) for unusual in (0.98, 0.99961, 0.9949, 0.3, 1.0, None)]
+    ['top 2%', 'top 0.04%', 'top 0.6%', 'top 70%', 'very close', '']
     """
     if unusual is None:
         return ""
     if unusual >= 1:
-        return "closer than any random pair that was measured"
-    return f"closer than {rarity(unusual)} of random pairs"
+        return "very close"
+    share = (1 - unusual) * 100
+    digits = 0 if share > 1 else min(3, math.floor(-math.log10(share)) + 1)
+    return f"top {math.ceil(share * 10**digits - 1e-6) / 10**digits:g}%"
+
+
+def unusual_words(unusual: float | None) -> str:
+    """How unusual a score is, in words.
+
+    >>> unusual_words(0.996), unusual_words(1.0), unusual_words(None)
+    ('nearer than 99.6 % of random pairs', 'nearer than any two random pictures', '')
+    """
+    if unusual is None:
+        return ""
+    if unusual >= 1:
+        return "nearer than any two random pictures"
+    return f"nearer than {rarity(unusual)} of random pairs"
 
 
 def milliseconds(times: dict[str, float]) -> list[str]:

@@ -6,18 +6,21 @@ deleted: the result is a page, tables, and a list of paths.
 
 import argparse
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote, resolve_home
 from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
 
 if TYPE_CHECKING:
-    from pipeline.duplicates.pairs import PairSearch, SliceResult
     from pipeline.store import Store
+    from pipeline.store.id_slices import IdSlice
 
 __all__ = ["main"]
+
+T = TypeVar("T")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -74,9 +77,11 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     from pipeline.duplicates.listing import rows_of, write_listing
     from pipeline.duplicates.page import duplicates_page
     from pipeline.duplicates.pairs import PairSearch
+    from pipeline.duplicates.signatures import Signatures, read_signatures
     from pipeline.home import write_file
     from pipeline.search import open_collection
     from pipeline.store.authority import trust
+    from pipeline.store.id_slices import slices_for
 
     folder = _output(options)
     for name, value in (("--threshold", options.threshold), ("--near", options.near)):
@@ -91,9 +96,12 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     near = options.near
     if near is None:
         near = round(candidate_cosine(store, version, entry, options.mirrored), 3)
-    search = PairSearch(version, entry, near, options.threshold, options.mirrored)
+    slices = slices_for(collection.count)
+    read = partial(read_signatures, version.name)
     with ray_session():
-        found = assemble(store, version.name, _slices(search, store, collection.count), rule)
+        signatures = Signatures.joined(_over(read, store, slices, "read"))
+        search = PairSearch(version, entry, signatures, near, options.threshold, options.mirrored)
+        found = assemble(store, version.name, _over(search.in_slice, store, slices, "copies"), rule)
     seconds = round(time.perf_counter() - started, 1)
     settings = {"encoder": entry.name, "near from cosine": near, "same from correlation": options.threshold}
     files = write_listing(rows_of(found.groups), folder)
@@ -111,14 +119,16 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _slices(search: "PairSearch", store: "Store", count: int) -> "Iterator[SliceResult]":
+def _over(
+    work: "Callable[[Store, IdSlice], T]", store: "Store", slices: "Sequence[IdSlice]", stage: str
+) -> "Iterator[T]":
+    """The results of all slices, with a bar."""
     from pipeline.progress import progress
-    from pipeline.store.id_slices import slices_for
     from ray_jobs.over_slices import over_slices
 
-    with progress("copies", count) as bar:
-        for _, result in over_slices(search.in_slice, store, slices_for(count)):
-            bar.update(result.points)
+    with progress(stage, len(slices), unit="slice") as bar:
+        for _, result in over_slices(work, store, slices):
+            bar.update(1)
             yield result
 
 

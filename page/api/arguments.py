@@ -37,12 +37,12 @@ ARGUMENTS = {
     "collection": "name of a collection, from the tool `collections`.",
     "metric": "cosine (finer) or hamming (faster).",
     "k": "how many pictures, 1 to 100.",
-    "filters": "JSON object that hits must satisfy: field -> value, list of values (null: no value), range "
-    'or negation, such as {"artist": ["Claude Monet"], "year": {"gte": 1900, "lt": 1950}, '
-    '"style": {"not": "Cubism"}}.',
+    "filters": "JSON object that hits must satisfy: field -> value, list of values (null: no value) or "
+    'negation, such as {"artist": ["Claude Monet"], "style": {"not": "Cubism"}}, and of numbers and dates a '
+    'range, such as {"gte": 1900, "lt": 1950}. Values are those that are stored, or as the page shows them.',
     "exact": "compare with every picture instead of the index.",
     "encoder": "one of the collection's encoders; empty for its default.",
-    "thumbnails": "also return each hit's picture as a data URL, about 10 kB each.",
+    "thumbnails": "also return each hit's picture as a data URL, about 15 kB each.",
     "matches_only": "only pictures as near as the collection's calibrated score of a match.",
     "fold": "one hit for pictures that are nearly the same.",
     "diversity": "0 (nearest) to 1 (as unlike each other as can be).",

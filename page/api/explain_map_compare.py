@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from page.api.arguments import parsed_example, parsed_id, picture_bytes, settings_of
+from page.api.filter_values import with_known_values
 from page.collection_library import CollectionLibrary
 from page.components.map_files import MapFiles, OpenMap
 from pipeline.errors import SimileError
@@ -125,7 +126,9 @@ class HitEndpoints:
         found, likes = self._library.open(collection), [parsed_example(query)]
         ways = ((left_metric, left_exact, left_encoder), (right_metric, right_exact, right_encoder))
         left, right = (
-            found.find(likes, settings=settings_of(metric, k, filters, exact, encoder)).hits
+            found.find(
+                likes, settings=with_known_values(found, settings_of(metric, k, filters, exact, encoder))
+            ).hits
             for metric, exact, encoder in ways
         )
         both = {hit.id for hit in left} & {hit.id for hit in right}

@@ -12,6 +12,7 @@ from page.api.arguments import (
     picture_bytes,
     settings_of,
 )
+from page.api.filter_values import known_values, with_known_values
 from page.collection_library import CollectionLibrary
 from page.exact_json import exact_json
 from page.pixel_budget import check_own_pictures
@@ -49,7 +50,8 @@ class SearchEndpoints:
             field: one of the collection's filter fields.
             filters: JSON object that narrows what is counted, such as {"style": ["Impressionism"]}.
         """
-        found, narrowed = self._library.open(collection), parsed_filters(filters)
+        found = self._library.open(collection)
+        narrowed = known_values(found, parsed_filters(filters))
         without = found.without_value(field, narrowed)
         kind = found.kinds[field]
         counts = found.facets(field, narrowed, limit=_MOST_VALUES) if kind.counted else []
@@ -103,7 +105,7 @@ class SearchEndpoints:
         thumbnails: bool = False,
         offset: int = 0,
     ) -> dict[str, Any]:
-        """Find the pictures of a collection that fit words; only for encoders that understand text.
+        """Find the pictures of a collection that fit words, or that are like the labels which the words name.
 
         Args:
             text: what the pictures show.
@@ -197,7 +199,7 @@ class SearchEndpoints:
             raise SimileError(f"format {str(format)[:40]!r} does not exist; there are: csv, json")
         settings = settings_of(metric, k, filters, encoder=encoder, offset=offset)
         found = self._library.open(collection)
-        answer = found.find([parsed_example(query)], settings=settings)
+        answer = found.find([parsed_example(query)], settings=with_known_values(found, settings))
         rows = ranks(answer.hits, settings.offset + 1)
         about = {"collection": found.name, "version": found.version, "metric": metric}
         text = as_csv(answer.hits, rows) if format == "csv" else as_json(answer.hits, rows, about)
@@ -213,7 +215,7 @@ class SearchEndpoints:
     ) -> dict[str, Any]:
         check_own_pictures([*likes, *dislikes])
         found = self._library.open(name)
-        answer = found.find(likes, dislikes, settings)
+        answer = found.find(likes, dislikes, with_known_values(found, settings))
         hits = [hit_as_json(hit) for hit in answer.hits]
         if not thumbnails:
             for hit in hits:

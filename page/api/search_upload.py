@@ -6,6 +6,7 @@ from typing import Any
 from gradio.data_classes import FileData
 
 from page.api.arguments import settings_of
+from page.api.filter_values import with_known_values
 from page.api.search import hit_as_json
 from page.collection_library import CollectionLibrary
 from page.uploads import read_upload, uploaded_path
@@ -36,7 +37,8 @@ def search_upload(library: CollectionLibrary) -> Callable[..., dict[str, Any]]:
         """
         settings = settings_of(metric, k, filters, exact, encoder or "", offset)
         found = library.open(collection)
-        answer = found.find([Example(picture=read_upload(uploaded_path(image)))], settings=settings)
+        known = with_known_values(found, settings)
+        answer = found.find([Example(picture=read_upload(uploaded_path(image)))], settings=known)
         return {
             "hits": [hit_as_json(hit) for hit in answer.hits],
             **answer.times,

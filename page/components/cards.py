@@ -13,7 +13,7 @@ from gradio.utils import get_upload_folder
 
 from page.shared_state import Query, QueryPicture
 from page.theme import script
-from page.wording import closeness, rarity, readable, unusual_words
+from page.wording import closeness, readable, top_share, unusual_words
 from pipeline.points import RESERVED
 from pipeline.search import Hit
 
@@ -34,9 +34,7 @@ __all__ = [
 ACTIONS = ("open", "like", "dislike")
 # Takes the rest of a row, so that the cards in it keep their size.
 _FILLER = '<li class="filler" aria-hidden="true"></li>'
-_WEAK = "Weak matches from here on: too many random pairs of this collection are as near"
 _ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
-_TINY = 64  # pixels; pictures up to this size are enlarged less
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def card(
         picture=str(picture),
         label=label,
         shape=min(2.4, max(0.5, width / height)),
-        tiny=1 < max(width, height) <= _TINY,
+        tiny=hit.is_tiny,
         metric=metric,
         score=hit.score,
         distance=hit.distance,
@@ -132,19 +130,18 @@ def card_html(
     *,
     votes: bool = True,
     caption: bool = True,
-    tag: bool = True,
 ) -> str:
     """One `<li>` of a grid; its buttons say what they do and to which card."""
     spoken_words = [shown.label or "Picture", shown.closeness, unusual_words(shown.unusual), shown.reason]
     words = escape(", ".join(part for part in spoken_words if part), quote=True)
-    classes = "card" + (" weak" if shown.weak else "") + (" tiny" if shown.tiny else "")
+    classes = "card" + (" tiny" if shown.tiny else "")
     opener = (
         f'<button type="button" class="open" data-action="open" data-index="{index}" aria-label="{words}">'
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="" loading="lazy" '
         'decoding="async"></button>'
     )
     acts = _votes(shown, index, query) if votes else ""
-    below = _caption(shown, tag) if caption else ""
+    below = _caption(shown) if caption else ""
     frame = f'<div class="frame">{opener}{acts}</div>'
     return f'<li class="{classes}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
 
@@ -165,19 +162,15 @@ def _votes(shown: Card, index: int, query: Query | None) -> str:
     )
 
 
-def _caption(shown: Card, tag: bool) -> str:
+def _caption(shown: Card) -> str:
     figures = []
     if shown.closeness:
         figures.append(f'<b class="score">{escape(shown.closeness)}</b>')
     if shown.unusual is not None:
         title = escape(unusual_words(shown.unusual), quote=True)
-        figures.append(f'<span class="rarity" title="{title}">{escape(_closer_than(shown.unusual))}</span>')
+        figures.append(f'<span class="rarity" title="{title}">{escape(top_share(shown.unusual))}</span>')
     if shown.copies:
-        figures.append(
-            f'<span class="copies">+{shown.copies} near-cop{"y" if shown.copies == 1 else "ies"}</span>'
-        )
-    if shown.weak and tag:
-        figures.append('<span class="tag">weak</span>')
+        figures.append(f'<span class="copies">+{shown.copies} near-duplicate{"s"[: shown.copies > 1]}</span>')
     lines = [f'<div class="figures">{" ".join(figures)}</div>'] if figures else []
     if shown.label:
         lines.append(
@@ -186,11 +179,6 @@ def _caption(shown: Card, tag: bool) -> str:
     if shown.reason:
         lines.append(f'<div class="reason">{escape(shown.reason)}</div>')
     return f'<div class="about">{"".join(lines)}</div>' if lines else ""
-
-
-def _closer_than(unusual: float) -> str:
-    """The short form of `unusual_words`, for the line below a picture."""
-    return "closer than any" if unusual >= 1 else f"closer than {rarity(unusual)}"
 
 
 def grid(elem_id: str, *, classes: str = "") -> gr.HTML:
@@ -220,23 +208,22 @@ def grid_html(
     votes: bool = True,
     caption: bool = True,
     start: int = 0,
-    ordered: bool = True,
+    endless: bool = False,
 ) -> str:
     """The cards as a list.
 
     Args:
         start: index of the first card, where one event handler serves several grids.
-        ordered: the cards are sorted by score, so one line can separate the weak ones from the others;
-            otherwise each weak card carries a tag.
+        endless: more are asked for when the visitor scrolls to the end.
     """
     if not cards:
         return ""
-    items = []
-    for place, shown in enumerate(cards):
-        if ordered and shown.weak and (place == 0 or not cards[place - 1].weak):
-            items.append(f'{_FILLER}<li class="divide"><span>{_WEAK}</span></li>')
-        items.append(card_html(shown, start + place, query, votes=votes, caption=caption, tag=not ordered))
-    return f'<ul class="grid">{"".join(items)}{_FILLER}</ul>'
+    items = [
+        card_html(shown, start + place, query, votes=votes, caption=caption)
+        for place, shown in enumerate(cards)
+    ]
+    kind = "grid endless" if endless else "grid"
+    return f'<ul class="{kind}">{"".join(items)}{_FILLER}</ul>'
 
 
 def columns_html(
@@ -247,7 +234,7 @@ def columns_html(
     for title, figures, cards in columns:
         body = grid_html(cards, query, votes=votes, start=start) or '<p class="status">Nothing here.</p>'
         parts.append(
-            f'<section class="column" aria-label="{escape(title, quote=True)}"><h3>{escape(title)}</h3>'
+            f'<section class="column" aria-label="{escape(title, quote=True)}"><h2>{escape(title)}</h2>'
             f'<p class="status">{escape(figures)}</p>{body}</section>'
         )
         start += len(cards)

@@ -30,7 +30,6 @@ def picker(library: CollectionLibrary) -> gr.Dropdown:
         titles,
         value=titles[0][1] if titles else None,
         label="Collection",
-        container=False,
         min_width=160,
         elem_id="collection",
         visible=_shown(titles),

@@ -25,6 +25,10 @@ def no_update(updates: type[T]) -> T:
     return updates(**{field.name: UNCHANGED for field in fields(updates)})  # type: ignore[arg-type]
 
 
+def _merged(first: Any, second: Any) -> Any:
+    return {**first, **second} if isinstance(first, dict) and isinstance(second, dict) else second
+
+
 def named_inputs(values: type, components: Mapping[str, Any]) -> list[Any]:
     """Components in the order of the fields of the dataclass `values`: a handler calls `values(*inputs)`."""
     return [components[field.name] for field in fields(values)]
@@ -34,7 +38,8 @@ def named_outputs(handler: Callable[..., Any], components: Mapping[str, Any]) ->
     """`fn` and `outputs` of an event whose handler returns a dataclass of updates.
 
     Args:
-        handler: each field of its answer is the update of the component of that name, or `UNCHANGED`.
+        handler: each field of its answer is the update of the component of that name, or `UNCHANGED`. It may
+            answer a tuple of such dataclasses: `gr.update`s of a component are merged, else the last counts.
         components: name -> component; a list of components takes a list of updates.
 
     The event fails with a KeyError where the handler sets a field for which there is no component.
@@ -45,12 +50,15 @@ def named_outputs(handler: Callable[..., Any], components: Mapping[str, Any]) ->
     def by_component(*inputs: Any) -> dict[Any, Any]:
         answer = handler(*inputs)
         updates: dict[Any, Any] = {}
-        for field in fields(answer):
-            value = getattr(answer, field.name)
-            if value is UNCHANGED:
-                continue
-            target = components[field.name]
-            updates |= zip(target, value, strict=True) if isinstance(target, list) else {target: value}
+        for part in answer if isinstance(answer, tuple) else (answer,):
+            for field in fields(part):
+                value, target = getattr(part, field.name), components[field.name]
+                if value is UNCHANGED:
+                    continue
+                each = zip(target, value, strict=True) if isinstance(target, list) else [(target, value)]
+                for component, update in each:
+                    if update is not UNCHANGED:
+                        updates[component] = _merged(updates.get(component), update)
         return updates or gr.skip()
 
     return {"fn": by_component, "outputs": outputs}

@@ -27,6 +27,7 @@ __all__ = [
     "Places",
     "boxes_of",
     "chosen_filters",
+    "chosen_in_boxes",
     "filter_boxes",
     "more_filters",
     "places_of",
@@ -89,6 +90,12 @@ def state_of(places: Places, chosen: Mapping[str, Any]) -> FilterState:
     """What a collection begins with, where `chosen` is what a link asks for."""
     ranges = {one.field: chosen[one.field] for one in places.sliders if one.field in chosen}
     return FilterState(places.boxes[:MAX_FILTERS], ranges)
+
+
+def chosen_in_boxes(places: Places, chosen: Mapping[str, Any]) -> list[list[str]]:
+    """Values of the boxes, as the browser sends them, where `chosen` is what a link asks for."""
+    names = [*places.boxes[:MAX_FILTERS], *[""] * MAX_FILTERS][:MAX_FILTERS]
+    return [[_of_choice(one) for one in chosen.get(name, [])] for name in names]
 
 
 def filter_boxes() -> tuple[list[gr.Dropdown], gr.Accordion]:

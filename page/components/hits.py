@@ -17,8 +17,9 @@ from page.theme import script
 from page.wording import Verbatim, credit, field_list, sentence, unusual_words
 from pipeline.errors import SimileError
 from pipeline.points import RESERVED
+from pipeline.sources.extensions import PICTURES, kind_of
 
-__all__ = ["HitsView", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
+__all__ = ["HitsView", "actions_for", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
 
 ACTIONS = ("from", "like", "dislike", "why", "next", "previous")
 _BUTTONS = {
@@ -58,7 +59,9 @@ class HitsView:
 
     def connect(self, shared: Shared, query: gr.State, *, votes: bool = True) -> None:
         """Connects the buttons; likes and dislikes change `query`."""
-        actions = ["from", *(["like", "dislike"] if votes else []), "why"]
+
+        def actions(asked: Query | None) -> list[str]:
+            return actions_for(asked, votes=votes)
 
         def clicked(cards: list[Card], asked: Query | None, event: gr.EventData) -> _Update:
             done = action_of(event, cards)
@@ -67,7 +70,7 @@ class HitsView:
             what, index = done
             if what != "open":
                 return _Update(query=voted(asked, cards[index], what)) if votes else _Update()
-            return _Update(viewer=_inside(shared, cards, index, _possible(actions, asked)), selected=index)
+            return _Update(viewer=_inside(shared, cards, index, actions(asked)), selected=index)
 
         def acted(cards: list[Card], index: int | None, asked: Query | None, event: gr.EventData) -> _Update:
             action = viewer_action(event)
@@ -76,7 +79,7 @@ class HitsView:
             shown = cards[index]
             if action in ("next", "previous"):
                 step = step_of(action, index, len(cards))
-                return _Update(viewer=_inside(shared, cards, step, _possible(actions, asked)), selected=step)
+                return _Update(viewer=_inside(shared, cards, step, actions(asked)), selected=step)
             if action in ("like", "dislike"):
                 return _Update(viewer="", query=voted(asked, shown, action))
             if action == "from":
@@ -122,9 +125,10 @@ def step_of(action: str, index: int, count: int) -> int:
     return max(0, min(count - 1, index + {"next": 1, "previous": -1}.get(action, 0)))
 
 
-def _possible(actions: list[str], asked: Query | None) -> list[str]:
-    """Without a picture in the query there is nothing to compare a hit with."""
-    return [action for action in actions if action != "why" or (asked and asked.likes)]
+def actions_for(asked: Query | None, *, votes: bool = True) -> list[str]:
+    """Buttons of the dialog. Without a picture in the query there is nothing to compare a hit with."""
+    why = ["why"] if asked and asked.likes else []
+    return ["from", *(["like", "dislike"] if votes else []), *why]
 
 
 def _inside(shared: Shared, cards: list[Card], index: int, actions: list[str]) -> Any:
@@ -150,15 +154,18 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     rows += [*hit.payload.items()]
     if about.get("width") and about.get("height"):
         rows.append(("Original size", f"{about['width']} × {about['height']}"))
-    rows.append(("Place in its source", Verbatim(", ".join(hit.places))))
+    files = [place.rpartition(":")[0] for place in hit.places]
+    rows.append(("File", Verbatim(", ".join(one for one in files if kind_of(one) in PICTURES))))
     if shown.copies:
-        rows.append(("Near-copies", str(shown.copies)))
+        rows.append(("Near-duplicates", str(shown.copies)))
     reason = f'<p class="reason">{escape(shown.reason)}</p>' if shown.reason else ""
     title = escape(shown.label or found.title, quote=True)
     original = original_url(library, shown.collection, shown.id, hit.place)
     return (
-        f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}">'
-        f'<div class="facts"><h3>{title}</h3>{reason}{field_list(rows)}'
+        f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}" '
+        f'data-id="{escape(shown.id, quote=True)}">'
+        f'<div class="facts"><p class="count">{index + 1} of {len(cards)}</p><h2>{title}</h2>'
+        f"{reason}{field_list(rows)}"
         f"{credit(about.get('credit') or found.credit)}"
         f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'
         "</div>"

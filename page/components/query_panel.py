@@ -20,7 +20,12 @@ from page.wording import note, numbered_names
 from pipeline.errors import SimileError
 from pipeline.images import decode, shown_by_browsers, thumbnail
 
-__all__ = ["QueryPanel", "query_html", "query_panel"]
+__all__ = ["ONLY_FILES", "QueryPanel", "query_html", "query_panel"]
+
+ONLY_FILES = (
+    "Simile opens no addresses and no text. Save the picture and drop the file here, or copy the picture "
+    "itself and paste it."
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
         image_mode=None,
         sources=["upload", "clipboard", "webcam"],
         label=label,
+        placeholder="# Drop a picture here\nor paste it, or click to choose one",
         height=230,
         buttons=[],
         elem_id=f"{name}-drop",
@@ -102,6 +108,9 @@ def act(query: Query | None, event: gr.EventData) -> tuple[Any, Any, Any]:
     action, query = data.get("action"), query or Query()
     if action == "add":
         return gr.skip(), True, gr.update(visible=True)
+    if action == "address":
+        gr.Info(ONLY_FILES)
+        return gr.skip(), gr.skip(), gr.skip()
     if action == "clear":
         return Query(), False, gr.skip()
     if action == "wordless":
@@ -202,7 +211,7 @@ def _chips(labelled: list[tuple[QueryPicture, str]], start: int, title: str, kin
     if not labelled:
         return ""
     items = "".join(_chip(picture, label, start + i, fixed) for i, (picture, label) in enumerate(labelled))
-    return f'<div class="chips {kind}"><h4>{title}</h4><ul>{items}</ul></div>'
+    return f'<div class="chips {kind}"><h2>{title}</h2><ul>{items}</ul></div>'
 
 
 def _chip(picture: QueryPicture, label: str, index: int, fixed: bool) -> str:

@@ -6,9 +6,11 @@ from typing import Any, Literal
 
 import gradio as gr
 
+from page.components.closeness import STEPS, closeness_slider
 from page.components.filter_boxes import FilterState, chosen_filters, filter_boxes
 from page.components.range_sliders import range_sliders
 from pipeline.errors import SimileError
+from pipeline.index_quality.calibration import match_threshold
 from pipeline.printable import printable
 from pipeline.search import MAX_K, METRICS, Collection, Metric, Settings
 
@@ -19,10 +21,14 @@ __all__ = [
     "check_bounds",
     "combine_radio",
     "diversity_slider",
+    "option_of",
     "search_controls",
 ]
 
 MAX_HITS = 100  # of one search; a visitor asks for more by "Show more"
+_MOST_DIVERSITY = 0.9
+_ENDS = {"k": (1, MAX_HITS), "diversity": (0, _MOST_DIVERSITY)}
+_CHOICES = {"metric": METRICS, "combine": ("any", "average")}
 
 
 def check_bounds(metric: object, k: object, offset: object = 0) -> None:
@@ -49,7 +55,7 @@ class SearchOptions:
 
     metric: Metric = "cosine"
     encoder: str | None = None
-    mode: str = "nearest"  # or "matches"
+    closeness: float = 0  # of `closeness.STEPS`
     k: float = 24
     exact: bool = False
     fold: bool = False
@@ -71,6 +77,9 @@ class SearchOptions:
             SimileError: a value is out of bounds.
         """
         check_bounds(self.metric, self.k)
+        entry = found.encoder_entry(self.encoder or None)
+        kept = entry.calibration.of(self.metric) if entry.calibration else None
+        near = self.closeness if self.closeness in STEPS else 0
         return Settings(
             metric=self.metric,
             k=int(self.k),
@@ -79,9 +88,31 @@ class SearchOptions:
             encoder=self.encoder or None,
             combine=self.combine,
             diversity=float(self.diversity or 0),
-            matches_only=self.mode == "matches",
+            min_score=match_threshold(kept, near / 100) if kept and near else None,
             fold=bool(self.fold),
         )
+
+
+def option_of(name: str, text: str, encoders: Sequence[str]) -> Any:
+    """The value of a control from its text in an address.
+
+    Raises:
+        ValueError: the control cannot have it.
+    """
+    usual = getattr(SearchOptions(), name)
+    if isinstance(usual, bool):
+        return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+    if name == "closeness":
+        return float(text) if float(text) in STEPS else _refuse(text)
+    if name in _ENDS:
+        value, (least, most) = float(text), _ENDS[name]
+        return value if least <= value <= most else _refuse(text)
+    allowed = encoders if name == "encoder" else _CHOICES[name]
+    return text if text in allowed else _refuse(text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
 
 
 @dataclass(frozen=True)
@@ -95,7 +126,8 @@ class SearchControls:
     more_filters: gr.Accordion
     ranges: gr.HTML
     filter_state: gr.State
-    mode: gr.Radio
+    closeness: gr.State
+    closeness_view: gr.HTML
     k: gr.Slider
     diversity: gr.Slider
     combine: gr.Radio
@@ -126,24 +158,20 @@ def search_controls() -> SearchControls:
         submit_btn=True,
         max_length=300,
     )
-    metric = gr.Radio(
-        [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
-    )
+    closeness, closeness_view = gr.State(0), closeness_slider()
     with gr.Accordion("Filters", open=False, visible=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
         ranges, filter_state = range_sliders(), gr.State(FilterState())
     with gr.Accordion("More options", open=False, elem_id="options"):
-        mode = gr.Radio(
-            [("The nearest", "nearest"), ("All matches", "matches")],
-            value="nearest",
-            label="Show",
-            elem_id="mode",
+        metric = gr.Radio(
+            [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
         )
+        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
         k = gr.Slider(1, MAX_HITS, value=24, step=1, label="How many at a time", elem_id="k")
         diversity = diversity_slider("More: hits less like one another", "diversity")
         combine = combine_radio("Several pictures", "combine")
         fold = gr.Checkbox(
-            False, label="Fold near-copies", info="Of nearly the same picture, show one", elem_id="fold"
+            False, label="Hide near-duplicates", info="Of nearly the same picture, show one", elem_id="fold"
         )
         exact = gr.Checkbox(
             False, label="Exact", info="Compare with every picture instead of the index", elem_id="exact"
@@ -154,7 +182,6 @@ def search_controls() -> SearchControls:
             info="Cosine, Hamming and exact in columns, with what they agree on",
             elem_id="beside",
         )
-        encoder = gr.Dropdown([], label="Encoder", visible=False, elem_id="encoder")
     return SearchControls(
         text=text,
         metric=metric,
@@ -163,7 +190,8 @@ def search_controls() -> SearchControls:
         more_filters=more_filters,
         ranges=ranges,
         filter_state=filter_state,
-        mode=mode,
+        closeness=closeness,
+        closeness_view=closeness_view,
         k=k,
         diversity=diversity,
         combine=combine,
@@ -182,4 +210,4 @@ def combine_radio(label: str, elem_id: str) -> gr.Radio:
 
 def diversity_slider(info: str, elem_id: str) -> gr.Slider:
     """0 for the nearest hits; towards 1 they are less like one another (maximal marginal relevance)."""
-    return gr.Slider(0, 0.9, value=0, step=0.1, label="Diversity", info=info, elem_id=elem_id)
+    return gr.Slider(0, _MOST_DIVERSITY, value=0, step=0.1, label="Diversity", info=info, elem_id=elem_id)

@@ -14,3 +14,15 @@ element.addEventListener("keydown", (event) => {
     next.focus();
   }
 });
+// A list without a query goes on when its end comes near.
+const more = () => document.querySelector("#more button, button#more");
+const NEAR = 600; // pixels
+let asked = 0;
+addEventListener("scroll", () => {
+  const list = element.querySelector("ul.endless"), button = more();
+  const cards = list?.querySelectorAll(".card").length ?? 0;
+  if (!list || !list.offsetParent || !button?.offsetParent || asked === cards) return;
+  if (button.getBoundingClientRect().top > innerHeight + NEAR) return;
+  asked = cards;
+  button.click();
+}, { passive: true });

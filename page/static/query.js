@@ -98,11 +98,22 @@ const receive = (event, files) => {
     if (input() || Date.now() - began > 10_000) clearInterval(wait);
   }, 50);
 };
-document.addEventListener("paste", (event) => receive(event, event.clipboardData?.files));
+// Text and addresses are not opened, which is said; a field for words takes them as ever.
+const refuse = (event, data) => {
+  if (event.defaultPrevented || data?.files.length || !data?.types.some((one) => one.startsWith("text/"))) return;
+  if (event.target.closest?.("input, textarea, [contenteditable]") || !panel.closest(".tabitem")?.offsetParent) return;
+  event.preventDefault();
+  trigger("click", { action: "address" });
+};
+document.addEventListener("paste", (event) => {
+  receive(event, event.clipboardData?.files);
+  refuse(event, event.clipboardData);
+});
 document.addEventListener("dragover", (event) => {
-  if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // else the browser leaves the page
+  if (!event.target.closest?.("input, textarea")) event.preventDefault(); // else the browser leaves the page
 });
 document.addEventListener("drop", (event) => {
   receive(event, event.dataTransfer?.files);
+  refuse(event, event.dataTransfer);
   if (event.dataTransfer?.types.includes("Files")) event.preventDefault(); // on any tab, and whatever it is
 });

@@ -5,10 +5,20 @@ dialog.className = "viewer";
 dialog.setAttribute("aria-label", "Larger view");
 (element.closest(".contain") || document.body).appendChild(dialog);
 
+// The address says which picture is open: see address.js.
+let closedBy = "visitor";
+const tell = (id) => document.dispatchEvent(new CustomEvent("simile:viewer", { detail: { id, by: closedBy } }));
+const close = (by) => {
+  if (!dialog.open) return;
+  closedBy = by;
+  dialog.close();
+};
+document.addEventListener("simile:close", () => close("history"));
+
 const show = () => {
   const html = props.value || "";
   if (!html) {
-    if (dialog.open) dialog.close();
+    close("page");
     return;
   }
   const focused = dialog.contains(document.activeElement) ? document.activeElement.dataset.action : null;
@@ -16,12 +26,13 @@ const show = () => {
   if (!dialog.open) dialog.showModal();
   const same = focused && dialog.querySelector(`[data-action="${focused}"]:not([disabled])`);
   (same || dialog.querySelector(".close")).focus();
+  tell(dialog.querySelector("[data-id]").dataset.id);
 };
 watch("value", show);
 
 dialog.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
-  if (event.target === dialog || (button && button.dataset.action === "close")) dialog.close();
+  if (event.target === dialog || (button && button.dataset.action === "close")) close("visitor");
   else if (button) trigger("click", { action: button.dataset.action });
 });
 dialog.addEventListener("keydown", (event) => {
@@ -30,4 +41,6 @@ dialog.addEventListener("keydown", (event) => {
 });
 dialog.addEventListener("close", () => {
   props.value = "";
+  if (closedBy !== "history") tell("");
+  closedBy = "visitor";
 });

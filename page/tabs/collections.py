@@ -2,7 +2,6 @@
 
 import logging
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -12,19 +11,18 @@ from gradio.utils import get_upload_folder
 from page.collection_library import CollectionLibrary
 from page.components.cards import picture_url
 from page.components.event_wiring import QUIET
+from page.components.source_words import source_words
 from page.shared_state import Shared
 from page.wording import Verbatim, credit, field_list, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.search import Collection
-from pipeline.sources import public_name
 from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
 
 __all__ = ["build"]
 
 _LOOK_EVERY = 3  # seconds, while the tab is open
 _REPORT = "report.html"
-_SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 log = logging.getLogger("simile")
 
 
@@ -72,7 +70,7 @@ def overview_html(library: CollectionLibrary) -> str:
 
 
 def _new(name: str, job: JobRecord) -> str:
-    title = f"<h3>{escape(name)} <small>not there yet</small></h3>"
+    title = f"<h2>{escape(name)} <small>not there yet</small></h2>"
     return f'<article class="collection">{title}{_job(job)}</article>'
 
 
@@ -81,8 +79,8 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
         found = library.open(name)
         manifest = found.manifest
         return (
-            f'<article class="collection"><h3>{escape(found.title)} <small>{found.counted} pictures</small>'
-            "</h3>"
+            f'<article class="collection"><h2>{escape(found.title)} <small>{found.counted} pictures</small>'
+            "</h2>"
             f"{_building(found, job)}{field_list(_rows(found, manifest))}{_encoders(manifest)}"
             f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"
         )
@@ -91,7 +89,7 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
         if not isinstance(error, SimileError):
             log.exception("collection %r cannot be shown", name)
             said = "This collection cannot be read now; whoever runs this page finds the reason in its log."
-        return f'<article class="collection"><h3>{escape(name)}</h3>{note(said, problem=True)}</article>'
+        return f'<article class="collection"><h2>{escape(name)}</h2>{note(said, problem=True)}</article>'
 
 
 def _building(found: Collection, job: JobRecord | None) -> str:
@@ -116,7 +114,7 @@ def _rows(found: Collection, manifest: Manifest) -> list[tuple[str, Any]]:
     account = manifest.account
     return [
         ("Name", Verbatim(found.name)),
-        ("Source", Verbatim(_source(found, manifest.source))),
+        ("Source", Verbatim(source_words(found))),
         ("Split", Verbatim(manifest.split)),
         ("Revision", Verbatim(manifest.revision or "")),
         ("Licence", manifest.licence),
@@ -138,12 +136,6 @@ def _codes(manifest: Manifest) -> str:
     if settings and settings.query_bits:
         codes += f", {settings.query_bits}-bit queries"
     return f"{codes}, rescored among {manifest.search.oversampling:g} × k"
-
-
-def _source(found: Collection, source: str) -> str:
-    """A Hub id or the name of a folder; bundled samples are named as such."""
-    bundled = source and Path(source).resolve().parent == _SAMPLES
-    return f"the bundled samples of {found.title}" if bundled else public_name(source)
 
 
 def _encoders(manifest: Manifest) -> str:

@@ -155,8 +155,8 @@ class _Column:
 
 
 def _common(settings: Settings) -> Settings:
-    """What both columns take over from Search; not "All matches", by which they would differ in length."""
-    return replace(settings, k=_HITS, offset=0, matches_only=False)
+    """What both columns take over from Search; not closeness, by which they would differ in length."""
+    return replace(settings, k=_HITS, offset=0, min_score=None)
 
 
 def _as_in_search(common: Settings) -> list[str]:
@@ -167,7 +167,7 @@ def _as_in_search(common: Settings) -> list[str]:
     if common.diversity:
         words.append(f"diversity {common.diversity:g}")
     if common.fold:
-        words.append("near-copies folded")
+        words.append("near-duplicates hidden")
     return [f"as in Search: {'; '.join(words)}"] if words else []
 
 

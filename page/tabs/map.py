@@ -212,7 +212,7 @@ class MapHandlers:
         return ChosenUpdate(
             row=gr.update(visible=True),
             status=note(line),
-            grid=grid_html(cards, ordered=False),
+            grid=grid_html(cards),
             cards=cards,
             search=gr.update(value=f"Search from {few}"),
         )

@@ -16,7 +16,7 @@ from page.components.search_controls import combine_radio, diversity_slider
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, run_search
 from page.shared_state import Query, Shared
-from page.wording import credit, field_name, milliseconds, note
+from page.wording import credit, field_name, milliseconds, note, result_line
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Settings, values_of
 
@@ -69,13 +69,13 @@ class RecommendUpdate:
 def build(shared: Shared, tab: gr.Tab) -> None:
     """Tray and wishes on the left; recommended works, and works to choose from, on the right."""
     liked = gr.State()
-    with gr.Row(elem_classes=["sides"]):
+    with gr.Row(elem_classes=["sides", "works-first"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             panel = query_panel(liked, "recommend", "A picture that you like")
             wishes = _wishes()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             with gr.Row(elem_classes=["line"]):
-                gr.HTML("<h3>Works to choose from</h3>")
+                gr.HTML("<h2>Works to choose from</h2>")
                 shuffle = gr.Button("Other works", size="sm", elem_id="shuffle", min_width=110, scale=0)
             works = hits_view("works", classes="strip")
             status = gr.HTML(note(HINT), elem_id="recommend-status")
@@ -100,10 +100,10 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 
 def _wishes() -> dict[str, Any]:
     """The controls by the fields of `Wishes`."""
-    others = gr.CheckboxGroup([], label="Not the same", elem_id="others")
+    others = gr.CheckboxGroup([], label="Leave out the same …", elem_id="others")
     with gr.Group(elem_classes=["at-most"]):
-        most = gr.Slider(0, 10, value=0, step=1, label="At most (0: any)", elem_id="at-most")
-        of_each = gr.Dropdown([], label="of each", elem_id="of-each")
+        most = gr.Slider(0, 10, value=0, step=1, label="Limit (0: none)", elem_id="at-most")
+        of_each = gr.Dropdown([], label="per", elem_id="of-each")
     # Few visitors change these; on a phone they would push the works off the screen.
     with gr.Accordion("More options", open=False, elem_id="recommend-options"):
         combine = combine_radio("Several likes", "recommend-combine")
@@ -137,7 +137,7 @@ def _connect_works(
     }
     enter: dict[str, Any] = {
         **named_outputs(do.enter, changed),
-        "inputs": [shown_for, shared.collection],
+        "inputs": [shown_for, shared.collection, shared.query, liked],
         **QUIET,
     }
     tab.select(**enter)
@@ -152,10 +152,16 @@ class RecommendHandlers:
     def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
 
-    def enter(self, shown_for: str | None, name: str) -> WorksUpdate:
-        """Works and wishes of a collection that was not shown yet; likes of another one are dropped."""
+    def enter(
+        self, shown_for: str | None, name: str, query: Query | None = None, liked: Query | None = None
+    ) -> WorksUpdate:
+        """Works and wishes of a collection that was not shown yet; likes of another one are dropped.
+
+        Args:
+            query: what Search searches from; it is taken over while nothing is liked.
+        """
         if shown_for == name or not name:
-            return WorksUpdate()
+            return WorksUpdate(liked=query) if name and query and not liked else WorksUpdate()
         try:
             found = self._library.open(name)
             fields = [(field_name(field), field) for field in found.filters]
@@ -172,7 +178,7 @@ class RecommendHandlers:
             others=gr.update(choices=fields, value=[first] if first and many else [], visible=bool(fields)),
             of_each=gr.update(choices=fields, value=first, visible=bool(fields)),
             most=gr.update(value=2 if many else 0, visible=bool(fields)),
-            liked=Query(),
+            liked=query or Query(),
         )
 
     @counts_as_search
@@ -209,13 +215,13 @@ class RecommendHandlers:
         except Exception:
             log.exception("works cannot be recommended")
             return RecommendUpdate(note(FAILED, problem=True))
-        parts = [f"{len(result.cards)} works", *_wished(settings), *_unknown(liked, name, others)]
-        line = " · ".join([*parts, *milliseconds(result.found.times)])
+        said = [f"{len(result.cards)} works that you may like", *_unknown(liked, name, others)]
+        line = result_line("; ".join(said), [*_wished(settings), *milliseconds(result.found.times)])
         if not result.cards:
-            line = "No work is left with these wishes; take one away."
+            line = note("No work is left with these wishes; take one away.")
         return RecommendUpdate(
-            status=note(line),
-            grid=grid_html(result.cards, liked, ordered=not wishes.diversity),
+            status=line,
+            grid=grid_html(result.cards, liked),
             cards=result.cards,
             credit=credit(result.collection.credit),
         )
@@ -245,5 +251,5 @@ def _unknown(liked: Query, name: str, fields: list[str]) -> list[str]:
 def _wished(settings: Settings) -> list[str]:
     words = [f"not the same {field_name(field).lower()}" for field in settings.excluded or {}]
     for field, most in (settings.at_most or {}).items():
-        words.append(f"at most {most} of each {field_name(field).lower()}")
+        words.append(f"at most {most} per {field_name(field).lower()}")
     return words

@@ -3,41 +3,36 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from typing import Any
 
 import gradio as gr
 
+from page.address import link_to
 from page.collection_library import CollectionLibrary
+from page.components.address_bar import said
 from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
+from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
-from page.components.filter_boxes import (
-    MAX_FILTERS,
-    FilterState,
-    boxes_of,
-    chosen_filters,
-    more_filters,
-    places_of,
-    state_of,
-)
-from page.components.range_sliders import slid, sliders_html
+from page.components.filter_chips import chips_html
 from page.components.search_controls import SearchOptions
-from page.deep_links import Link, link_to, read_link
+from page.components.start import chosen_start
 from page.export import export_files
+from page.own_uploads import OwnUploads
 from page.rate_limit import counts_as_search
-from page.run_search import FAILED, figures, run_search, shared_share
+from page.run_search import FAILED, SearchResult, examples_of, figures, run_search, shared_share
 from page.shared_state import Query, Searched
-from page.wording import credit, milliseconds, note
+from page.wording import credit, milliseconds, note, result_line
 from pipeline.errors import SimileError
-from pipeline.search import Settings
+from pipeline.index_quality.calibration import match_threshold
+from pipeline.search import Example, Settings
+from pipeline.search.browse import browse
 
-__all__ = ["HINT", "MAX_SHOWN", "CollectionUpdate", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
+__all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
-HINT = "Drop in a picture, or start from one of the examples."
+HINT = "Drop in a picture of your own, or click one of these."
 NOTHING = "Nothing here passes these filters; take one away."
-NO_MATCH = "No picture here is near enough to count as a match; show the nearest instead."
+NONE_SO_CLOSE = "No picture here is that close; move Closeness back."
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
-_EXAMPLES = 30
 
 log = logging.getLogger("simile")
 
@@ -58,7 +53,11 @@ class SearchUpdate:
     export: Any = field(default_factory=_hidden)
     files: Any = field(default_factory=_hidden)
     examples: Any = field(default_factory=_hidden)
+    closeness_view: Any = field(default_factory=_hidden)
+    chips: Any = ""
+    start: Any = field(default_factory=_hidden)
     searched: Searched | None = None
+    address: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -69,109 +68,14 @@ class MoreUpdate:
     grid: Any = UNCHANGED
     cards: Any = UNCHANGED
     more: Any = UNCHANGED
-
-
-@dataclass(frozen=True)
-class CollectionUpdate:
-    """What another collection changes: the controls and examples, and what a link into it asks for."""
-
-    encoder: Any
-    text: Any
-    mode: Any
-    filters: Sequence[Any]
-    filter_group: Any
-    more_filters: Any
-    ranges: Any
-    filter_state: FilterState
-    examples: str
-    example_cards: list[Card]
-    metric: Any
-    query: Any
-    link: Link | None
+    address: Any = UNCHANGED
 
 
 class SearchHandlers:
-    """Over the collections of one library."""
+    """Over the collections of one library; addresses name the uploads of `uploads`."""
 
-    def __init__(self, library: CollectionLibrary) -> None:
-        self._library = library
-
-    # --- collections and links
-
-    def restore(self, request: gr.Request) -> tuple[Any, Any]:
-        """The collection that the page's address asks for, and the rest of the link for `show_collection`."""
-        try:
-            link = read_link(list(request.query_params.multi_items()), self._library)
-        except Exception as error:
-            if not isinstance(error, SimileError):
-                log.exception("a link cannot be read")
-            gr.Warning("This link cannot be followed now.")
-            return gr.skip(), None
-        if link.ignored:
-            gr.Warning(escape(f"Ignored in this link: {'; '.join(link.ignored)}."))
-        return link.collection or gr.skip(), link
-
-    def link(self, query: Query | None, name: str, metric: str, *chosen: Any) -> str:
-        """An address that brings this search back; a notice says what it leaves out."""
-        try:
-            link = link_to(query, name, metric, chosen_filters(self._library.open(name), chosen))
-        except SimileError as error:
-            gr.Warning(escape(str(error)))
-            return ""
-        left_out = bool(query) and "from=" not in link
-        own = " Your own pictures and parts of pictures are not in it." if left_out else ""
-        gr.Info(f"The page's address is now a link to this search, and copied.{own}")
-        return link
-
-    def show_collection(self, name: str, link: Link | None = None) -> CollectionUpdate:
-        """Controls and examples of a collection, then what a link into it asks for.
-
-        A link into another collection is forgotten: the visitor has left it.
-        """
-        if link and link.collection not in (name, None):
-            link = None
-        places, state, chosen = None, FilterState(), link.filters if link else {}
-        try:
-            found = self._library.open(name)
-            places, encoders = places_of(found), found.encoders
-            boxes, state = boxes_of(found, places, chosen), state_of(places, chosen)
-            cards = [card(hit, found.name) for hit in found.examples(_EXAMPLES)]
-            entries = found.manifest.encoders
-        except Exception as error:
-            if not isinstance(error, SimileError):
-                log.exception("collection %r cannot be shown", name)
-            boxes, encoders, cards, entries = [_hidden()] * MAX_FILTERS, [], [], ()
-        sliders = places.sliders[:MAX_FILTERS] if places else ()
-        matches = [("All matches", "matches")] if any(entry.calibration for entry in entries) else []
-        return CollectionUpdate(
-            encoder=gr.update(
-                choices=encoders, value=encoders[0] if encoders else None, visible=len(encoders) > 1
-            ),
-            text=gr.update(visible=any(entry.text for entry in entries)),
-            mode=gr.update(
-                choices=[("The nearest", "nearest"), *matches], value="nearest", visible=bool(matches)
-            ),
-            filters=boxes,
-            filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
-            more_filters=more_filters(places),
-            ranges=gr.update(value=sliders_html(sliders, state.ranges), visible=bool(sliders)),
-            filter_state=state,
-            examples=grid_html(cards, votes=False, caption=False),
-            example_cards=cards,
-            metric=link.metric if link and link.metric else UNCHANGED,
-            query=link.query if link and link.query else UNCHANGED,
-            link=link,
-        )
-
-    def slide(self, name: str, state: FilterState, event: gr.EventData) -> Any:
-        """A slider that was moved narrows the search."""
-        try:
-            moved = slid(event, places_of(self._library.open(name)).sliders)
-        except SimileError:
-            return gr.skip()
-        if moved is None:
-            return gr.skip()
-        return state.moved(*moved)
+    def __init__(self, library: CollectionLibrary, uploads: OwnUploads | None = None) -> None:
+        self._library, self._uploads = library, uploads
 
     # --- the query
 
@@ -180,6 +84,15 @@ class SearchHandlers:
         done = action_of(event, cards)
         return Query((query_picture(cards[done[1]]),)) if done else gr.skip()
 
+    def begin(self, name: str, event: gr.EventData) -> tuple[Any, Any]:
+        """(collection, query) after a choice on the first screen."""
+        chosen = chosen_start(event)
+        if chosen == "surprise":
+            hits = self._library.open(name).sample(1)
+            return gr.skip(), Query((query_picture(card(hits[0], name)),)) if hits else gr.skip()
+        wanted = (chosen or "").removeprefix("collection:")
+        return wanted if wanted in self._library.names() else gr.skip(), gr.skip()
+
     def take_text(self, text: str, query: Query | None) -> Query:
         """Words are added to the pictures of the query."""
         return replace(query or Query(), text=(text or "").strip()[:300])
@@ -187,52 +100,79 @@ class SearchHandlers:
     # --- searches
 
     @counts_as_search
-    def find(self, query: Query | None, name: str, *values: Any) -> SearchUpdate:
-        """Searches; `values` are those of `SearchControls.inputs`."""
-        if not query:
-            return SearchUpdate(status=note(HINT), examples=gr.update(visible=True))
-        options = SearchOptions.of(values)
+    def find(self, searched: Searched | None, query: Query | None, name: str, *values: Any) -> SearchUpdate:
+        """Searches, unless `searched` says that this was answered already.
+
+        One change may set off several events: an address, for example, sets the query and the collection.
+
+        Args:
+            values: those of `SearchControls.inputs`.
+        """
         try:
-            settings = options.settings(self._library.open(name))
-            searched = Searched(name, settings, query, bool(options.side_by_side))
-            if options.side_by_side:
-                return self._side_by_side(searched)
-            return self._nearest(searched)
+            options = SearchOptions.of(values)
+            asked = self.asked(query, name, options)
+        except SimileError as error:
+            return SearchUpdate(status=note(str(error), problem=True))
+        if asked == searched:
+            return no_update(SearchUpdate)
+        return replace(self.answer(asked), address=said(self.link(asked, options)))
+
+    def asked(self, query: Query | None, name: str, options: SearchOptions) -> Searched:
+        """The search that the controls describe.
+
+        Raises:
+            SimileError: a value is out of bounds, or there is no such collection.
+        """
+        settings = options.settings(self._library.open(name))
+        near = options.closeness if options.closeness in STEPS else 0
+        return Searched(name, settings, query or Query(), bool(options.side_by_side), near)
+
+    def answer(self, asked: Searched, shown: int = 0) -> SearchUpdate:
+        """What is found. Without a query, the hint and the examples.
+
+        Args:
+            shown: as many hits, if they are more than the search shows at a time.
+        """
+        if not asked.query and not asked.settings.filters:
+            both = gr.update(visible=True)
+            return SearchUpdate(status=note(HINT), examples=both, start=both, searched=asked)
+        try:
+            if not asked.query:
+                answer = self._browse(asked, shown)
+            else:
+                answer = self._side_by_side(asked) if asked.side_by_side else self._nearest(asked, shown)
+            return replace(answer, chips=_chips(asked, answer))
         except SimileError as error:
             return SearchUpdate(status=note(str(error), problem=True))
         except Exception:
             log.exception("a search failed")
             return SearchUpdate(status=note(FAILED, problem=True))
 
-    @counts_as_search
-    def find_again(
-        self, searched: Searched | None, query: Query | None, name: str, *values: Any
-    ) -> SearchUpdate:
-        """Searches anew after a change of collection, unless that search was answered already.
-
-        This event may come after the visitor's own search in the new collection. Then nothing changes, so
-        that its hits stay, and those that were added to them by "Show more".
-        """
-        if not query:
-            return no_update(SearchUpdate)
-        update = self.find(query, name, *values)
-        return no_update(SearchUpdate) if searched and update.searched == searched else update
+    def link(self, asked: Searched, options: SearchOptions, shown: int = 0) -> str:
+        """The address of a search, see `address.link_to`."""
+        first = self._library.open(asked.collection).encoders[:1]
+        plain = replace(options, encoder=None if [options.encoder] == first else options.encoder)
+        filters = asked.settings.filters or {}
+        return link_to(asked.query, asked.collection, plain, filters, self._uploads, shown)
 
     @counts_as_search
     def more(self, cards: list[Card], query: Query | None, name: str, *values: Any) -> MoreUpdate:
         """The next hits after those that are shown."""
-        if not query:
-            return MoreUpdate()
         try:
-            settings = SearchOptions.of(values).settings(self._library.open(name))
+            options = SearchOptions.of(values)
+            asked = self.asked(query, name, options)
+            if not asked.query:
+                return self._browse_on(cards, asked, options)
+            settings = asked.settings
             following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
-            result = run_search(self._library, name, query, following)
+            result = run_search(self._library, name, asked.query, following)
             cards = [*cards, *result.cards]
             return MoreUpdate(
-                status=note(figures(cards, result, settings)),
-                grid=grid_html(cards, query, ordered=not settings.diversity),
+                status=figures(cards, result, settings),
+                grid=grid_html(cards, query),
                 cards=cards,
                 more=gr.update(visible=result.found.more and len(cards) < MAX_SHOWN),
+                address=said(self.link(asked, options, len(cards)), "more"),
             )
         except SimileError as error:
             return MoreUpdate(status=note(str(error), problem=True))
@@ -251,21 +191,64 @@ class SearchHandlers:
             log.exception("results cannot be exported")
             return gr.skip(), note("The results could not be exported.", problem=True)
 
-    def _nearest(self, searched: Searched) -> SearchUpdate:
+    def _browse(self, asked: Searched, shown: int) -> SearchUpdate:
+        """Without a query, what passes the filters."""
+        found = self._library.open(asked.collection)
+        hits, total = browse(found, asked.settings.filters, min(MAX_SHOWN, max(asked.settings.k, shown)))
+        cards = [card(hit, found.name) for hit in hits]
+        return SearchUpdate(
+            status=_passing(cards, total),
+            grid=grid_html(cards, asked.query, endless=True),
+            cards=cards,
+            credit=credit(found.credit),
+            more=gr.update(visible=len(cards) < min(total, MAX_SHOWN)),
+            export=gr.update(visible=bool(cards)),
+            searched=asked,
+        )
+
+    def _browse_on(self, cards: list[Card], asked: Searched, options: SearchOptions) -> MoreUpdate:
+        found = self._library.open(asked.collection)
+        many = max(1, min(asked.settings.k, MAX_SHOWN - len(cards)))
+        hits, total = browse(found, asked.settings.filters, many, len(cards))
+        cards = [*cards, *(card(hit, found.name) for hit in hits)]
+        return MoreUpdate(
+            status=_passing(cards, total),
+            grid=grid_html(cards, asked.query, endless=True),
+            cards=cards,
+            more=gr.update(visible=bool(hits) and len(cards) < min(total, MAX_SHOWN)),
+            address=said(self.link(asked, options, len(cards)), "more"),
+        )
+
+    def _nearest(self, searched: Searched, shown: int) -> SearchUpdate:
         settings = searched.settings
-        result = run_search(self._library, searched.collection, searched.query, settings)
+        many = replace(settings, k=min(MAX_SHOWN, max(settings.k, shown)))
+        result = run_search(self._library, searched.collection, searched.query, many)
         line = figures(result.cards, result, settings)
         if not result.cards:
-            line = NO_MATCH if settings.matches_only else NOTHING
+            line = note(NONE_SO_CLOSE if settings.min_score is not None else NOTHING)
         return SearchUpdate(
-            status=note(line),
-            grid=grid_html(result.cards, searched.query, ordered=not settings.diversity),
+            status=line,
+            closeness_view=self._closeness(searched, result),
+            grid=grid_html(result.cards, searched.query),
             cards=result.cards,
             credit=credit(result.collection.credit),
             more=gr.update(visible=result.found.more),
             export=gr.update(visible=bool(result.cards)),
             searched=searched,
         )
+
+    def _closeness(self, searched: Searched, result: SearchResult) -> Any:
+        """The slider, with counts where one thing is searched from; nothing where it is not calibrated."""
+        settings, query = searched.settings, searched.query
+        calibration = result.collection.encoder_entry(settings.encoder).calibration
+        if calibration is None:
+            return _hidden()
+        kept, counts = calibration.of(settings.metric), []
+        scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
+        if not query.dislikes and len(query.likes) + bool(query.text) == 1:
+            like = examples_of(query.likes, result.collection) or [Example(text=query.text)]
+            counts = result.collection.count_near(like[0], settings, scores)
+        return gr.update(value=closeness_html(searched.closeness, counts), visible=True)
 
     def _side_by_side(self, searched: Searched) -> SearchUpdate:
         """Cosine and Hamming through the index, and exact cosine with which both are compared."""
@@ -289,6 +272,15 @@ class SearchHandlers:
             credit=credit(result.collection.credit),
             searched=searched,
         )
+
+
+def _chips(asked: Searched, answer: SearchUpdate) -> str:
+    return chips_html(asked.settings.filters, nothing=not answer.cards)
+
+
+def _passing(cards: Sequence[Card], total: int) -> str:
+    """`24 of 412 pictures`; what to do where there are none."""
+    return result_line(f"{len(cards):,} of {total:,} pictures", ["typical first"]) if cards else note(NOTHING)
 
 
 def _ways(settings: Settings) -> dict[str, Settings]:

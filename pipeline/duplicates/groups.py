@@ -23,7 +23,7 @@ class Member:
 
     Attributes:
         places: where it stands in its source; several are exact copies.
-        kind, correlation, cosine: of its best pair in the group; `exact`, 1 and 1 for one that has no other.
+        kind, correlation: of its best pair in the group; `exact` and 1 for one that has no other.
     """
 
     id: str
@@ -32,7 +32,6 @@ class Member:
     height: int
     kind: str
     correlation: float
-    cosine: float
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def make_groups(
 
 def _member(point: str, payload: Mapping[str, Any], pair: Pair | None) -> Member:
     own = payload.get(RESERVED) or {}
-    facts = (pair.kind, pair.correlation, pair.cosine) if pair else ("exact", 1.0, 1.0)
+    facts = (pair.kind, pair.correlation) if pair else ("exact", 1.0)
     places = tuple(own.get("places") or ("",))
     return Member(point, places, int(own.get("width") or 0), int(own.get("height") or 0), *facts)
 

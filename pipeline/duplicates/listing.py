@@ -12,7 +12,7 @@ from pipeline.sources.extensions import PICTURES, kind_of
 
 __all__ = ["path_of", "rows_of", "write_listing"]
 
-COLUMNS = ("group", "keep", "id", "place", "path", "kind", "correlation", "cosine", "width", "height")
+COLUMNS = ("group", "keep", "id", "place", "path", "kind", "correlation", "width", "height")
 
 
 def rows_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def rows_of(groups: Sequence[Group]) -> list[dict[str, Any]]:
         for at, member in enumerate(group.members):
             for copy, place in enumerate(sorted(member.places)):
                 exact = copy > 0
-                facts = ("exact", 1.0, 1.0) if exact else (member.kind, member.correlation, member.cosine)
+                facts = ("exact", 1.0) if exact else (member.kind, member.correlation)
                 row = (number, at == copy == 0, member.id, place, path_of(place), *facts)
                 rows.append(dict(zip(COLUMNS, (*row, member.width, member.height), strict=True)))
     return rows
@@ -49,7 +49,7 @@ def write_listing(rows: Sequence[dict[str, Any]], folder: str) -> dict[str, str]
 
     whole, real = pa.int64(), pa.float64()
     types = {"group": whole, "keep": pa.bool_(), "width": whole, "height": whole}
-    types |= {"correlation": real, "cosine": real}
+    types |= {"correlation": real}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
     parquet = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(list(rows), schema), parquet)

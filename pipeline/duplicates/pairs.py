@@ -1,15 +1,14 @@
-"""Pairs of pictures that show the same: near each other by the index, and the same by their pixels."""
+"""Pairs of pictures that show the same: near by the index or alike at a coarse look, and equal in pixels."""
 
-import base64
-import io
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from pipeline.duplicates.same_picture import Match, Pixels, compare
+from pipeline.duplicates.signatures import Signatures, pixels_of
 from pipeline.points import RESERVED
 from pipeline.search.query import search_params
 from pipeline.store import Store
@@ -24,6 +23,7 @@ Kind = Literal["re-encoded", "edited", "mirrored"]
 # scaled or mirrored have 0.975 and more, 95 % of the cropped and turned ones 0.93 and more; of 3,200 pairs of
 # neighbours none that is moved so little reaches 0.84.
 SAME_PIXELS = 0.9
+_SAME_DETAIL = 0.6  # of their details: copies have 0.75 and more, round portraits of two people have 0.56
 _UNMOVED = 0.02  # corners that moved less: saved again or scaled, not cropped or turned
 _MOVED_MOST = 0.15  # corners that moved further were laid over something else
 _NEIGHBOURS, _MOST_NEIGHBOURS = 8, 512
@@ -37,14 +37,12 @@ class Pair:
     Attributes:
         kind: `re-encoded` (or scaled), `edited` (cropped or turned a little), or `mirrored`.
         correlation: of their pixels, see `same_picture.Match`.
-        cosine: of their vectors.
     """
 
     first: str
     second: str
     kind: Kind
     correlation: float
-    cosine: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ class PairSearch:
 
     Attributes:
         entry: the encoder whose vectors are searched.
+        signatures: of all points of the version.
         cosine: neighbours from which on are looked at.
         correlation: of the pixels of a copy, at least.
         mirrored: whether mirrored copies count.
@@ -75,62 +74,62 @@ class PairSearch:
 
     version: Version
     entry: EncoderEntry
+    signatures: Signatures
     cosine: float
     correlation: float = SAME_PIXELS
     mirrored: bool = False
 
     def in_slice(self, store: Store, within: IdSlice) -> SliceResult:
-        """Search from every point of a slice."""
+        """Pairs of every point of a slice: with its neighbours, and with what looks alike behind it."""
         points, pairs, repeated = 0, set[Pair](), list[str]()
-        places = (RESERVED, "places")
-        records = all_points(store, self.version.name, [places], None, [self.entry.vector], within=within)
+        alike = self.signatures.alike(within, self.mirrored)
+        records = all_points(
+            store, self.version.name, [(RESERVED, "places")], None, [self.entry.vector], within=within
+        )
         for some in in_batches(records, _QUERIES):
             points += len(some)
-            repeated += [
-                str(r.id)
-                for r in some
-                if len(((r.payload or {}).get(RESERVED) or {}).get("places") or ()) > 1
-            ]
+            repeated += [str(record.id) for record in some if len(_places(record.payload)) > 1]
             vectors = np.asarray([r.vector[self.entry.vector] for r in some], np.float32)  # type: ignore[index,call-overload]
-            pairs |= self._of([str(r.id) for r in some], vectors, store, _NEIGHBOURS)
+            ids = [str(record.id) for record in some]
+            pairs |= self._compared(store, {own: alike[own] for own in ids if own in alike})
+            pairs |= self._near(store, ids, vectors, _NEIGHBOURS)
         return SliceResult(points, sorted(pairs, key=lambda pair: (pair.first, pair.second)), repeated)
 
-    def _of(self, ids: Sequence[str], vectors: np.ndarray, store: Store, limit: int) -> set[Pair]:
-        """Pairs of these points; where all neighbours of one are copies, more are asked for."""
+    def _near(self, store: Store, ids: Sequence[str], vectors: np.ndarray, limit: int) -> set[Pair]:
+        """Pairs with neighbours; where all neighbours of a point are copies, more are asked for."""
         params = search_params(self.version.manifest, limit + 1, exact=False)
         answers = store.query_many(
             self.version.name, vectors, using=self.entry.vector, limit=limit + 1, params=params
         )
-        near = [
-            {str(hit.id): hit.score for hit in hits if hit.score >= self.cosine and str(hit.id) != own}
+        near = {
+            own: [str(hit.id) for hit in hits if hit.score >= self.cosine and str(hit.id) != own]
             for own, hits in zip(ids, answers, strict=True)
-        ]
-        wanted = {point for found in near for point in found} | {
-            o for o, f in zip(ids, near, strict=True) if f
         }
-        pixels = _pixels(store, self.version.name, wanted)
-        pairs, crowded = set[Pair](), list[int]()
-        for at, (own, found) in enumerate(zip(ids, near, strict=True)):
-            made = [
-                pair
-                for other, cosine in found.items()
-                if (pair := self._pair(own, other, cosine, pixels)) is not None
-            ]
-            pairs.update(made)
-            if len(made) >= limit:
-                crowded.append(at)
+        pairs = self._compared(store, near)
+        copies = Counter(point for pair in pairs for point in (pair.first, pair.second))
+        crowded = [at for at, own in enumerate(ids) if copies[own] >= limit]
         if crowded and limit < _MOST_NEIGHBOURS:
-            pairs |= self._of([ids[at] for at in crowded], vectors[crowded], store, 4 * limit)
+            pairs |= self._near(store, [ids[at] for at in crowded], vectors[crowded], 4 * limit)
         return pairs
 
-    def _pair(self, own: str, other: str, cosine: float, pixels: dict[str, Pixels]) -> Pair | None:
-        if own not in pixels or other not in pixels:  # stored without a thumbnail
+    def _compared(self, store: Store, candidates: Mapping[str, Sequence[str]]) -> set[Pair]:
+        """The candidates of each point that are the same by their pixels."""
+        looked = {
+            (min(own, other), max(own, other))
+            for own, others in candidates.items()
+            for other in self.signatures.may_be_same(own, others, self.mirrored)
+        }
+        pixels = _pixels(store, self.version.name, {point for pair in looked for point in pair})
+        made = (self._pair(first, second, pixels) for first, second in looked)
+        return {pair for pair in made if pair is not None}
+
+    def _pair(self, first: str, second: str, pixels: Mapping[str, Pixels]) -> Pair | None:
+        if first not in pixels or second not in pixels:  # stored without a thumbnail, or deleted meanwhile
             return None
-        first, second = sorted((own, other))
         match = compare(pixels[first], pixels[second], mirrored=self.mirrored)
-        if match.correlation < self.correlation or match.moved > _MOVED_MOST:
+        if match.correlation < self.correlation or match.detail < _SAME_DETAIL or match.moved > _MOVED_MOST:
             return None
-        return Pair(first, second, _kind(match), round(match.correlation, 4), round(cosine, 4))
+        return Pair(first, second, _kind(match), round(match.correlation, 4))
 
 
 def _kind(match: Match) -> Kind:
@@ -144,8 +143,11 @@ def _pixels(store: Store, version: str, ids: Iterable[str]) -> dict[str, Pixels]
     found = {}
     for some in in_batches(sorted(ids), _QUERIES):
         for record in store.retrieve(version, some, fields=[(RESERVED, "thumbnail")]):
-            text = ((record.payload or {}).get(RESERVED) or {}).get("thumbnail")
-            if text:
-                with Image.open(io.BytesIO(base64.b64decode(text))) as image:
-                    found[str(record.id)] = Pixels(image)
+            pixels = pixels_of(record.payload)
+            if pixels is not None:
+                found[str(record.id)] = pixels
     return found
+
+
+def _places(payload: Mapping[str, Any] | None) -> Sequence[str]:
+    return ((payload or {}).get(RESERVED) or {}).get("places") or ()

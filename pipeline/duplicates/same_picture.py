@@ -5,21 +5,26 @@ the second picture is moved, scaled and turned until it fits the first one best 
 "Lucas-Kanade 20 Years On", IJCV 2004: inverse compositional, affine), and then the two are correlated.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-__all__ = ["Match", "Pixels", "compare"]
+__all__ = ["COARSE", "COARSE_LEAST", "Match", "Pixels", "compare"]
 
 SIDE = 64  # pixels of what is compared; both pictures are squeezed to a square
-_COARSE = 16  # pixels: a first look, which leaves out most pairs
-_COARSE_LEAST = 0.45  # correlation of the first look; copies cropped or turned a little have more
-_STEPS = ((2.0, 12), (0.7, 12))  # blur in pixels, and steps of the search, from coarse to fine
+COARSE, COARSE_LEAST = 16, 0.6  # pixels of a first look, and correlation; copies have 0.7 and more there
+_ALIKE = 0.95  # correlation of the first look from which the two are compared as they lie, too
+_MEDIUM, _MEDIUM_LEAST = 32, 0.7  # the same once both were aligned; copies have 0.85 and more
+_MEDIUM_STEPS, _FINE_STEPS = 10, 6  # of the search; it ends sooner where nothing moves any more
+_BLUR = 0.7  # pixels: a picture is smooth enough for its slope to say where it has to go
 _LEAST_OVERLAP = 0.7  # of the first picture's pixels that the second one covers
-_STILL = 1e-3  # a step that moves no corner by more than this share of the side ends the search
+_STILL = 1e-3  # a step that moves no corner by more than this share of the side ends the search,
+_AWAY = 0.25  # and so do corners that are this far from where they were: that is no copy
+_WORTH_DETAIL = 0.7  # correlation below which details are not looked at
+_DETAIL = 1.5  # pixels of the coarser picture: what is finer than this is detail
 
 
 @dataclass(frozen=True)
@@ -27,23 +32,36 @@ class Match:
     """How well one picture fits over another.
 
     Attributes:
-        correlation: of their RGB values where they overlap, −1 to 1; 1: equal but for contrast.
+        correlation: of their RGB values where they overlap, −1 to 1; 1: equal but for contrast. 0 where they
+            differ at a first look.
+        detail: the same of their details, grey and with the contrast made even; high only where lines are in
+            the same places. Dark pictures on white pages correlate well, whatever they show. 0 where the
+            correlation is low.
         moved: of the corners, how far the worst one is from where it was, as a share of the side.
         mirrored: whether the second picture was mirrored first.
     """
 
     correlation: float
+    detail: float
     moved: float
     mirrored: bool = False
 
 
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
+
+
 class Pixels:
-    """A picture as it is compared."""
+    """A picture as it is compared.
+
+    Attributes:
+        sharp: pixels of its short side, at most `SIDE`: what is finer is not in the picture.
+    """
 
     def __init__(self, image: Image.Image) -> None:
         """Any size and mode."""
-        small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
-        self._bytes = np.asarray(small)
+        self.sharp = min(SIDE, *image.size)
+        way = Image.Resampling.BOX if self.sharp == SIDE else Image.Resampling.BICUBIC
+        self._bytes = np.asarray(image.convert("RGB").resize((SIDE, SIDE), way, reducing_gap=2.0))
 
     @property
     def colours(self) -> np.ndarray:
@@ -51,22 +69,53 @@ class Pixels:
         return self._bytes.astype(np.float32)
 
     @property
-    def grey(self) -> np.ndarray:
-        """(SIDE, SIDE) float32."""
-        return self.colours @ np.array([0.299, 0.587, 0.114], np.float32)
+    def means(self) -> np.ndarray:
+        """(COARSE · COARSE,) uint8: grey means of a coarse grid."""
+        return np.asarray(np.rint(_means(self._grey, COARSE)), np.uint8).ravel()
 
     @cached_property
     def coarse(self) -> np.ndarray:
-        """(_COARSE²,) float32 of mean 0 and length 1; all 0 for a picture of one colour."""
-        step = SIDE // _COARSE
-        means = self.grey.reshape(_COARSE, step, _COARSE, step).mean(axis=(1, 3))
-        return _standard(means.ravel())
+        """The same as float32 of mean 0 and length 1; all 0 for a picture of one colour."""
+        return _standard(_means(self._grey, COARSE).ravel())
+
+    @cached_property
+    def medium(self) -> "_Template":
+        """Grey, in the size in which pictures are aligned at first."""
+        return _Template(_means(self._grey, _MEDIUM))
+
+    @property
+    def fine(self) -> "_Template":
+        """Grey, in full size."""
+        return _Template(self._grey)
+
+    @property
+    def _grey(self) -> np.ndarray:
+        return self.colours @ _GREY
 
     def mirrored(self) -> "Pixels":
         """Left and right exchanged."""
         other = Pixels.__new__(Pixels)
-        other._bytes = self._bytes[:, ::-1]
+        other._bytes, other.sharp = self._bytes[:, ::-1], self.sharp
         return other
+
+
+class _Template:
+    """A grey picture, smoothed, with what the search for the best fit needs of it."""
+
+    def __init__(self, grey: np.ndarray) -> None:
+        self.grey = ndimage.gaussian_filter(grey, _BLUR)
+
+    @cached_property
+    def solver(self) -> np.ndarray:
+        """(6, side²): from how each pixel differs to the change of the six parameters of an affine warp."""
+        side = len(self.grey)
+        down, right = np.gradient(self.grey, 1 / (side - 1))
+        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32) / (side - 1) - 0.5
+        each = [down * rows, down * columns, down, right * rows, right * columns, right]
+        slopes = np.stack(each).reshape(6, -1).astype(np.float64)
+        # A picture of stripes has no slope along them, and must not be moved there.
+        ridge = 1e-6 * (np.einsum("ij,ij->", slopes, slopes) + 1) * np.eye(6)
+        return np.asarray(np.linalg.solve(slopes @ slopes.T + ridge, slopes))
 
 
 def compare(first: Pixels, second: Pixels, *, mirrored: bool = False) -> Match:
@@ -79,23 +128,53 @@ def compare(first: Pixels, second: Pixels, *, mirrored: bool = False) -> Match:
     if not mirrored:
         return match
     other = _fit(first, second.mirrored())
-    return Match(other.correlation, other.moved, True) if other.correlation > match.correlation else match
+    return replace(other, mirrored=True) if other.correlation > match.correlation else match
 
 
 def _fit(first: Pixels, second: Pixels) -> Match:
-    if float(first.coarse @ second.coarse) < _COARSE_LEAST:
-        return Match(_correlation(first.colours, second.colours), 0.0)
-    still = _correlation(first.colours, second.colours)
-    warp = np.eye(3)
-    for blur, steps in _STEPS:
-        template, image = (ndimage.gaussian_filter(each.grey, blur) for each in (first, second))
-        warp = _aligned(template, image, warp, steps)
-    colours = np.stack([_warped(second.colours[..., at], warp) for at in range(3)], axis=-1)
+    look = float(first.coarse @ second.coarse)
+    if look < COARSE_LEAST:
+        return Match(0.0, 0.0, 0.0)
+    still = _match(first, second, np.eye(3)) if look >= _ALIKE else Match(0.0, 0.0, 0.0)
+    warp = _aligned(first.medium, second.medium, np.eye(3), _MEDIUM_STEPS)
+    seen = _warped(second.medium.grey, warp)
+    inside = ~np.isnan(seen)
+    if inside.mean() < _LEAST_OVERLAP:
+        return still
+    if float(_standard(seen[inside]) @ _standard(first.medium.grey[inside])) < _MEDIUM_LEAST:
+        return still
+    warp = _aligned(first.fine, second.fine, warp, _FINE_STEPS)
+    found = _match(first, second, warp)
+    return found if found.correlation > still.correlation else still
+
+
+def _match(first: Pixels, second: Pixels, warp: np.ndarray) -> Match:
+    """How well the second picture fits where a warp has put it."""
+    moved = _moved(warp)
+    colours = second.colours
+    if moved:
+        colours = np.stack([_warped(colours[..., at], warp) for at in range(3)], axis=-1)
     inside = ~np.isnan(colours[..., 0])
     if inside.mean() < _LEAST_OVERLAP:
-        return Match(still, 0.0)
-    found = _correlation(first.colours[inside], colours[inside])
-    return Match(found, _moved(warp)) if found > still else Match(still, 0.0)
+        return Match(0.0, 0.0, moved)
+    grey = np.where(inside, colours @ _GREY, first.colours @ _GREY)
+    correlation = _correlation(first.colours[inside], colours[inside])
+    if correlation < _WORTH_DETAIL:
+        return Match(correlation, 0.0, moved)
+    blur = _DETAIL * SIDE / min(first.sharp, second.sharp)
+    details = [_details(each, blur)[inside] for each in (first.colours @ _GREY, grey)]
+    return Match(correlation, float(_standard(details[0]) @ _standard(details[1])), moved)
+
+
+def _details(grey: np.ndarray, blur: float) -> np.ndarray:
+    """What differs from the surroundings, divided by how much is usual there; noise of JPEGs stays small."""
+    fine = grey - ndimage.gaussian_filter(grey, blur)
+    return np.asarray(fine / (np.sqrt(ndimage.gaussian_filter(fine * fine, 2 * blur)) + 4))
+
+
+def _means(grey: np.ndarray, side: int) -> np.ndarray:
+    step = len(grey) // side
+    return np.asarray(grey.reshape(side, step, side, step).mean(axis=(1, 3)))
 
 
 def _standard(values: np.ndarray) -> np.ndarray:
@@ -111,44 +190,39 @@ def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(one @ other)
 
 
-_ROWS, _COLUMNS = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / (SIDE - 1) - 0.5  # −0.5 to 0.5
-
-
 def _warped(image: np.ndarray, warp: np.ndarray) -> np.ndarray:
-    """(SIDE, SIDE): at each place the image's value at `warp` of that place; NaN outside."""
+    """(side, side): at each place the image's value at `warp` of that place; NaN outside."""
     # A place is (row, column, 1), from −0.5 to 0.5; affine_transform wants pixels.
+    side = len(image)
     matrix, offset = warp[:2, :2], warp[:2, 2]
-    half = (SIDE - 1) / 2
-    shift = half + offset * (SIDE - 1) - matrix @ np.array([half, half])
+    half = (side - 1) / 2
+    shift = half + offset * (side - 1) - matrix @ np.array([half, half])
     return np.asarray(ndimage.affine_transform(image, matrix, shift, order=1, cval=np.nan))
 
 
-def _aligned(template: np.ndarray, image: np.ndarray, warp: np.ndarray, steps: int) -> np.ndarray:
-    """The affine warp, (3, 3), by which the image fits the template best, near the one that is given."""
-    down, right = np.gradient(template, 1 / (SIDE - 1))
-    # Columns: how the template changes with each of the six parameters.
-    steepest = np.stack(
-        [down * _ROWS, down * _COLUMNS, down, right * _ROWS, right * _COLUMNS, right], axis=-1
-    )
+def _aligned(first: _Template, second: _Template, warp: np.ndarray, steps: int) -> np.ndarray:
+    """The affine warp, (3, 3), by which the second picture fits the first best, near a given one."""
+    template = first.grey.ravel()
     for _ in range(steps):
-        moved = _warped(image, warp)
+        moved = _warped(second.grey, warp).ravel()
         inside = ~np.isnan(moved)
-        if inside.mean() < _LEAST_OVERLAP:
+        if np.count_nonzero(inside) < _LEAST_OVERLAP * len(moved):
             break
-        # Contrast and brightness of the image as they fit the template.
+        # The second picture's contrast and brightness as the first one has them; outside nothing differs.
         seen, wanted = moved[inside], template[inside]
-        spread = seen.std()
+        seen, wanted = seen - seen.mean(), wanted - wanted.mean()
+        spread = float(np.sqrt(seen @ seen))
         if spread < 1e-3:
             break
-        error = (seen - seen.mean()) * (wanted.std() / spread) + wanted.mean() - wanted
-        rows = steepest[inside]
-        change, *_ = np.linalg.lstsq(rows.T @ rows, rows.T @ error, rcond=None)
+        error = np.zeros(len(moved))
+        error[inside] = seen * (float(np.sqrt(wanted @ wanted)) / spread) - wanted
+        change = first.solver @ error
         step = np.eye(3)
         step[:2] += change.reshape(2, 3)
         if abs(np.linalg.det(step)) < 0.1:
             break
         warp = warp @ np.linalg.inv(step)
-        if _moved(step) < _STILL:
+        if _moved(step) < _STILL or _moved(warp) > _AWAY:
             break
     return warp
 

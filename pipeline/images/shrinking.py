@@ -52,7 +52,8 @@ def _by_torch(pixels: np.ndarray, size: tuple[int, int], filter_name: str) -> np
     import torch
     from torch.nn.functional import interpolate
 
-    # One picture with its channels last: the layout that PIL has and that the fast kernel takes.
-    batch = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    # Channels last is the layout of PIL. The batch of one has to come before the channels are moved: with the
+    # strides of the other order the kernel takes the pixels apart and puts them together again.
+    batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
     made = interpolate(batch, size[::-1], mode=filter_name, antialias=True)
     return made[0].permute(1, 2, 0).numpy()

@@ -15,6 +15,7 @@ from pipeline.store.read_points import read_points
 from pipeline.vectors import unit
 
 __all__ = [
+    "FAR_SHARE",
     "MATCH_TAIL",
     "SAMPLE",
     "calibrate",
@@ -28,6 +29,9 @@ __all__ = [
 SAMPLE = 4000  # pictures; their 8 million pairs resolve the upper tail to about one in a million
 MATCH_TAIL = 1e-3  # a match is nearer than all but one random pair in a thousand,
 _MATCHES, _TAIL_MOST = 4, 0.05  # or, where pictures are few, than what gives one of them this many on average
+# For so many of a collection's own pictures the nearest other one is no close match. New pictures of its kind
+# are answered as its own are, so this is also how often they are told so.
+FAR_SHARE = 0.03
 # Copies of one picture: nearer than all but one random pair in a hundred thousand, within bounds. Measured
 # with lite0 on WikiArt: half of all copies saved as a poor JPEG, cropped by 4 % a side or mirrored are nearer
 # than 0.87, while of different works next to none in a thousand is nearer than 0.83 to any other. The upper
@@ -52,7 +56,7 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> Calibrat
     Returns:
         Scores are what `Hit.score` is: cosine, or 1 − 2h/B for Hamming distance h. `threshold` is the score
         of "all matches"; at most `match_tail` of all pairs reach it, unless more are copies of each other as
-        far as this metric can tell.
+        far as this metric can tell. `close` is what the best hit has to reach to be a close match.
 
     Raises:
         ValueError: fewer than two pictures, or not as many codes as vectors.
@@ -63,11 +67,12 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> Calibrat
     sample = unit(vectors[chosen])
     signs = np.asarray(codes[chosen], np.float32)
     bits = signs.shape[1]
-    cosines = np.sort(_of_pairs(sample @ sample.T))
-    differing = np.rint((bits - _of_pairs(signs @ signs.T)) / 2).astype(np.int64)
+    by_cosine, by_bits = sample @ sample.T, signs @ signs.T
+    cosines = np.sort(_of_pairs(by_cosine))
+    differing = np.rint((bits - _of_pairs(by_bits)) / 2).astype(np.int64)
     tail = match_tail(len(chosen))
 
-    def distribution(scores: np.ndarray, further: np.ndarray) -> Distribution:
+    def distribution(scores: np.ndarray, further: np.ndarray, close: float) -> Distribution:
         threshold = _score_reached_by(scores, further, tail)
         reached = 1 - _share_further(threshold, scores, further)
         return Distribution(
@@ -75,15 +80,23 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> Calibrat
             further=further.tolist(),
             threshold=threshold,
             threshold_tail=reached,
+            close=close,
             images=len(chosen),
             pairs=len(cosines),
             seed=seed,
         )
 
     return Calibration(
-        cosine=distribution(*_quantiles(cosines, np.append(_SHARES, 1 - tail))),
-        hamming=distribution(*_counts(np.bincount(differing, minlength=bits + 1))),
+        cosine=distribution(*_quantiles(cosines, np.append(_SHARES, 1 - tail)), _close(by_cosine)),
+        hamming=distribution(*_counts(np.bincount(differing, minlength=bits + 1)), _close(by_bits / bits)),
     )
+
+
+def _close(square: np.ndarray) -> float:
+    """The score that the best hit of all but `FAR_SHARE` of the pictures reaches, each among the others."""
+    others = square.copy()
+    np.fill_diagonal(others, -np.inf)
+    return round(float(np.quantile(others.max(axis=1), FAR_SHARE)), 6)
 
 
 def unusualness(score: float, kept: Distribution) -> float:

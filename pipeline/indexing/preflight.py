@@ -189,7 +189,7 @@ def _check_writable(store: Store, config: CollectionConfig) -> None:
 
 def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> tuple[int, int]:
     """Disk that one row takes, roughly: staged (vectors and thumbnails), and stored (with codes)."""
-    thumbnail = 12_000
+    thumbnail = 15_000  # of photographs; drawings have less
     widths = [description.dimension or 1024 for description in encoders.values()]
     vectors = [config.stored_dimension(width) for width in widths]
     bits = [min(width, config.projection.code_bits) for width in widths]

@@ -21,10 +21,9 @@ from pipeline.store.versions import searchable
 
 __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collection"]
 
-MANY = 64  # pictures of `search_many` that are held decoded at once
 MAX_EXAMPLES = 64  # likes and dislikes of one search
 PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
-_BATCH = 64  # pictures that `embed` holds decoded at once
+_BATCH = 64  # pictures that `embed` and `search_many` hold decoded at once
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -62,9 +61,29 @@ class Collection(VectorsOut):
 
         Raises:
             SimileError: no likes or more than 64 examples, bad settings, an unusable picture, an id that is
-                gone, words without a text tower, matches asked of a collection that was not calibrated.
+                gone, words that name no label, matches asked of a collection that was not calibrated.
         """
-        settings = settings or Settings()
+        start = time.perf_counter()
+        search = self._prepared(likes, dislikes, settings or Settings())
+        embedded = time.perf_counter()
+        hits, more = search.run(self._store)
+        searched = time.perf_counter()
+        every = (*likes, *dislikes)
+        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
+        search_ms = round((searched - embedded) * 1e3, 2)
+        close = None if any(example.text for example in every) else search.close
+        return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, close)
+
+    def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:
+        """How many pictures reach each of `scores` in a search from one thing, at most 1,000 each.
+
+        Args:
+            scores: of `Hit.score`, one or more.
+        """
+        return self._prepared([like], (), settings).count(self._store, scores)
+
+    def _prepared(self, likes: Sequence[Example], dislikes: Sequence[Example], settings: Settings) -> Search:
         version = self._version()
         settings.check(version)
         entry = version.manifest.encoder(settings.encoder)
@@ -74,16 +93,9 @@ class Collection(VectorsOut):
         every, n = (*likes, *dislikes), len(likes)
         if len(every) > MAX_EXAMPLES:
             raise SimileError(f"{len(every)} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
-        start = time.perf_counter()
         examples = embed_examples(self._store, version, entry, every)
-        embedded = time.perf_counter()
         own = [one for example in every for one in (example.id, example.part_of) if one]
-        search = Search(version, entry, settings, examples[:n], examples[n:], own)
-        hits, more = search.run(self._store)
-        searched = time.perf_counter()
-        stored = all(example.id for example in every)  # vectors were looked up, no network ran
-        embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
-        return Found(Hits(hits), embed_ms, round((searched - embedded) * 1e3, 2), more, search.threshold)
+        return Search(version, entry, settings, examples[:n], examples[n:], own)
 
     def search(
         self,
@@ -114,7 +126,7 @@ class Collection(VectorsOut):
         filters: Mapping[str, Any] | None = None,
         exact: bool = False,
         encoder: str | None = None,
-    ) -> list[list[Hit]]:
+    ) -> list[Hits]:
         """`search` for each of many pictures, on all cores; all in the version that is live at the beginning.
 
         Raises:
@@ -124,11 +136,11 @@ class Collection(VectorsOut):
         version = self._version()
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         settings.check(version)
-        entry, found = version.manifest.encoder(encoder), []
-        for start in range(0, len(images), MANY):
-            prepared = prepare(version, entry, images[start : start + MANY])
+        entry, found = version.manifest.encoder(encoder), list[Hits]()
+        for start in range(0, len(images), _BATCH):
+            prepared = prepare(version, entry, images[start : start + _BATCH])
             found += on_all_cores(
-                lambda one: Search(version, entry, settings, [one]).run(self._store)[0], prepared
+                lambda one: Hits(Search(version, entry, settings, [one]).run(self._store)[0]), prepared
             )
         return found
 

@@ -86,7 +86,7 @@ def _write(target: str, schema: "pa.Schema", batches: "Iterator[pa.RecordBatch]"
 def _save(target: str, array: np.ndarray) -> None:
     with _opened(target) as stream:
         np.lib.format.write_array_header_1_0(stream, np.lib.format.header_data_from_array_1_0(array))
-        stream.write(np.ascontiguousarray(array).data)
+        stream.write(array.tobytes())
 
 
 @contextmanager

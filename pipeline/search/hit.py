@@ -17,6 +17,8 @@ __all__ = ["Found", "Hit", "Hits", "hit_from", "values_of"]
 
 _SHOWN = 80  # characters of a caption or place in the line that stands for a hit
 
+_TINY = 64  # pixels of the longer side
+
 
 @dataclass(frozen=True, repr=False)
 class Hit:
@@ -74,6 +76,12 @@ class Hit:
         return tuple((self.payload.get(RESERVED) or {}).get("places") or ())
 
     @property
+    def is_tiny(self) -> bool:
+        """Whether the picture has so few pixels that it cannot be shown large."""
+        own = self.payload.get(RESERVED) or {}
+        return 1 < max(own.get("width") or 1, own.get("height") or 1) <= _TINY
+
+    @property
     def place(self) -> str:
         """The first of `places`; empty where nothing is known."""
         return next(iter(self.places), "")
@@ -106,6 +114,7 @@ class Found:
             that was embedded a moment ago.
         more: whether there are hits after these.
         threshold: score of a match in this collection; None: it is not calibrated.
+        close: score that the best hit has to reach to be a close match; None: it is not known.
     """
 
     hits: list[Hit]
@@ -113,6 +122,12 @@ class Found:
     search_ms: float
     more: bool
     threshold: float | None
+    close: float | None = None
+
+    @property
+    def is_close(self) -> bool:
+        """Whether the best hit is a close match, as far as is known."""
+        return self.close is None or not self.hits or max(hit.score for hit in self.hits) >= self.close
 
     @property
     def times(self) -> dict[str, float]:

@@ -38,7 +38,7 @@ class Example:
     Attributes:
         picture: in any of the forms that `pipeline.images.as_rgb` takes.
         id: of a stored picture, which is then left out of its own results.
-        text: words, for encoders with a text tower.
+        text: words: for the text tower of an encoder, else names of the collection's labels.
         box: only this part of `picture`.
         part_of: id of the stored picture that `picture` is a part of; it is left out of the results, too.
     """

@@ -13,6 +13,7 @@ from pipeline.encoders import LOADING, Encoder, load_encoder
 from pipeline.encoders.all_cores import on_all_cores
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
+from pipeline.search.label_words import label_prototype
 from pipeline.search.query import Box, Example, cropped
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry, Version
@@ -39,13 +40,14 @@ class Prepared:
 def embed_examples(
     store: Store, version: Version, entry: EncoderEntry, examples: Sequence[Example]
 ) -> list[Prepared]:
-    """Stored pictures by their stored vectors, everything else through the network.
+    """Stored pictures by their stored vectors, words by labels where there is no text tower, everything else
+    through the network.
 
     Raises:
-        SimileError: an id that is not there any more, words without a text tower, an unusable picture.
+        SimileError: an id that is not there any more, words that say nothing here, an unusable picture.
     """
     stored = _stored(store, version, entry, [e.id for e in examples if e.id])
-    return [stored[e.id] if e.id else _embed(version, entry, e) for e in examples]
+    return [stored[e.id] if e.id else _embed(store, version, entry, e) for e in examples]
 
 
 def _stored(store: Store, version: Version, entry: EncoderEntry, ids: list[str]) -> dict[str, Prepared]:
@@ -64,7 +66,9 @@ def _stored(store: Store, version: Version, entry: EncoderEntry, ids: list[str])
     return found
 
 
-def _embed(version: Version, entry: EncoderEntry, example: Example) -> Prepared:
+def _embed(store: Store, version: Version, entry: EncoderEntry, example: Example) -> Prepared:
+    if example.text and not entry.text:
+        return Prepared(*label_prototype(store, version, entry, example.text))
     if example.text:
         return _prepare_text(version, entry, example.text)
     if isinstance(example.picture, bytes):

@@ -11,7 +11,7 @@ from qdrant_client import models
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import fold_cosine, unusualness
 from pipeline.search.hit import Hit, hit_from, values_of
-from pipeline.search.query import Settings, search_params
+from pipeline.search.query import MAX_K, Settings, search_params
 from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter, wanted_of
@@ -24,7 +24,7 @@ __all__ = ["DIVERSITY_CANDIDATES", "Search", "at_most", "fold", "vector_query"]
 DIVERSITY_CANDIDATES = (
     300  # candidates of a ranking by diversity; a fixed number, so that all its pages are of one ranking
 )
-_MOST_FETCHED = 3000  # points that one search holds in memory, with thumbnails of about 10 kB each
+_MOST_FETCHED = 3000  # points that one search holds in memory, with thumbnails of about 15 kB each
 _MORE_EACH_TIME = 3
 _ROUNDING = 1e-6  # calibrated scores are kept with six digits
 
@@ -50,6 +50,20 @@ class Search:
         """Score of a match; None where the version was not calibrated."""
         calibration = self.entry.calibration
         return calibration.of(self.settings.metric).threshold if calibration else None
+
+    @property
+    def close(self) -> float | None:
+        """Score of a close match; None where it is not known, or where several things are searched from."""
+        calibration = self.entry.calibration
+        return calibration.of(self.settings.metric).close if calibration and not self._several else None
+
+    def count(self, store: Store, scores: Sequence[float]) -> list[int]:
+        """How many points reach each of `scores`, at most `MAX_K`. Only for a search from one thing."""
+        least = replace(self.settings, matches_only=False, min_score=min(scores), diversity=0.0)
+        points = replace(self, settings=least)._ask(store, MAX_K, fields=())
+        unit = self._bits if self._hamming else 1
+        found = np.asarray([point.score / unit for point in points])
+        return [int((found >= score - _ROUNDING).sum()) for score in scores]
 
     def run(self, store: Store) -> tuple[list[Hit], bool]:
         """The hits from `offset` on, and whether there are more."""
@@ -94,7 +108,7 @@ class Search:
             )
         return max(self.threshold, self.settings.min_score or -1.0)
 
-    def _ask(self, store: Store, limit: int) -> list[models.ScoredPoint]:
+    def _ask(self, store: Store, limit: int, fields: Sequence[str] | None = None) -> list[models.ScoredPoint]:
         likes, dislikes = self._rows(self.likes), self._rows(self.dislikes)
         plain = not self._several and not self.settings.diversity
         vectors = {self._using} if self._several else set()
@@ -118,6 +132,7 @@ class Search:
             ),
             score_threshold=self._stored_threshold() if plain else None,
             with_vectors=sorted(vectors) or None,
+            fields=fields,
         )
 
     def _rows(self, examples: Sequence[Prepared]) -> np.ndarray:

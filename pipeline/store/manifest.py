@@ -53,6 +53,9 @@ class Distribution(_Record):
     further: list[float] = Field(description="share of pairs whose score is lower than each of `scores`")
     threshold: float = Field(description="score of a match")
     threshold_tail: float = Field(description="share of pairs that reach the threshold")
+    close: float | None = Field(
+        None, description="score below which the best hit is no close match; None in older manifests"
+    )
     images: int = 0
     pairs: int = 0
     seed: int = 0

@@ -71,7 +71,8 @@ class ServerStore(ReadingStore):
         """Without the key: `open_store` takes it from the environment where the pickle is read."""
         from pipeline.store import open_store
 
-        return partial(open_store, url=self.address, patience=self.patience), ()
+        again = partial(open_store, self.thumbnails.home, self.address, patience=self.patience)
+        return again, ()
 
     def aliases(self) -> dict[str, str]:
         """Alias -> version, of everybody who uses the server."""

@@ -1,7 +1,6 @@
 """The benchmark of real photographs: what it makes of small pictures, and its short form."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import photographs
+from benchmarks import limit_of_the_machine, photographs
 from benchmarks.made_photographs import KINDS, Kind, made
 
 
@@ -26,20 +25,31 @@ def test_a_flat_picture_becomes_one_of_the_size_and_grain_of_a_photograph(format
     image = Image.open(io.BytesIO(data))
     assert (image.format, image.size) == (format_name, (200, 150))
     assert 3 < np.asarray(image.convert("L"), float).std() < 9
-    assert len(data) > 200 * 150 / 8  # a JPEG without grain has a hundredth of a byte a pixel
+    assert len(data) > 200 * 150 / 8  # without grain it would have a hundredth of a byte a pixel
 
 
-def test_the_short_form_measures_every_step_and_leaves_the_figures_alone(capsys: Any) -> None:
+def test_the_limit_is_made_of_the_fastest_library_for_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: 4 + 1 + 0.5 + 4.5 = 10 ms of a core, on two cores."""
+    spent = {"decode: a": 4.0, "decode: b": 5.0, "resize: a": 2.0, "resize: b": 1.0, "saved": 0.5}
+    spent |= {"network": 4.5, "groups": 25.0, "own decode": 6.0}
+    monkeypatch.setattr(photographs, "steps", lambda *_: {})
+    monkeypatch.setattr(limit_of_the_machine, "milliseconds", lambda *_: spent)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    encoder: Any = type("Encoder", (), {"runtime": "torch"})
+    found = photographs.measure(KINDS[0], [b"x" * 2000, b"x" * 4000], encoder, 1.0)
+    assert (found["limit"], found["network_alone"], found["kilobytes"]) == (200, 444.4, 3)
+    assert found["in_one_process"] == 160  # two pictures a group
+    assert found["own_ms"] == {"decode": 6.0, "network": 4.5}
+
+
+def test_the_short_form_measures_every_step_and_leaves_the_figures_alone(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     figures = Path(photographs.__file__).parent / "results" / "photographs.json"
     before = figures.read_bytes()
+    monkeypatch.setattr(limit_of_the_machine, "ROUNDS", 1)
     photographs.main(["--short"])
     assert figures.read_bytes() == before
     printed = capsys.readouterr().out
     for row in ("network alone", "limit: decode, resize", "in one process", "thumbnail", "preprocess"):
         assert row in printed
-    of_before = json.loads(before)["kinds"][0]
-    steps = of_before["limit_ms"]
-    least = sum(next(iter(each.values())) if isinstance(each, dict) else each for each in steps.values())
-    assert of_before["limit"] == pytest.approx(
-        1000 * json.loads(before)["machine"]["cores"] / least, rel=0.02
-    )

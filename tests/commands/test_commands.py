@@ -91,7 +91,7 @@ def test_every_picture_of_a_folder_is_asked(
         (["--id", IDS[0], "--filter", "year>=1900"], "no filter field 'year'; it has: artist, style"),
         (["--id", IDS[0], "--filter", "style"], "must be FIELD=VALUE"),
         (["--id", IDS[0], "--open", "/nowhere/x.jpg"], "cannot be written"),
-        (["--words", "a cat"], "knows pictures and no words"),
+        (["--words", "a cat"], "has no label that these words name"),
     ],
 )
 def test_mistakes_are_sentences(

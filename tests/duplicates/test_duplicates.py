@@ -18,6 +18,7 @@ from pipeline.duplicates.groups import Group, KeepRule, keep_rule, make_groups
 from pipeline.duplicates.listing import path_of, rows_of, write_listing
 from pipeline.duplicates.pairs import Pair, PairSearch
 from pipeline.duplicates.same_picture import Pixels, compare
+from pipeline.duplicates.signatures import Signatures, read_signatures
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.points import RESERVED
@@ -64,13 +65,35 @@ def test_other_colours_and_no_colours_are_not_the_same() -> None:
     assert compare(blank, blank).correlation == 0.0
 
 
+def signatures_of(collection: Collection) -> Signatures:
+    store, version = collection.live
+    return Signatures.joined(read_signatures(version.name, store, each) for each in reversed(id_slices(3)))
+
+
+@pytest.mark.parametrize(
+    ("mirrored", "kinds"), [(False, ("jpeg", "scaled")), (True, ("jpeg", "mirrored", "scaled"))]
+)
+def test_what_was_saved_again_looks_alike_however_far_its_vector_is(
+    paintings: Collection, mirrored: bool, kinds: tuple[str, ...]
+) -> None:
+    signatures = signatures_of(paintings)
+    assert signatures.ids.tolist() == sorted(point(name).encode() for name in pictures())
+    found = [signatures.alike(each, mirrored) for each in id_slices(4)]
+    alike = {frozenset((own, other)) for some in found for own, others in some.items() for other in others}
+    named = [(f"original-{COPIED[kind]}", f"{kind}-{COPIED[kind]}") for kind in kinds]
+    wanted = {frozenset((point(first), point(second))) for first, second in named}
+    assert wanted <= alike and len(alike) <= len(kinds) + 2
+    blank = Signatures(np.array([b"a", b"b"]), np.full((2, 256), 200, np.uint8))
+    assert blank.alike(id_slices(1)[0], mirrored) == {}
+
+
 @pytest.mark.parametrize("slices", [1, 5])
 def test_planted_copies_are_found_and_nothing_else(paintings: Collection, slices: int) -> None:
     store, version = paintings.live
     entry = version.manifest.encoder()
     near = candidate_cosine(store, version, entry, mirrored=False)
     assert 0.3 <= near < 0.98
-    search = PairSearch(version, entry, near)
+    search = PairSearch(version, entry, signatures_of(paintings), near)
     results = [search.in_slice(store, each) for each in id_slices(slices)]
     assert sum(result.points for result in results) == len(pictures())
     found = assemble(store, version.name, results, KeepRule())
@@ -88,7 +111,7 @@ def test_planted_copies_are_found_and_nothing_else(paintings: Collection, slices
 
 def test_mirrored_copies_are_found_if_asked(paintings: Collection) -> None:
     store, version = paintings.live
-    search = PairSearch(version, version.manifest.encoder(), -1.0, mirrored=True)
+    search = PairSearch(version, version.manifest.encoder(), signatures_of(paintings), -1.0, mirrored=True)
     found = {(pair.first, pair.second): pair for pair in search.in_slice(store, id_slices(1)[0]).pairs}
     first, second = sorted((point("original-4"), point("mirrored-4")))
     assert len(found) == 5 and found[first, second].kind == "mirrored"
@@ -99,7 +122,9 @@ def test_a_crowd_of_copies_is_one_group(paintings: Collection, monkeypatch: pyte
     monkeypatch.setattr(pairs_module, "_NEIGHBOURS", 1)
     monkeypatch.setattr(pairs_module, "_pixels", lambda store, version, ids: dict.fromkeys(ids, SAME))
     store, version = paintings.live
-    result = PairSearch(version, version.manifest.encoder(), -1.0).in_slice(store, id_slices(1)[0])
+    monkeypatch.setattr(Signatures, "may_be_same", lambda self, own, others, mirrored: others)
+    search = PairSearch(version, version.manifest.encoder(), signatures_of(paintings), -1.0)
+    result = search.in_slice(store, id_slices(1)[0])
     n = len(pictures())
     assert len(result.pairs) == n * (n - 1) // 2
 
@@ -121,7 +146,7 @@ def facts(**payloads: Any) -> dict[str, dict[str, Any]]:
 FACTS = facts(
     a=(10, 1950, "2024-01-02"), b=(30, 1900, "2024-01-01T23:00:00-02:00"), c=(20, None, "2023-05-05")
 )
-PAIRS = [Pair("a", "b", "re-encoded", 0.98, 0.9), Pair("b", "c", "edited", 0.93, 0.8)]
+PAIRS = [Pair("a", "b", "re-encoded", 0.98), Pair("b", "c", "edited", 0.93)]
 KINDS = {"year": FieldKind("integer"), "when": FieldKind("time")}
 
 

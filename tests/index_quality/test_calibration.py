@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.index_quality.calibration import (
+    FAR_SHARE,
     calibrate,
     fold_cosine,
     match_tail,
@@ -27,6 +28,18 @@ def test_three_pictures_by_hand() -> None:
         assert unusualness(1.0, kept) == pytest.approx(2 / 3)
     assert unusualness(-1.0, found.cosine) == 0
     assert Calibration.model_validate_json(found.model_dump_json()) == found
+
+
+def test_a_close_match_is_what_nearly_all_own_pictures_have() -> None:
+    """Six pictures at 0°, 0°, 10°, 10°, 30° and 90°: their best cosines are 1, 1, 1, 1, cos 20° and ½."""
+    angles = np.radians([0, 0, 10, 10, 30, 90])
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    found = calibrate(vectors, np.where(vectors > 0.1, 1, -1))
+    least, second = 0.5, np.cos(np.radians(20))
+    assert found.cosine.close == pytest.approx(least + 5 * FAR_SHARE * (second - least), abs=1e-4)
+    assert found.hamming.close is not None and -1 <= found.hamming.close <= 1
+    old = found.cosine.model_dump(exclude={"close"})
+    assert Distribution.model_validate(old).close is None, "of a manifest from before it is not known"
 
 
 def test_nearer_than_every_pair_is_one() -> None:

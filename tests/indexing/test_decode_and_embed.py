@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.encoders import Encoder, load_encoder
+from pipeline.images import THUMBNAIL_SIDE, decode, shrunk
 from pipeline.indexing.decode_and_embed import embed_group
 from tests.images.made_images import encoded, noise
 
@@ -111,4 +112,9 @@ def test_an_index_job_and_a_query_give_one_vector(lite0) -> None:
     """Of a photograph that is decoded at a smaller scale, whatever it is handed over as."""
     data = encoded(noise((1300, 1100)), "JPEG")
     staged = embed_group({"lite0": lite0}, lite0.decode_side, [("a", 1, data)]).outputs["lite0"].vectors
-    np.testing.assert_array_equal(lite0.encode([data, Image.open(io.BytesIO(data))]), [staged[0], staged[0]])
+    asked = lite0.encode([data, Image.open(io.BytesIO(data))])
+    np.testing.assert_allclose(asked, [staged[0], staged[0]], atol=1e-5 * np.abs(staged).max())
+    image = decode(data, min_side=lite0.decode_side)
+    small = shrunk(image, THUMBNAIL_SIDE)
+    assert small.size != image.size
+    assert torch.equal(lite0.preprocess(image, small), lite0.preprocess(image))  # shared, and the same

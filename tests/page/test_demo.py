@@ -100,7 +100,7 @@ def test_bad_upload_is_one_sentence(client: Client, tmp_path: Path) -> None:
     bad.write_bytes(b"not a picture at all")
     with pytest.raises(httpx.HTTPStatusError, match="415") as refused:
         _search(client, bad)
-    assert "only pictures can be uploaded: JPEG, PNG" in refused.value.response.text
+    assert "isn't a picture we can open; choose another one (JPEG, PNG" in refused.value.response.text
     bad.write_bytes(b"\xff\xd8\xff\xe0 cut short")
     with pytest.raises(AppError, match="copy or download it again"):
         _search(client, bad)

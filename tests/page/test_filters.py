@@ -6,12 +6,13 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from page.address import link_to, read_link
 from page.api.arguments import parsed_filters
 from page.api.search import SearchEndpoints
 from page.collection_library import CollectionLibrary
 from page.components.filter_boxes import NO_VALUE, FilterState, boxes_of, chosen_filters, places_of, state_of
 from page.components.range_sliders import slid, sliders_html
-from page.deep_links import link_to, read_link
+from page.components.search_controls import SearchOptions
 from page.exact_json import exact_json
 from pipeline.errors import SimileError
 from pipeline.store import open_store
@@ -85,7 +86,7 @@ def test_a_link_keeps_every_kind_of_filter(library: CollectionLibrary) -> None:
         "year": [{"gte": 1901, "lte": 1905}, None],
         "when": [{"gte": "2024-01-02"}],
     }
-    link = read_link(parse_qsl(link_to(None, "odd", "cosine", filters)[1:]), library)
+    link = read_link(parse_qsl(link_to(None, "odd", SearchOptions(), filters)), library)
     assert not link.ignored
     year = {"year": [{"gte": "1901", "lte": "1905"}, None]}
     assert link.filters == filters | year

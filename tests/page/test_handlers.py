@@ -8,9 +8,11 @@ import pytest
 from page.collection_library import CollectionLibrary
 from page.components.cards import card, query_picture
 from page.components.event_wiring import UNCHANGED, no_update
+from page.components.hits import viewer_html
 from page.components.search_controls import SearchOptions
 from page.shared_state import Query, Searched
 from page.tabs.compare import CompareHandlers, Way
+from page.tabs.recommend import RecommendHandlers
 from page.tabs.search_handlers import SearchHandlers, SearchUpdate
 from page.tabs.why import WhyHandlers
 from pipeline.search import Settings
@@ -41,13 +43,15 @@ def inputs(options: SearchOptions) -> list[object]:
 def test_a_search_that_was_answered_already_takes_no_hits_away(library: CollectionLibrary) -> None:
     query, options = query_of(library, 0), SearchOptions(k=5, combine="average")
     handlers, nothing = SearchHandlers(library), no_update(SearchUpdate)
-    first = handlers.find(query, "wikiart", *inputs(options))
+    first = handlers.find(None, query, "wikiart", *inputs(options))
     assert len(first.cards) == 5 and first.searched
 
     def again(searched: Searched | None, query: Query | None, asked: SearchOptions) -> SearchUpdate:
-        return handlers.find_again(searched, query, "wikiart", *inputs(asked))
+        return handlers.find(searched, query, "wikiart", *inputs(asked))
 
-    assert again(first.searched, query, options) == nothing == again(None, None, options)
+    assert again(first.searched, query, options) == nothing
+    hint = again(first.searched, None, options)
+    assert hint.cards == [] and again(hint.searched, None, options) == nothing
     for other in (replace(options, metric="hamming"), replace(options, side_by_side=True)):
         assert again(first.searched, query, other).searched not in (first.searched, None, UNCHANGED)
     for before in (None, Searched("cifar10", first.searched.settings, query)):
@@ -70,6 +74,23 @@ def test_compare_heeds_the_filters_of_search_and_says_so(library: CollectionLibr
     elsewhere = Searched("cifar10", Settings(filters={"label": ["cat"]}))
     shown = compare_them(query_of(library, 0), elsewhere, "wikiart", *PARTS)
     assert "as in Search" not in shown.status and len(shown.cards) == 48
+
+
+def test_recommend_takes_over_what_is_searched_from(library: CollectionLibrary) -> None:
+    enter, query = RecommendHandlers(library).enter, query_of(library, 0)
+    first = enter(None, "wikiart", query, None)
+    assert first.liked == query and len(first.cards) == 24
+    assert enter("wikiart", "wikiart", query, Query()).liked == query, "while nothing is liked"
+    assert enter("wikiart", "wikiart", query, query_of(library, 1)).liked is UNCHANGED
+    assert enter(None, "wikiart").liked == Query()
+
+
+def test_the_larger_view_says_which_picture_it_is_and_no_row_of_a_table(library: CollectionLibrary) -> None:
+    found = library.open("wikiart")
+    cards = [card(hit, found.name) for hit in found.examples(3)]
+    html = viewer_html(library, cards, 1, ["from"])
+    assert "2 of 3" in html and f'data-id="{cards[1].id}"' in html and "Original size" in html
+    assert ".parquet" not in html and "<dt>File</dt>" not in html
 
 
 def test_why_opens_with_the_encoder_and_the_picture_that_found_the_first_hit(

@@ -1,4 +1,4 @@
-"""All matches, folded copies, diversity; and what holds for every tab: no sideways scroll, readable text."""
+"""Closeness, folded copies, diversity; and what holds for every tab: no sideways scroll, readable text."""
 
 import shutil
 import uuid
@@ -88,17 +88,20 @@ def hits_change(page: Any, before: list[str]) -> list[str]:
 
 
 @pytest.mark.long
-def test_all_matches_are_those_nearest_that_are_not_weak(open_page: Callable[..., Any], doubled: str) -> None:
+def test_closeness_says_how_many_pictures_are_left(open_page: Callable[..., Any], doubled: str) -> None:
     page = open_page(url=doubled)
     nearest = searched(page)
-    weak = page.locator("#search-hits .divide ~ .card").count()
-    assert 0 < weak < len(nearest) == 24, "its copy at least is a match, and a lot is not"
-    page.locator("#mode").get_by_text("All matches").click()
-    status(page, f"{24 - weak} match")
-    assert hit_pictures(page) == nearest[: 24 - weak]
-    page.locator("#mode").get_by_text("The nearest").click()
-    status(page, f"24 of {2 * LIMIT}")
-    assert hit_pictures(page) == nearest
+    slider = page.locator("#closeness input")
+    slider.focus()
+    for _ in range(5):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_url("**closeness=1&*")
+    left = page.locator("#closeness output").inner_text()
+    assert left.startswith("Top 1%: ") and page.locator("#search-hits .card").count() == int(left.split()[2])
+    assert hit_pictures(page) == nearest[: int(left.split()[2])], "its copy at least is left"
+    page.go_back()
+    page.wait_for_function("() => document.querySelectorAll('#search-hits .card').length === 24")
+    assert slider.input_value() == "0" and hit_pictures(page) == nearest
 
 
 @pytest.mark.long
@@ -109,7 +112,7 @@ def test_a_copy_is_folded_into_the_first_of_its_kind(open_page: Callable[..., An
     page.locator("#fold input").click()
     folded = hits_change(page, plain)
     assert len(set(folded)) == len(folded) == 24 and folded[0] == plain[0]
-    assert page.locator("#search-hits .copies", has_text="+1 near-copy").count() == 23, "all but its own"
+    assert page.locator("#search-hits .copies", has_text="+1 near-duplicate").count() == 23, "all but its own"
 
 
 @pytest.mark.long
@@ -128,15 +131,17 @@ def test_diversity_lets_others_come_before_a_copy(open_page: Callable[..., Any],
 
 
 @pytest.mark.long
-def test_words_are_asked_for_only_where_they_are_understood(
-    open_page: Callable[..., Any], doubled: str
-) -> None:
-    assert not open_page().locator("#words").is_visible()
-    page = open_page(url=doubled)
-    page.locator("#words").wait_for()
-    page.locator("#collection input").click()
-    page.get_by_role("option", name="CIFAR-10").click()
-    page.locator("#words").wait_for(state="hidden")
+def test_words_name_labels_where_the_encoder_reads_no_text(open_page: Callable[..., Any]) -> None:
+    page = open_page()
+    box = page.locator("#words textarea, #words input").first
+    box.fill(box.get_attribute("placeholder").removeprefix("such as "))
+    box.press("Enter")
+    status(page, "closest of")
+    assert "Style: " in page.locator("#status p").inner_text()
+    page.wait_for_url("**words=*")
+    box.fill("xyzzy")
+    box.press("Enter")
+    status(page, "has no label that these words name")
 
 
 @pytest.mark.long

@@ -40,7 +40,7 @@ def test_a_collection_that_appears_is_offered_and_needs_no_labels(
         page.get_by_role("option", name="Unlabelled").click()
         page.locator("#examples .card:not(.tiny)").first.wait_for()
         upload(page, picture)
-        status(page, "24 of 60")
+        status(page, "24 closest of 60")
         assert len(hit_pictures(page)) == 24
         assert not page.locator("#filters").is_visible()
         for gone in (alias, home / "store" / "cifar10.alias"):

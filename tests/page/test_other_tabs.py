@@ -48,7 +48,7 @@ def test_one_query_two_ways(open_page: Any) -> None:
     page.get_by_role("tab", name="Compare").click()
     status(page, "of 24 pictures are in both columns", "#compare-status")
     assert not page.locator("#compare-hits [data-action=like]").count()  # its query is the one of Search
-    titles = page.locator("#compare-hits .column h3").all_inner_texts()
+    titles = page.locator("#compare-hits .column h2").all_inner_texts()
     assert titles == ["weights:art-cnn · Cosine", "weights:art-vit · Hamming"]
     only = page.locator("#compare-hits .reason", has_text="only here").count()
     told = re.search(r"(\d+) of 24 pictures", page.locator("#compare-status").inner_text())
@@ -57,7 +57,7 @@ def test_one_query_two_ways(open_page: Any) -> None:
     assert only == 2 * (24 - both)
     page.locator("#right-metric").get_by_text("Cosine").click()
     page.locator("#right-exact input").click()
-    page.locator("#compare-hits .column h3", has_text="Cosine · exact").wait_for()
+    page.locator("#compare-hits .column h2", has_text="Cosine · exact").wait_for()
     page.locator("#compare-hits .open").first.click()
     page.get_by_role("button", name="Search from this").click()
     page.locator("#search-query .crop img").wait_for()

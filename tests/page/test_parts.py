@@ -7,19 +7,20 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
 from PIL import Image
 
 from page.collection_library import CollectionLibrary
-from page.components.cards import Card, action_of, card_html, grid_html
+from page.components.cards import Card, action_of, card_html
+from page.components.closeness import chosen_step, closeness_html
 from page.components.explanation_html import choice
 from page.components.hits import voted
 from page.components.query_panel import act, query_html, shown, take_upload
 from page.rate_limit import cost_of
-from page.run_search import reason
+from page.run_search import SearchResult, figures, reason
 from page.shared_state import MAX_PICTURES, Pair, Query, QueryPicture
 from page.tabs.collections import _report
 from page.tabs.map import MapHandlers
@@ -29,9 +30,10 @@ from page.tabs.why import WhyHandlers
 from page.uploads import UploadsOnly
 from page.wording import rarity, readable
 from pipeline.points import MOST_TEXT, MOST_VALUES
-from pipeline.search import Hit, Settings
+from pipeline.search import Collection, Hit, Settings
 from pipeline.search.contact_sheet import contact_sheet
-from pipeline.search.hit import hit_from
+from pipeline.search.counts import Counted
+from pipeline.search.hit import Found, hit_from
 from pipeline.search.hit_table import as_csv, as_json
 from tests.page.conftest import run_apart
 
@@ -51,10 +53,8 @@ class _Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def made(i: int, weak: bool = False, label: str = "") -> Card:
-    return Card(
-        f"id{i}", "things", f"/tmp/p{i}.png", label or f"thing {i}", metric="cosine", score=0.5, weak=weak
-    )
+def made(i: int, label: str = "") -> Card:
+    return Card(f"id{i}", "things", f"/tmp/p{i}.png", label or f"thing {i}", metric="cosine", score=0.5)
 
 
 def event(**data: Any) -> gr.EventData:
@@ -91,11 +91,27 @@ def test_names_of_classes_are_spoken() -> None:
     assert readable("jan-van-der-heyden") == "Jan van der Heyden" and readable("van-gogh") == "Van Gogh"
 
 
-def test_weak_matches_begin_at_a_line_or_carry_a_tag() -> None:
-    cards = [made(0), made(1, weak=True), made(2, weak=True)]
-    ordered, mixed = grid_html(cards), grid_html(cards, ordered=False)
-    assert ordered.count('class="divide"') == 1 and ordered.index("divide") > ordered.index('data-index="0"')
-    assert mixed.count(">weak<") == 2 and "divide" not in mixed
+def test_closeness_says_what_is_left_and_takes_only_its_own_steps() -> None:
+    html = closeness_html(2, [600, 400, 99, 1, 1000, 0])
+    assert "<output>Top 2%: 1 picture</output>" in html and 'value="4"' in html
+    assert "Any|Top 20%: 600 pictures|" in html and "Top 1%: 1,000+ pictures|Top 0.1%: 0 pictures" in html
+    assert "Any|Top 20%|Top 10%" in closeness_html(0), "of several pictures it is not counted"
+    assert [chosen_step(event(step=at)) for at in (0, 4, 7, -1, True, "1", None)] == [0, 2] + [None] * 5
+
+
+def test_no_close_match_is_said_only_where_the_best_hit_is_far() -> None:
+    def line(close: float | None, *scores: float) -> str:
+        hits = [Hit(str(at), score, 1 - score, {}, b"") for at, score in enumerate(scores)]
+        collection = cast(Collection, SimpleNamespace(counted=Counted(600, exact=True)))
+        result = SearchResult(collection, Found(hits, 0, 3, False, None, close), [])
+        return figures([made(0)] * len(hits), result, Settings())
+
+    assert "<p>No close match. The nearest:</p>" in line(0.5, 0.49, 0.3)
+    for near in (line(0.5, 0.5, 0.3), line(None, 0.1)):
+        assert "<p>" in near and "No close match" not in near
+    said = line(0.2, 0.5, 0.3)
+    assert "<p>2 closest of 600 pictures</p><details><summary>Details</summary>cosine · approximate" in said
+    assert "2 closest of 600 pictures" in line(0.9, 0.5, 0.3), "how many there are is said below Details"
 
 
 @pytest.mark.parametrize(
@@ -177,9 +193,9 @@ def test_a_tiff_is_shown_as_the_server_decoded_it(tmp_path: Path, monkeypatch: p
 
 def test_a_card_says_in_words_how_unusual_it_is() -> None:
     html = card_html(replace(made(0), unusual=0.9961), 0, None)
-    assert ">closer than 99.6 %<" in html and 'title="closer than 99.6 % of random pairs"' in html
-    assert "closer than 99.6 % of random pairs" in html.split('aria-label="')[1].split('"')[0]
-    assert "closer than any random pair" in card_html(replace(made(0), unusual=1.0), 0, None)
+    assert ">top 0.4%<" in html and 'title="nearer than 99.6 % of random pairs"' in html
+    assert "nearer than 99.6 % of random pairs" in html.split('aria-label="')[1].split('"')[0]
+    assert "nearer than any two random pictures" in card_html(replace(made(0), unusual=1.0), 0, None)
 
 
 def test_what_is_as_dear_as_a_search_counts_as_one() -> None:

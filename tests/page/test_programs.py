@@ -134,7 +134,7 @@ def test_a_program_can_ask_what_the_page_can(client: Client, picture: Path) -> N
     assert by_id["similarity"] == pytest.approx(why["similarity"], abs=0.02)
     with pytest.raises(AppError, match="either the id"):
         client.predict(first[1]["id"], "wikiart", api_name="/explain")
-    with pytest.raises(AppError, match="knows pictures and no words"):
+    with pytest.raises(AppError, match="no label that these words name"):
         client.predict("a lake", "wikiart", api_name="/search_text")
 
 

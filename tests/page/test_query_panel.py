@@ -29,7 +29,7 @@ def send(page: Any, kind: str, place: str, picture: Path) -> None:
 
 
 def hits_of(page: Any) -> list[str]:
-    status(page, f"24 of {LIMIT} · ")
+    status(page, f"24 closest of {LIMIT} pictures")
     return hit_pictures(page)
 
 
@@ -91,3 +91,23 @@ def test_a_camera_takes_a_picture(open_page: Any) -> None:
     page.wait_for_function("document.querySelector('#search-drop video')?.readyState >= 2")
     page.locator("#search-drop").get_by_label("capture photo").click()
     assert len(hits_of(page)) == 24
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_an_address_is_answered_with_what_to_do(open_page: Any, kind: str) -> None:
+    page = open_page()
+    page.evaluate(
+        """kind => {
+            const data = new DataTransfer();
+            data.setData("text/uri-list", "https://example.com/cat.jpg");
+            data.setData("text/plain", "https://example.com/cat.jpg");
+            const init = { bubbles: true, cancelable: true };
+            document.body.dispatchEvent(kind === "paste"
+                ? new ClipboardEvent("paste", { ...init, clipboardData: data })
+                : new DragEvent("drop", { ...init, dataTransfer: data }));
+        }""",
+        kind,
+    )
+    page.get_by_text("Save the picture and drop the file here").wait_for()
+    assert not page.locator("#search-hits .card").count()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def test_upload_look_closer_and_go_on_from_a_hit(open_page: Any, picture: Path) -> None:
     page = open_page()
     upload(page, picture)
-    status(page, f"24 of {LIMIT} · ")
+    status(page, f"24 closest of {LIMIT} pictures")
     status(page, "cosine · approximate")
     first = hit_pictures(page)
     assert len(first) == 24 and page.locator("#examples").is_hidden()
@@ -127,10 +127,10 @@ def test_settings_and_filters_search_again(open_page: Any) -> None:
     page = open_page()
     page.locator("#examples .open").nth(1).click()
     status(page, "cosine · approximate")
+    page.get_by_text("More options").click()
     page.locator("#metric").get_by_text("Hamming").click()
     status(page, "Hamming · approximate")
     assert "bit" in page.locator("#search-hits .score").first.inner_text()
-    page.get_by_text("More options").click()
     page.locator("#exact input").click()
     status(page, "Hamming · exact")
     page.get_by_role("button", name="Filters").click()
@@ -138,7 +138,7 @@ def test_settings_and_filters_search_again(open_page: Any) -> None:
     option = page.get_by_role("option").first
     count = int(option.inner_text().rsplit("(", 1)[1].rstrip(") \n"))
     option.click()
-    page.locator("#status", has_not_text="24 of").wait_for()
+    page.locator("#status", has_not_text="24 closest").wait_for()
     assert count - 1 <= page.locator("#search-hits .card").count() <= count
     other = page.locator("#filters input").nth(1)
     other.click()
@@ -158,7 +158,7 @@ def test_three_ways_side_by_side(open_page: Any) -> None:
     page.get_by_text("More options").click()
     page.locator("#beside input").click()
     status(page, "three ways · cosine and Hamming share")
-    assert page.locator("#search-hits .column h3").all_inner_texts() == ["Cosine", "Hamming", "Exact cosine"]
+    assert page.locator("#search-hits .column h2").all_inner_texts() == ["Cosine", "Hamming", "Exact cosine"]
     figures = page.locator("#search-hits .column > .status").all_inner_texts()
     assert "ms" in figures[0] and "of 24 as exact cosine" in figures[1]
     assert page.locator("#search-hits .card").count() == 72
@@ -170,9 +170,9 @@ def test_three_ways_side_by_side(open_page: Any) -> None:
 def test_more_results_then_exported(open_page: Any) -> None:
     page = open_page()
     page.locator("#examples .open").first.click()
-    status(page, "24 of")
+    status(page, "24 closest")
     page.locator("#more").click()
-    status(page, "48 of")
+    status(page, "48 closest")
     pictures = hit_pictures(page)
     assert len(pictures) == len(set(pictures)) == 48
     page.locator("#export").click()
@@ -198,7 +198,7 @@ def test_bad_picture_is_one_sentence_and_the_next_one_works(
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"not a picture at all")
     upload(page, bad)
-    page.get_by_text("only pictures can be uploaded").wait_for()
+    page.get_by_text("isn't a picture we can open").wait_for()
     bad.write_bytes(picture.read_bytes()[:400])
     upload(page, bad)
     status(page, "copy or download it again")

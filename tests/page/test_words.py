@@ -108,7 +108,7 @@ def test_words_search_show_and_are_put_away(browser: Any, worded: tuple[str, lis
     box = page.locator("#words textarea, #words input").first
     box.fill(WORDS)
     box.press("Enter")
-    status(page, "8 of 8")
+    status(page, "8 closest of 8")
     labels = page.locator("#search-hits .label").all_inner_texts()
     assert [label.lower() for label in labels] == nearest
     page.locator("#search-query .words", has_text=WORDS).wait_for()
@@ -117,7 +117,7 @@ def test_words_search_show_and_are_put_away(browser: Any, worded: tuple[str, lis
     page.wait_for_function("one => one.value === ''", arg=box.element_handle())
     assert not page.locator("#search-query .words").count() and not page.locator("#search-hits .card").count()
     page.locator("#examples .open").first.click()
-    status(page, "7 of 8")
+    status(page, "7 closest of 8")
     box.fill(WORDS)
     box.press("Enter")
     page.locator("#search-hits .reason", has_text="like ").first.wait_for()

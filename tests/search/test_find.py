@@ -132,6 +132,15 @@ def test_matches_are_those_above_the_calibrated_score_and_others_are_weak(greys:
     assert [hit.id for hit in matches.hits] == strong
 
 
+def test_what_is_near_is_counted_without_being_fetched(greys: Collection) -> None:
+    scores = [float(np.cos(np.radians(degrees))) for degrees in (200, 45, 25, 5)]
+    assert greys.count_near(like(0), EXACT, scores) == [12, 5, 3, 1]
+    assert greys.count_near(like(0), replace(EXACT, min_score=0.99, k=1), scores[1:]) == [5, 3, 1]
+    found = greys.find([like(0)], settings=EXACT)
+    assert found.is_close and found.close is not None
+    assert greys.find([like(0), like(1)], settings=EXACT).close is None, "of several it is not known"
+
+
 def test_without_calibration_nothing_is_claimed(uncalibrated: Collection) -> None:
     found = uncalibrated.find([like(0)], settings=EXACT)
     assert found.threshold is None and found.hits[0].unusual is None and found.hits[0].weak is None
@@ -209,7 +218,7 @@ def test_bad_examples_are_one_sentence(greys: Collection) -> None:
         greys.find([like(0)] * 65)
     with pytest.raises(SimileError, match="search again"):
         greys.find([Example(id="00000000-0000-0000-0000-000000000000")])
-    with pytest.raises(SimileError, match="knows pictures and no words"):
+    with pytest.raises(SimileError, match="no label that these words name"):
         greys.find([Example(text="a grey day")])
 
 

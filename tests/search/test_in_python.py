@@ -55,6 +55,7 @@ def test_a_collection_is_pickled_by_its_name(greys: Collection, monkeypatch: pyt
     assert len(data) < 1_000 and b"very-secret" not in data
     again = pickle.loads(data)
     assert again.version == greys.version and again.get(IDS[2]) == greys.get(IDS[2])
+    assert again.live[0].thumbnails.home == greys.live[0].thumbnails.home  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,119 @@
+"""A coarse look at every picture of a version: 16 × 16 grey means, from which pictures saved again are found.
+
+Networks do not see every copy as near: a strong JPEG or half the size can move the vector of a tiny picture
+further than another picture of its kind is. Coarse grey means hardly change.
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.duplicates.same_picture import COARSE, COARSE_LEAST, Pixels
+from pipeline.points import RESERVED
+from pipeline.store import Store
+from pipeline.store.id_slices import IdSlice
+from pipeline.store.read_points import all_points
+
+__all__ = ["Signatures", "pixels_of", "read_signatures"]
+
+_ALIKE = 0.92  # correlation of the means from which two pictures are compared, whatever their vectors say
+_MOST_ALIKE = 64  # such pictures of one: thousands of blank pages are no reason for millions of comparisons
+_BLOCK = 4096  # rows that are multiplied at once: 64 MB of products
+_THUMBNAIL = (RESERVED, "thumbnail")
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """N points in the order of their ids.
+
+    Attributes:
+        ids: (N,) bytes.
+        means: (N, 256) uint8; all equal for a picture of one colour, or without a thumbnail.
+    """
+
+    ids: np.ndarray
+    means: np.ndarray
+
+    @staticmethod
+    def joined(parts: Iterable["Signatures"]) -> "Signatures":
+        """Those of several slices, in any order."""
+        every = list(parts)
+        ids = np.concatenate([part.ids for part in every])
+        order = np.argsort(ids)
+        return Signatures(ids[order], np.concatenate([part.means for part in every])[order])
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """(N, 256) float32 of mean 0 and length 1, or all 0."""
+        centred = self.means - self.means.mean(axis=1, keepdims=True, dtype=np.float32)
+        lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+        return np.asarray(np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 1))
+
+    def places(self, ids: Sequence[str]) -> np.ndarray:
+        """Rows of points that are there."""
+        return np.searchsorted(self.ids, np.array(ids, "S36"))
+
+    def may_be_same(self, first: str, others: Sequence[str], mirrored: bool) -> list[str]:
+        """Those of `others` that are alike enough to be laid over the first.
+
+        Args:
+            mirrored: whether they may be mirrored as well.
+        """
+        if not others:
+            return []
+        own = self.rows[self.places([first])[0]]
+        looks = self.rows[self.places(others)] @ self._both(own[None], mirrored).T
+        return [other for other, look in zip(others, looks.max(axis=1), strict=True) if look >= COARSE_LEAST]
+
+    def alike(self, within: IdSlice, mirrored: bool) -> dict[str, list[str]]:
+        """Id -> ids behind it that look the same, for the points of a slice; those with none are left out."""
+        first = int(np.searchsorted(self.ids, np.bytes_(within.first or "")))
+        end = int(np.searchsorted(self.ids, np.bytes_(within.end))) if within.end else len(self.ids)
+        found: dict[str, list[str]] = {}
+        for start in range(first, end, _BLOCK):
+            own = self.rows[start : min(end, start + _BLOCK)]
+            for other in range(start, len(self.ids), _BLOCK):
+                block = self.rows[other : other + _BLOCK]
+                looks = own @ block.T
+                if mirrored:
+                    looks = np.maximum(looks, self._both(own, True)[len(own) :] @ block.T)
+                for at, column in np.argwhere(looks >= _ALIKE):
+                    if other + column > start + at:
+                        some = found.setdefault(self.ids[start + at].decode(), [])
+                        if len(some) < _MOST_ALIKE:
+                            some.append(self.ids[other + column].decode())
+        return found
+
+    @staticmethod
+    def _both(rows: np.ndarray, mirrored: bool) -> np.ndarray:
+        """The rows, and behind them, if asked for, those of the mirrored pictures."""
+        if not mirrored:
+            return rows
+        flipped = rows.reshape(-1, COARSE, COARSE)[:, :, ::-1].reshape(len(rows), -1)
+        return np.concatenate([rows, flipped])
+
+
+def read_signatures(version: str, store: Store, within: IdSlice) -> Signatures:
+    """Those of a slice; every thumbnail is decoded."""
+    ids: list[str] = []
+    means: list[np.ndarray] = []
+    for record in all_points(store, version, [_THUMBNAIL], page=256, within=within):
+        pixels = pixels_of(record.payload)
+        ids.append(str(record.id))
+        means.append(np.zeros(COARSE**2, np.uint8) if pixels is None else pixels.means)
+    return Signatures(np.array(ids, "S36"), np.array(means, np.uint8).reshape(len(ids), COARSE**2))
+
+
+def pixels_of(payload: Mapping[str, Any] | None) -> Pixels | None:
+    """The thumbnail in a payload; None where there is none."""
+    text = ((payload or {}).get(RESERVED) or {}).get("thumbnail")
+    if not text:
+        return None
+    with Image.open(io.BytesIO(base64.b64decode(text))) as image:
+        return Pixels(image)
