@@ -19,7 +19,7 @@ def saved(kind: str, folder: Path) -> Encoder:
     return load_encoder(str(folder))
 
 
-def batch(encoder: Encoder, pictures: list[Image.Image]) -> torch.Tensor:
+def batch(encoder: Encoder, pictures: list[Image.Image]) -> np.ndarray:
     return np.stack([encoder.preprocess(picture) for picture in pictures[:2]])
 
 
