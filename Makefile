@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-long test-all lint constraints audit chaos cluster bench bench-full bench-scale
 
-demo: .venv/installed
+demo: .venv/installed-light
 	$(BIN)/python demo.py
 
 # Further options of pytest, as in: make test PYTEST_OPTIONS="-k search"
@@ -70,10 +70,15 @@ audit: .venv/installed-dev
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
+# The page and indexing with the encoders that ship: no PyTorch, a fifth of the size.
+.venv/installed-light: requirements-light.txt | .venv/bin/python
+	$(PIP) -r requirements-light.txt
+	touch $@
+
 .venv/installed: requirements.txt | .venv/bin/python
 	$(PIP) -r requirements.txt
-	touch $@
+	touch $@ .venv/installed-light
 
 .venv/installed-dev: requirements.txt requirements-dev.txt | .venv/bin/python
 	$(PIP) -r requirements-dev.txt
-	touch $@ .venv/installed
+	touch $@ .venv/installed .venv/installed-light

@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,9 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import list_collections
+from page.bundled_samples import ensure_collections
 from pipeline.errors import SimileError
-from pipeline.home import resolve_home, unfinished_samples
 from pipeline.hub import take_token
 from pipeline.printable import PrintableStream, protect_logs
 from pipeline.search.query_embedding import KEPT_ENCODERS
@@ -64,8 +62,10 @@ def _run(options: argparse.Namespace) -> int:
         for origin in options.frame_ancestor:
             if not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", origin):
                 raise SimileError(f"--frame-ancestor is {origin!r}; write it as https://name, without a path")
-        ensure_collections(options.home, options.url)
-        with tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads:
+        with (
+            ensure_collections(options.home, options.url),
+            tempfile.TemporaryDirectory(prefix="simile-", ignore_cleanup_errors=True) as uploads,
+        ):
             return _serve(options, auth, uploads)
     except SimileError as error:
         print(f"demo.py: {error}", file=sys.stderr)
@@ -156,21 +156,6 @@ def parse_root_path(text: str) -> str:
     if path and not re.fullmatch(r"(/[A-Za-z0-9_.~-]+)+", path):
         raise SimileError(f"--root-path is {text!r}; it must be a path such as /simile, without a host")
     return path
-
-
-def ensure_collections(home: str | None, url: str | None) -> None:
-    """Indexes the bundled samples if the home holds no collection yet, or if their indexing was cut short."""
-    if url or os.environ.get("QDRANT_URL"):
-        return
-    if list_collections(home=home) and not unfinished_samples(resolve_home(home)).exists():
-        return
-    print("No collection yet: indexing the bundled samples once …", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "ray_jobs.samples"]
-    if home:
-        command += ["--home", str(Path(home).resolve())]
-    done = subprocess.run(command, cwd=HERE, check=False)
-    if done.returncode != 0 or not list_collections(home=home, url=url):
-        raise SimileError("the bundled samples could not be indexed; the lines above say why")
 
 
 def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: str) -> int:

@@ -114,14 +114,14 @@ def pictures(dataset: Path, count: int) -> list[bytes]:
 
 def ready_tensors(case: Case, datasets: Path, encoder: Encoder) -> torch.Tensor:
     """(READY, 3, H, W): decoded and preprocessed as the job does it."""
+    import numpy as np
     import torch
 
     from pipeline.images import decode
 
     side = encoder.decode_side
-    return torch.stack(
-        [encoder.preprocess(decode(data, min_side=side)) for data in pictures(datasets / case.dataset, READY)]
-    )
+    files = pictures(datasets / case.dataset, READY)
+    return torch.from_numpy(np.stack([encoder.preprocess(decode(data, min_side=side)) for data in files]))
 
 
 def network_alone(encoder: Encoder, tensors: torch.Tensor, at_least: float = ALONE_SECONDS) -> float:

@@ -110,7 +110,7 @@ def network_alone(encoder: Encoder, group: int, seconds: float) -> float:
     return rate(work, encoder.device, seconds)
 
 
-def prepare(encoder: Encoder, data: bytes) -> torch.Tensor:
+def prepare(encoder: Encoder, data: bytes) -> np.ndarray:
     """What `embed_group` does before the network."""
     image = decode(data, min_side=encoder.decode_side)
     small = shrunk(image, THUMBNAIL_SIDE)
@@ -146,8 +146,9 @@ def pipeline(
 
 def parity(encoder: Encoder, on_cpu: Encoder, files: list[bytes]) -> float:
     """The least cosine of a picture's two vectors: by the path of GPUs in 16-bit floats, and by the CPU."""
-    batch = torch.stack([prepare(on_cpu, data) for data in files])
-    halves = GpuNetwork(encoder.network, encoder.normalised, encoder.device, _GROUP)(batch)
+    batch = np.stack([prepare(on_cpu, data) for data in files])
+    gpu = GpuNetwork(encoder.network, encoder.normalised, encoder.device, _GROUP)
+    halves = gpu(torch.from_numpy(batch))
     whole = on_cpu.encode_tensor(batch)
     norms = np.linalg.norm(halves, axis=1) * np.linalg.norm(whole, axis=1)
     return float(((halves * whole).sum(1) / norms).min())

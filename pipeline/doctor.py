@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.home import cache_folder, resolve_home, store_folder
+from pipeline.installation import has_torch
 from pipeline.version import simile_version
 
 __all__ = ["examine", "report_text", "without_secrets"]
@@ -186,8 +187,13 @@ def _server(url: str) -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    """The GPUs of the driver, and how many of them torch can use: a wrong build of torch uses none."""
-    import torch  # the bundled encoders have loaded it
+    """The GPUs of the driver, and how many of them torch can use: a wrong build of torch uses none.
+
+    None where torch is not installed.
+    """
+    if not has_torch():
+        return _driver() | {"usable_by_torch": None}
+    import torch
 
     return _driver() | {"usable_by_torch": torch.cuda.device_count() if torch.cuda.is_available() else 0}
 

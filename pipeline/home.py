@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 __all__ = [
+    "SEARCHABLE",
     "cache_folder",
     "copy_sparse",
     "filesystem",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 
+SEARCHABLE = "searchable"  # what `unfinished_samples` holds once nothing but maps is missing
 _HOLE_BYTES = 16 * 2**10  # a few blocks of a file system
 _HOLE = bytes(_HOLE_BYTES)
 
@@ -63,7 +65,10 @@ def store_folder(home: str) -> Path:
 
 
 def unfinished_samples(home: str) -> Path:
-    """A file that is there while the bundled samples are being indexed, and after that was cut short."""
+    """A file that is there while the bundled samples are being indexed, and after that was cut short.
+
+    It holds `SEARCHABLE` when only their maps are missing.
+    """
     return Path(home) / "samples.unfinished"
 
 

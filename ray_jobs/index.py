@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
+from pipeline.installation import need_torch
 from pipeline.progress import say
 from ray_jobs.session import (
     add_authority,
@@ -135,6 +136,8 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
     from pipeline.indexing.reservation import check_this_machine
     from pipeline.progress import say
 
+    if options.gpus_per_actor:
+        need_torch("--gpus-per-actor")
     actors = Actors.parse(options.actors) if options.actors is not None else None
     on_a_cluster = bool(os.environ.get("RAY_ADDRESS"))
     job = IndexJob(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.home import resolve_home, unfinished_samples
+from pipeline.home import SEARCHABLE, resolve_home, unfinished_samples
 from ray_jobs.index import parse_arguments, resolve_config
 from ray_jobs.session import job_parser, print_result, ray_session, report_errors
 
@@ -26,13 +26,14 @@ def main(arguments: list[str] | None = None) -> None:
         home = resolve_home(options.home)
         unfinished = unfinished_samples(home)
         unfinished.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch()
+        unfinished.write_text("", encoding="utf-8")
         with ray_session():
             for path in sorted(_CONFIGS.glob("*.yaml")):
                 config = resolve_config(parse_arguments([str(path), "--sample"]))
                 say(f"{config.title or config.collection}: indexing the bundled sample into {home}")
                 job = IndexJob(config, home, limit=options.limit)
                 results.append(index_collection(job, preflight(job)).summary())
+        unfinished.write_text(SEARCHABLE, encoding="utf-8")
         store = open_store(home)
         for name in [result["collection"] for result in results]:
             results.append(make_map(store, store.aliases()[name]))

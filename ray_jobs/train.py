@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
+from pipeline.installation import need_torch
 from ray_jobs.session import command_again, job_parser, print_result, ray_session, report_errors
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
     # By default Ray starts workers at nice 15, so that any other program goes before them.
     os.environ.setdefault("RAY_worker_niceness", "0")
     with report_errors() as stopping:
+        need_torch("training")
         from pipeline.training.run import train
 
         job = _job(options)

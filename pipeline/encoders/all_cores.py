@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
-__all__ = ["CORES", "on_all_cores"]
+__all__ = ["CORES", "on_all_cores", "one_thread", "pool_of", "threads_now"]
 
 CORES = os.cpu_count() or 1
 _Given = TypeVar("_Given")
@@ -23,17 +25,41 @@ def on_all_cores(work: Callable[[_Given], _Made], things: Sequence[_Given]) -> l
     """
     if len(things) < 2:
         return [work(each) for each in things]
-    import torch
+    with pool_of(CORES) as pool:
+        running = [pool.submit(copy_context().run, work, each) for each in things]
+        try:
+            return [each.result() for each in running]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
-    before = torch.get_num_threads()
+
+@contextmanager
+def pool_of(threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads in each of which torch, where it is loaded, computes alone."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
     try:
-        # One thread of torch each: more would only wait for one another.
-        with ThreadPoolExecutor(CORES, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            running = [pool.submit(copy_context().run, work, each) for each in things]
-            try:
-                return [each.result() for each in running]
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with ThreadPoolExecutor(threads, initializer=one_thread) as pool:
+            yield pool
     finally:
-        torch.set_num_threads(before)  # new threads take the number that was set last, wherever that was
+        if torch:
+            torch.set_num_threads(before)  # new threads take the number that was set last, wherever that was
+
+
+def one_thread() -> None:
+    """From now on torch, where it is loaded, computes in the calling thread alone: on busy cores more threads
+    would only wait for one another.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+
+
+def threads_now() -> int:
+    """Threads in which a network may compute on a CPU: torch's own number, which follows OMP_NUM_THREADS."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        return int(torch.get_num_threads())
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    return int(stated) if stated.isdecimal() and int(stated) else CORES

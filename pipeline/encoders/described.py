@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.description import EncoderDescription
@@ -35,12 +35,20 @@ def described_before(
     return replace(kept, name=name.text)
 
 
+def _version(library: str) -> str | None:
+    """None: a light installation."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
 def _key(name: EncoderName, checkpoint: Checkpoint) -> str:
     """Changes with the weights, with the files of settings beside them, and with the libraries."""
     settings = sorted(checkpoint.folder.glob("*.json"))
     facts = [
         simile_version(),
-        [version(library) for library in _LIBRARIES],
+        [_version(library) for library in _LIBRARIES],
         str(name.pixels),
         checkpoint.layout,
         checkpoint.revision,

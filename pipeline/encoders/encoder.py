@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from PIL import Image
@@ -18,16 +16,18 @@ from pipeline.encoders import onnx_export
 from pipeline.encoders.all_cores import on_all_cores
 from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.input_size import first_line, input_size_error
+from pipeline.encoders.onnx_network import OnnxNetwork
 from pipeline.encoders.preprocessing import Transform
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
 from pipeline.images.several import pictures_of
+from pipeline.installation import default_device, has_torch
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from pipeline.encoders.gpu import GpuNetwork
+    from pipeline.encoders.torch_network import TorchNetwork
 
 __all__ = ["LOADING", "Encoder", "EncoderDescription", "Runtime"]
 
@@ -42,6 +42,7 @@ BATCH = 32  # images held in memory at once
 # as long per image with 8 images of 224 px as with 1; of 32 px 8 images are 1.4 times as fast.
 CPU_PIXELS = 128 * 128
 GPU_BATCH = 256  # images; large enough to fill a GPU
+FAST_RESIZING_PAYS = 10_000  # images; torch's kernel saves 1 ms of each, and importing it takes seconds
 EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
 
 
@@ -54,8 +55,8 @@ class Encoder:
     def __init__(
         self,
         description: EncoderDescription,
-        network: nn.Module,
-        transform: Callable[[Image.Image], torch.Tensor],
+        network: nn.Module | OnnxNetwork,
+        transform: Callable[[Image.Image], torch.Tensor] | Transform,
         *,
         device: str | None = None,
         runtime: Runtime | None = None,
@@ -65,44 +66,39 @@ class Encoder:
         """Move `network` ((N, 3, H, W) -> (N, D)) to `device`, and pass one grey image through it.
 
         Args:
-            runtime: what runs the network on a CPU; None: ONNX Runtime if the cache has a faster export.
+            network: of torch; or one of ONNX Runtime, which stays on the CPU and does without torch.
+            runtime: what runs a network of torch on a CPU; None: ONNX Runtime if the cache has a faster
+                export.
             load_text: makes the text half, when words are first asked for.
             load_again: loads the same encoder where a pickle of this one is read.
 
         Raises:
             SimileError: no such device, or the network does not take images of this size.
         """
-        import torch
-
-        self._onnx: onnx_export.OnnxNetwork | None = None
-        self._gpu: GpuNetwork | None = None
-        self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._transform = transform
         self._load_text = load_text
         self._load_again = load_again
         self._text: Callable[[Sequence[str]], np.ndarray] | None = None
-        try:
-            # channels_last: convolutions 1.1 to 1.6 times faster on a CPU, transformers as fast as before
-            self._network = network.eval().requires_grad_(False).to(self.device)
-            self._network.to(memory_format=torch.channels_last)
-            self._forward = torch.compile(self._network) if self._compiles() else self._network
-        except (RuntimeError, AssertionError) as error:
-            raise SimileError(f"device '{self.device}' cannot be used: {first_line(error)}") from None
-        if self.device.startswith("cuda"):
-            from pipeline.encoders.gpu import GpuNetwork
-
-            self._gpu = GpuNetwork(self._forward, self.normalised, self.device, GPU_BATCH)
+        self._onnx: OnnxNetwork | None = None
+        self._torch: TorchNetwork | None = None
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size = max(probe.shape[1:])  # pixels
+        if isinstance(network, OnnxNetwork):
+            self.device, self._onnx = "cpu", network
+        else:
+            from pipeline.encoders.torch_network import TorchNetwork
+
+            self.device = device or default_device()
+            self._torch = TorchNetwork(network, self.device, self.normalised, self.batch_size)
         try:
             width = self.encode_tensor(probe[None]).shape[1]
         except (RuntimeError, ValueError, AssertionError, TypeError) as error:
             raise input_size_error(description.name, self.input_size, error) from None
         self.dimension = width - (description.code_bits or 0)
         self.description = replace(description, dimension=self.dimension)
-        if self.device == "cpu" and runtime is None:
+        if self._onnx is None and self.device == "cpu" and runtime is None:
             self._onnx = onnx_export.find(self.fingerprint)
-        if runtime == "onnxruntime":
+        if self._onnx is None and runtime == "onnxruntime":
             self._onnx = self._exported(even_if_slower=True)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -124,8 +120,14 @@ class Encoder:
 
     @property
     def network(self) -> nn.Module:
-        """On its device, for evaluation only; images -> raw output."""
-        return self._network
+        """On its device, for evaluation only; images -> raw output.
+
+        Raises:
+            SimileError: it came as an ONNX file.
+        """
+        if self._torch is None:
+            raise SimileError(f"'{self.name}' runs without torch; load it with runtime='torch'")
+        return self._torch.module
 
     @property
     def runtime(self) -> Runtime:
@@ -148,8 +150,8 @@ class Encoder:
             return max(THUMBNAIL_SIDE, self._transform.short_side)
         return max(THUMBNAIL_SIDE, math.ceil(self.input_size / USUAL_CROP))
 
-    def preprocess(self, image: Image.Image, small: Image.Image | None = None) -> torch.Tensor:
-        """(3, H, W) on the CPU: uint8 where `encode_tensor` is to normalise it, else float32, normalised.
+    def preprocess(self, image: Image.Image, small: Image.Image | None = None) -> np.ndarray:
+        """(3, H, W): uint8 where `encode_tensor` is to normalise it, else float32, normalised.
 
         Args:
             image: of any size, as `images.as_rgb` returns it. Other modes than RGB go through that first.
@@ -159,7 +161,7 @@ class Encoder:
         seen = _middle(image if image.mode == "RGB" else as_rgb(image))
         if small is not None and isinstance(self._transform, Transform):
             seen = small if self._transform.makes(seen.size, small.size) else seen
-        return self._transform(seen)
+        return np.asarray(self._transform(seen))
 
     def encode(self, images: Sequence[Picture]) -> np.ndarray:
         """(N, D) float32 for N pictures, in any of the forms that `images.as_rgb` takes.
@@ -172,13 +174,11 @@ class Encoder:
 
     def encode_raw(self, images: Sequence[Picture]) -> np.ndarray:
         """`encode` with the logits of a hash head, where there is one, after each embedding; on all cores."""
-        import torch
-
         images = pictures_of(images, "encode")
 
         def embedded(part: Sequence[Picture]) -> np.ndarray:
             seen = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
-            return self.encode_tensor(torch.stack(seen))
+            return self.encode_tensor(np.stack(seen))
 
         step = BATCH if self.device.startswith("cuda") else self.batch_size
         parts = [images[start : start + step] for start in range(0, len(images), step)]
@@ -203,62 +203,54 @@ class Encoder:
                 self._text = self._text or self._load_text()
         return self._text(texts)
 
-    def encode_tensor(self, batch: torch.Tensor) -> np.ndarray:
-        """The network alone: (N, 3, H, W), as `preprocess` gives it, on any device -> (N, dimension +
-        code_bits) float32.
+    def encode_tensor(self, batch: np.ndarray | torch.Tensor) -> np.ndarray:
+        """The network alone: (N, 3, H, W), as `preprocess` gives it, or a tensor of the same on any device ->
+        (N, dimension + code_bits) float32.
 
         Where there is a hash head, its logits follow the embedding; the signs are the code.
         """
-        import torch
+        if self._onnx is None:
+            assert self._torch is not None
+            return self._torch(_tensor(batch))
+        images, step = _array(batch), self.batch_size
+        parts = [images[start : start + step] for start in range(0, len(images), step)]
+        return np.concatenate([self._onnx(self.normalised(part)) for part in parts])
 
-        step = self.batch_size
-        if self._onnx is not None:
-            parts = [
-                self._onnx(self.normalised(part).contiguous().numpy()) for part in batch.cpu().split(step)
-            ]
-            return np.concatenate(parts)
-        if self._gpu is not None:
-            return self._gpu(batch)
-        with torch.inference_mode():
-            raw = [self._forward(self._on_device(part)).float().cpu() for part in batch.split(step)]
-            return torch.cat(raw).numpy()
+    @overload
+    def normalised(self, batch: np.ndarray) -> np.ndarray: ...
 
-    def _on_device(self, batch: torch.Tensor) -> torch.Tensor:
-        """As the network takes it."""
-        import torch
+    @overload
+    def normalised(self, batch: torch.Tensor) -> torch.Tensor: ...
 
-        sent = batch.to(self.device, non_blocking=True)
-        return self.normalised(sent).contiguous(memory_format=torch.channels_last)
-
-    def normalised(self, batch: torch.Tensor) -> torch.Tensor:
+    def normalised(self, batch: Any) -> Any:
         """What `preprocess` gives, in batches on any device -> float32, as in the network's training."""
-        if isinstance(self._transform, Transform) and not batch.is_floating_point():
-            return self._transform.normalised(batch)
-        return batch
+        return self._transform.normalised(batch) if isinstance(self._transform, Transform) else batch
 
     def accelerate(self, images: int) -> None:
         """Use ONNX Runtime from now on if it is faster; the first time, this exports the network.
 
-        Args:
-            images: how many are to come. For a few seconds of work nothing is exported.
-        """
-        import torch
+        A network that runs without torch may get torch's faster resizing.
 
+        Args:
+            images: how many are to come. For a few seconds of work nothing is exported, nor torch loaded.
+        """
+        if self._torch is None and images > FAST_RESIZING_PAYS and has_torch():
+            import torch  # noqa: F401  # `images.resized` uses it where it is loaded
         if self.device != "cpu" or self._onnx is not None:
             return
         start = time.process_time()  # CPU time, which other programs on this machine do not change
-        self.encode_tensor(torch.zeros(1, 3, self.input_size, self.input_size))
+        self.encode_tensor(np.zeros((1, 3, self.input_size, self.input_size), np.float32))
         if images * (time.process_time() - start) > EXPORT_PAYS:
             self._onnx = self._exported()
 
-    def _exported(self, even_if_slower: bool = False) -> onnx_export.OnnxNetwork | None:
+    def _exported(self, even_if_slower: bool = False) -> OnnxNetwork | None:
         import torch
 
         example = torch.empty(2, 3, self.input_size, self.input_size)
         example.normal_(generator=torch.Generator().manual_seed(0))
-        return onnx_export.export(self.fingerprint, self._network, example, even_if_slower=even_if_slower)
+        return onnx_export.export(self.fingerprint, self.network, example, even_if_slower=even_if_slower)
 
-    def spatial(self, batch: torch.Tensor) -> np.ndarray:
+    def spatial(self, batch: np.ndarray | torch.Tensor) -> np.ndarray:
         """(N, 3, H, W), as `preprocess` gives it -> (N, h, w, D) float32: the embedding of each place.
 
         Where the network pools places by a mean or by GeM, the mean over h × w is the embedding itself. For a
@@ -267,32 +259,26 @@ class Encoder:
         Raises:
             SimileError: the network's embedding cannot be split into places.
         """
-        import torch
-
-        spatial = getattr(self._network, "spatial", None)
         try:
-            if spatial is None:
-                raise TypeError("it does not say which layer holds them")
-            with torch.inference_mode(), self._precision():
-                places: torch.Tensor = spatial(self._on_device(batch))
-                return places.float().cpu().numpy()
+            if self._torch is not None:
+                return self._torch.spatial(_tensor(batch))
+            assert self._onnx is not None
+            return self._onnx.spatial(self.normalised(_array(batch)))
         except (SimileError, RuntimeError, AttributeError, TypeError, ValueError, AssertionError) as error:
             raise SimileError(
                 f"'{self.name}' cannot show which places of a picture matter: {first_line(error)}; "
                 "choose another encoder"
             ) from None
 
-    def _compiles(self) -> bool:
-        """Compiling takes a minute and pays off in long jobs on a GPU, so it has to be asked for."""
-        return self.device.startswith("cuda") and os.environ.get("SIMILE_COMPILE") == "1"
 
-    def _precision(self) -> AbstractContextManager[Any]:
-        """16-bit floats on a GPU; full precision elsewhere."""
-        if self._gpu is None:
-            return nullcontext()
-        from pipeline.encoders.gpu import half_precision
+def _tensor(batch: np.ndarray | torch.Tensor) -> torch.Tensor:
+    import torch
 
-        return half_precision(self.device)
+    return torch.from_numpy(batch) if isinstance(batch, np.ndarray) else batch
+
+
+def _array(batch: np.ndarray | torch.Tensor) -> np.ndarray:
+    return batch if isinstance(batch, np.ndarray) else batch.cpu().numpy()
 
 
 def _middle(image: Image.Image) -> Image.Image:

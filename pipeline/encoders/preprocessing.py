@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
 
 from pipeline.encoders.checkpoint import PREPROCESSING, Checkpoint
 from pipeline.encoders.names import EncoderName
@@ -19,7 +21,15 @@ if TYPE_CHECKING:
     import torch
     from PIL import Image
 
-__all__ = ["Transform", "apply_processor", "describe_processor", "fast_transform", "find_processor", "quiet"]
+__all__ = [
+    "Transform",
+    "apply_processor",
+    "describe_processor",
+    "fast_transform",
+    "find_processor",
+    "quiet",
+    "transform",
+]
 
 _FILTERS = ("bilinear", "bicubic")
 
@@ -38,6 +48,18 @@ def fast_transform(options: dict[str, Any]) -> Transform | None:
     return Transform(options) if simple and options["interpolation"] in _FILTERS else None
 
 
+def transform(options: dict[str, Any]) -> Transform | Callable[[Image.Image], torch.Tensor]:
+    """PIL RGB image -> (3, H, W): timm's evaluation transform, float32, or its faster equal, bytes."""
+    if fast := fast_transform(options):
+        return fast
+    from timm.data import create_transform
+
+    made: Callable[[Image.Image], torch.Tensor] = create_transform(
+        is_training=False, **options | {"input_size": tuple(options["input_size"])}
+    )
+    return made
+
+
 class Transform:
     """The transform for one set of options: PIL RGB image -> (3, H, W) uint8, and the rest for whole batches.
 
@@ -46,32 +68,43 @@ class Transform:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        import torch
-
         _, self.height, self.width = options["input_size"]
         # timm rounds down as well
         self.scaled = tuple(math.floor(s / options["crop_pct"]) for s in (self.height, self.width))
         self.short_side: int = max(self.scaled)
         self.squash = options["crop_mode"] == "squash"
         self.filter = options["interpolation"]
-        mean, std = (torch.tensor(options[name])[:, None, None] for name in ("mean", "std"))
+        mean, std = (np.array(options[name], np.float32)[:, None, None] for name in ("mean", "std"))
         # (level / 255 - mean) / std in two passes instead of three
         self.scale, self.offset = 1 / (255 * std), -mean / std
 
-    def __call__(self, image: Image.Image) -> torch.Tensor:
-        import torch
-
+    def __call__(self, image: Image.Image) -> np.ndarray:
         width, height = self.whole(image.size)
-        pixels = torch.from_numpy(resized(image, (width, height), self.filter))
+        pixels = resized(image, (width, height), self.filter)
         top, left = round((height - self.height) / 2), round((width - self.width) / 2)
         part = pixels[top : top + self.height, left : left + self.width]
-        return part.permute(2, 0, 1).contiguous()
+        return np.ascontiguousarray(part.transpose(2, 0, 1))
 
-    def normalised(self, batch: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 on any device -> float32 there."""
+    @overload
+    def normalised(self, batch: np.ndarray) -> np.ndarray: ...
+
+    @overload
+    def normalised(self, batch: torch.Tensor) -> torch.Tensor: ...
+
+    def normalised(self, batch: Any) -> Any:
+        """(N, 3, H, W) uint8 -> float32, tensors on their device; floats are normalised already."""
+        if isinstance(batch, np.ndarray):
+            if batch.dtype != np.uint8:
+                return batch
+            levels = batch.astype(np.float32)
+            levels *= self.scale
+            levels += self.offset
+            return levels
         import torch
 
-        scale, offset = self.scale.to(batch.device), self.offset.to(batch.device)
+        if batch.is_floating_point():
+            return batch
+        scale, offset = (torch.from_numpy(each).to(batch.device) for each in (self.scale, self.offset))
         return batch.to(torch.float32).mul_(scale).add_(offset)
 
     def makes(self, size: tuple[int, int], small: tuple[int, int]) -> bool:

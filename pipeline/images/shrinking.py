@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 from PIL import Image
 
@@ -29,20 +31,29 @@ def shrunk(image: Image.Image, side: int) -> Image.Image:
 def resized(image: Image.Image, size: tuple[int, int], filter_name: str = "bicubic") -> np.ndarray:
     """(height, width, 3) uint8: an RGB image at `size` (width, height), with PIL's filters.
 
-    torch's kernel for 8-bit values takes a quarter of PIL's time. Its coefficients have 16 bits instead of
-    32: on noise one value in thirty differs from PIL's, by one or two levels of 255.
+    A process that has loaded torch, as one with a GPU has, resizes by torch's kernel for 8-bit values, which
+    takes a quarter of PIL's time. Its coefficients have 16 bits instead of 32: on noise one value in a
+    hundred differs from PIL's, by one level of 255 and rarely two. The vectors of all shipped networks have
+    a cosine above 0.9999 to those of the other way.
 
     Args:
         filter_name: "bilinear" or "bicubic", widened where the image becomes smaller.
     """
-    import torch
-    from torch.nn.functional import interpolate
-
     if size == image.size:
         return np.array(image)
     block = min(now // (_BLOCKS * wanted) for now, wanted in zip(image.size, size, strict=True))
-    pixels = torch.from_numpy(np.array(image.reduce(block) if block > 1 else image))
+    small = image.reduce(block) if block > 1 else image
+    if "torch" in sys.modules:
+        return _by_torch(np.array(small), size, filter_name)
+    return np.array(small.resize(size, Image.Resampling[filter_name.upper()]))
+
+
+def _by_torch(pixels: np.ndarray, size: tuple[int, int], filter_name: str) -> np.ndarray:
+    import torch
+    from torch.nn.functional import interpolate
+
     # Channels last is the layout of PIL. The batch of one has to come before the channels are moved: with the
     # strides of the other order the kernel takes the pixels apart and puts them together again.
-    small = interpolate(pixels[None].permute(0, 3, 1, 2), size[::-1], mode=filter_name, antialias=True)
-    return small[0].permute(1, 2, 0).numpy()
+    batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    made = interpolate(batch, size[::-1], mode=filter_name, antialias=True)
+    return made[0].permute(1, 2, 0).numpy()

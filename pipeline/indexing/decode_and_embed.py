@@ -16,12 +16,11 @@ from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
 
     from pipeline.encoders import Encoder
 
-    _Ready = tuple[StagedPicture, bytes | None, torch.Tensor]  # the picture, its file, what the network takes
+    _Ready = tuple[StagedPicture, bytes | None, np.ndarray]  # the picture, its file, what the network takes
 
 __all__ = ["Group", "Output", "embed_group", "rejected_group"]
 
@@ -55,7 +54,7 @@ def embed_group(
     """A few images from bytes to vectors, in one thread.
 
     All of them are prepared before the networks see the first, because that uses the processor's cache
-    better. Only the tensors that the networks take are kept in the meantime.
+    better. Only the arrays that the networks take are kept in the meantime.
 
     Args:
         encoders: by name; their order is that of the bits of `needs`.
@@ -76,9 +75,9 @@ def embed_group(
         for bit, (name, encoder) in enumerate(encoders.items()):
             if needs >> bit & 1:
                 preprocess = partial(_preprocess, encoder, image, small, decode_side, data)
-                tensor = _attempt(failed[name], point, data, "preprocess", preprocess)
-                if tensor is not None:
-                    ready[name].append((picture, data, tensor))
+                array = _attempt(failed[name], point, data, "preprocess", preprocess)
+                if array is not None:
+                    ready[name].append((picture, data, array))
     outputs = {name: _output(name, encoder, ready[name], failed[name]) for name, encoder in encoders.items()}
     return Group(broken, outputs, single_colour)
 
@@ -106,7 +105,7 @@ def _decode(
 
 def _preprocess(
     encoder: Encoder, image: Image.Image, small: Image.Image, decode_side: int, data: bytes | None
-) -> torch.Tensor:
+) -> np.ndarray:
     """What the network takes. A vector may not depend on which other encoders a job has: an encoder of
     another `decode_side` gets the picture decoded for its own.
     """
@@ -117,12 +116,10 @@ def _preprocess(
 
 def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Reject]) -> Output:
     """Embed what is ready; a vector that cannot be compared becomes a reject."""
-    import torch
-
     if not ready:
         return Output(np.empty((0, 0), np.float32), [], failed)
-    tensors = [tensor for _, _, tensor in ready]
-    vectors = encoder.encode_tensor(torch.stack(tensors) if len(tensors) > 1 else tensors[0][None])
+    arrays = [array for _, _, array in ready]
+    vectors = encoder.encode_tensor(np.stack(arrays))
     faults = [_fault(vector) for vector in vectors]
     for (picture, data, _), fault in zip(ready, faults, strict=True):
         if fault:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.config import CollectionConfig
 from pipeline.encoders import Encoder, load_encoder
+from pipeline.encoders.all_cores import pool_of
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.decode_and_embed import embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
@@ -121,23 +122,15 @@ def _say_shards(rows: int, shards: int, replicas: int, config: CollectionConfig)
 
 
 def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reservation, most: int) -> _Tried:
-    import torch
-
-    tried, threads = _Tried(), torch.get_num_threads()
-    torch.set_num_threads(1)  # as in the job: each thread takes a picture from its bytes to its vector
-    try:
-        with (
-            ThreadPoolExecutor(reservation.threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-            progress("try", most, "row") as bar,
-        ):
-            began = time.perf_counter()
-            for batch in _batches(source, most):
-                _try_batch(tried, batch, encoders, pool, reservation.threads)
-                bar.update(len(batch))
-                if time.perf_counter() - began > _SECONDS:
-                    break
-    finally:
-        torch.set_num_threads(threads)
+    tried = _Tried()
+    # as in the job: each thread takes a picture from its bytes to its vector
+    with pool_of(reservation.threads) as pool, progress("try", most, "row") as bar:
+        began = time.perf_counter()
+        for batch in _batches(source, most):
+            _try_batch(tried, batch, encoders, pool, reservation.threads)
+            bar.update(len(batch))
+            if time.perf_counter() - began > _SECONDS:
+                break
     return tried
 
 

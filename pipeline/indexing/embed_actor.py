@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pickle
 import socket
 import threading
@@ -108,16 +109,17 @@ class EmbedActor:
             rows: roughly how many are to come.
         """
         import ray
-        import torch
         from ray.util.metrics import Counter
 
         from pipeline.encoders import load_encoder
+        from pipeline.encoders.all_cores import one_thread
 
-        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"  # of torch and ONNX Runtime, for each of the threads here
+        one_thread()
         self.work = work
         self.known: Known | None = None  # asked for once
         self.threads = threads
-        self.pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+        self.pool = ThreadPoolExecutor(threads, initializer=one_thread)
         self.encoders = {name: load_encoder(name) for name in work.stagings}
         for encoder in self.encoders.values():
             encoder.accelerate(rows)

@@ -177,7 +177,7 @@ def _fitting(name: str) -> Iterator[None]:
 
 def _pretrained_model(name: str) -> Any:
     """timm's model inside an encoder: `pypi:`, `timm:`, or a network trained from one of these."""
-    network: Any = load_encoder(name, device="cpu").network
+    network: Any = load_encoder(name, device="cpu", runtime="torch").network
     inner = getattr(network, "network", network)  # of our own: RawOutput -> Embedder -> PooledCnn
     found = getattr(getattr(inner, "backbone", inner), "model", None)
     if found is None:

@@ -100,9 +100,7 @@ def find_reasons(
 
 def _places(encoder: Encoder, pictures: list[Image.Image]) -> list[Places]:
     """The network runs twice: once for the places, once for the embedding that they are checked against."""
-    import torch
-
-    batch = torch.stack([encoder.preprocess(picture) for picture in pictures])
+    batch = np.stack([encoder.preprocess(picture) for picture in pictures])
     embeddings = encoder.encode_tensor(batch)[:, : encoder.dimension]
     return [Places(grid, e) for grid, e in zip(encoder.spatial(batch), embeddings, strict=True)]
 

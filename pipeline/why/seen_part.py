@@ -29,7 +29,7 @@ def seen_part(encoder: Encoder, size: tuple[int, int]) -> Part:
     black = np.zeros((height, width), np.uint8)
     probes = (across, down, black, 255 - black)
     x, y, dark, bright = (
-        encoder.preprocess(Image.fromarray(probe).convert("RGB"))[0].double().numpy() for probe in probes
+        encoder.preprocess(Image.fromarray(probe).convert("RGB"))[0].astype(np.float64) for probe in probes
     )
     left, right = _ends(((x - dark) / (bright - dark)).mean(0), width)
     top, bottom = _ends(((y - dark) / (bright - dark)).mean(1), height)

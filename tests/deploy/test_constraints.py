@@ -68,6 +68,15 @@ def test_lower_bounds_are_above_advisories(name: str) -> None:
     assert lowest and lowest[0] >= Version(SAFE[name])
 
 
+def test_the_light_set_is_part_of_the_whole_and_brings_no_torch() -> None:
+    light, whole = ((ROOT / f"requirements{name}.txt").read_text().splitlines() for name in ("-light", ""))
+    lines = [line for line in light if line and not line.startswith("#")]
+    assert lines and set(lines) < set(whole)
+    needed = constraints.installed(constraints.requirements(ROOT / "requirements-light.txt"))
+    assert not {"torch", "torchvision", "timm", "transformers"} & set(needed)
+    assert set(needed) <= set(PINNED)
+
+
 def test_extras_and_markers_are_followed() -> None:
     found = constraints.installed([Requirement("ray[default]"), Requirement("no-such-package-anywhere")])
     assert {"ray", "aiohttp"} <= set(found)

@@ -209,7 +209,11 @@ def test_the_runtime_environment_holds_what_jobs_need_and_ray_uploads_it(
     assert package.stat().st_size < GCS_STORAGE_MAX_SIZE
     names = set(zipfile.ZipFile(package).namelist())
     needed = [*ROOT.glob("ray_jobs/*.py"), *ROOT.glob("pipeline/**/*.py"), *ROOT.glob("*_config/*.yaml")]
-    needed += [*ROOT.glob("weights/**/*.safetensors"), *ROOT.glob("samples/**/*.parquet")]
+    needed += [
+        *ROOT.glob("weights/**/*.safetensors"),
+        *ROOT.glob("weights/**/*.onnx*"),
+        *ROOT.glob("samples/**/*.parquet"),
+    ]
     assert {str(path.relative_to(ROOT)) for path in needed} <= names
     assert not {name for name in names if name.startswith((".venv/", ".git/", "tests/"))}
 

@@ -234,12 +234,12 @@ def test_files(lite0, pictures, tmp_path):
 def test_preprocessing_in_threads(lite0, pictures):
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lite0.preprocess, pictures * 20))
-    assert all(torch.equal(a, lite0.preprocess(b)) for a, b in zip(together, pictures * 20, strict=True))
+    assert all(np.array_equal(a, lite0.preprocess(b)) for a, b in zip(together, pictures * 20, strict=True))
 
 
 def test_normalisation_by_hand(lite0):
     pixels = lite0.preprocess(Image.new("RGB", (10, 10), (0, 127, 255)))
-    assert (pixels.dtype, pixels.shape) == (torch.uint8, (3, 96, 96))
+    assert (pixels.dtype, pixels.shape) == (np.uint8, (3, 96, 96))
     assert pixels[:, 0, 0].tolist() == [0, 127, 255]
     by_hand = (torch.tensor([0, 127 / 255, 1])[:, None, None].expand(3, 96, 96) - 0.498) / 0.502
     mine, theirs = lite0.encode_tensor(pixels[None]), lite0.encode_tensor(by_hand[None])

@@ -12,8 +12,6 @@ from pipeline.encoders import load_encoder, onnx_export
 from pipeline.errors import SimileError
 from tests.encoders.small_networks import save_timm, save_transformers
 
-WEIGHTS = Path(__file__).resolve().parent.parent.parent / "weights"
-
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
@@ -60,20 +58,6 @@ def test_the_faster_one_is_used_from_the_next_load_on(tmp_path: Path, cache: Pat
         assert load_encoder(str(tmp_path / "model")).runtime == fastest
     file.write_text("{")  # a full disk
     assert load_encoder(str(tmp_path / "model")).runtime == "torch"
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        # An export takes seconds: the smallest network stands for all in the short run.
-        pytest.param(name, marks=[] if name == "cifar10-cnn" else pytest.mark.long)
-        for name in sorted(folder.parent.name for folder in WEIGHTS.glob("*/config.json"))
-    ],
-)
-def test_the_networks_that_ship_are_the_same_in_both(name: str, pictures: list[Image.Image]) -> None:
-    expected = load_encoder(f"weights:{name}", runtime="torch").encode(pictures)
-    found = load_encoder(f"weights:{name}", runtime="onnxruntime").encode(pictures)
-    assert np.abs(found - expected).max() <= onnx_export.TOLERANCE * np.abs(expected).max()
 
 
 class DependsOnValues(torch.nn.Module):

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from pipeline.encoders import Encoder, load_encoder
@@ -19,8 +18,8 @@ def saved(kind: str, folder: Path) -> Encoder:
     return load_encoder(str(folder))
 
 
-def batch(encoder: Encoder, pictures: list[Image.Image]) -> torch.Tensor:
-    return torch.stack([encoder.preprocess(picture) for picture in pictures[:2]])
+def batch(encoder: Encoder, pictures: list[Image.Image]) -> np.ndarray:
+    return np.stack([encoder.preprocess(picture) for picture in pictures[:2]])
 
 
 @pytest.mark.parametrize(

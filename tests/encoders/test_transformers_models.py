@@ -78,7 +78,7 @@ def test_an_image_of_three_rows_is_not_taken_for_three_channels(tmp_path):
     reds = [
         encoder.preprocess(Image.new("RGB", size, "red")) for size in ((1, 1), (40, 3), (3, 40), (1, 50_000))
     ]
-    assert all(torch.equal(red, reds[0]) for red in reds)
+    assert all(np.array_equal(red, reds[0]) for red in reds)
     assert (reds[0][0] == 1).all()  # (1 - 0.5) / 0.5
     assert (reds[0][1:] == -1).all()
 
@@ -90,7 +90,7 @@ def test_the_processor_is_of_pil_and_close_to_that_of_torchvision(tmp_path, pict
     other = AutoImageProcessor.from_pretrained(tmp_path, backend="torchvision")
     for picture in pictures[:4]:
         theirs = other(picture, return_tensors="pt")["pixel_values"][0]
-        steps = (encoder.preprocess(picture) - theirs).abs() * 0.26 * 255  # in levels of 8 bits
+        steps = np.abs(encoder.preprocess(picture) - theirs.numpy()) * 0.26 * 255  # in levels of 8 bits
         assert steps.mean() < 1
         assert steps.max() < 4
 
@@ -131,7 +131,7 @@ def test_a_masked_autoencoder_sees_the_whole_image(tmp_path, pictures):
     first = encoder.encode(pictures)
     np.testing.assert_allclose(encoder.encode(pictures), first, rtol=1e-4, atol=1e-5)
     model.config.mask_ratio = 0.0
-    batch = torch.stack([encoder.preprocess(picture) for picture in pictures])
+    batch = torch.from_numpy(np.stack([encoder.preprocess(picture) for picture in pictures]))
     with torch.inference_mode():
         np.testing.assert_allclose(first, model(batch).last_hidden_state[:, 0].numpy(), rtol=1e-3, atol=1e-4)
 

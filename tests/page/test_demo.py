@@ -1,6 +1,7 @@
 """The demo from outside: `python demo.py` as a process, and its endpoint."""
 
 import base64
+import contextlib
 import io
 import json
 import os
@@ -23,7 +24,7 @@ from PIL import Image
 
 import demo
 from pipeline.errors import SimileError
-from pipeline.home import store_folder, unfinished_samples
+from pipeline.home import SEARCHABLE, store_folder, unfinished_samples
 from tests.page.conftest import LIMIT, ROOT, free_port, running
 from tests.stand_ins import tunnel
 
@@ -256,10 +257,21 @@ def test_samples_whose_indexing_was_cut_short_are_gone_on_with(
         unfinished_samples(str(home)).touch()
     ran: list[list[str]] = []
 
-    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        ran.append(command)
-        return subprocess.CompletedProcess(command, 0)
+    class Job(contextlib.nullcontext[Any]):
+        """It goes on for ever after the samples can be searched, as when maps take long."""
 
-    monkeypatch.setattr("demo.subprocess.run", run)
-    demo.ensure_collections(str(home), None)
-    assert [command[2] for command in ran] == (["ray_jobs.samples"] if cut_short else [])
+        def __init__(self, command: list[str], **_: Any) -> None:
+            super().__init__(self)
+            ran.append(command)
+            unfinished_samples(str(home)).write_text(SEARCHABLE)
+
+        def poll(self) -> None:
+            return None
+
+        def terminate(self) -> None:
+            ran.append(["stopped"])
+
+    monkeypatch.setattr("page.bundled_samples.subprocess.Popen", Job)
+    with demo.ensure_collections(str(home), None):
+        assert [command[2] for command in ran] == (["ray_jobs.samples"] if cut_short else [])
+    assert ran[1:] == ([["stopped"]] if cut_short else [])

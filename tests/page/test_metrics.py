@@ -1,5 +1,6 @@
 """/metrics is for this machine and for those with its key; a request leaves a count and a line, no trace."""
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable
@@ -86,7 +87,7 @@ def test_the_key_comes_from_a_file_or_the_environment(
     with pytest.raises(SimileError, match="has 5 characters; it must have 16 or more"):
         read_key(str(file))
     monkeypatch.setattr("signal.signal", lambda *_: None)
-    monkeypatch.setattr(demo, "ensure_collections", lambda *_: None)
+    monkeypatch.setattr(demo, "ensure_collections", lambda *_: contextlib.nullcontext())
     assert demo.main(["--metrics-key", str(tmp_path / "none")]) == 1
     assert "cannot be read" in capsys.readouterr().err
 

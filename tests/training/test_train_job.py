@@ -125,7 +125,7 @@ def test_weights_come_back_by_value(run: dict[str, Any]) -> None:
         expected = RawOutput(network)((pixels - mean) / std).numpy()
 
     encoder = load_encoder(str(weights))
-    raw = encoder.encode_tensor(torch.stack([encoder.preprocess(image) for image in images]))
+    raw = encoder.encode_tensor(np.stack([encoder.preprocess(image) for image in images]))
     assert raw.shape == (8, 32 + 16)
     np.testing.assert_allclose(raw, expected, rtol=0.02, atol=0.02)
     assert encoder.description.code_bits == 16

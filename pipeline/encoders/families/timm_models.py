@@ -14,14 +14,14 @@ from pipeline.encoders.checkpoint import Checkpoint
 from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.input_size import check_patches, input_size_error
 from pipeline.encoders.names import EncoderName
-from pipeline.encoders.preprocessing import fast_transform
+from pipeline.encoders.preprocessing import Transform, transform
 from pipeline.errors import SimileError
 from pipeline.networks.pooling import POOLED, PooledFeatures, embedding_of
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["describe", "hub_id", "load", "preprocessing", "transform"]
+__all__ = ["describe", "hub_id", "load", "preprocessing"]
 
 PROJECTED = "projected image embedding"
 
@@ -78,7 +78,7 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
 
 def load(
     name: EncoderName, checkpoint: Checkpoint
-) -> tuple[nn.Module, Callable[[Image.Image], torch.Tensor]]:
+) -> tuple[nn.Module, Transform | Callable[[Image.Image], torch.Tensor]]:
     """The network with its weights, and its transform.
 
     Raises:
@@ -130,15 +130,3 @@ def preprocessing(name: EncoderName, network: nn.Module) -> dict[str, Any]:
         found |= {"input_size": (3, name.pixels, name.pixels), "crop_pct": 1.0, "crop_mode": "squash"}
     keys = ("input_size", "crop_pct", "crop_mode", "interpolation", "mean", "std")
     return {key: list(found[key]) if isinstance(found[key], tuple) else found[key] for key in keys}
-
-
-def transform(options: dict[str, Any]) -> Callable[[Image.Image], torch.Tensor]:
-    """PIL RGB image -> (3, H, W) float32: timm's evaluation transform, or its faster equal."""
-    if fast := fast_transform(options):
-        return fast
-    from timm.data import create_transform
-
-    made: Callable[[Image.Image], torch.Tensor] = create_transform(
-        is_training=False, **options | {"input_size": tuple(options["input_size"])}
-    )
-    return made
