@@ -60,6 +60,7 @@ def load_encoder(name: str, *, device: str | None = None, runtime: Runtime | Non
     description = found.describe()
     on = device or default_device()
     network: nn.Module | OnnxNetwork
+    transform: Transform | Callable[[Image.Image], torch.Tensor]
     if on == "cpu" and runtime != "torch" and found.onnx and found.onnx.input_size == _size(description):
         network, transform = found.onnx.network(), Transform(description.preprocessing)
     else:
