@@ -8,7 +8,8 @@ import pytest
 
 from page.collection_library import CollectionLibrary
 from page.components.filter_boxes import MAX_FILTERS, boxes_of, more_filters, places_of
-from page.tabs.collections import _measured, _rejects, _report, _source, _state, overview_html
+from page.components.source_words import source_words
+from page.tabs.collections import _measured, _rejects, _report, _state, overview_html
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.search.counts import Counted
@@ -67,9 +68,9 @@ def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home
 def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
     html = overview_html(CollectionLibrary(str(demo_home)))
     assert "the bundled samples of CIFAR-10" in html and "the bundled samples of WikiArt" in html
-    found = SimpleNamespace(title="Birds")
-    assert _source(found, "/data/birds") == "birds"  # type: ignore[arg-type]
-    assert _source(found, "uoft-cs/cifar10") == "uoft-cs/cifar10"  # type: ignore[arg-type]
+    for source, shown in (("/data/birds", "birds"), ("uoft-cs/cifar10", "uoft-cs/cifar10")):
+        found = SimpleNamespace(title="Birds", manifest=SimpleNamespace(source=source))
+        assert source_words(found) == shown  # type: ignore[arg-type]
 
 
 def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
