@@ -68,9 +68,9 @@ def test_a_collection_that_cannot_be_read_has_a_card_beside_the_others(demo_home
 def test_bundled_samples_are_named_in_words(demo_home: Path) -> None:
     html = overview_html(CollectionLibrary(str(demo_home)))
     assert "the bundled samples of CIFAR-10" in html and "the bundled samples of WikiArt" in html
-    for source, words in (("/data/birds", "birds"), ("uoft-cs/cifar10", "uoft-cs/cifar10")):
+    for source, shown in (("/data/birds", "birds"), ("uoft-cs/cifar10", "uoft-cs/cifar10")):
         found = SimpleNamespace(title="Birds", manifest=SimpleNamespace(source=source))
-        assert source_words(found) == words  # type: ignore[arg-type]
+        assert source_words(found) == shown  # type: ignore[arg-type]
 
 
 def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
