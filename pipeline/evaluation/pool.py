@@ -1,5 +1,7 @@
 """Pictures with labels and vectors, in one list that protocols index: of a source, or of a version."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CURRENT", "DELETED", "KEPT", "LIVE", "Choice", "IdRows", "choose", "joined_mark"]
+__all__ = ["CURRENT", "DELETED", "KEPT", "LIVE", "REFUSED", "Choice", "IdRows", "choose", "joined_mark"]
 
 # What a row is; one may be several of these.
 CURRENT = 1  # of the source
 KEPT = 2  # of a unit that the source does not have, whose points stay
 LIVE = 4  # what the live version holds
 DELETED = 8  # of an id that was deleted on purpose; of no unit
+REFUSED = 16  # of the source, and rejected: no point is made of it
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Choice:
         survivors: (S, 2) int32, unit and row of what is kept, repeats included.
         unchanged, repeated, deleted: rows of the source that need nothing: they are there as they should be,
             repeat another one, or were deleted on purpose.
-        gone: (G, 2) uint64, live ids that no row of the source has.
+        gone: (G, 2) uint64, live ids that no row of the source makes a point of. A version that is built anew
+            does without those that are rejected now; in the live one they stay.
         live: live ids.
         lost: (L, 2) uint64, those of `gone` that no kept row holds.
     """
@@ -126,6 +128,8 @@ def choose(rows: IdRows, anew: bool) -> Choice:
     to_write = held if anew else held & is_current & ~same
     rows_of_source = (roles & CURRENT > 0) & member
     gone = is_live & ~is_current & ~is_deleted
+    if anew:
+        gone &= ~any_of(roles & REFUSED > 0)
     return Choice(
         points=places[firsts],
         written=to_write[at],

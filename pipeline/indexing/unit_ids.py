@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.indexing.choice import CURRENT, LIVE, IdRows
+from pipeline.indexing.choice import CURRENT, LIVE, REFUSED, IdRows
 from pipeline.indexing.record import Entry
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.parts import Parts
@@ -62,6 +62,9 @@ def read_ids(parts: Parts, stagings: Sequence[Staging], reading: Reading) -> Uni
         roles[entry.rows] = reading.role
     if live is not None:
         roles[slice(None) if live.rows is None else live.rows] |= LIVE
+    if reading.role & CURRENT:
+        refused_rows = ~good & facts.words.any(1)
+        roles[refused_rows], good = REFUSED, good | refused_rows
     good &= roles > 0
     same_credit = live is not None and live.credit == entry.credit
     marks = facts.marks[good]

@@ -92,15 +92,14 @@ class Unit:
     def __reduce__(self) -> tuple[Any, ...]:
         """Sent with its own rows alone: pyarrow would send all that a slice is cut from."""
         rows = None if self.slice is None else serialized(self.slice)
-        return _sent, (self.name, self.rows, self.bytes, self.file, self.state, self.span, rows)
+        names = ("name", "rows", "bytes", "file", "state", "span")
+        return _sent, ({name: getattr(self, name) for name in names}, rows)
 
 
-def _sent(*facts: Any) -> Unit:
+def _sent(facts: dict[str, Any], rows: bytes | None) -> Unit:
     import pyarrow as pa
 
-    name, count, size, file, state, span, rows = facts
-    slice_ = None if rows is None else pa.ipc.open_stream(rows).read_all()
-    return Unit(name, count, size, file, state, span, slice_)
+    return Unit(**facts, slice=None if rows is None else pa.ipc.open_stream(rows).read_all())
 
 
 def serialized(table: pa.Table) -> bytes:

@@ -197,6 +197,21 @@ def test_rejects_have_places_and_are_tried_again_only_when_asked(hand: ByHand, r
     assert len(hand.embedded) == tried + 2
 
 
+def test_a_point_whose_picture_is_rejected_now_stays_until_a_version_is_built_anew(
+    hand: ByHand, root: Path
+) -> None:
+    put(root / "best/broken.png", b"broken")
+    _, units = hand.stage(root)
+    ids = list(points(hand, hand.catalogue(units)))
+    marks = LiveMarks(words_of(ids), np.zeros(len(ids), np.uint64))
+    hand.bad = {b"broken"}
+    shutil.rmtree(hand.home)
+    _, units = hand.stage(root)
+    stays, anew = hand.catalogue(units, marks), hand.catalogue(units, marks, anew=True)
+    assert (stays.rejected, len(stays.gone)) == (1, 1)
+    assert (anew.rejected, len(anew.gone), anew.total) == (1, 0, 3)
+
+
 def test_a_record_is_read_as_it_was_written() -> None:
     class Attachments(dict):
         def attach(self, version: str, name: str, data: bytes) -> None:

@@ -155,7 +155,7 @@ def test_a_collection_gains_an_encoder_without_touching_the_first(
 
     account = index(Path(again), folder, encoders=[{"name": first}, {"name": second}], projection=PROJECTION)
     assert account.embedded == 24  # once each, by the new one
-    assert sum(actor.rows for actor in account.actors.values()) == 24  # nor is the broken picture tried again
+    assert sum(actor.rows for actor in account.actors.values()) == 25  # the broken picture is tried again
     assert account.encoders == [first, second]
     parts = list(Path(again).glob("staging/colours/*/*.parquet"))
     assert len({part.parent for part in parts}) == 3  # the rows, and the vectors of each encoder

@@ -77,8 +77,11 @@ class ByHand:
         credit: str | None = None,
         rows_here: int = 10_000,
         rows: int = 0,
+        anew: bool = False,
         deleted: Sequence[str] = (),
         adopted: Sequence[Entry] = (),
     ) -> Catalogue:
-        asked = Asked([unit.name for unit in units], credit, live, keeps, deleted, live is None, adopted)
+        asked = Asked(
+            [unit.name for unit in units], credit, live, keeps, deleted, anew or live is None, adopted
+        )
         return catalogue_of(asked, self.parts, self.stagings, rows, rows_here)
