@@ -121,7 +121,7 @@ def _configuration(work: Path, source: Path, encoder: Path) -> Path:
     settings = {
         "collection": "scale",
         "source": str(source),
-        "encoders": [{"name": f"hf:{encoder}", "vector": "v"}],
+        "encoders": [{"name": str(encoder), "vector": "v"}],
         "projection": {"dimension": WIDTH},
         "hnsw": {"full_scan_kb": 10**9, "codes_from": 10**9},
     }

@@ -128,7 +128,11 @@ def refuse_small_source(job: IndexJob, live: Live, rows: int) -> None:
         return
     there = live.version.manifest.rows
     if 2 * (there - rows) > there:
-        raise SimileError(_said_leaving(job, live, f"at least {there - rows:,} of the {there:,}", ()))
+        raise SimileError(
+            f"{job.config.source} has {rows:,} rows, so that at least {there - rows:,} of the {there:,} "
+            f"pictures of '{job.config.collection}' would leave; say --replace if that is meant, or "
+            f"{_to_keep(live)} to keep them. Nothing was changed."
+        )
 
 
 def refuse_most_leaving(job: IndexJob, store: Store, live: Live, gone: Sequence[str], there: int) -> None:
@@ -141,17 +145,16 @@ def refuse_most_leaving(job: IndexJob, store: Store, live: Live, gone: Sequence[
         return
     few = store.retrieve(live.version.name, list(gone[:_EXAMPLES]), fields=[(RESERVED, "places")])
     places = [str(((point.payload or {}).get(RESERVED) or {}).get("places", ["?"])[0]) for point in few]
-    many = f"{len(gone):,} of the {there:,}"
-    if 2 * len(gone) > there and not job.replace:
-        raise SimileError(_said_leaving(job, live, many, places))
-    name, source = job.config.collection, job.config.source
-    say(f"{many} pictures of '{name}' are not in {source} and leave, such as {', '.join(places)}")
-
-
-def _said_leaving(job: IndexJob, live: Live, many: str, places: Sequence[str]) -> str:
-    keep = "leave out --sync" if live.same_source else "say --add"
-    examples = f", such as {', '.join(places)}" if places else ""
-    return (
-        f"{many} pictures of '{job.config.collection}' are not in {job.config.source} and would leave"
-        f"{examples}; say --replace if that is meant, or {keep} to keep them. Nothing was changed."
+    found = (
+        f"{len(gone):,} of the {there:,} pictures of '{job.config.collection}' are not in {job.config.source}"
     )
+    if 2 * len(gone) > there and not job.replace:
+        raise SimileError(
+            f"{found} and would leave, such as {', '.join(places)}; say --replace if that is meant, or "
+            f"{_to_keep(live)} to keep them. Nothing was changed."
+        )
+    say(f"{found} and leave, such as {', '.join(places)}")
+
+
+def _to_keep(live: Live) -> str:
+    return "leave out --sync" if live.same_source else "say --add"
