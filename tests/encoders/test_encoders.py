@@ -253,7 +253,7 @@ def test_of_long_images_the_middle_is_seen(size, seen, lite0):
     """Regression: resized by its short side, 1 × 50,000 becomes gigapixels before it is cropped."""
     sizes = []
     encoder = Encoder(
-        lite0.description, lite0._network, lambda i: sizes.append(i.size) or torch.zeros(3, 96, 96)
+        lite0.description, lite0.network, lambda i: sizes.append(i.size) or torch.zeros(3, 96, 96)
     )
     encoder.preprocess(Image.new("RGB", size))
     assert sizes[-1] == seen
