@@ -82,7 +82,7 @@ class Encoder:
         self._onnx: OnnxNetwork | None = None
         self._torch: TorchNetwork | None = None
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
-        self.input_size = max(probe.shape[1:])  # pixels
+        self.input_size: int = max(probe.shape[1:])  # pixels
         if isinstance(network, OnnxNetwork):
             self.device, self._onnx = "cpu", network
         else:
