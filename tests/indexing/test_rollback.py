@@ -59,7 +59,7 @@ def test_a_failed_build_leaves_the_alias(index: Index, copied: Copied, monkeypat
     with pytest.raises(SimileError, match="took a point and does not count it"):
         index(home, source, projection={"dimension": 8})
     monkeypatch.undo()
-    monkeypatch.setattr("pipeline.indexing.build.load_rows", lambda *_: (set(), 0))
+    monkeypatch.setattr("pipeline.indexing.build.load_units", lambda *_: (0, 0))
     with pytest.raises(SimileError, match="does not add up: source 24, written 0"):
         index(home, source, projection={"dimension": 8})
     assert open_store(str(home)).aliases()["colours"] == live
