@@ -1,30 +1,15 @@
 """docs/tour.ipynb runs from its first cell to its last on the bundled samples."""
 
-import ast
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ray_jobs import samples
-from tests.docs.pages import DOCS
-
-
-def cells() -> list[str]:
-    notebook = json.loads((DOCS / "tour.ipynb").read_text(encoding="utf-8"))
-    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-
-
-def shown(code: str, names: dict[str, Any]) -> Any:
-    """Run a cell; what a notebook shows below it is the value of an expression that ends it."""
-    tree = ast.parse(code)
-    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, "cell", "exec"), names)
-    if last is None:
-        return None
-    value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
-    return value._repr_html_() if hasattr(value, "_repr_html_") else value
+from tests.docs.pages import DOCS, ROOT
+from tests.docs.run_tour import cells
 
 
 def test_the_notebook_is_kept_without_outputs() -> None:
@@ -34,16 +19,20 @@ def test_the_notebook_is_kept_without_outputs() -> None:
 
 
 @pytest.mark.long
-def test_the_notebook_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("SIMILE_HOME", str(tmp_path))
-    samples.main([])
-    names: dict[str, Any] = {}
-    told = [shown(code, names) for code in cells()]
-    assert told[0] == ["cifar10", "wikiart"] and (600, 600) in told and (1, 256) in told
-    pages = [each for each in told if isinstance(each, str)]
-    assert sum(page.count("<img src=") for page in pages) > 30
-    assert "k is '10', a text; it must be a whole number" in capsys.readouterr().out
-    assert list(names["copies"].columns[:3]) == ["group", "keep", "id"]
-    assert list(names["doubtful"].columns[:3]) == ["id", "field", "label"]
+def test_the_notebook_runs(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.docs.run_tour"],
+        cwd=ROOT,
+        env=os.environ | {"SIMILE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-3000:]
+    told = json.loads(run.stdout.splitlines()[-1])
+    assert told["collections"] == ["cifar10", "wikiart"]
+    assert [600, 600] in told["sizes"] and [1, 256] in told["sizes"]
+    assert told["pictures"] > 30
+    assert "k is '10', a text; it must be a whole number" in run.stdout
+    assert told["copies"][:3] == ["group", "keep", "id"]
+    assert told["doubtful"][:3] == ["id", "field", "label"]
