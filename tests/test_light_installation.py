@@ -92,6 +92,7 @@ def test_training_says_what_to_install(tmp_path: Path) -> None:
     assert "training needs torch" in run.stderr and "pip install -r requirements.txt" in run.stderr
 
 
+@pytest.mark.long
 def test_the_main_job_and_a_search_run_without_torch(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()

@@ -9,6 +9,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.sources.conftest import LABELS, png, put, write_mirror
 from tests.sources.test_webdataset import tar
 from tests.stand_ins.hub import HubStandIn
@@ -52,6 +54,7 @@ def ask_hub(endpoint: str, home: Path, code: str) -> dict:
     return answer
 
 
+@pytest.mark.long
 def test_the_hub(tmp_path: Path) -> None:
     root = write_mirror(tmp_path / "cifar10", [5, 4])
     write_mirror(root, [2], split="test")
