@@ -12,6 +12,7 @@ from pipeline.backup.archive import Archive, ArchiveFolder
 from pipeline.backup.points import Page, page_of, pages_in
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig
 from pipeline.errors import SimileError
+from pipeline.indexing.record import RECORD
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.progress import progress
 from pipeline.store import Manifest, Store
@@ -77,7 +78,9 @@ def restore_collection(
     store.finish(version)
     _compare(store, version, folder, archive)
     for name, file in archive.attachments.items():
-        store.attach(version, name, folder.read(file))
+        # Units of a job name ids, which are hashes of the collection's name too.
+        if alias == archive.collection or name != RECORD:
+            store.attach(version, name, folder.read(file))
     if alias != archive.collection:
         # Ids of points are hashes of the collection's name too, so no job can go on with these.
         manifest = manifest.model_copy(update={"collection": alias, "source_key": ""})
