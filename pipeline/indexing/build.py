@@ -184,10 +184,8 @@ def _load(
     loaded = store.loaded(version) if unfinished and not store.parallel_writes else set()
     again = sum(len(load.rows) for load in loads if load.unit in done)
     left = [load for load in loads if load.unit not in done]
-    written, account.loaded_bytes = load_units(
-        store, version, left, staged.parts, targets, markers, fence, loaded
-    )
-    account.rows["load"] = written
+    written, size = load_units(store, version, left, staged.parts, targets, markers, fence, loaded)
+    account.loaded_bytes, account.rows["load"] = size, written
     return written, again + len(loaded)
 
 

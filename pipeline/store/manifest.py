@@ -1,7 +1,4 @@
-"""What a version says of itself: a typed record that travels with its points.
-
-Manifests are written as JSON with `schema_version`; those from before it (2026) are read as well.
-"""
+"""What a version says of itself, as JSON that travels with its points; older schemas are read as well."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
