@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -35,6 +36,7 @@ class ThumbnailFiles:
     def __init__(self, home: str) -> None:
         self.home = home.rstrip("/")
         self._said = False
+        self._saying = threading.Lock()  # files are read by several threads
 
     def keep(self, collection: str, point: str, thumbnail: bytes) -> str:
         """Write the file; returns what the payload holds in its place."""
@@ -66,15 +68,20 @@ class ThumbnailFiles:
             with files.open_input_stream(path) as stream:
                 return bytes(stream.read())
         except OSError as error:
-            if not self._said:
-                log.warning(
-                    "thumbnails of this collection lie as files in %s, and one cannot be read: %s. Set "
-                    "SIMILE_HOME or --home to the home of the job that indexed it.",
-                    self.home,
-                    error,
-                )
-                self._said = True
+            self._say_once(error)
             return b""
+
+    def _say_once(self, error: OSError) -> None:
+        with self._saying:
+            if self._said:
+                return
+            self._said = True
+        log.warning(
+            "thumbnails of this collection lie as files in %s, and one cannot be read: %s. Set "
+            "SIMILE_HOME or --home to the home of the job that indexed it.",
+            self.home,
+            error,
+        )
 
 
 def _refers(value: Any) -> bool:
