@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote, resolve_home
-from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
+from ray_jobs.session import add_server, job_parser, print_result, ray_session, report_errors
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -54,11 +54,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="absolute folder or URL of the result (default: duplicates/COLLECTION in the home)",
     )
-    parser.add_argument(
-        "--url",
-        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
-    )
-    add_authority(parser)
+    add_server(parser)
     return parser.parse_args(arguments)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import SimileError
 from pipeline.filter_texts import FILTER_HELP, read_filters
 from pipeline.home import filesystem, is_remote
-from ray_jobs.session import add_authority, job_parser, print_result, ray_session, report_errors
+from ray_jobs.session import add_server, job_parser, print_result, ray_session, report_errors
 
 if TYPE_CHECKING:
     from pipeline.search.exported_rows import ExportedRows
@@ -36,11 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--encoder", action="append", help="whose vectors; may be repeated (default: all)")
     parser.add_argument("--filter", action="append", default=[], metavar="FIELD=VALUE", help=FILTER_HELP)
     parser.add_argument("--thumbnails", action="store_true", help="write the pictures as well (parquet only)")
-    parser.add_argument(
-        "--url",
-        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
-    )
-    add_authority(parser)
+    add_server(parser)
     return parser.parse_args(arguments)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote, resolve_home, write_file
-from ray_jobs.session import add_authority, job_parser, print_result, report_errors
+from ray_jobs.session import add_server, job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
@@ -41,11 +41,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         metavar="FOLDER",
         help="absolute folder or URL of the page and tables (default: insights/COLLECTION in the home)",
     )
-    parser.add_argument(
-        "--url",
-        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
-    )
-    add_authority(parser)
+    add_server(parser)
     return parser.parse_args(arguments)
 
 

@@ -7,14 +7,12 @@ from typing import Any, TypeVar
 
 from pipeline.errors import SimileError
 from pipeline.store import Store
-from pipeline.store.authority import VARIABLE, private_authority
+from pipeline.store.authority import server_variables
 from pipeline.store.id_slices import IdSlice
 
 __all__ = ["over_slices"]
 
 T = TypeVar("T")
-# Variables that the driver hands to its tasks: workers of a running cluster do not inherit its environment.
-_ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
 
 
 def over_slices(
@@ -35,7 +33,7 @@ def over_slices(
 
     task = ray.remote(_run)
     shared = ray.put(pickle.dumps((work, store)))  # as bytes: the store opens once the variables are set
-    about = ray.put(_about_server())
+    about = ray.put(server_variables())
     waiting = {task.remote(shared, about, each): number for number, each in enumerate(slices)}
     try:
         while waiting:
@@ -54,9 +52,3 @@ def _run(shared: bytes, about: dict[str, str], within: IdSlice) -> Any:
     os.environ.update(about)
     work, store = pickle.loads(shared)
     return work(store, within)
-
-
-def _about_server() -> dict[str, str]:
-    about = {name: os.environ[name] for name in _ABOUT_SERVER if name in os.environ}
-    authority = private_authority()  # as text: the file need not be on other nodes
-    return about | ({VARIABLE: authority} if authority else {})

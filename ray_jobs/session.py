@@ -20,6 +20,7 @@ from ray_jobs.stopping import Stopping, listen_again, stoppable
 __all__ = [
     "HOME_HELP",
     "add_authority",
+    "add_server",
     "command_again",
     "job_parser",
     "print_result",
@@ -55,6 +56,15 @@ def add_authority(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="PEM file of the authority that a Qdrant server's certificate is signed by",
     )
+
+
+def add_server(parser: argparse.ArgumentParser) -> None:
+    """Give the parser of a job that reads a collection `--url` and `--ca`."""
+    parser.add_argument(
+        "--url",
+        help="address of a Qdrant server; several with commas (default: $QDRANT_URL, else the home)",
+    )
+    add_authority(parser)
 
 
 @contextmanager

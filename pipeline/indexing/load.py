@@ -26,14 +26,12 @@ from pipeline.indexing.unit_points import Points, Target, UnitLoad, points_of
 from pipeline.progress import progress
 from pipeline.staging.parts import Parts
 from pipeline.store import Store, open_store
-from pipeline.store.authority import VARIABLE, private_authority
+from pipeline.store.authority import server_variables
 
 __all__ = ["Markers", "delete_points_of", "load_units"]
 
 _ROWS_A_WRITER = 4096  # a writer takes seconds to start; below some thousand rows one is faster
 _DELETED_AT_ONCE = 10_000  # ids of a request: 360 kB
-# Variables that the driver hands to its writers: workers of a running cluster do not inherit its environment.
-_ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def load_units(
         writers = min(store.writers(version), 1 + rows // _ROWS_A_WRITER, len(units))
         answers: Any = ray.data.from_arrow(blocks).map_batches(
             _Writer,
-            fn_constructor_args=(version, parts, targets, markers, store.address, _about_server(), fence),
+            fn_constructor_args=(version, parts, targets, markers, store.address, server_variables(), fence),
             batch_size=1,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(size=writers),
@@ -129,12 +127,6 @@ def delete_points_of(store: Store, version: str, ids: Sequence[str]) -> None:
     """Remove points, in requests of bounded size."""
     for start in range(0, len(ids), _DELETED_AT_ONCE):
         store.delete(version, ids[start : start + _DELETED_AT_ONCE])
-
-
-def _about_server() -> dict[str, str]:
-    about = {name: os.environ[name] for name in _ABOUT_SERVER if name in os.environ}
-    authority = private_authority()  # as text: the file need not be on other nodes
-    return about | ({VARIABLE: authority} if authority else {})
 
 
 class _Writer:

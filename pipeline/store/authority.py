@@ -6,10 +6,11 @@ from pathlib import Path
 
 from pipeline.errors import SimileError
 
-__all__ = ["VARIABLE", "private_authority", "trust", "trusted_certificates"]
+__all__ = ["VARIABLE", "private_authority", "server_variables", "trust", "trusted_certificates"]
 
 VARIABLE = "QDRANT_CA"
 _PEM = "-----BEGIN"
+_ABOUT_SERVER = ("QDRANT_API_KEY", "QDRANT_GRPC_PORT", "SIMILE_STORE_PATIENCE")
 
 
 def private_authority() -> str | None:
@@ -20,6 +21,17 @@ def private_authority() -> str | None:
     """
     given = os.environ.get(VARIABLE)
     return _certificates(given) if given else None
+
+
+def server_variables() -> dict[str, str]:
+    """What a driver hands to its Ray workers: those of a running cluster do not inherit its environment.
+
+    Returns:
+        Variable -> value, of those that are set; the private authority as text, as other nodes lack its file.
+    """
+    about = {name: os.environ[name] for name in _ABOUT_SERVER if name in os.environ}
+    authority = private_authority()
+    return about | ({VARIABLE: authority} if authority else {})
 
 
 def trust(file: str | None) -> None:

@@ -14,10 +14,9 @@ from page.collection_library import CollectionLibrary
 from pipeline.backup import save_collection
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.indexing.load import _about_server
 from pipeline.search import Example, Settings
 from pipeline.store import open_store
-from pipeline.store.authority import private_authority, trust
+from pipeline.store.authority import private_authority, server_variables, trust
 from pipeline.store.protocol import vector_params
 from pipeline.store.server_connection import _warn_of_open_key
 from ray_jobs.index import parse_arguments
@@ -110,9 +109,9 @@ def test_a_bundle_may_have_comments_in_any_language(tmp_path: Path, monkeypatch:
 
 
 def test_writers_on_other_nodes_get_the_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "QDRANT_CA" not in _about_server()
+    assert "QDRANT_CA" not in server_variables()
     monkeypatch.setenv("QDRANT_CA", pem(tmp_path, AUTHORITY))
-    assert _about_server()["QDRANT_CA"] == AUTHORITY.cert_pem.bytes().decode()
+    assert server_variables()["QDRANT_CA"] == AUTHORITY.cert_pem.bytes().decode()
 
 
 @pytest.mark.filterwarnings("error")
