@@ -1,7 +1,7 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,10 +10,10 @@ from qdrant_client import models
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.index_quality.calibration import calibrate_version
-from pipeline.index_quality.recall import check_version
-from pipeline.index_quality.truth import Rows
+from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
 from pipeline.indexing.catalogue import Catalogue
+from pipeline.indexing.check import exact_neighbours
 from pipeline.indexing.delete import DELETED, deleted_ids
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
@@ -24,7 +24,7 @@ from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
-from pipeline.indexing.unit_points import Target, UnitLoad, staged_vectors
+from pipeline.indexing.unit_points import Target, UnitLoad
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
     build_key,
@@ -150,7 +150,9 @@ def build(
         measured = [
             entry.model_copy(
                 update={
-                    "measured": check_version(store, version, entry, config, _truth(staged, target, base)),
+                    "measured": check_version(
+                        store, version, entry, config, _truth(store, staged, target, base)
+                    ),
                     "calibration": calibrate_version(store, version, entry),
                 }
             )
@@ -182,7 +184,7 @@ def _load(
         markers.clear()  # those of a version that is not there any more say nothing of this one
     done = markers.done() if store.parallel_writes else set()
     loaded = store.loaded(version) if unfinished and not store.parallel_writes else set()
-    again = sum(len(load.rows) for load in loads if load.unit in done)
+    again = sum(len(load) for load in loads if load.unit in done)
     left = [load for load in loads if load.unit not in done]
     written, size = load_units(store, version, left, staged.parts, targets, markers, fence, loaded)
     account.loaded_bytes, account.rows["load"] = size, written
@@ -197,8 +199,7 @@ def _loads(catalogue: Catalogue, files_above: int | None) -> Iterator[UnitLoad]:
         repeats.setdefault(first, {})[row] = named
     for at in sorted(catalogue.writes):
         entry = catalogue.entries[at]
-        rows = catalogue.rows(catalogue.writes, at)
-        yield UnitLoad(entry.unit, rows, entry.credit, repeats.get(at, {}), files_above)
+        yield UnitLoad(entry.unit, catalogue.writes[at], entry.credit, repeats.get(at, {}), files_above)
 
 
 def _facts(catalogue: Catalogue) -> Iterator[bytes]:
@@ -223,15 +224,17 @@ def _indexes(kinds: Mapping[str, FieldKind]) -> dict[str, models.PayloadSchemaTy
     return {name: SCHEMAS[kind.kind] for name, kind in kinds.items()}
 
 
-def _truth(staged: Staged, target: Target, base: Version | None) -> Callable[[str], Iterable[Rows]] | None:
-    """Every point's vectors, from the parts; None where some points stand in none of them."""
+def _truth(
+    store: Store, staged: Staged, target: Target, base: Version | None
+) -> Callable[[Sequence[Queries]], list[Truth]] | None:
+    """What finds exact neighbours in the parts; None where some points stand in none of them."""
     if base and staged.keeps and len(staged.catalogue.lost):
         return None
     catalogue = staged.catalogue
-    units = [
-        (catalogue.entries[at].unit, catalogue.rows(catalogue.points, at)) for at in sorted(catalogue.points)
-    ]
-    return partial(staged_vectors, target, units, staged.parts)
+    units = [(catalogue.entries[at].unit, catalogue.points[at]) for at in sorted(catalogue.points)]
+    return partial(
+        exact_neighbours, target=target, units=units, parts=staged.parts, everywhere=store.parallel_writes
+    )
 
 
 def _projections(
