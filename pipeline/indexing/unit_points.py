@@ -136,7 +136,7 @@ def _joined(those: Sequence[tuple[str, int, str | None]], parts: Parts) -> tuple
     """Places, payload and mark of a picture that stands in several rows."""
     places, payloads, marks = [], [], []
     for name, number, credit in those:
-        row = parts.read(name, ["file", "row", "payload", "mark", "rules"]).slice(number, 1)
+        row = parts.read(name, ["file", "row", "payload", "mark"]).slice(number, 1)
         facts = row.to_pylist()[0]
         places.append(f"{facts['file']}:{facts['row']}")
         payloads.append(facts["payload"])

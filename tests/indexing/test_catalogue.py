@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.errors import SimileError
 from pipeline.index_quality.recall import Queries
+from pipeline.indexing.adopt import adopt, refuse_missing
 from pipeline.indexing.catalogue import Catalogue, LiveMarks, rows_in
 from pipeline.indexing.check import exact_neighbours, staged_vectors
 from pipeline.indexing.record import Record
@@ -209,6 +211,25 @@ def test_a_point_whose_picture_is_rejected_now_stays_until_a_version_is_built_an
     stays, anew = hand.catalogue(units, marks), hand.catalogue(units, marks, anew=True)
     assert (stays.rejected, len(stays.gone)) == (1, 1)
     assert (anew.rejected, len(anew.gone), anew.total) == (1, 0, 3)
+
+
+def test_points_that_no_record_names_are_found_in_other_staged_units(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    before = points(hand, hand.catalogue(units))
+    marks = LiveMarks(words_of(before), np.zeros(len(before), np.uint64))
+    shutil.rmtree(root / "best")  # 1.png stands elsewhere, 3.png nowhere any more
+    _, left = hand.stage(root)
+    lost = hand.catalogue(left, marks, anew=True)
+    assert len(lost.lost) == len(lost.gone) == 1
+    with pytest.raises(SimileError, match=r"holds 1 pictures beside .* and 1 have no vectors of 'e'.*--sync"):
+        refuse_missing("things", lost, hand.stagings)
+    known = {entry.unit for entry in lost.entries}
+    adopted = adopt(lost.lost, known, hand.parts, hand.stagings)
+    whole = hand.catalogue(left, marks, anew=True, adopted=adopted)
+    refuse_missing("things", whole, hand.stagings)
+    assert points(hand, whole).keys() == before.keys() and len(whole.lost) == 0
+    gone = id_texts(lost.lost)[0]
+    assert points(hand, whole)[gone] == before[gone]
 
 
 def test_the_sample_is_the_vectors_with_the_smallest_ids(hand: ByHand, tmp_path: Path) -> None:
