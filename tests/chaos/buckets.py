@@ -24,7 +24,7 @@ def _bucket_of(place: Place) -> Iterator[S3StandIn]:
 
 
 def bad_bucket(place: Place) -> Outcome:
-    """One request in eight fails, is carried out although it seems to fail, or is slow; the driver dies too."""
+    """One request in eight fails, seems to fail and is carried out, or is slow; the driver is killed too."""
     outcome = Outcome("bad bucket")
     with _bucket_of(place) as objects:
 
