@@ -9,7 +9,6 @@ from pipeline.images.given import Picture, as_rgb
 from pipeline.images.limits import MAX_PIXELS, DecodeLimits, PixelBudget, decoding_within
 from pipeline.images.pixels import is_single_colour
 from pipeline.images.preparation import PREPARATION, UNVERSIONED
-from pipeline.images.rules import RULES, rules_of
 from pipeline.images.shrinking import resized, shrunk
 from pipeline.images.thumbnails import THUMBNAIL_SIDE, data_url, thumbnail
 
@@ -18,7 +17,6 @@ __all__ = [
     "MAX_BYTES",
     "MAX_PIXELS",
     "PREPARATION",
-    "RULES",
     "THUMBNAIL_SIDE",
     "UNVERSIONED",
     "DecodeLimits",
@@ -31,7 +29,6 @@ __all__ = [
     "header_size",
     "is_single_colour",
     "resized",
-    "rules_of",
     "shown_by_browsers",
     "shrunk",
     "thumbnail",

@@ -1,8 +1,7 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from qdrant_client import models
@@ -10,10 +9,9 @@ from qdrant_client import models
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.index_quality.calibration import calibrate_version
-from pipeline.index_quality.recall import check_version
-from pipeline.index_quality.truth import Rows
+from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
-from pipeline.indexing.catalogue import Catalogue
+from pipeline.indexing.check import exact_neighbours
 from pipeline.indexing.delete import DELETED, deleted_ids
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
@@ -24,58 +22,28 @@ from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
-from pipeline.indexing.unit_points import Target, UnitLoad, staged_vectors
+from pipeline.indexing.staged import Staged
+from pipeline.indexing.unit_points import Target
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
-    build_key,
+    being_changed,
     drop_unfinished,
     find_unfinished,
+    mark_changed,
     mark_unfinished,
     new_version,
 )
 from pipeline.progress import say
 from pipeline.projection import Projection
-from pipeline.staging.ids import id_texts
-from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store
 from pipeline.store.field_paths import SCHEMAS
 from pipeline.store.manifest import Version
 from pipeline.store.protocol import vector_params
 
-__all__ = ["Staged", "base_of", "build"]
+__all__ = ["base_of", "build"]
 
 _GROWN = 2  # times the rows that the projection was fitted on: from here the job suggests --refit
-
-
-@dataclass(frozen=True)
-class Staged:
-    """What a version is made of.
-
-    Attributes:
-        catalogue: which rows.
-        keeps: live points that no row of the source has stay.
-        parts, stagings: where they are staged.
-    """
-
-    catalogue: Catalogue
-    keeps: bool
-    parts: Parts
-    stagings: Mapping[str, Staging]
-
-    @property
-    def removed(self) -> list[str]:
-        """Live points that leave."""
-        return [] if self.keeps else id_texts(self.catalogue.gone)
-
-    def total(self, in_base: bool) -> int:
-        """Points of the version; in the live one also those that no unit holds."""
-        beside = len(self.catalogue.lost) if in_base and self.keeps else 0
-        return self.catalogue.total + beside
-
-    def units(self) -> list[str]:
-        """Those that hold a point."""
-        return [self.catalogue.entries[at].unit for at in sorted(self.catalogue.points)]
 
 
 def base_of(job: IndexJob, live: Live) -> Version | None:
@@ -122,11 +90,10 @@ def build(
         return
     targets = [_target(job, name, staged.stagings[name], projections[name]) for name in checked.encoders]
     with account.timed("load"):
-        facts = [*_facts(catalogue), *(point.encode() for point in removed)]
-        key = build_key(settings_key(config, checked.encoders), facts, projections)
+        settings, in_place = settings_key(config, checked.encoders), base is not None and store.in_place
+        # In place the projections are the version's own, which the settings tell.
+        key = staged.key(settings, base is not None, None if in_place else projections)
         version, unfinished = _open(job, checked, base, targets, kinds, key, expected)
-        if base and version == base.name:
-            forget_record(store, version)  # until this job has ended well
         store.check_whole(version)
         markers = Markers(staged.parts, key)
         written, again = _load(
@@ -139,7 +106,8 @@ def build(
     account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
     counted = store.count(version)
     if not account.balanced or counted != expected:
-        markers.clear()  # whatever went wrong, the next job writes everything
+        markers.clear()  # whatever went wrong, the next job looks at every point and writes what is missing
+        forget_record(store, version)
         raise SimileError(
             f"The account does not add up: source {account.source}, written {account.written}, skipped "
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
@@ -150,7 +118,9 @@ def build(
         measured = [
             entry.model_copy(
                 update={
-                    "measured": check_version(store, version, entry, config, _truth(staged, target, base)),
+                    "measured": check_version(
+                        store, version, entry, config, _truth(store, staged, target, base)
+                    ),
                     "calibration": calibrate_version(store, version, entry),
                 }
             )
@@ -177,61 +147,45 @@ def _load(
     files_above: int | None,
 ) -> tuple[int, int]:
     """Write what is to be written; returns how many points, and how many an earlier run had written."""
-    loads = list(_loads(staged.catalogue, files_above))
+    loads = list(staged.loads(files_above))
     if not unfinished:
         markers.clear()  # those of a version that is not there any more say nothing of this one
     done = markers.done() if store.parallel_writes else set()
     loaded = store.loaded(version) if unfinished and not store.parallel_writes else set()
-    again = sum(len(load.rows) for load in loads if load.unit in done)
+    again = sum(len(load) for load in loads if load.unit in done)
     left = [load for load in loads if load.unit not in done]
     written, size = load_units(store, version, left, staged.parts, targets, markers, fence, loaded)
     account.loaded_bytes, account.rows["load"] = size, written
     return written, again + len(loaded)
 
 
-def _loads(catalogue: Catalogue, files_above: int | None) -> Iterator[UnitLoad]:
-    """What is to be written, by unit."""
-    repeats: dict[int, dict[int, list[tuple[str, int, str | None]]]] = {}
-    for (first, row), those in catalogue.repeats.items():
-        named = [(catalogue.entries[at].unit, number, catalogue.entries[at].credit) for at, number in those]
-        repeats.setdefault(first, {})[row] = named
-    for at in sorted(catalogue.writes):
-        entry = catalogue.entries[at]
-        rows = catalogue.rows(catalogue.writes, at)
-        yield UnitLoad(entry.unit, rows, entry.credit, repeats.get(at, {}), files_above)
-
-
-def _facts(catalogue: Catalogue) -> Iterator[bytes]:
-    for at in sorted(catalogue.points):
-        entry = catalogue.entries[at]
-        written = catalogue.writes.get(at)
-        bits = catalogue.points[at].tobytes() + (b"" if written is None else written.tobytes())
-        yield f"{entry.unit} {entry.credit} ".encode() + bits
-
-
 def _record(job: IndexJob, checked: Checked, version: str, staged: Staged, account: Account) -> None:
     """Leave with the version what it is made of, so that the next job need not look at its points."""
     if staged.keeps and len(staged.catalogue.lost):
         forget_record(checked.store, version)  # some points stand in no unit of this home
-        return
-    entries, facts = staged.catalogue.record_entries(), facts_of(job, checked)
-    record = Record(entries, facts, account.source, account.rejected, account.kept)
-    write_record(checked.store, version, record)
+    else:
+        entries, facts = staged.catalogue.record_entries(), facts_of(job, checked)
+        record = Record(entries, facts, account.source, account.rejected, account.kept)
+        write_record(checked.store, version, record)
+    if being_changed(checked.store, version):
+        mark_changed(checked.store, version, "")
 
 
 def _indexes(kinds: Mapping[str, FieldKind]) -> dict[str, models.PayloadSchemaType]:
     return {name: SCHEMAS[kind.kind] for name, kind in kinds.items()}
 
 
-def _truth(staged: Staged, target: Target, base: Version | None) -> Callable[[str], Iterable[Rows]] | None:
-    """Every point's vectors, from the parts; None where some points stand in none of them."""
+def _truth(
+    store: Store, staged: Staged, target: Target, base: Version | None
+) -> Callable[[Sequence[Queries]], list[Truth]] | None:
+    """What finds exact neighbours in the parts; None where some points stand in none of them."""
     if base and staged.keeps and len(staged.catalogue.lost):
         return None
     catalogue = staged.catalogue
-    units = [
-        (catalogue.entries[at].unit, catalogue.rows(catalogue.points, at)) for at in sorted(catalogue.points)
-    ]
-    return partial(staged_vectors, target, units, staged.parts)
+    units = [(catalogue.entries[at].unit, catalogue.points[at]) for at in sorted(catalogue.points)]
+    return partial(
+        exact_neighbours, target=target, units=units, parts=staged.parts, everywhere=store.parallel_writes
+    )
 
 
 def _projections(
@@ -282,7 +236,9 @@ def _open(
         if outgrown:
             store.set_graphs(base.name, config, params(points))
         store.add_indexes(base.name, config, lacking)
-        return base.name, False  # what was written before a crash is in its marks
+        begun = being_changed(store, base.name) == key
+        mark_changed(store, base.name, key)
+        return base.name, begun
     unfinished = find_unfinished(store, config.collection, key)
     drop_unfinished(store, config.collection, except_for=unfinished)
     if unfinished:

@@ -22,6 +22,7 @@ import pyarrow.fs as pafs
 from pipeline.home import filesystem, write_file
 from pipeline.indexing.fenced_store import fenced
 from pipeline.indexing.lease import Fence, asked_rarely
+from pipeline.indexing.tasks import blocks_of
 from pipeline.indexing.unit_points import Points, Target, UnitLoad, points_of
 from pipeline.progress import progress
 from pipeline.staging.parts import Parts
@@ -81,7 +82,7 @@ def load_units(
     Args:
         loaded: ids that an embedded version holds already.
     """
-    rows = sum(len(unit.rows) for unit in units)
+    rows = sum(len(unit) for unit in units)
     if not rows:
         return 0, 0
     with progress("load", rows) as bar:
@@ -96,9 +97,8 @@ def load_units(
         import ray
         from ray.data import ActorPoolStrategy
 
-        blocks = [pa.table({"unit": [pickle.dumps(unit)], "rows": [len(unit.rows)]}) for unit in units]
         writers = min(store.writers(version), 1 + rows // _ROWS_A_WRITER, len(units))
-        answers: Any = ray.data.from_arrow(blocks).map_batches(
+        answers: Any = ray.data.from_arrow(blocks_of(units)).map_batches(
             _Writer,
             fn_constructor_args=(version, parts, targets, markers, store.address, server_variables(), fence),
             batch_size=1,
@@ -148,7 +148,7 @@ class _Writer:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         written, size = 0, 0
-        for data in batch["unit"].to_pylist():
+        for data in batch["given"].to_pylist():
             unit: UnitLoad = pickle.loads(data)
             for points in points_of(unit, self.parts, self.targets):
                 self.store.upsert(self.version, points.ids, points.vectors, points.payloads)

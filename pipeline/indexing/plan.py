@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import SimileError
-from pipeline.images import RULES
 from pipeline.indexing.account import Account
 from pipeline.indexing.catalogue import LiveMarks
 from pipeline.indexing.fields import joined_kinds
 from pipeline.indexing.live import Live, live_of, says_the_same, source_key
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, read_record
+from pipeline.indexing.versions import being_changed
 from pipeline.points import RESERVED
 from pipeline.progress import say
 from pipeline.sources import Fault, Unit
@@ -53,6 +53,8 @@ def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
     record = read_record(store, name)
     if record is None or record.job != facts_of(job, checked) or not _same_units(record, checked.units):
         return None
+    if being_changed(store, name):
+        return None
     kinds = joined_kinds(manifest.kinds, checked.kinds, config, job.add)
     if not says_the_same(manifest, config, kinds) or store.count(name) != manifest.rows:
         return None
@@ -81,7 +83,6 @@ def facts_of(job: IndexJob, checked: Checked) -> list[Any]:
         job.limit,
         config.credit or source.credit,
         config.max_reject_fraction,
-        RULES,
         simile_version(),
         config.url_column,
         [len(source.faults), sorted(source.left_out.items())],
@@ -108,7 +109,7 @@ def state_of(
     if live.version is None:
         return None
     record = None if ask_points else read_record(store, live.version.name)
-    if record and {entry.unit for entry in record.entries} <= parts.names():
+    if record and record.units() <= parts.names():
         return record
     ids, marks = [], []
     for point in all_points(store, live.version.name, fields=[(RESERVED, "mark")]):

@@ -153,7 +153,7 @@ def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
     there = {entry.name: entry.fingerprint for entry in live.version.manifest.encoders}
     here = {name: description.fingerprint for name, description in checked.encoders.items()}
     name = job.config.collection
-    if any(each.is_prepared_differently(there.get(key, "")) for key, each in checked.encoders.items()):
+    if live.older:
         raise SimileError(
             f"'{name}' was indexed by an older version of Simile, which prepared pictures in another way, so "
             "nothing can be added to it; build it anew without --add, from a source with all its pictures."

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.index_quality.truth import Rows
+from pipeline.indexing.catalogue import rows_in
 from pipeline.indexing.choice import joined_mark
 from pipeline.indexing.merged_payload import merged_payload
 from pipeline.points import RESERVED
@@ -20,9 +20,8 @@ from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.parts import Parts, marks_of
 from pipeline.staging.vectors import Staging
 from pipeline.store.thumbnail_files import ThumbnailFiles
-from pipeline.vectors import unit
 
-__all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of", "staged_vectors"]
+__all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of"]
 
 BATCH = 512  # points of a request; what is in memory at once beside a unit
 # Row of a unit -> (unit, row, credit) of all rows that hold its picture, in their order, itself included.
@@ -50,17 +49,20 @@ class UnitLoad:
 
     Attributes:
         unit: its name.
-        rows: (N,) int64, of the unit.
+        bits: its rows that are written, packed: all units wait in the driver's memory.
         credit: who is to be credited.
         repeats: of some of these rows.
         files_above: bytes above which a thumbnail becomes a file on the home; None: none does.
     """
 
     unit: str
-    rows: np.ndarray
+    bits: np.ndarray
     credit: str | None
     repeats: Repeats
     files_above: int | None = None
+
+    def __len__(self) -> int:
+        return int(np.bitwise_count(self.bits).sum())
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,9 @@ def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterat
     """The points of a unit, some hundred at a time."""
     part = parts.read(load.unit)
     staged = [target.staging.read(load.unit) for target in targets]
-    words = id_words(part["id"])
-    for start in range(0, len(load.rows), BATCH):
-        rows = load.rows[start : start + BATCH]
+    words, chosen = id_words(part["id"]), rows_in(load.bits)
+    for start in range(0, len(chosen), BATCH):
+        rows = chosen[start : start + BATCH]
         vectors: dict[str, np.ndarray] = {}
         for target, found in zip(targets, staged, strict=True):
             vectors |= target.vectors(found.vectors[found.at(words[rows])])
@@ -134,28 +136,9 @@ def _joined(those: Sequence[tuple[str, int, str | None]], parts: Parts) -> tuple
     """Places, payload and mark of a picture that stands in several rows."""
     places, payloads, marks = [], [], []
     for name, number, credit in those:
-        row = parts.read(name, ["file", "row", "payload", "mark", "rules"]).slice(number, 1)
+        row = parts.read(name, ["file", "row", "payload", "mark"]).slice(number, 1)
         facts = row.to_pylist()[0]
         places.append(f"{facts['file']}:{facts['row']}")
         payloads.append(facts["payload"])
         marks.append(int(marks_of(row, credit)[0]))
     return places, merged_payload(payloads), joined_mark(marks)
-
-
-def staged_vectors(
-    target: Target, units: Sequence[tuple[str, np.ndarray]], parts: Parts, vector: str
-) -> Iterator[Rows]:
-    """One named vector of points, as the store has it, a unit at a time.
-
-    Args:
-        target: whose staged vectors.
-        units: name of each unit, and its rows that are points.
-        vector: one of the target's two names.
-    """
-    for name, chosen in units:
-        if not len(chosen):
-            continue
-        words = id_words(parts.read(name, ["id"])["id"])[chosen]
-        found = target.staging.read(name)
-        rows = target.vectors(found.vectors[found.at(words)])[vector]
-        yield id_texts(words), unit(rows) if vector == target.vector else rows

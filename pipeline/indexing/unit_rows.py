@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.images import rules_of
 from pipeline.indexing.decode_and_embed import Group
 from pipeline.points import Row, point_id
 from pipeline.sources import Source, decode_payload, image_bytes, unread_rows
@@ -87,22 +86,21 @@ class UnitRows:
                     fresh[entry["point"]] = data
             self.rows.append(entry)
         self.seen.update(fresh)
-        rules = {entry["point"]: entry["rules"] for entry in self.rows[-len(files) :] if "point" in entry}
-        return self._needed(fresh, rules)
+        return self._needed(fresh)
 
     def _identified(self, entry: dict[str, Any], data: bytes) -> dict[str, Any]:
         digest = hashlib.sha256(data)
-        point, rules = point_id(self.parts.collection, digest.hexdigest()), rules_of(data)
-        row = Row(entry["payload"], (f"{entry['file']}:{entry['row']}",), self.credit, rules)
-        return {"point": point, "digest": digest.digest(), "rules": rules, "mark": int(row.mark, 16)}
+        row = Row(entry["payload"], (f"{entry['file']}:{entry['row']}",), self.credit)
+        point = point_id(self.parts.collection, digest.hexdigest())
+        return {"point": point, "digest": digest.digest(), "mark": int(row.mark, 16)}
 
-    def _needed(self, fresh: dict[str, bytes], rules: dict[str, int]) -> list[_Needed]:
+    def _needed(self, fresh: dict[str, bytes]) -> list[_Needed]:
         """Take what is staged already, and say what is not."""
         needs = dict.fromkeys(fresh, 0)
         for bit, name in enumerate(self.stagings):
             if not self.needs >> bit & 1:
                 continue
-            for point, found in self.known.find(name, list(fresh), rules).items():
+            for point, found in self.known.find(name, list(fresh)).items():
                 if not isinstance(found, Reject):
                     self.pictures[point], self.vectors[name][point] = found
                 elif found.stage == "decode" or found.kind == "workers died of it":

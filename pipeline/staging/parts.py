@@ -2,7 +2,7 @@
 
 <home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
 id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
-row: int64 · payload: string (JSON) · mark: uint64 · rules: int8 · width, height: int32 · thumbnail: binary ·
+row: int64 · payload: string (JSON) · mark: uint64 · width, height: int32 · thumbnail: binary ·
 thumbnail_type: string · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
 
 A picture that stands in the unit before has no thumbnail here. The vectors are in `vectors.py`.
@@ -19,7 +19,6 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
-from pipeline.images import RULES
 from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
@@ -35,7 +34,6 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("payload", pa.string()),
         ("mark", pa.uint64()),
-        ("rules", pa.int8()),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("thumbnail", pa.binary()),
@@ -43,7 +41,7 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in REJECT_COLUMNS),
     ]
 )
-_CREDIT, _RULES, _REJECTED = b"simile.credit", b"simile.rules", b"simile.rejected"
+_CREDIT, _REJECTED = b"simile.credit", b"simile.rejected"
 
 
 @dataclass(frozen=True)
@@ -97,8 +95,8 @@ class Parts:
             rows: of `SCHEMA`.
             credit: that the marks were made with.
         """
-        about = {_RULES: str(RULES).encode(), _CREDIT: (credit or "").encode()}
-        about[_REJECTED] = str(len(rows) - rows["stage"].null_count).encode()
+        rejected = len(rows) - rows["stage"].null_count
+        about = {_CREDIT: (credit or "").encode(), _REJECTED: str(rejected).encode()}
         return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
@@ -117,7 +115,7 @@ class Parts:
             about = part.schema_arrow.metadata or {}
             columns = ["id", "mark"]
             if not _made_with(about, credit):
-                columns += ["file", "row", "payload", "rules"]
+                columns += ["file", "row", "payload"]
             bad = int(about.get(_REJECTED, 0))
             if bad:
                 columns += ["file", "row", *REJECT_COLUMNS]
@@ -126,15 +124,17 @@ class Parts:
         rejects = _rejects(table.filter(pa.array(~good))) if bad else []
         return PartFacts(id_words(table["id"]), marks_of(table, credit), good, rejects)
 
-    def rules(self, unit: str) -> int:
-        """The rules of decoding under which a part was made, see `images.rules_of`."""
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_RULES, 1))
-
     def rejected(self, unit: str) -> int:
         """How many rows of a part are no points."""
+        return int(self._about(unit).get(_REJECTED, 0))
+
+    def credit(self, unit: str) -> str | None:
+        """The credit that the marks of a part were made with."""
+        return self._about(unit).get(_CREDIT, b"").decode() or None
+
+    def _about(self, unit: str) -> dict[bytes, bytes]:
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_REJECTED, 0))
+        return pq.read_schema(path, filesystem=files).metadata or {}
 
 
 def _rejects(rows: pa.Table) -> list[Reject]:
@@ -151,14 +151,9 @@ def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
     """The marks of N rows of a part, as they are with this credit; 0 of rows without an id. (N,) uint64."""
     if _made_with(rows.schema.metadata or {}, credit):
         return np.asarray(rows["mark"].fill_null(0).to_numpy())
-    facts = rows.select(["payload", "file", "row", "rules"]).to_pylist()
-    return np.array(
-        [
-            int(Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r["rules"] or 1).mark, 16)
-            for r in facts
-        ],
-        np.uint64,
-    )
+    facts = rows.select(["payload", "file", "row"]).to_pylist()
+    marks = [int(Row(r["payload"], (f"{r['file']}:{r['row']}",), credit).mark, 16) for r in facts]
+    return np.array(marks, np.uint64)
 
 
 def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
@@ -166,11 +161,11 @@ def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
 
 
 def names_in(folder: str) -> set[str]:
-    """The units that have a file in a folder; their names have a hyphen, those of older parts have none."""
+    """The units that have a file in a folder."""
     files, path = filesystem(folder)
     found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    names = (f.base_name.removesuffix(".parquet") for f in found if f.base_name.endswith(".parquet"))
-    return {name for name in names if "-" in name and not name.startswith(".")}
+    names = (f.base_name for f in found if f.base_name.endswith(".parquet"))
+    return {name.removesuffix(".parquet") for name in names if not name.startswith(".")}
 
 
 def put(location: str, rows: pa.Table, first: int = 0) -> int:
