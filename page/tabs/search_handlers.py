@@ -10,7 +10,7 @@ import gradio as gr
 from page.address import link_to
 from page.collection_library import CollectionLibrary
 from page.components.address_bar import said
-from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
+from page.components.cards import Card, card, columns_html, grid_html, query_picture
 from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
 from page.components.filter_chips import chips_html
@@ -78,11 +78,6 @@ class SearchHandlers:
         self._library, self._uploads = library, uploads
 
     # --- the query
-
-    def take_example(self, cards: list[Card], event: gr.EventData) -> Any:
-        """The example that was clicked becomes the query."""
-        done = action_of(event, cards)
-        return Query((query_picture(cards[done[1]]),)) if done else gr.skip()
 
     def begin(self, name: str, event: gr.EventData) -> tuple[Any, Any]:
         """(collection, query) after a choice on the first screen."""
