@@ -13,12 +13,12 @@ from typing import IO
 
 import psutil
 
-__all__ = ["FLAGS", "WEBGL_FLAGS", "find_chromium", "running_demo"]
+__all__ = ["FLAGS", "ROOT", "WEBGL_FLAGS", "find_chromium", "running_demo"]
 
 FLAGS = ["--no-sandbox"]
 # The map needs WebGL. Without a GPU Chromium draws it by SwiftShader, on the processor, when it is asked to.
 WEBGL_FLAGS = [*FLAGS, "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 _START_SECONDS = 600  # the first start indexes the bundled samples
 
 
@@ -33,12 +33,14 @@ def running_demo(
     *arguments: str,
     environment: dict[str, str] | None = None,
     log: IO[str] | None = None,
+    root: Path = ROOT,
 ) -> Iterator[tuple[str, psutil.Process]]:
     """Address and process of `demo.py`, from its first line to its end.
 
     Args:
         environment: in place of this process's own.
         log: where its warnings and errors go, in place of stderr.
+        root: folder of the program.
 
     Raises:
         SystemExit: it ended, or does not answer within ten minutes.
@@ -47,7 +49,7 @@ def running_demo(
         port = probe.getsockname()[1]
     command = [sys.executable, "demo.py", "--port", str(port), *arguments]
     command += ["--home", str(Path(home).resolve())] if home else []
-    process = psutil.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, env=environment, stderr=log)
+    process = psutil.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment, stderr=log)
     ready = threading.Event()
 
     def read() -> None:

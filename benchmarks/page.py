@@ -1,56 +1,75 @@
-"""The page under load: python -m benchmarks.page [--callers 32] [--seconds 60 | --searches N] [--home DIR]
+"""The page under load: python -m benchmarks.page [--callers 32] [--seconds 60] [--against COMMIT]
 
-Starts demo.py on loopback, without a limit for visitors. Measures the first paint in Chromium, searches of
-one session, then of CALLERS sessions at once without a pause; and the memory of the server after a tenth,
-half and all of the searches.
+Starts demo.py on loopback, without a limit for visitors. In Chromium: the first screen, and the time from a
+click on an example to painted pictures. Then searches of one visitor, of CALLERS visitors at once without a
+pause, and of as many programs; each from an upload to the pictures of its hits. Memory of the server is read
+after a tenth, half and all of the searches. With --against the page of an earlier commit is loaded in turns
+with this one, in the same run and by the same sessions.
 """
 
 import argparse
-import base64
 import io
+import json
 import sys
+import tempfile
 import time
+import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 import psutil
-from gradio_client import Client
 from PIL import Image
 
-from benchmarks.demo_in_chromium import FLAGS, find_chromium, running_demo
+from benchmarks.demo_in_chromium import running_demo
+from benchmarks.page_in_chromium import example_click, first_screen
+from benchmarks.page_session import PageSession, ProgramSession
 from benchmarks.report import machine, print_table, write_result
+from benchmarks.second_checkout import files_of
 
-__all__ = ["first_paint", "load", "main"]
+__all__ = ["load", "main"]
 
 _PICTURES = 16  # different ones, because the page keeps the vectors of pictures that it embedded last
 _WARMED = 2  # searches before the clock starts
 _ALONE = 40  # searches of a session that has the page to itself
+_ROUNDS = 3  # of both pages in turns, with --against
 _WEIGHED = (0.1, 0.5)  # shares of the load after which memory is read, besides its end
-_COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "mb", "growth"]
+_SESSIONS = {"visitors": PageSession, "programs": ProgramSession}
+_COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "kb", "mb", "growth"]
 
 
 def load(
     url: str,
-    collection: str,
+    collection: str | None,
     callers: int,
     seconds: float | None = None,
     searches: int | None = None,
     weigh: Callable[[], int] = lambda: 0,
+    kind: type[PageSession] | type[ProgramSession] = PageSession,
 ) -> dict[str, Any]:
     """Searches from `callers` sessions for `seconds`, or until there were so many.
 
+    Args:
+        collection: None: the page's first one.
+        kind: of the sessions.
+
     Returns:
-        Count, errors, queries a second, p50 and p95 in ms; resident megabytes during the load and at its end,
-        and the ratio of the last of these to the first (growth).
+        Count, errors, queries a second, p50 and p95 in ms, kilobytes that a search moves; resident megabytes
+        during the load and at its end, and the ratio of the last of these to the first (growth).
     """
     pictures = [_picture(seed) for seed in range(_PICTURES)]
+    with urllib.request.urlopen(f"{url}/config") as answer:
+        config = json.load(answer)
+    sessions = [kind(url, config, collection) for _ in range(callers)]
+    for picture in pictures[:_WARMED]:
+        sessions[0].search(picture)
+    moved = sum(session.bytes for session in sessions)
     with ThreadPoolExecutor(callers) as pool:
-        clients = list(pool.map(lambda _: Client(url, verbose=False), range(callers)))
-        for picture in pictures[:_WARMED]:
-            _search(clients[0], picture, collection)
         rows: list[tuple[float, str | None]] = []
         start = time.perf_counter()
 
@@ -58,7 +77,7 @@ def load(
             """The share of the load that is done, 1 at its end."""
             return len(rows) / searches if searches else (time.perf_counter() - start) / (seconds or 1.0)
 
-        asking = [pool.submit(_ask, clients[i], i, pictures, collection, done, rows) for i in range(callers)]
+        asking = [pool.submit(_ask, session, i, pictures, done, rows) for i, session in enumerate(sessions)]
         weights = []
         for share in _WEIGHED:
             while done() < share:
@@ -68,8 +87,11 @@ def load(
             caller.result()
         wall = time.perf_counter() - start
     weights.append(weigh())
+    for session in sessions:
+        session.close()
     times = [took for took, error in rows if error is None]
     errors = [error for _, error in rows if error is not None]
+    moved = sum(session.bytes for session in sessions) - moved
     return {
         "callers": callers,
         "searches": len(times),
@@ -78,56 +100,90 @@ def load(
         "queries_per_s": round(len(times) / wall, 2),
         "p50_ms": round(float(np.percentile(times, 50)) * 1e3, 1) if times else None,
         "p95_ms": round(float(np.percentile(times, 95)) * 1e3, 1) if times else None,
+        "kb": round(moved / len(rows) / 1e3, 1),
         "mb": weights,
         "growth": round(weights[-1] / weights[0], 3) if weights[0] else None,
     }
 
 
-def first_paint(url: str) -> dict[str, float] | None:
-    """Seconds until Chromium has painted something and until the examples are there; None without one."""
-    found = find_chromium()
-    if found is None:
-        return None
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, "--disable-gpu"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
-        start = time.perf_counter()
-        page.goto(url, wait_until="commit")
-        page.locator("#examples .card img").first.wait_for()
-        ready = time.perf_counter() - start
-        painted = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-        browser.close()
-    return {"first_paint_s": round(painted / 1e3, 2), "ready_s": round(ready, 2)}
+def measure(url: str, process: psutil.Process, options: argparse.Namespace) -> dict[str, Any]:
+    """What Chromium sees of one page (None without a Chromium), and searches from one session."""
+    first_screen(url)  # not counted: the first start of the browser reads it from the disk
+    weigh = partial(_megabytes, process)
+    return {
+        "first_screen": first_screen(url),
+        "example_click_ms": example_click(url),
+        "alone": load(url, options.collection, 1, searches=_ALONE, weigh=weigh),
+    }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Starts the page, loads it, prints and writes the figures; 1 if any search failed."""
+    """Starts the pages, loads them, prints and writes the figures; 1 if any search failed."""
+    options = _parser().parse_args(argv)
+    before, pages = machine(), dict[str, tuple[str, psutil.Process]]()
+    with ExitStack() as closing:
+        if options.against:
+            folder = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="simile-against-")))
+            files_of(options.against, folder / "files")
+            home = options.against_home or str(folder / "home")
+            other = running_demo(home, "--limit", "0", root=folder / "files")
+            pages[options.against] = closing.enter_context(other)
+        pages["here"] = closing.enter_context(running_demo(options.home, "--limit", "0"))
+        figures = {name: measure(url, process, options) for name, (url, process) in pages.items()}
+        for kind, sessions in _SESSIONS.items():
+            for round_of in figures.values():
+                round_of[kind] = []
+            for _ in range(_ROUNDS if options.against else 1):
+                for name, (url, process) in pages.items():
+                    weigh = partial(_megabytes, process)
+                    bounds = (options.callers, options.seconds, options.searches)
+                    figures[name][kind].append(load(url, options.collection, *bounds, weigh, sessions))
+    for name, found in figures.items():
+        _print(name, found)
+    ratios = {kind: _ratio(figures, kind) for kind in _SESSIONS} if options.against else {}
+    for kind, ratio in ratios.items():
+        print(f"{kind}: {ratio} times the throughput of {options.against} (medians of {_ROUNDS} rounds)")
+    print(write_result("page", {"pages": figures, "throughput_ratios": ratios}, before))
+    loads = [
+        row for found in figures.values() for kind in ("alone", *_SESSIONS) for row in _rows(found, kind)
+    ]
+    return 1 if any(row["errors"] for row in loads) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks.page", description=__doc__.splitlines()[0])
     parser.add_argument("--callers", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--searches", type=int, help="so many instead of a time")
+    parser.add_argument("--seconds", type=float, default=60, help="of each round")
+    parser.add_argument("--searches", type=int, help="so many a round instead of a time")
     parser.add_argument("--collection", help="default: the first one")
     parser.add_argument("--home", help="folder of the collections")
-    options = parser.parse_args(argv)
-    before = machine()
-    with running_demo(options.home, "--limit", "0") as (url, process):
-        there = Client(url, verbose=False).predict(api_name="/collections")["collections"]
-        collection = options.collection or there[0]["name"]
-        weigh = partial(_megabytes, process)
-        first_paint(url)  # not counted: the first start of the browser reads it from the disk
-        painted = first_paint(url)
-        alone = load(url, collection, 1, searches=_ALONE, weigh=weigh)
-        many = load(url, collection, options.callers, options.seconds, options.searches, weigh)
-    print_table(f"Searches of {collection} by upload, through the page's queue", _COLUMNS, [
-        [row[name] for name in _COLUMNS] for row in (alone, many)
-    ])  # fmt: skip
-    print(f"in Chromium: {painted}" if painted else "no Chromium here: first paint not measured")
-    print(*many["first_errors"], sep="\n")
-    figures = {"collection": collection, "browser": painted, "alone": alone, "many": many}
-    print(write_result("page", figures, before))
-    return 1 if many["errors"] or alone["errors"] else 0
+    parser.add_argument(
+        "--against", metavar="COMMIT", help="an earlier version, loaded in turns with this one"
+    )
+    parser.add_argument(
+        "--against-home", metavar="DIR", help="its home (default: a new one, where it indexes the samples)"
+    )
+    return parser
+
+
+def _rows(found: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return found[kind] if isinstance(found[kind], list) else [found[kind]]
+
+
+def _print(name: str, found: dict[str, Any]) -> None:
+    for kind in ("alone", *_SESSIONS):
+        rows = [[row[column] for column in _COLUMNS] for row in _rows(found, kind)]
+        print_table(f"Searches by upload, {name}, {kind}", _COLUMNS, rows)
+        print(*[error for row in _rows(found, kind) for error in row["first_errors"]], sep="\n")
+    print(f"in Chromium: {found['first_screen']}")
+    print(f"from a click on an example to painted pictures: {found['example_click_ms']} ms")
+
+
+def _ratio(figures: dict[str, Any], kind: str) -> float:
+    """Queries a second of this page over those of the other."""
+    rates = {name: median(row["queries_per_s"] for row in found[kind]) for name, found in figures.items()}
+    here = rates.pop("here")
+    return round(here / next(iter(rates.values())), 2)
 
 
 def _megabytes(process: psutil.Process) -> int:
@@ -135,10 +191,9 @@ def _megabytes(process: psutil.Process) -> int:
 
 
 def _ask(
-    client: Client,
+    session: PageSession | ProgramSession,
     first: int,
-    pictures: list[str],
-    collection: str,
+    pictures: list[bytes],
     done: Callable[[], float],
     rows: list[tuple[float, str | None]],
 ) -> None:
@@ -146,25 +201,19 @@ def _ask(
     while done() < 1:
         start, error = time.perf_counter(), None
         try:
-            _search(client, pictures[asked % len(pictures)], collection)
-        except Exception as failed:
+            session.search(pictures[asked % len(pictures)])
+        except Exception as failed:  # whatever goes wrong is what is counted
             error = f"{type(failed).__name__}: {failed}"
         rows.append((time.perf_counter() - start, error))
         asked += 1
 
 
-def _search(client: Client, picture: str, collection: str) -> None:
-    answer = client.predict(picture, collection, k=24, thumbnails=True, api_name="/search_image")
-    if not answer["hits"]:
-        raise RuntimeError("a search found nothing")
-
-
-def _picture(seed: int) -> str:
-    """A JPEG of coloured patches in base64."""
+def _picture(seed: int) -> bytes:
+    """A JPEG of coloured patches."""
     patches = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     into = io.BytesIO()
     Image.fromarray(patches).resize((320, 320), Image.Resampling.BICUBIC).save(into, "JPEG")
-    return base64.b64encode(into.getvalue()).decode()
+    return into.getvalue()
 
 
 if __name__ == "__main__":

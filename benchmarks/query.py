@@ -6,7 +6,9 @@ version and another one searches it, so that the measured memory is that of sear
 """
 
 import argparse
+import json
 import multiprocessing
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -33,6 +35,7 @@ _SIZES, _FULL_SIZES = [5_000, 50_000], [500_000, 1_000_000]
 _CALLERS = (1, 8, 32)
 _QUERIES, _EXACT_QUERIES = 200, 50  # of each measurement of latency; exact searches take longer
 _TRUTHS = 100  # queries that are also searched exactly, to measure recall
+_FILTERS = {"two fields ANDed": tuple(FIELDS), "one field": tuple(FIELDS)[:1]}
 _RECORDED = {"projection", "quantization", "search", "hnsw"}  # keys of a configuration
 
 
@@ -62,7 +65,7 @@ def searches(
     before: dict[str, float],
 ) -> dict[str, Any]:
     """Latency, throughput and recall@10 of every kind of search; RAM in MB on top of `before`."""
-    askers = {kind: RepeatedSearch(store, kind, vectors, codes, config.search) for kind in SEARCHES}
+    askers = {kind: RepeatedSearch(store, kind, vectors, codes, config) for kind in SEARCHES}
     found: dict[str, dict[str, Any]] = {}
     ram: dict[str, float] = {}
     for kind, asker in sorted(askers.items(), key=lambda item: SEARCHES[item[0]][1]):
@@ -78,18 +81,18 @@ def searches(
 def filtered(
     store: EmbeddedStore, vectors: np.ndarray, codes: np.ndarray, config: CollectionConfig
 ) -> dict[str, Any]:
-    """Two ANDed fields that leave about 4 %: recall@10 and time, cosine with ACORN and without, Hamming."""
-    only = qdrant_filter([Where(name, AnyOf((f"{name} 1",))) for name in FIELDS])
-    found: dict[str, Any] = {"share": round(store.count(VERSION, only) / store.count(VERSION), 4)}
-    plain = config.search.model_copy(update={"acorn": False})
-    for name, kind, truth, search in (
-        ("cosine", "hnsw", "exact", config.search),
-        ("cosine, no ACORN", "hnsw", "exact", plain),
-        ("hamming", "hamming", "hamming exact", config.search),
-    ):
-        exact = RepeatedSearch(store, truth, vectors, codes, search, only).scores(_TRUTHS)
-        asker = RepeatedSearch(store, kind, vectors, codes, search, only)
-        found[name] = asker.latency(_TRUTHS) | {"recall": recall(exact, asker.scores(_TRUTHS))}
+    """Recall@10 and time with filters, by how many of the points they leave."""
+    every = store.count(VERSION)
+    found: dict[str, Any] = {}
+    for title, names in _FILTERS.items():
+        only = qdrant_filter([Where(name, AnyOf((f"{name} 1",))) for name in names])
+        of: dict[str, Any] = {"share": round(store.count(VERSION, only) / every, 4)}
+        for kind, truth in (("hnsw", "exact"), ("hamming", "hamming exact")):
+            exact = RepeatedSearch(store, truth, vectors, codes, config, only).scores(_TRUTHS)
+            asker = RepeatedSearch(store, kind, vectors, codes, config, only)
+            name = "cosine" if kind == "hnsw" else kind
+            of[name] = asker.latency(_TRUTHS) | {"recall": recall(exact, asker.scores(_TRUTHS))}
+        found[title] = of
     return found
 
 
@@ -99,19 +102,28 @@ def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
         return process.submit(work, *arguments).result()
 
 
-def measure(points: int, way: str, only_filtered: bool = False) -> dict[str, Any]:
+def measure(points: int, way: str, only_filtered: bool = False, kept: str | None = None) -> dict[str, Any]:
     """Builds a version and searches it, in two processes.
+
+    Args:
+        kept: folder where the version stays, and where it is found by the next run.
 
     Raises:
         SystemExit: there is too little disk or memory; the message says so in a sentence.
     """
     shape = WAYS[way].projection
-    with tempfile.TemporaryDirectory(prefix="simile-bench-") as folder:
-        if why := shortage(points, shape.dimension, shape.code_bits, Path(folder)):
-            raise SystemExit(f"error: {why}")
+    with tempfile.TemporaryDirectory(prefix="simile-bench-") as made:
+        folder = Path(kept or made) / f"{points}-{way.partition(',')[0]}"
+        figures = folder / "built.json"
         try:
-            built = _apart(build, Path(folder), points, way)
-            asked = _apart(search_version, Path(folder), points, way, only_filtered)
+            if not figures.is_file():
+                if why := shortage(points, shape.dimension, shape.code_bits, Path(kept or made)):
+                    raise SystemExit(f"error: {why}")
+                shutil.rmtree(folder, ignore_errors=True)  # what a run that was cut short has left
+                figures.parent.mkdir(parents=True)
+                figures.write_text(json.dumps(_apart(build, folder, points, way)), encoding="utf-8")
+            built = json.loads(figures.read_text(encoding="utf-8"))
+            asked = _apart(search_version, folder, points, way, only_filtered)
         except BrokenProcessPool as error:
             why = f"the process that held {points:,} points was ended, most likely for want of memory"
             raise SystemExit(f"error: {why}.") from error
@@ -126,6 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--only-filtered", action="store_true", help="filtered searches and nothing else")
+    parser.add_argument("--keep", metavar="DIR", help="where built versions stay for the next run")
     parser.add_argument("--way", choices=list(WAYS), nargs="+", default=list(WAYS))
     options = parser.parse_args(arguments)
     cases = [(n, way) for n in options.points or _SIZES + options.full * _FULL_SIZES for way in options.way]
@@ -134,7 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
     for points, way in cases:
         at = f"{len(results) + 1} of {len(cases)}"
         print(f"{at}: {points:,} points, {way} …", file=sys.stderr, flush=True)
-        results.append(measure(points, way, options.only_filtered))
+        results.append(measure(points, way, options.only_filtered, options.keep))
         print_query_result(results[-1])
         # Written after each case, so that a run which is cut short keeps what it measured.
         ways = {each: config.model_dump(include=_RECORDED) for each, config in WAYS.items()}

@@ -229,7 +229,8 @@ def _read_picture(
         if slash and other not in known:
             raise ValueError(other)
         within = library.open(other) if slash else found
-        shown = query_picture(card(within.get(str(uuid.UUID(point))), within.name))
+        hit = within.get(str(uuid.UUID(point)))
+        shown = query_picture(card(hit, within.name, library.pictures))
         return replace(shown, box=box)
     except (ValueError, SimileError):
         ignored.append(f"there is no picture {_short(text)}")

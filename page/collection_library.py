@@ -4,6 +4,7 @@ import logging
 import threading
 from functools import cached_property
 
+from page.hit_pictures import HitPictures
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.indexing.lock import JobRecord, job_records
@@ -17,10 +18,15 @@ log = logging.getLogger("simile")
 
 
 class CollectionLibrary:
-    """Collections of one home or server, by name; `originals` says whether visitors may open their files."""
+    """Collections of one home or server, by name; `originals` says whether visitors may open their files.
+
+    Attributes:
+        pictures: thumbnails of hits that were shown just now.
+    """
 
     def __init__(self, home: str | None = None, url: str | None = None, originals: bool = False) -> None:
         self.originals = originals
+        self.pictures = HitPictures()
         self._home = home
         self._url = url
         self._open: dict[str, Collection] = {}

@@ -14,7 +14,6 @@ __all__ = ["ARRIVING", "UPLOADS", "Allowance", "DiskBudget"]
 UPLOADS, ARRIVING = "uploads", "arriving"  # folders below the one where Gradio keeps files
 _BROKEN_OFF = 900.0  # seconds; an upload that still arrives has got a few bytes in this time
 _EXPORTS = (".csv", ".json", ".jpg")
-_SHOWN = "picture"  # stem of the pictures of hits: no more of them than the collections have
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ class DiskBudget:
         self._sweep_exports(now)
 
     def _sweep_exports(self, now: float) -> None:
-        found = [f for f in self.folder.glob("*/*") if f.suffix in _EXPORTS and f.stem != _SHOWN]
+        found = [f for f in self.folder.glob("*/*") if f.suffix in _EXPORTS]
         newest = sorted(((f.stat().st_mtime, f.stat().st_size, f) for f in found), reverse=True)
         size = 0
         for modified, own, file in newest:

@@ -81,8 +81,9 @@ class PublicBlocks(UploadsOnly):
         self.states = app.state_holder = SessionStates(self)
 
     def queue(self, *args: Any, **kwargs: Any) -> "PublicBlocks":
-        """Gradio's queue, with a refusal in plain words when it is full."""
+        """Gradio's queue, with a refusal in plain words when it is full, and without its statistics."""
         super().queue(*args, **kwargs)
+        _keep_no_statistics(self._queue)
         push = self._queue.push
 
         async def polite(*args: Any, **kwargs: Any) -> Any:
@@ -113,6 +114,15 @@ class PublicBlocks(UploadsOnly):
             del self._asked[session]
             self._queue.pending_messages_per_session.pop(session, None)
             self._queue.pending_event_ids_session.pop(session, None)
+
+
+def _keep_no_statistics(queue: Any) -> None:
+    """Spares what Gradio does for its monitoring page, which is closed here.
+
+    After each event it makes a table in pandas of the last 10,000 events: 5 ms and more of a search.
+    """
+    queue.ANALYTICS_MAX_EVENTS = 0
+    queue.compute_analytics_summary = lambda _: queue.cached_event_analytics_summary
 
 
 def _is_more_than(values: Sequence[Any], most: int) -> bool:

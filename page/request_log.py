@@ -30,6 +30,7 @@ _TEMPLATES = tuple(
         (r"/(queue/join|queue/data|queue/status|cancel|reset|upload|upload_progress|health|metrics)", None),
         (r"/file=.*", "/file=*"),
         (r"/pwa_icon/\d+", "/pwa_icon/*"),
+        (r"/(original|picture)/[^/]+/[^/]+", r"/\1/*/*"),
         (r"/(static|assets|svelte|heartbeat|run|api)/.+", r"/\1/*"),
         (r"/call/v2/[^/]+", "/call/v2/*"),
         (r"/call/v2/[^/]+/[^/]+", "/call/v2/*/*"),

@@ -32,7 +32,7 @@ _ALLOWED: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
         (("POST",), r"/queue/join|/cancel|/reset|/upload|/(call|call/v2|run|api)/[^/]+"),
         # ours, and the Model Context Protocol
         (_GET, r"/(health|metrics|preview\.jpg)"),
-        (_GET, r"/original/[a-z0-9-]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+        (_GET, r"/(original|picture)/[a-z0-9-]+/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
         (("GET", "HEAD", "POST", "DELETE", "OPTIONS"), r"/mcp(/.*)?"),
     )
 )

@@ -16,6 +16,7 @@ __all__ = [
     "FAILED",
     "NO_CLOSE",
     "SearchResult",
+    "bytes_of",
     "examples_of",
     "figures",
     "nearest_of",
@@ -57,16 +58,17 @@ def run_search(
         SimileError: as `Collection.find`, or an uploaded picture is gone.
     """
     collection = library.open(name)
-    likes = examples_of(query.likes, collection)
+    likes = examples_of(query.likes, collection, library)
     if query.text.strip():
         likes.append(Example(text=query.text))
-    dislikes = examples_of(query.dislikes, collection)
+    dislikes = examples_of(query.dislikes, collection, library)
     check_own_pictures([*likes, *dislikes])
     found = collection.find(likes, dislikes, settings)
     cards = [
         card(
             hit,
             collection.name,
+            library.pictures,
             settings.metric,
             reason(hit, query, settings, explained=explained),
             settings.encoder,
@@ -80,16 +82,29 @@ def run_search(
     return SearchResult(collection, found, cards, understood)
 
 
-def examples_of(pictures: Sequence[QueryPicture], collection: Collection) -> list[Example]:
+def examples_of(
+    pictures: Sequence[QueryPicture], collection: Collection, library: CollectionLibrary
+) -> list[Example]:
     """Stored pictures of this collection by their ids; their parts and all other pictures by pixels."""
-    return [_example(picture, collection) for picture in pictures]
+    return [_example(picture, collection, library) for picture in pictures]
 
 
-def _example(picture: QueryPicture, collection: Collection) -> Example:
+def _example(picture: QueryPicture, collection: Collection, library: CollectionLibrary) -> Example:
     own = picture.point_id if picture.collection == collection.name else None
     if own and picture.box is None:
         return Example(id=own)
-    return Example(picture=read_upload(picture.file), box=picture.box, part_of=own)
+    return Example(picture=bytes_of(picture, library), box=picture.box, part_of=own)
+
+
+def bytes_of(picture: QueryPicture, library: CollectionLibrary) -> bytes:
+    """The file of an upload, or the thumbnail of a stored picture.
+
+    Raises:
+        SimileError: it is not here any more.
+    """
+    if picture.point_id:
+        return library.open(picture.collection).get(picture.point_id).thumbnail
+    return read_upload(picture.file)
 
 
 def nearest_of(scores: Sequence[float]) -> int:

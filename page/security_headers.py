@@ -29,7 +29,7 @@ _POLICY = (
     ("frame-ancestors", "{ancestors}"),
 )
 _FILE = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'none'"
-_FILES = ("/file=", "/original/")  # pictures that strangers made
+_FILES = ("/file=", "/original/", "/picture/")  # pictures that strangers made
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _OWN_COOKIES = ("access-token-", OWNER_COOKIE)  # of the login, and of uploads
 

@@ -19,6 +19,7 @@ from page.collection_library import CollectionLibrary
 from page.disk_budget import DiskBudget
 from page.link_preview import LinkPreview, preview_route
 from page.login import LoginDelay
+from page.picture_route import picture_route
 from page.public_blocks import PublicBlocks
 from page.request_log import RequestLog
 from page.route_guard import RouteGuard
@@ -77,6 +78,7 @@ def app_options(
         "routes": [
             health_route(library),
             preview_route(library),
+            picture_route(library),
             upload_route(page.rate_limit, disk, page.own_uploads),
             *routes,
         ],

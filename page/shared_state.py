@@ -22,13 +22,13 @@ class QueryPicture:
     """One picture that is searched from: an uploaded file, or a stored picture of a collection.
 
     Attributes:
-        file: path of a file in Gradio's upload folder.
+        file: of an upload, its path in Gradio's upload folder.
         point_id, collection: of a stored picture; None for an uploaded one.
         box: only this part of the picture.
         preview: path of a copy to show instead of a file that browsers cannot show, such as a TIFF.
     """
 
-    file: str
+    file: str = ""
     point_id: str | None = None
     collection: str | None = None
     box: Box | None = None

@@ -42,7 +42,8 @@ ARGUMENTS = {
     'range, such as {"gte": 1900, "lt": 1950}. Values are those that are stored, or as the page shows them.',
     "exact": "compare with every picture instead of the index.",
     "encoder": "one of the collection's encoders; empty for its default.",
-    "thumbnails": "also return each hit's picture as a data URL, about 15 kB each.",
+    "thumbnails": "also return each hit's picture as a data URL, about 15 kB each; without, `picture` is its "
+    "address below that of the page.",
     "matches_only": "only pictures as near as the collection's calibrated score of a match.",
     "fold": "one hit for pictures that are nearly the same.",
     "diversity": "0 (nearest) to 1 (as unlike each other as can be).",

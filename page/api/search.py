@@ -15,6 +15,7 @@ from page.api.arguments import (
 from page.api.filter_values import known_values, with_known_values
 from page.collection_library import CollectionLibrary
 from page.exact_json import exact_json
+from page.hit_pictures import stored_picture_url
 from page.pixel_budget import check_own_pictures
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Example, Hit, Settings
@@ -216,15 +217,13 @@ class SearchEndpoints:
         check_own_pictures([*likes, *dislikes])
         found = self._library.open(name)
         answer = found.find(likes, dislikes, with_known_values(found, settings))
-        hits = [hit_as_json(hit) for hit in answer.hits]
-        if not thumbnails:
-            for hit in hits:
-                del hit["thumbnail"]
+        hits = [hit_as_json(hit, found.name, thumbnails) for hit in answer.hits]
         return {"hits": hits, "more": answer.more, **answer.times, "collection": found.name}
 
 
-def hit_as_json(hit: Hit) -> dict[str, Any]:
-    """A hit as an endpoint returns it."""
+def hit_as_json(hit: Hit, collection: str, thumbnails: bool = True) -> dict[str, Any]:
+    """A hit as an endpoint returns it, with its picture as a data URL if `thumbnails`."""
+    shown = {"thumbnail": hit.data_url} if thumbnails else {}
     return {
         "id": hit.id,
         "score": hit.score,
@@ -232,7 +231,8 @@ def hit_as_json(hit: Hit) -> dict[str, Any]:
         "unusual": hit.unusual,
         "weak": hit.weak,
         "payload": exact_json(hit.payload),
-        "thumbnail": hit.data_url,
+        "picture": stored_picture_url(collection, hit.id),
+        **shown,
     }
 
 

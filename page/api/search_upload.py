@@ -40,7 +40,7 @@ def search_upload(library: CollectionLibrary) -> Callable[..., dict[str, Any]]:
         known = with_known_values(found, settings)
         answer = found.find([Example(picture=read_upload(uploaded_path(image)))], settings=known)
         return {
-            "hits": [hit_as_json(hit) for hit in answer.hits],
+            "hits": [hit_as_json(hit, found.name) for hit in answer.hits],
             **answer.times,
             "collection": found.name,
             "encoder": encoder or found.encoders[0],

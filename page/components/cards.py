@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 
+from page.hit_pictures import HitPictures, stored_picture_url
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.wording import closeness, readable, top_share, unusual_words
@@ -34,7 +33,6 @@ __all__ = [
 ACTIONS = ("open", "like", "dislike")
 # Takes the rest of a row, so that the cards in it keep their size.
 _FILLER = '<li class="filler" aria-hidden="true"></li>'
-_ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,6 @@ class Card:
     """A hit in few bytes, because a visitor keeps hundreds of them.
 
     Attributes:
-        picture: path of its file in Gradio's cache.
         label: its classes as people write them.
         shape: width / height, bounded so that it fits the grid.
         tiny: so few pixels that it is shown smaller.
@@ -55,7 +52,6 @@ class Card:
 
     id: str
     collection: str
-    picture: str
     label: str
     shape: float = 1.0
     tiny: bool = False
@@ -70,6 +66,11 @@ class Card:
     nearest: int = 0
 
     @property
+    def url(self) -> str:
+        """Address of its picture, relative to the page."""
+        return stored_picture_url(self.collection, self.id)
+
+    @property
     def closeness(self) -> str:
         """Score or bits; empty for a picture that was not searched for."""
         return closeness(self.metric, self.score, self.distance) if self.metric else ""
@@ -78,21 +79,20 @@ class Card:
 def card(
     hit: Hit,
     collection: str,
+    pictures: HitPictures,
     metric: str | None = None,
     reason: str = "",
     encoder: str | None = None,
     nearest: int = 0,
 ) -> Card:
-    """The card of a hit; its picture is written where the page may serve it."""
-    ending = _ENDINGS.get(hit.thumbnail_type, "jpg")
-    picture = save_bytes_to_cache(hit.thumbnail, f"picture.{ending}", get_upload_folder())
+    """The card of a hit, whose picture is kept for the browser that will ask for it."""
+    pictures.keep(collection, hit)
     about = hit.payload.get(RESERVED) or {}
     width, height = about.get("width") or 1, about.get("height") or 1
     label = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else ""
     return Card(
         id=hit.id,
         collection=collection,
-        picture=str(picture),
         label=label,
         shape=min(2.4, max(0.5, width / height)),
         tiny=hit.is_tiny,
@@ -110,11 +110,13 @@ def card(
 
 def query_picture(shown: Card) -> QueryPicture:
     """A card as a picture to search from."""
-    return QueryPicture(shown.picture, shown.id, shown.collection, label=shown.label)
+    return QueryPicture(point_id=shown.id, collection=shown.collection, label=shown.label)
 
 
 def url_of(picture: QueryPicture) -> str:
     """Where a browser finds a picture of the query."""
+    if picture.point_id and picture.collection:
+        return stored_picture_url(picture.collection, picture.point_id)
     return picture_url(picture.preview or picture.file)
 
 
@@ -137,7 +139,7 @@ def card_html(
     classes = "card" + (" tiny" if shown.tiny else "")
     opener = (
         f'<button type="button" class="open" data-action="open" data-index="{index}" aria-label="{words}">'
-        f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="" loading="lazy" '
+        f'<img src="{escape(shown.url, quote=True)}" alt="" loading="lazy" '
         'decoding="async"></button>'
     )
     acts = _votes(shown, index, query) if votes else ""

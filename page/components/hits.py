@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from page.collection_library import CollectionLibrary
-from page.components.cards import Card, action_of, grid, picture_url, query_picture
+from page.components.cards import Card, action_of, grid, query_picture
 from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
 from page.originals import original_url
 from page.shared_state import SEARCH, WHY, Pair, Query, Shared
@@ -162,7 +162,7 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
     title = escape(shown.label or found.title, quote=True)
     original = original_url(library, shown.collection, shown.id, hit.place)
     return (
-        f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="{title}" '
+        f'<img src="{escape(shown.url, quote=True)}" alt="{title}" '
         f'data-id="{escape(shown.id, quote=True)}">'
         f'<div class="facts"><p class="count">{index + 1} of {len(cards)}</p><h2>{title}</h2>'
         f"{reason}{field_list(rows)}"

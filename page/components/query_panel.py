@@ -37,8 +37,12 @@ class QueryPanel:
     drop: gr.Image
     view: gr.HTML
 
-    def connect(self, status: gr.HTML) -> None:
-        """Uploads and buttons change `query`, and each change of it is shown. Problems go to `status`."""
+    def connect(self, status: gr.HTML, *, shows: bool = True) -> None:
+        """Uploads and buttons change `query`, and each change of it is shown. Problems go to `status`.
+
+        Args:
+            shows: False where another event shows each change, because it has to answer one anyway.
+        """
         # preprocess=False, because Gradio would open the file itself and not say what is wrong with it.
         self.drop.input(
             take_upload,
@@ -49,7 +53,8 @@ class QueryPanel:
             **QUIET,
         )
         self.view.click(act, self.query, [self.query, self.adding, self.drop], **QUIET)
-        self.query.change(shown, self.query, [self.view, self.drop, self.adding], **QUIET)
+        if shows:
+            self.query.change(shown, self.query, [self.view, self.drop, self.adding], **QUIET)
 
 
 def query_panel(query: gr.State, name: str, label: str = "Your picture") -> QueryPanel:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from page.collection_library import CollectionLibrary
-from page.components.cards import card, picture_url
+from page.components.cards import card
 from page.components.source_words import source_words
 from page.theme import script
 from pipeline.errors import SimileError
@@ -52,13 +52,11 @@ def start_html(library: CollectionLibrary, opened: str) -> str:
 def _card(library: CollectionLibrary, name: str, is_open: bool) -> str:
     try:
         found = library.open(name)
-        shown = [card(hit, name) for hit in found.examples(_THUMBNAILS)]
+        shown = [card(hit, name, library.pictures) for hit in found.examples(_THUMBNAILS)]
     except SimileError as error:
         log.warning("'%s' has no card: %s", name, error)
         return ""
-    images = "".join(
-        f'<img src="{escape(picture_url(one.picture), quote=True)}" alt="" decoding="async">' for one in shown
-    )
+    images = "".join(f'<img src="{escape(one.url, quote=True)}" alt="" decoding="async">' for one in shown)
     return (
         f'<li><button type="button" data-chosen="collection:{escape(name, quote=True)}" '
         f'aria-pressed="{str(is_open).lower()}"><span class="images">{images}</span>'

@@ -136,9 +136,8 @@ class MapHandlers:
         """`show`, but only for visitors who have looked at the map, because it costs a search."""
         return self.show(name, query) if visited else gr.skip()
 
-    @staticmethod
-    def _marker(found: Collection, opened: OpenMap, query: Query | None) -> list[float] | None:
-        examples = examples_of(query.likes, found) if query else []
+    def _marker(self, found: Collection, opened: OpenMap, query: Query | None) -> list[float] | None:
+        examples = examples_of(query.likes, found, self._library) if query else []
         if query and query.text.strip():
             examples.append(Example(text=query.text))
         if query is None or not examples:
@@ -146,7 +145,8 @@ class MapHandlers:
         numbers = [opened.numbers.get(example.id or "") for example in examples]
         if len(examples) == 1 and numbers[0] is not None:
             return opened.map.positions[numbers[0]].tolist()
-        hits = found.find(examples, examples_of(query.dislikes, found), Settings(k=NEIGHBOURS)).hits
+        dislikes = examples_of(query.dislikes, found, self._library)
+        hits = found.find(examples, dislikes, Settings(k=NEIGHBOURS)).hits
         near = [(opened.numbers[hit.id], hit.score) for hit in hits if hit.id in opened.numbers]
         if not near:
             return None
@@ -220,7 +220,8 @@ class MapHandlers:
     def _cards(self, opened: OpenMap, at: Sequence[int]) -> list[Card]:
         try:
             found = self._library.open(opened.collection)
-            return [card(hit, found.name) for hit in found.get_many([opened.map.ids[i] for i in at])]
+            hits = found.get_many([opened.map.ids[i] for i in at])
+            return [card(hit, found.name, self._library.pictures) for hit in hits]
         except SimileError as error:
             gr.Warning(str(error))
         except Exception:

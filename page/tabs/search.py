@@ -16,6 +16,7 @@ from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
 from page.components.start import start_area
 from page.shared_state import Shared
+from page.tabs.query_changes import QueryChanges
 from page.tabs.search_arrival import ArrivalHandlers
 from page.tabs.search_handlers import HINT, SearchHandlers
 from page.tabs.search_links import OWN_PICTURE, LinkHandlers
@@ -127,9 +128,22 @@ def _connect(
         "show_progress": "minimal",
         "show_progress_on": results.status,
     }
-    panel.connect(results.status)
-    shared.query.change(trigger_mode="always_last", **search)
-    shared.query.change(lambda query: query.text if query else "", shared.query, controls.text, **QUIET)
+    panel.connect(results.status, shows=False)
+    changes = QueryChanges(do)
+    of_query = {
+        "view": panel.view,
+        "drop": panel.drop,
+        "adding": panel.adding,
+        "text": controls.text,
+        "include": results.include,
+        "query": shared.query,
+    }
+    # One event each, as every event costs a visitor two requests.
+    asked = search | named_outputs(changes.find_query, {**shown, **of_query})
+    shared.query.change(trigger_mode="always_last", **asked)
+    clicked = search | named_outputs(changes.find_example, {**shown, **of_query})
+    clicked["inputs"] = [results.example_cards, *search["inputs"]]
+    results.examples.click(**clicked)
     shared.request.change(
         # The request is cleared, so that the same picture can be asked for again.
         lambda asked: (asked, None) if asked else (gr.skip(), gr.skip()),
@@ -140,7 +154,6 @@ def _connect(
     _connect_controls(shared, arrive, controls, search)
     _connect_filters(shared, arrive, panel, controls, results, search)
     _connect_arrivals(shared, arrive, controls, results, shown, search)
-    results.examples.click(do.take_example, results.example_cards, shared.query, **QUIET)
     results.start.click(do.begin, shared.collection, [shared.collection, shared.query], **QUIET)
     controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **QUIET)
     _connect_results(shared, do, results, inputs)
@@ -251,7 +264,6 @@ def _connect_results(shared: Shared, do: SearchHandlers, results: _Results, inpu
     results.copy.click(links.copied, shared.query, results.include, **QUIET)
     results.share.click(None, None, None, js=_COPY, **QUIET)
     results.share.click(links.share, shared.query, results.include, **QUIET)
-    shared.query.change(lambda: gr.update(visible=False), None, results.include, **QUIET)
     longer = {
         "status": results.status,
         "grid": hits.grid,

@@ -10,7 +10,7 @@ import gradio as gr
 from page.address import link_to
 from page.collection_library import CollectionLibrary
 from page.components.address_bar import said
-from page.components.cards import Card, action_of, card, columns_html, grid_html, query_picture
+from page.components.cards import Card, card, columns_html, grid_html, query_picture
 from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
 from page.components.filter_chips import chips_html
@@ -79,17 +79,13 @@ class SearchHandlers:
 
     # --- the query
 
-    def take_example(self, cards: list[Card], event: gr.EventData) -> Any:
-        """The example that was clicked becomes the query."""
-        done = action_of(event, cards)
-        return Query((query_picture(cards[done[1]]),)) if done else gr.skip()
-
     def begin(self, name: str, event: gr.EventData) -> tuple[Any, Any]:
         """(collection, query) after a choice on the first screen."""
         chosen = chosen_start(event)
         if chosen == "surprise":
             hits = self._library.open(name).sample(1)
-            return gr.skip(), Query((query_picture(card(hits[0], name)),)) if hits else gr.skip()
+            cards = [card(hit, name, self._library.pictures) for hit in hits]
+            return gr.skip(), Query((query_picture(cards[0]),)) if cards else gr.skip()
         wanted = (chosen or "").removeprefix("collection:")
         return wanted if wanted in self._library.names() else gr.skip(), gr.skip()
 
@@ -195,7 +191,7 @@ class SearchHandlers:
         """Without a query, what passes the filters."""
         found = self._library.open(asked.collection)
         hits, total = browse(found, asked.settings.filters, min(MAX_SHOWN, max(asked.settings.k, shown)))
-        cards = [card(hit, found.name) for hit in hits]
+        cards = [card(hit, found.name, self._library.pictures) for hit in hits]
         return SearchUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -210,7 +206,7 @@ class SearchHandlers:
         found = self._library.open(asked.collection)
         many = max(1, min(asked.settings.k, MAX_SHOWN - len(cards)))
         hits, total = browse(found, asked.settings.filters, many, len(cards))
-        cards = [*cards, *(card(hit, found.name) for hit in hits)]
+        cards = [*cards, *(card(hit, found.name, self._library.pictures) for hit in hits)]
         return MoreUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -246,7 +242,7 @@ class SearchHandlers:
         kept, counts = calibration.of(settings.metric), []
         scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
         if not query.dislikes and len(query.likes) + bool(query.text) == 1:
-            like = examples_of(query.likes, result.collection) or [Example(text=query.text)]
+            like = examples_of(query.likes, result.collection, self._library) or [Example(text=query.text)]
             counts = result.collection.count_near(like[0], settings, scores)
         return gr.update(value=closeness_html(searched.closeness, counts), visible=True)
 

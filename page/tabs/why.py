@@ -10,10 +10,9 @@ from page.collection_library import CollectionLibrary
 from page.components.cards import query_picture
 from page.components.explanation_html import choice, explanation_html, figure, seen_by
 from page.rate_limit import counts_as_search
-from page.run_search import run_search
+from page.run_search import bytes_of, run_search
 from page.shared_state import Pair, Query, Searched, Shared
 from page.theme import script
-from page.uploads import read_upload
 from page.wording import note, readable, sentence
 from pipeline.errors import SimileError
 from pipeline.images import decode
@@ -109,7 +108,7 @@ class WhyHandlers:
             )
         asked = pair.query
         own = asked.point_id if asked.collection == found.name else None
-        data = read_upload(asked.file)
+        data = bytes_of(asked, self._library)
         reasons = find_reasons(found, data, pair.hit.point_id, pair.encoder, own, asked.box)
         hit = found.get(pair.hit.point_id)
         named = f"Part of {asked.label}" if asked.box else sentence(asked.label or "your picture")

@@ -18,6 +18,7 @@ from pipeline.encoders.description import EncoderDescription
 from pipeline.encoders.input_size import first_line, input_size_error
 from pipeline.encoders.onnx_network import OnnxNetwork
 from pipeline.encoders.preprocessing import Transform
+from pipeline.encoders.shared_batches import SharedBatches
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
 from pipeline.images.several import pictures_of
@@ -81,6 +82,7 @@ class Encoder:
         self._text: Callable[[Sequence[str]], np.ndarray] | None = None
         self._onnx: OnnxNetwork | None = None
         self._torch: TorchNetwork | None = None
+        self._shared = SharedBatches(self.encode_tensor, BATCH)
         probe = self.preprocess(Image.new("RGB", (64, 64), "grey"))
         self.input_size: int = max(probe.shape[1:])  # pixels
         if isinstance(network, OnnxNetwork):
@@ -163,6 +165,9 @@ class Encoder:
             seen = small if self._transform.makes(seen.size, small.size) else seen
         return np.asarray(self._transform(seen))
 
+    def _seen(self, image: Picture) -> np.ndarray:
+        return self.preprocess(as_rgb(image, min_side=self.decode_side))
+
     def encode(self, images: Sequence[Picture]) -> np.ndarray:
         """(N, D) float32 for N pictures, in any of the forms that `images.as_rgb` takes.
 
@@ -173,12 +178,16 @@ class Encoder:
         return self.encode_raw(images)[:, : self.dimension]
 
     def encode_raw(self, images: Sequence[Picture]) -> np.ndarray:
-        """`encode` with the logits of a hash head, where there is one, after each embedding; on all cores."""
+        """`encode` with the logits of a hash head, where there is one, after each embedding; on all cores.
+
+        A single picture shares a batch with those that other threads bring meanwhile.
+        """
         images = pictures_of(images, "encode")
+        if len(images) == 1:
+            return self._shared(self._seen(images[0]))[None]
 
         def embedded(part: Sequence[Picture]) -> np.ndarray:
-            seen = [self.preprocess(as_rgb(image, min_side=self.decode_side)) for image in part]
-            return self.encode_tensor(np.stack(seen))
+            return self.encode_tensor(np.stack([self._seen(image) for image in part]))
 
         step = BATCH if self.device.startswith("cuda") else self.batch_size
         parts = [images[start : start + step] for start in range(0, len(images), step)]

@@ -10,6 +10,7 @@ from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import fold_cosine, unusualness
+from pipeline.search.filtered_query import Index, filtered_query
 from pipeline.search.hit import Hit, hit_from, values_of
 from pipeline.search.query import MAX_K, Settings, search_params
 from pipeline.search.query_embedding import Prepared
@@ -114,26 +115,29 @@ class Search:
         vectors = {self._using} if self._several else set()
         vectors |= {self.entry.vector} if self.settings.fold else set()
         wanted = wanted_of(self.version, self.settings.filters, self.settings.excluded)
-        return store.query(
-            self.version.name,
-            vector_query(
-                likes, dislikes, self.settings.combine, self.settings.diversity, DIVERSITY_CANDIDATES
-            ),
-            using=self._using,
-            limit=limit,
-            query_filter=qdrant_filter(wanted, self.without_ids),
-            params=search_params(
-                self.version.manifest,
-                limit,
-                self.settings.exact,
-                self.settings.metric,
-                filtered=bool(wanted),
-                by_originals=self.settings.exact and not (plain and store.allows_exact(self.version.name)),
-            ),
-            score_threshold=self._stored_threshold() if plain else None,
-            with_vectors=sorted(vectors) or None,
-            fields=fields,
+        only = qdrant_filter(wanted, self.without_ids)
+        query = vector_query(
+            likes, dislikes, self.settings.combine, self.settings.diversity, DIVERSITY_CANDIDATES
         )
+        asked: dict[str, Any] = {
+            "using": self._using,
+            "limit": limit,
+            "query_filter": only,
+            "score_threshold": self._stored_threshold() if plain else None,
+            "with_vectors": sorted(vectors) or None,
+            "fields": fields,
+        }
+        if wanted and not self.settings.exact and isinstance(query, np.ndarray):
+            return filtered_query(store, Index.of(self.version), query, metric=self.settings.metric, **asked)
+        params = search_params(
+            self.version.manifest,
+            limit,
+            self.settings.exact,
+            self.settings.metric,
+            filtered=bool(wanted),
+            by_originals=self.settings.exact and not (plain and store.allows_exact(self.version.name)),
+        )
+        return store.query(self.version.name, query, params=params, **asked)
 
     def _rows(self, examples: Sequence[Prepared]) -> np.ndarray:
         rows = [example.code if self._hamming else example.vector for example in examples]

@@ -32,6 +32,10 @@ class ReadingShards:
         request = edge.CountRequest(filter=translate.filter_(query_filter), exact=exact)
         return self._shard(version).count(request)
 
+    def most_ids(self, version: str) -> int | None:
+        """As many as wanted."""
+        return None
+
     def query(
         self,
         version: str,

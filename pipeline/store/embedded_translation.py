@@ -53,27 +53,27 @@ _MEMORY = {
 def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConfig) -> edge.EdgeConfig:
     """A shard without a write-ahead log, so that any number of processes can read it."""
     hnsw, kept = config.hnsw, config.memory
-    graph = edge.HnswIndexConfig(
-        hnsw.m,
-        hnsw.ef_construct,
-        hnsw.full_scan_kb,
-        payload_m=hnsw.payload_m,
-        memory=_memory(models.Memory(kept.graph)),
-    )
-    none = edge.HnswIndexConfig(0, hnsw.ef_construct, hnsw.full_scan_kb)
+
+    def graph(params: models.VectorParams | None = None) -> edge.HnswIndexConfig:
+        """The graph of one vector, or of those that say nothing of theirs."""
+        own = (params.hnsw_config if params else None) or models.HnswConfigDiff()
+        if own.m == 0:
+            return edge.HnswIndexConfig(0, hnsw.ef_construct, hnsw.full_scan_kb)
+        return edge.HnswIndexConfig(
+            hnsw.m,
+            hnsw.ef_construct,
+            own.full_scan_threshold or hnsw.full_scan_kb,
+            payload_m=hnsw.payload_m,
+            memory=_memory(models.Memory(kept.graph)),
+        )
+
     return edge.EdgeConfig(
-        vectors={
-            name: _vector(params, none if _scanned(params) else graph) for name, params in vectors.items()
-        },
-        hnsw_config=graph,
+        vectors={name: _vector(params, graph(params)) for name, params in vectors.items()},
+        hnsw_config=graph(),
         optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
         payload_memory=_memory(models.Memory(kept.payload)),
         wal_enabled=False,
     )
-
-
-def _scanned(params: models.VectorParams) -> bool:
-    return params.hnsw_config is not None and params.hnsw_config.m == 0
 
 
 def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.EdgeVectorParams:

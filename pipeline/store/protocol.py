@@ -34,13 +34,16 @@ def vector_params(
     one_bit = models.BinaryQuantization(
         binary=models.BinaryQuantizationConfig(**placed(codes_kept, "always_ram"))
     )
-    hnsw = models.HnswConfigDiff(
-        m=config.hnsw.m,
-        ef_construct=config.hnsw.ef_construct,
-        payload_m=config.hnsw.payload_m,
-        full_scan_threshold=config.hnsw.full_scan_kb,
-        **placed(graph_kept),
-    )
+
+    def graph(size: int) -> models.HnswConfigDiff:
+        return models.HnswConfigDiff(
+            m=config.hnsw.m,
+            ef_construct=config.hnsw.ef_construct,
+            payload_m=config.hnsw.payload_m,
+            full_scan_threshold=config.hnsw.scan_kb(points, size),
+            **placed(graph_kept),
+        )
+
     none = models.HnswConfigDiff(m=0, full_scan_threshold=config.hnsw.full_scan_kb)
     codes_walked = points is None or config.hnsw.over_codes(points)
     params = {
@@ -48,7 +51,7 @@ def vector_params(
             size=size,
             distance=models.Distance.COSINE,
             **placed(memory.of_vectors(config.quantization.kind != "none")),
-            hnsw_config=hnsw if points is None or config.hnsw.over_vectors(points, size) else none,
+            hnsw_config=graph(size) if points is None or config.hnsw.over_vectors(points, size) else none,
             quantization_config=config.quantization.to_qdrant(codes_kept),
         )
         for name, size in dimensions.items()
@@ -59,7 +62,7 @@ def vector_params(
             distance=models.Distance.DOT,
             **placed(memory.of_vectors(quantized=True)),
             datatype=models.Datatype.FLOAT16,  # ±1 is exact in half precision
-            hnsw_config=hnsw if codes_walked else none,
+            hnsw_config=graph(size) if codes_walked else none,
             quantization_config=one_bit,
         )
     return params
@@ -250,6 +253,9 @@ class Store(Protocol):
 
     def allows_exact(self, version: str) -> bool:
         """Whether searches may be exact: a server can forbid it."""
+
+    def most_ids(self, version: str) -> int | None:
+        """How many ids a filter may name beside its other conditions; None: as many as wanted."""
 
     def writers(self, version: str) -> int:
         """How many processes may write a version at once."""

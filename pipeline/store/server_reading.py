@@ -36,6 +36,10 @@ class ReadingStore:
         """False where strict mode has `search_allow_exact: false`."""
         return self.strictness.allows_exact(version)
 
+    def most_ids(self, version: str) -> int | None:
+        """None at all where strict mode counts the conditions of a filter."""
+        return self.strictness.most_ids(version)
+
     def query(
         self,
         version: str,

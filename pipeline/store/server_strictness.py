@@ -49,6 +49,11 @@ class Strictness:
         """Whether exact searches and facets may be asked for."""
         return self.of(version).search_allow_exact is not False
 
+    def most_ids(self, version: str) -> int | None:
+        """How many ids a filter may name beside its other conditions; None: as many as wanted."""
+        strict = self.of(version)
+        return 0 if strict.filter_max_conditions is not None else strict.condition_max_size
+
     def params(self, version: str, wanted: models.SearchParams | None) -> models.SearchParams | None:
         """The parameters of a search, no wider than allowed.
 

@@ -42,9 +42,9 @@ def test_every_kind_of_search_is_measured(folder: Path, monkeypatch: pytest.Monk
         assert all(rate > 0 for rate in figures["queries_per_second"].values())
         assert figures.get("recall", 1.0) >= 0.99, kind
     assert found["bytes_a_point"]["v"]["codes"] == 64.0
-    assert 0.03 < found["filtered"]["share"] < 0.05
-    assert found["filtered"]["cosine"]["recall"] >= 0.99
-    assert found["filtered"]["hamming"]["recall"] >= 0.99
+    two, one = found["filtered"].values()
+    assert 0.03 < two["share"] < 0.05 and 0.15 < one["share"] < 0.25
+    assert all(of[metric]["recall"] >= 0.99 for of in (two, one) for metric in ("cosine", "hamming"))
 
 
 def test_a_run_that_is_cut_short_keeps_what_it_measured(
@@ -99,10 +99,10 @@ def test_recall_counts_distances_and_not_ids() -> None:
 def test_queries_are_of_the_same_clusters_and_not_in_the_version(folder: Path) -> None:
     store = EmbeddedStore(folder)
     rows, codes = queries_of(POINTS, 20, WAY)
-    asker = RepeatedSearch(store, "exact", rows, codes, WAYS[WAY].search)
+    asker = RepeatedSearch(store, "exact", rows, codes, WAYS[WAY])
     best = np.array([scores[0] for scores in asker.scores(20)])
     strangers = np.random.default_rng(0).normal(size=rows.shape).astype(np.float32)
-    far = RepeatedSearch(store, "exact", strangers, codes, WAYS[WAY].search)
+    far = RepeatedSearch(store, "exact", strangers, codes, WAYS[WAY])
     assert best.max() < 0.999
     assert np.median(best) > np.median([scores[0] for scores in far.scores(20)]) + 0.1
     assert store.count(query_index.VERSION) == POINTS

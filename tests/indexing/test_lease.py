@@ -136,7 +136,7 @@ def test_every_method_of_a_store_is_known_as_a_read_or_a_write() -> None:
     reads = {
         *("aliases", "versions", "loaded", "read_manifest", "attachment", "release", "count", "query"),
         *("query_many", "retrieve", "scroll", "facet", "resident_bytes", "attachments", "payload_indexes"),
-        *("finished", "check", "check_whole", "allows_exact", "writers", "payload_index_bytes"),
+        *("finished", "check", "check_whole", "allows_exact", "most_ids", "writers", "payload_index_bytes"),
     }
     methods = {name for name in vars(Store) if not name.startswith("_")} - set(Store.__annotations__)
     assert methods == reads | WRITES

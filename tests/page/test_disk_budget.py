@@ -125,17 +125,17 @@ def test_old_and_broken_off_uploads_and_exports_are_swept(budget: tuple[DiskBudg
     uploaded(disk, "old", 10, "192.0.2.1")
     now[0] += 600
     uploaded(disk, "new", 10, "192.0.2.1")
-    broken, shown = disk.folder / "arriving/token/tmp1", disk.folder / "hash0/picture.jpg"
+    broken = disk.folder / "arriving/token/tmp1"
     exports = [disk.folder / f"hash{n}/things.csv" for n in range(1, 4)]
-    for place, file in enumerate((broken, shown, *exports)):
+    for place, file in enumerate((broken, *exports)):
         file.parent.mkdir(parents=True)
         file.write_bytes(bytes(20))
         os.utime(file, (now[0] + place,) * 2)
     disk.sweep()
     assert left(disk) == {"old", "new"} and broken.exists()
-    assert [file.exists() for file in (shown, *exports)] == [True, False, False, True]
+    assert [file.exists() for file in exports] == [False, False, True]
     now[0] += 2000
     for file in (broken.parent, broken):
         os.utime(file, (now[0] - 1000,) * 2)
     disk.sweep()
-    assert left(disk) == set() and not broken.exists() and shown.exists() and not exports[2].exists()
+    assert left(disk) == set() and not broken.exists() and not exports[2].exists()

@@ -50,7 +50,7 @@ class _Tags(HTMLParser):
 
 
 def made(i: int, label: str = "") -> Card:
-    return Card(f"id{i}", "things", f"/tmp/p{i}.png", label or f"thing {i}", metric="cosine", score=0.5)
+    return Card(f"id{i}", "things", label or f"thing {i}", metric="cosine", score=0.5)
 
 
 def event(**data: Any) -> gr.EventData:
@@ -58,7 +58,7 @@ def event(**data: Any) -> gr.EventData:
 
 
 def test_labels_are_escaped_everywhere() -> None:
-    shown = Card("id", "things", f"/tmp/{EVIL}.png", EVIL, metric="cosine", reason=EVIL)
+    shown = Card(f"id{EVIL}", "things", EVIL, metric="cosine", reason=EVIL)
     query = Query((QueryPicture(f"/tmp/{EVIL}.png", label=EVIL),), dislikes=(QueryPicture("x", label=EVIL),))
     for html in (card_html(shown, 0, None), query_html(query)):
         seen = _Tags()
@@ -201,7 +201,7 @@ def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
     counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]
     counted += [take_upload, RecommendHandlers(CollectionLibrary("/nowhere")).works]
     assert all(cost_of(each, []) == 1 for each in counted)
-    assert {cost_of(each, []) for each in (search.link, search.take_example, tab.forget)} == {0.1}
+    assert {cost_of(each, []) for each in (search.link, search.begin, tab.forget)} == {0.1}
     own = QueryPicture("a.png")
     stored = QueryPicture("b.png", "id0", "things")
     query = Query((own, stored, replace(stored, box=(0, 0, 1, 0.5))), dislikes=(own,))

@@ -91,6 +91,7 @@ def test_a_program_goes_from_collections_to_recommended_works(client: Client, pi
     image = base64.b64encode(picture.read_bytes()).decode()
     hits = client.predict(image, "wikiart", k=3, api_name="/search_image")["hits"]
     assert hits[0]["score"] > 0.97 and "thumbnail" not in hits[0]
+    assert hits[0]["picture"] == f"picture/wikiart/{hits[0]['id']}"
     as_url = f"data:image/jpeg;base64,{image}"
     again = client.predict(as_url, "wikiart", k=3, thumbnails=True, api_name="/search_image")["hits"]
     assert [hit["id"] for hit in again] == [hit["id"] for hit in hits]

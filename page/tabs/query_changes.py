@@ -1,0 +1,71 @@
+"""A new query is searched from, and shown, in one event: each event costs a visitor two requests."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from page.components.cards import Card, action_of, query_picture
+from page.components.event_wiring import UNCHANGED, no_update
+from page.components.query_panel import shown
+from page.rate_limit import counts_as_search
+from page.shared_state import Query, Searched
+from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+
+__all__ = ["QueryChanges", "QueryUpdate"]
+
+
+@dataclass(frozen=True)
+class QueryUpdate:
+    """What a new query changes beside the hits: its panel, and what belonged to the last query."""
+
+    query: Any = UNCHANGED
+    view: Any = UNCHANGED
+    drop: Any = UNCHANGED
+    adding: Any = UNCHANGED
+    text: Any = UNCHANGED
+    include: Any = UNCHANGED
+
+
+class QueryChanges:
+    """Over the searches of one page."""
+
+    def __init__(self, searches: SearchHandlers) -> None:
+        self._searches = searches
+
+    @counts_as_search
+    def find_example(
+        self,
+        cards: list[Card],
+        event: gr.EventData,
+        searched: Searched | None,
+        query: Query | None,
+        name: str,
+        *values: Any,
+    ) -> tuple[SearchUpdate, QueryUpdate]:
+        """The example that was clicked becomes the query.
+
+        Args:
+            query: the one before.
+            values: those of `SearchControls.inputs`.
+        """
+        done = action_of(event, cards)
+        if done is None:
+            return no_update(SearchUpdate), QueryUpdate()
+        query = Query((query_picture(cards[done[1]]),))
+        return self._searches.find(searched, query, name, *values), QueryUpdate(query)
+
+    @counts_as_search
+    def find_query(
+        self, searched: Searched | None, query: Query | None, name: str, *values: Any
+    ) -> tuple[SearchUpdate, QueryUpdate]:
+        """The query has changed. What was searched already is only shown in the panel."""
+        view, drop, adding = shown(query)
+        panel = QueryUpdate(
+            view=view,
+            drop=drop,
+            adding=adding,
+            text=query.text if query else "",
+            include=gr.update(visible=False),
+        )
+        return self._searches.find(searched, query, name, *values), panel
