@@ -7,6 +7,8 @@ measures all that can be said of a collection's source (of every collection, if 
 Markdown tables: those of docs/evaluation.md.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
