@@ -17,7 +17,7 @@ __all__ = [
     "words_table",
 ]
 
-_MEASURES = ("P@1", "P@10", "mAP@100", "mAP@all")
+_MEASURES = ("P@1", "mAP@all")  # of each label field
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -37,26 +37,43 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def protocol_tables(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A table for each protocol and label field; a row for each encoder and way to rank.
+    """A table for each protocol; a row for each encoder and way to rank, columns for each label field.
 
     Args:
         results: of `pipeline.evaluation.run.measure`.
     """
     for protocol in dict.fromkeys(result["protocol"] for result in results):
         those = [result for result in results if result["protocol"] == protocol]
-        yield from ("", f"#### {_capital(protocol)}", "", f"{_capital(those[0]['about'])}.")
-        for field in dict.fromkeys(row["field"] for result in those for row in result["rows"]):
-            asked = max(row["queries"] for result in those for row in result["rows"] if row["field"] == field)
-            yield from ("", f"Relevant: same {field}, {asked:,} queries.", "")
-            yield from table(
-                ["encoder", "ranked by", "bytes a picture", *_MEASURES],
-                [
-                    [f"`{result['encoder']}`", row["method"], f"{row['bytes']:,}", *_scores(row["scores"])]
-                    for result in those
-                    for row in result["rows"]
-                    if row["field"] == field
-                ],
-            )
+        fields = list(dict.fromkeys(row["field"] for result in those for row in result["rows"]))
+        asked = {
+            field: max(row["queries"] for each in those for row in each["rows"] if row["field"] == field)
+            for field in fields
+        }
+        counted = ", ".join(f"{count:,} by {field}" for field, count in asked.items())
+        yield from ("", f"#### {_capital(protocol)}", "")
+        yield from (f"{_capital(those[0]['about'])}. Queries with something to find: {counted}.", "")
+        yield from table(
+            [
+                "encoder",
+                "ranked by",
+                "bytes a picture",
+                *(f"{measure}, {field}" for field in fields for measure in _MEASURES),
+            ],
+            [cells for result in those for cells in _method_rows(result, fields)],
+        )
+
+
+def _method_rows(result: Mapping[str, Any], fields: Sequence[str]) -> Iterator[list[str]]:
+    for method in dict.fromkeys(row["method"] for row in result["rows"]):
+        rows = {row["field"]: row for row in result["rows"] if row["method"] == method}
+        size = max(row["bytes"] for row in rows.values())
+        scores = [rows[field]["scores"] if field in rows else {} for field in fields]
+        yield [
+            f"`{result['encoder']}`",
+            method,
+            f"{size:,}",
+            *(interval(each[name]) if name in each else "–" for each in scores for name in _MEASURES),
+        ]
 
 
 def matches_table(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -65,7 +82,7 @@ def matches_table(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     Args:
         results: of one protocol, one for each encoder.
     """
-    yield from ("", "#### All matches", "", f"{results[0]['protocol']}.", "")
+    yield from ("", "#### All matches", "", f"{_capital(results[0]['protocol'])}.", "")
     yield from table(
         ["encoder", "by", "relevant: same", "precision", "recall", "matches a query"],
         [
@@ -93,13 +110,16 @@ def _bounded(row: Mapping[str, Any], name: str) -> str:
 def recommendation_table(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Whether a work that was held out is recommended to someone who likes others with its label.
 
+    One label field alone, the first: artists, where there are some.
+
     Args:
         results: of one protocol, one for each encoder.
     """
     rows = [(result["encoder"], row) for result in results for row in result["recommendation"]]
     if not rows:
         return
-    yield from ("", "#### Recommendation", "", f"{results[0]['protocol']}.", "")
+    rows = [(encoder, row) for encoder, row in rows if row["field"] == rows[0][1]["field"]]
+    yield from ("", "#### Recommendation", "", f"{_capital(results[0]['protocol'])}.", "")
     yield from table(
         ["encoder", "liked", "strategy", *rows[0][1]["scores"]],
         [
@@ -112,11 +132,6 @@ def recommendation_table(results: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             for encoder, row in rows
         ],
     )
-
-
-def _scores(scores: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
-    for name in _MEASURES:
-        yield interval(scores[name]) if name in scores else "–"
 
 
 def interval(score: Mapping[str, float]) -> str:
@@ -167,12 +182,12 @@ def closeness_table(rows: Mapping[str, Sequence[ClosenessRow]], protocol: str) -
     )
     yield ""
     fields = list(next(iter(rows.values()))[0].alike)
-    columns = ["measured", *(f"same {field}" for field in fields)]
     yield from table(
-        ["word", *(f"`{name}`: {column}" for name in rows for column in columns)],
+        ["encoder", "word", "measured", *(f"same {field}" for field in fields)],
         [
-            [f"top {100 * those[0].share:g}%", *(cell for row in those for cell in _closeness(row))]
-            for those in zip(*rows.values(), strict=True)
+            [f"`{name}`", f"top {100 * row.share:g}%", *_closeness(row)]
+            for name, those in rows.items()
+            for row in those
         ],
     )
 

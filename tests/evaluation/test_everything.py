@@ -115,7 +115,9 @@ def test_the_tables_of_the_page_are_those_that_the_command_prints(
     assert printed.startswith("Made by `python -m ray_jobs.evaluate wikiart --everything` on ")
     page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
     own = page[page.index("### wikiart") :]
-    assert heads(printed) == heads(own[: own.index("\n## ")])
+    there = heads(own[: own.index("\n## ")])
+    # So few held-out works as the samples have give no queries of two words.
+    assert heads(printed) == [head for head in there if not head.startswith("| label ")]
 
 
 def heads(markdown: str) -> list[str]:
