@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import SimileError
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.indexing.record import Entry
 from pipeline.points import RESERVED, Row
 from pipeline.sources.units import MOST_ROWS
@@ -109,5 +110,6 @@ def _rows(point: str, payload: dict[str, Any], credit: str | None, picture: Any)
         "height": own["height"],
         "thumbnail": picture.thumbnail,
         "thumbnail_type": picture.thumbnail_type,
+        COLOUR_METHOD: picture.colours,
     }
     return rows

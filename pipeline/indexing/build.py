@@ -1,7 +1,7 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import check_version
 from pipeline.index_quality.truth import Rows
@@ -24,6 +25,7 @@ from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
+from pipeline.indexing.unit_loads import facts_of_points, unit_loads
 from pipeline.indexing.unit_points import Target, UnitLoad, staged_vectors
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
@@ -82,6 +84,8 @@ def base_of(job: IndexJob, live: Live) -> Version | None:
     """The live version, if this job's points belong into it."""
     if live.version is None or job.refit or not (live.same_settings and live.same_source):
         return None
+    if live.version.manifest.colours not in (None, COLOUR_METHOD):
+        return None  # its colours are of another method, so that they are made again
     return live.version
 
 
@@ -112,6 +116,7 @@ def build(
     before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
     kinds = joined_kinds(before, checked.kinds, config, job.add)
     removed = staged.removed if base else []
+    colours = base.manifest.colours if base else COLOUR_METHOD  # points of one version are alike
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.name) == base.manifest.rows
     nothing = not catalogue.to_write and not removed
@@ -122,15 +127,23 @@ def build(
         return
     targets = [_target(job, name, staged.stagings[name], projections[name]) for name in checked.encoders]
     with account.timed("load"):
-        facts = [*_facts(catalogue), *(point.encode() for point in removed)]
+        facts = [*facts_of_points(catalogue), *(point.encode() for point in removed)]
         key = build_key(settings_key(config, checked.encoders), facts, projections)
-        version, unfinished = _open(job, checked, base, targets, kinds, key, expected)
+        version, unfinished = _open(job, checked, base, targets, kinds, key, expected, colours is not None)
         if base and version == base.name:
             forget_record(store, version)  # until this job has ended well
         store.check_whole(version)
         markers = Markers(staged.parts, key)
         written, again = _load(
-            store, version, staged, targets, markers, fence, unfinished, account, config.thumbnail_files_above
+            store,
+            version,
+            staged,
+            targets,
+            markers,
+            fence,
+            unfinished,
+            account,
+            unit_loads(catalogue, config.thumbnail_files_above, colours is not None),
         )
         delete_points_of(store, version, removed)
         store.finish(version)
@@ -145,7 +158,7 @@ def build(
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds)
+    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds, colours)
     with account.timed("check"):
         measured = [
             entry.model_copy(
@@ -174,10 +187,10 @@ def _load(
     fence: Fence,
     unfinished: bool,
     account: Account,
-    files_above: int | None,
+    every: Iterable[UnitLoad],
 ) -> tuple[int, int]:
     """Write what is to be written; returns how many points, and how many an earlier run had written."""
-    loads = list(_loads(staged.catalogue, files_above))
+    loads = list(every)
     if not unfinished:
         markers.clear()  # those of a version that is not there any more say nothing of this one
     done = markers.done() if store.parallel_writes else set()
@@ -187,26 +200,6 @@ def _load(
     written, size = load_units(store, version, left, staged.parts, targets, markers, fence, loaded)
     account.loaded_bytes, account.rows["load"] = size, written
     return written, again + len(loaded)
-
-
-def _loads(catalogue: Catalogue, files_above: int | None) -> Iterator[UnitLoad]:
-    """What is to be written, by unit."""
-    repeats: dict[int, dict[int, list[tuple[str, int, str | None]]]] = {}
-    for (first, row), those in catalogue.repeats.items():
-        named = [(catalogue.entries[at].unit, number, catalogue.entries[at].credit) for at, number in those]
-        repeats.setdefault(first, {})[row] = named
-    for at in sorted(catalogue.writes):
-        entry = catalogue.entries[at]
-        rows = catalogue.rows(catalogue.writes, at)
-        yield UnitLoad(entry.unit, rows, entry.credit, repeats.get(at, {}), files_above)
-
-
-def _facts(catalogue: Catalogue) -> Iterator[bytes]:
-    for at in sorted(catalogue.points):
-        entry = catalogue.entries[at]
-        written = catalogue.writes.get(at)
-        bits = catalogue.points[at].tobytes() + (b"" if written is None else written.tobytes())
-        yield f"{entry.unit} {entry.credit} ".encode() + bits
 
 
 def _record(job: IndexJob, checked: Checked, version: str, staged: Staged, account: Account) -> None:
@@ -270,13 +263,14 @@ def _open(
     kinds: Mapping[str, FieldKind],
     key: str,
     points: int,
+    colours: bool,
 ) -> tuple[str, bool]:
     """The version to write to, and whether an interrupted run has begun with it."""
     store, config = checked.store, job.config
     lacking = _indexes(new_kinds(base.manifest.kinds, kinds)) if base else {}
     dimensions = {target.vector: target.projection.dimension for target in targets}
     codes = {target.code: target.projection.bits for target in targets}
-    params = partial(vector_params, config, dimensions, codes)
+    params = partial(vector_params, config, dimensions, codes, colours=colours)
     outgrown = base and params(points) != params(min(points, base.manifest.rows))
     if base and store.in_place:
         if outgrown:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.staging.earlier_parts import earlier_parts, earlier_rejects, read_earlier, rules_of_part
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.staging.parts import REJECT_COLUMNS, Parts, StagedPicture
@@ -106,7 +107,12 @@ class _File:
         if at < 0:
             return None
         picture = StagedPicture(
-            point, row["thumbnail"] or b"", row["thumbnail_type"] or "", row["width"], row["height"]
+            point,
+            row["thumbnail"] or b"",
+            row["thumbnail_type"] or "",
+            row["width"],
+            row["height"],
+            row.get(COLOUR_METHOD),
         )
         return picture, self.vectors.vectors[at]
 
@@ -124,7 +130,7 @@ def _read(parts: Parts, staging: Staging, file: str) -> _File:
         vectors = UnitVectors(words[order], vectors_of(table)[order], [])
         rows = {point: row for row, point in enumerate(ids)}
         return _File(rules_of_part(staging.folder, file), rows, table.select(_PICTURE), vectors)
-    table = parts.read(file, [*_PICTURE, *REJECT_COLUMNS])
+    table = parts.read(file, [*_PICTURE, COLOUR_METHOD, *REJECT_COLUMNS])
     ids = id_texts(id_words(table["id"]))
     rows = {point: row for row, point in reversed(list(enumerate(ids)))}  # the first of equal ones has it all
     return _File(parts.rules(file), rows, table, staging.read(file))
