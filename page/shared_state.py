@@ -100,6 +100,11 @@ class Searched:
     side_by_side: bool = False  # in three columns
     closeness: float = 0  # of `closeness.STEPS`
 
+    @property
+    def browses(self) -> bool:
+        """Whether there is nothing to be near to: whatever passes the filters is shown."""
+        return not self.query and not self.settings.colours
+
     @staticmethod
     def within(searched: "Searched | None", name: str | None) -> Settings:
         """The settings of the last search if it was in the collection `name`, else the default ones."""

@@ -47,6 +47,7 @@ ARGUMENTS = {
     "matches_only": "only pictures as near as the collection's calibrated score of a match.",
     "fold": "one hit for pictures that are nearly the same.",
     "diversity": "0 (nearest) to 1 (as unlike each other as can be).",
+    "colours": 'up to five colours that hits should also have, such as ["#aa3311", "#ffeecc"].',
     "offset": "how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.",
     "query": "the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.",
 }

@@ -34,6 +34,8 @@ def add_endpoints(library: CollectionLibrary) -> None:
         searches.search_image,
         searches.search_text,
         searches.search_by_id,
+        searches.search_colours,
+        searches.palette,
         searches.recommend,
         searches.export,
         hits.explain,

@@ -8,6 +8,7 @@ import gradio as gr
 
 from page.components.closeness import STEPS, closeness_slider
 from page.components.filter_boxes import FilterState, chosen_filters, filter_boxes
+from page.components.palette import palette_of, palette_view, without_hash
 from page.components.range_sliders import range_sliders
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
@@ -62,6 +63,7 @@ class SearchOptions:
     diversity: float = 0.0
     combine: Literal["any", "average"] = "any"
     side_by_side: bool = False
+    colours: str = ""  # such as `aa3311,ffeecc`
     filters: tuple[Any, ...] = ()  # what is chosen in each filter box, and the `FilterState`
 
     @classmethod
@@ -90,6 +92,7 @@ class SearchOptions:
             diversity=float(self.diversity or 0),
             min_score=match_threshold(kept, near / 100) if kept and near else None,
             fold=bool(self.fold),
+            colours=palette_of(found, self.colours),
         )
 
 
@@ -102,6 +105,11 @@ def option_of(name: str, text: str, encoders: Sequence[str]) -> Any:
     usual = getattr(SearchOptions(), name)
     if isinstance(usual, bool):
         return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+    if name == "colours":
+        try:
+            return without_hash(text.split(","))
+        except SimileError:
+            return _refuse(text)
     if name == "closeness":
         return float(text) if float(text) in STEPS else _refuse(text)
     if name in _ENDS:
@@ -128,6 +136,8 @@ class SearchControls:
     filter_state: gr.State
     closeness: gr.State
     closeness_view: gr.HTML
+    colours: gr.State
+    colours_view: gr.HTML
     k: gr.Slider
     diversity: gr.Slider
     combine: gr.Radio
@@ -157,6 +167,7 @@ def search_controls() -> SearchControls:
         submit_btn="Search",
         max_length=300,
     )
+    colours, colours_view = gr.State(""), palette_view()
     closeness, closeness_view = gr.State(0), closeness_slider()
     with gr.Accordion("Filters", open=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
@@ -191,6 +202,8 @@ def search_controls() -> SearchControls:
         filter_state=filter_state,
         closeness=closeness,
         closeness_view=closeness_view,
+        colours=colours,
+        colours_view=colours_view,
         k=k,
         diversity=diversity,
         combine=combine,

@@ -12,6 +12,7 @@ from page.components.event_wiring import QUIET, named_outputs
 from page.components.filter_boxes import recount
 from page.components.filter_chips import chips
 from page.components.hits import HitsView, hits_view
+from page.components.palette import repainted
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
 from page.components.start import start_area
@@ -179,6 +180,14 @@ def _connect_controls(
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
     nearer = controls.closeness_view.click(_step, None, controls.closeness, trigger_mode="multiple", **QUIET)
     nearer.success(trigger_mode="always_last", **search)
+    painted = controls.colours_view.click(
+        repainted,
+        [controls.colours, shared.query],
+        [controls.colours, controls.colours_view],
+        trigger_mode="multiple",  # two colours may be chosen before the first is answered
+        **QUIET,
+    )
+    painted.success(trigger_mode="always_last", **search)
     counted = [shared.collection, *controls.filter_inputs]
     for place, box in enumerate(controls.filters):
         box.input(recount(shared.library, place), counted, controls.filters, **QUIET)
@@ -207,6 +216,8 @@ def _connect_filters(
         "filters": controls.filters,
         "ranges": controls.ranges,
         "filter_state": controls.filter_state,
+        "colours": controls.colours,
+        "colours_view": controls.colours_view,
     }
     counted = [shared.collection, *controls.filter_inputs]
     off = results.chips.click(**named_outputs(arrive.take_off, changed), inputs=counted, **QUIET)
@@ -235,6 +246,8 @@ def _connect_arrivals(
         "more_filters": controls.more_filters,
         "ranges": controls.ranges,
         "filter_state": controls.filter_state,
+        "colours": controls.colours,
+        "colours_view": controls.colours_view,
         "examples": results.examples,
         "example_cards": results.example_cards,
         "start": results.start,

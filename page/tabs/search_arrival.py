@@ -25,6 +25,7 @@ from page.components.filter_boxes import (
 )
 from page.components.filter_chips import without_chip
 from page.components.hits import actions_for, viewer_html
+from page.components.palette import chosen_colours, palette_html
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
 from page.components.start import start_html
@@ -56,6 +57,8 @@ class CollectionUpdate:
     more_filters: Any = UNCHANGED
     ranges: Any = UNCHANGED
     filter_state: Any = UNCHANGED
+    colours: Any = UNCHANGED
+    colours_view: Any = UNCHANGED
     examples: Any = UNCHANGED
     example_cards: Any = UNCHANGED
     start: Any = UNCHANGED
@@ -63,11 +66,13 @@ class CollectionUpdate:
 
 @dataclass(frozen=True)
 class FilterUpdate:
-    """What the filters become."""
+    """What the filters and the palette become."""
 
     filters: Any = UNCHANGED
     ranges: Any = UNCHANGED
     filter_state: Any = UNCHANGED
+    colours: Any = UNCHANGED
+    colours_view: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -178,6 +183,8 @@ class ArrivalHandlers:
                 text=hidden,
                 filters=[hidden] * MAX_FILTERS,
                 filter_group=hidden,
+                colours="",
+                colours_view=hidden,
                 filter_state=FilterState(),
                 examples=gr.update(value=""),
                 example_cards=[],
@@ -197,6 +204,10 @@ class ArrivalHandlers:
             more_filters=more_filters(places),
             ranges=gr.update(value=sliders_html(sliders, state.ranges), visible=bool(sliders)),
             filter_state=state,
+            colours=options.colours,
+            colours_view=gr.update(
+                value=palette_html(chosen_colours(options.colours)), visible=bool(found.manifest.colours)
+            ),
             examples=gr.update(value=grid_html(cards, votes=False, caption=False)),
             example_cards=cards,
             start=gr.update(value=start_html(self._library, found.name)),
@@ -218,11 +229,12 @@ class ArrivalHandlers:
         return FilterUpdate() if left is None else self._filters(found, left)
 
     def clear(self, name: str, event: gr.EventData) -> FilterUpdate:
-        """A new search begins without filters."""
+        """A new search begins without filters and colours."""
         data = event._data if isinstance(event._data, dict) else {}
         if data.get("action") != "clear":
             return FilterUpdate()
-        return self._filters(self._library.open(name), {})
+        empty = self._filters(self._library.open(name), {})
+        return replace(empty, colours="", colours_view=palette_html(()))
 
     def _filters(self, found: Collection, wanted: dict[str, Any]) -> FilterUpdate:
         places = places_of(found)

@@ -129,14 +129,18 @@ class SearchHandlers:
         Args:
             shown: as many hits, if they are more than the search shows at a time.
         """
-        if not asked.query and not asked.settings.filters:
+        if asked.browses and not asked.settings.filters:
             both = gr.update(visible=True)
             return SearchUpdate(status=note(HINT), examples=both, start=both, searched=asked)
         try:
-            if not asked.query:
+            if asked.browses:
                 answer = self._browse(asked, shown)
             else:
-                answer = self._side_by_side(asked) if asked.side_by_side else self._nearest(asked, shown)
+                answer = (
+                    self._side_by_side(asked)
+                    if asked.side_by_side and asked.query
+                    else self._nearest(asked, shown)
+                )
             return replace(answer, chips=_chips(asked, answer))
         except SimileError as error:
             return SearchUpdate(status=note(str(error), problem=True))
@@ -157,7 +161,7 @@ class SearchHandlers:
         try:
             options = SearchOptions.of(values)
             asked = self.asked(query, name, options)
-            if not asked.query:
+            if asked.browses:
                 return self._browse_on(cards, asked, options)
             settings = asked.settings
             following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
@@ -237,11 +241,11 @@ class SearchHandlers:
         """The slider, with counts where one thing is searched from; nothing where it is not calibrated."""
         settings, query = searched.settings, searched.query
         calibration = result.collection.encoder_entry(settings.encoder).calibration
-        if calibration is None:
+        if calibration is None or not query:
             return _hidden()
         kept, counts = calibration.of(settings.metric), []
         scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
-        if not query.dislikes and len(query.likes) + bool(query.text) == 1:
+        if not (query.dislikes or settings.colours) and len(query.likes) + bool(query.text) == 1:
             like = examples_of(query.likes, result.collection, self._library) or [Example(text=query.text)]
             counts = result.collection.count_near(like[0], settings, scores)
         return gr.update(value=closeness_html(searched.closeness, counts), visible=True)

@@ -12,6 +12,7 @@ from pipeline.backup.archive import Archive, ArchiveFolder
 from pipeline.backup.points import Page, page_of, pages_in
 from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig
 from pipeline.errors import SimileError
+from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.indexing.record import RECORD
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.progress import progress
@@ -66,9 +67,10 @@ def restore_collection(
     codes = {entry.code for entry in manifest.encoders}
     params = vector_params(
         config,
-        {name: size for name, size in archive.dimensions.items() if name not in codes},
+        {name: size for name, size in archive.dimensions.items() if name not in {*codes, COLOUR_VECTOR}},
         {name: size for name, size in archive.dimensions.items() if name in codes},
         archive.points,
+        colours=COLOUR_VECTOR in archive.dimensions,
     )
     store.create(version, config, params, archive.payload_indexes)
     with progress("restore", archive.points) as bar:

@@ -7,6 +7,7 @@ picture gives the same vector whatever it was handed over as.
 from pipeline.images.decoding import FORMATS, MAX_BYTES, decode, header_size, shown_by_browsers
 from pipeline.images.given import Picture, as_rgb
 from pipeline.images.limits import MAX_PIXELS, DecodeLimits, PixelBudget, decoding_within
+from pipeline.images.palette import main_colours
 from pipeline.images.pixels import is_single_colour
 from pipeline.images.preparation import PREPARATION, UNVERSIONED
 from pipeline.images.shrinking import resized, shrunk
@@ -28,6 +29,7 @@ __all__ = [
     "decoding_within",
     "header_size",
     "is_single_colour",
+    "main_colours",
     "resized",
     "shown_by_browsers",
     "shrunk",

@@ -1,13 +1,14 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
@@ -23,7 +24,7 @@ from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
 from pipeline.indexing.staged import Staged
-from pipeline.indexing.unit_points import Target
+from pipeline.indexing.unit_points import Target, UnitLoad
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
     being_changed,
@@ -50,6 +51,8 @@ def base_of(job: IndexJob, live: Live) -> Version | None:
     """The live version, if this job's points belong into it."""
     if live.version is None or job.refit or not (live.same_settings and live.same_source):
         return None
+    if live.version.manifest.colours not in (None, COLOUR_METHOD):
+        return None  # its colours are of another method, so that they are made again
     return live.version
 
 
@@ -80,6 +83,7 @@ def build(
     before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
     kinds = joined_kinds(before, checked.kinds, config, job.add)
     removed = staged.removed if base else []
+    colours = base.manifest.colours if base else COLOUR_METHOD  # points of one version are alike
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.name) == base.manifest.rows
     nothing = not catalogue.to_write and not removed
@@ -93,11 +97,19 @@ def build(
         settings, in_place = settings_key(config, checked.encoders), base is not None and store.in_place
         # In place the projections are the version's own, which the settings tell.
         key = staged.key(settings, base is not None, None if in_place else projections)
-        version, unfinished = _open(job, checked, base, targets, kinds, key, expected)
+        version, unfinished = _open(job, checked, base, targets, kinds, key, expected, colours is not None)
         store.check_whole(version)
         markers = Markers(staged.parts, key)
         written, again = _load(
-            store, version, staged, targets, markers, fence, unfinished, account, config.thumbnail_files_above
+            store,
+            version,
+            staged,
+            targets,
+            markers,
+            fence,
+            unfinished,
+            account,
+            staged.loads(config.thumbnail_files_above, colours is not None),
         )
         delete_points_of(store, version, removed)
         store.finish(version)
@@ -113,7 +125,7 @@ def build(
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds)
+    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds, colours)
     with account.timed("check"):
         measured = [
             entry.model_copy(
@@ -144,10 +156,10 @@ def _load(
     fence: Fence,
     unfinished: bool,
     account: Account,
-    files_above: int | None,
+    every: Iterable[UnitLoad],
 ) -> tuple[int, int]:
     """Write what is to be written; returns how many points, and how many an earlier run had written."""
-    loads = list(staged.loads(files_above))
+    loads = list(every)
     if not unfinished:
         markers.clear()  # those of a version that is not there any more say nothing of this one
     done = markers.done() if store.parallel_writes else set()
@@ -224,13 +236,14 @@ def _open(
     kinds: Mapping[str, FieldKind],
     key: str,
     points: int,
+    colours: bool,
 ) -> tuple[str, bool]:
     """The version to write to, and whether an interrupted run has begun with it."""
     store, config = checked.store, job.config
     lacking = _indexes(new_kinds(base.manifest.kinds, kinds)) if base else {}
     dimensions = {target.vector: target.projection.dimension for target in targets}
     codes = {target.code: target.projection.bits for target in targets}
-    params = partial(vector_params, config, dimensions, codes)
+    params = partial(vector_params, config, dimensions, codes, colours=colours)
     outgrown = base and params(points) != params(min(points, base.manifest.rows))
     if base and store.in_place:
         if outgrown:

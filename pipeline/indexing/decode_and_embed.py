@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import ImageError
 from pipeline.images import THUMBNAIL_SIDE, decode, header_size, is_single_colour, shrunk, thumbnail
+from pipeline.images.palette import colour_histogram
 from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
@@ -100,7 +101,8 @@ def _decode(
     encoded, kind = thumbnail(small, data)
     # of the source: `image` may be decoded at a smaller scale
     width, height = image.size if encoded is data else header_size(data or b"")
-    return image, small, StagedPicture(point, encoded, kind, width, height)
+    colours = colour_histogram(small).astype(np.float16).tobytes()
+    return image, small, StagedPicture(point, encoded, kind, width, height, colours)
 
 
 def _preprocess(

@@ -55,16 +55,16 @@ class Staged:
             bits = self.catalogue.points[at].tobytes() + (b"" if written is None else written.tobytes())
             yield f"{entry.unit} {entry.credit} ".encode() + bits
 
-    def loads(self, files_above: int | None) -> Iterator[UnitLoad]:
+    def loads(self, files_above: int | None, colours: bool) -> Iterator[UnitLoad]:
         """What is to be written, by unit.
 
         Args:
-            files_above: see `UnitLoad`.
+            files_above, colours: see `UnitLoad`.
         """
         entries, repeats = self.catalogue.entries, dict[int, dict[int, list[tuple[str, int, str | None]]]]()
         for (first, row), those in self.catalogue.repeats.items():
             named = [(entries[at].unit, number, entries[at].credit) for at, number in those]
             repeats.setdefault(first, {})[row] = named
         for at in sorted(self.catalogue.writes):
-            bits = self.catalogue.writes[at]
-            yield UnitLoad(entries[at].unit, bits, entries[at].credit, repeats.get(at, {}), files_above)
+            entry, bits = entries[at], self.catalogue.writes[at]
+            yield UnitLoad(entry.unit, bits, entry.credit, repeats.get(at, {}), files_above, colours)

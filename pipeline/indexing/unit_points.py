@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.images import decode
+from pipeline.images.palette import COLOUR_METHOD, COLOUR_VECTOR, colour_histogram
 from pipeline.indexing.catalogue import rows_in
 from pipeline.indexing.choice import joined_mark
 from pipeline.indexing.merged_payload import merged_payload
@@ -53,6 +55,7 @@ class UnitLoad:
         credit: who is to be credited.
         repeats: of some of these rows.
         files_above: bytes above which a thumbnail becomes a file on the home; None: none does.
+        colours: whether the version holds the colours of its pictures.
     """
 
     unit: str
@@ -60,6 +63,7 @@ class UnitLoad:
     credit: str | None
     repeats: Repeats
     files_above: int | None = None
+    colours: bool = False
 
     def __len__(self) -> int:
         return int(np.bitwise_count(self.bits).sum())
@@ -99,7 +103,22 @@ def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterat
         for target, found in zip(targets, staged, strict=True):
             vectors |= target.vectors(found.vectors[found.at(words[rows])])
         taken = part.take(pa.array(rows))
+        if load.colours:
+            vectors[COLOUR_VECTOR] = _colours(taken)
         yield Points(id_texts(words[rows]), vectors, _payloads(load, rows, taken, parts))
+
+
+def _colours(taken: pa.Table) -> np.ndarray:
+    """(N, `BINS`) float32; of what was staged without them, from the thumbnails."""
+    staged = zip(taken[COLOUR_METHOD].to_pylist(), taken["thumbnail"], strict=True)
+    return np.stack(
+        [
+            colour_histogram(decode(thumbnail.as_py()))
+            if colours is None
+            else np.frombuffer(colours, np.float16).astype(np.float32)
+            for colours, thumbnail in staged
+        ]
+    )
 
 
 def _payloads(load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts) -> list[dict[str, Any]]:

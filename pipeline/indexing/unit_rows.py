@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.indexing.decode_and_embed import Group
 from pipeline.points import Row, point_id
 from pipeline.sources import Source, decode_payload, image_bytes, unread_rows
@@ -162,6 +163,7 @@ class UnitRows:
                     "height": picture.height,
                     "thumbnail": picture.thumbnail,
                     "thumbnail_type": picture.thumbnail_type,
+                    COLOUR_METHOD: picture.colours,
                 }
             first.add(point)
             rows.append(whole)

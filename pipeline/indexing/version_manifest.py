@@ -28,6 +28,7 @@ def manifest_of(
     rows: int,
     account: Account,
     kinds: dict[str, FieldKind],
+    colours: str | None,
 ) -> Manifest:
     """What the version says of itself, before it is checked."""
     config, source = job.config, checked.source
@@ -62,6 +63,7 @@ def manifest_of(
         hnsw=config.hnsw,
         memory=config.memory,
         rows=rows,
+        colours=colours,
         fitted_rows=max(fitted.values()) or (before.fitted_rows if before else 0),
         account=RowCounts(
             source=account.source,

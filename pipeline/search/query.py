@@ -10,6 +10,7 @@ from qdrant_client import models
 from pipeline.errors import SimileError
 from pipeline.given_values import check_bool, check_mapping, check_number, check_whole
 from pipeline.images import Picture
+from pipeline.images.palette import COLOUR_METHOD, checked_colours
 from pipeline.points import checked_id
 from pipeline.store.filters import wanted_of
 from pipeline.store.manifest import Manifest, Version
@@ -130,6 +131,8 @@ class Settings:
         min_score: hits at or above this `Hit.score`.
         fold: one hit for pictures that are nearly the same; the others are named in it.
         at_most: payload field -> how many hits may share a value of it ("two of each artist").
+        colours: up to five, such as `#aa3311`. Alone they rank all pictures by how much of them they have;
+            with likes, the nearest pictures are ranked by both (see `colour_search`).
     """
 
     metric: Metric = "cosine"
@@ -145,6 +148,7 @@ class Settings:
     min_score: float | None = None
     fold: bool = False
     at_most: Mapping[str, int] | None = None
+    colours: Sequence[str] = ()
 
     def check(self, version: Version) -> None:
         """Refuses what is out of bounds, fields that the version does not know, and wrong values of them."""
@@ -163,6 +167,11 @@ class Settings:
         for field, most in (self.at_most or {}).items():
             check_whole(f"at_most of '{field}'", most, 1)
         version.check_fields(self.at_most or {})
+        if checked_colours(self.colours) and version.manifest.colours != COLOUR_METHOD:
+            raise SimileError(
+                f"'{version.manifest.collection}' was indexed without the colours of its pictures; index it "
+                "again with --refit to search by them."
+            )
         wanted_of(version, self.filters, self.excluded)
 
 

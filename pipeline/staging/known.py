@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.staging.parts import REJECT_COLUMNS, Parts, StagedPicture
 from pipeline.staging.rejects import Reject, reject_of
@@ -96,14 +97,19 @@ class _Unit:
         if at < 0:
             return None
         picture = StagedPicture(
-            point, row["thumbnail"] or b"", row["thumbnail_type"] or "", row["width"], row["height"]
+            point,
+            row["thumbnail"] or b"",
+            row["thumbnail_type"] or "",
+            row["width"],
+            row["height"],
+            row.get(COLOUR_METHOD),
         )
         return picture, self.vectors.vectors[at]
 
 
 @lru_cache(_HELD)
 def _read(parts: Parts, staging: Staging, unit: str) -> _Unit:
-    table = parts.read(unit, [*_PICTURE, *REJECT_COLUMNS])
+    table = parts.read(unit, [*_PICTURE, COLOUR_METHOD, *REJECT_COLUMNS])
     ids = id_texts(id_words(table["id"]))
     rows = {point: row for row, point in reversed(list(enumerate(ids)))}  # the first of equal ones has it all
     return _Unit(rows, table, staging.read(unit))

@@ -3,7 +3,8 @@
 <home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
 id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
 row: int64 · payload: string (JSON) · mark: uint64 · width, height: int32 · thumbnail: binary ·
-thumbnail_type: string · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
+thumbnail_type: string · cielab_histogram_1: bytes of float16, the colours (see `images.palette`) ·
+stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
 
 A picture that stands in the unit before has no thumbnail here. The vectors are in `vectors.py`.
 """
@@ -19,6 +20,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
@@ -38,6 +40,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("thumbnail", pa.binary()),
         ("thumbnail_type", pa.string()),
+        (COLOUR_METHOD, pa.binary()),  # earlier parts have none
         *((name, pa.string()) for name in REJECT_COLUMNS),
     ]
 )
@@ -46,13 +49,16 @@ _CREDIT, _REJECTED = b"simile.credit", b"simile.rejected"
 
 @dataclass(frozen=True)
 class StagedPicture:
-    """What is kept of a picture beside its vector: its thumbnail, and the sides of the original in pixels."""
+    """What is kept of a picture beside its vector: its thumbnail, the sides of the original in pixels, and
+    its colours as float16; None where it was staged before colours were.
+    """
 
     id: str
     thumbnail: bytes
     thumbnail_type: str  # such as image/webp
     width: int
     height: int
+    colours: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -100,9 +106,16 @@ class Parts:
         return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Some columns of a part, in its order."""
+        """Some columns of a part, in its order; null in one that was added after the part was written."""
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return pq.read_table(path, columns=columns and list(columns), filesystem=files, use_threads=False)
+        with files.open_input_file(path) as stream, pq.ParquetFile(stream) as part:
+            there = part.schema_arrow.names
+            wanted = there if columns is None else [name for name in columns if name in there]
+            table = part.read(columns=wanted, use_threads=False)
+        lacking = (name for name in columns or SCHEMA.names if name not in there)
+        for name in lacking:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type))
+        return table
 
     def facts(self, unit: str, credit: str | None) -> PartFacts:
         """What a catalogue asks of a part.
