@@ -83,7 +83,9 @@ class UnitRows:
                 entry |= {"stage": "plan", "reason": why.reason, "first_bytes": "", "kind": why.kind}
             else:
                 entry |= self._identified(entry, data)
-                if entry["point"] not in self.seen:
+                if entry["point"] in self.known.erased:
+                    entry = {"point": entry["point"], "rules": entry["rules"]}  # a blank row
+                elif entry["point"] not in self.seen:
                     fresh[entry["point"]] = data
             self.rows.append(entry)
         self.seen.update(fresh)

@@ -136,4 +136,4 @@ class LiveCollection:
 
     def attachment(self, name: str) -> bytes | None:
         """What is kept beside the live version under a plain name: its map, its report."""
-        return self._store.attachment(self._version().name, name)
+        return self._store.attachment(self._version().name, name) or None

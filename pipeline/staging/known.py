@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.staging.earlier_parts import earlier_parts, earlier_rejects, read_earlier, rules_of_part
+from pipeline.staging.erased import erased_list
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.staging.parts import REJECT_COLUMNS, Parts, StagedPicture
 from pipeline.staging.rejects import Reject, reject_of
@@ -49,11 +50,13 @@ class Known:
         parts: where the thumbnails are.
         encoders: name -> what is staged for it.
         rejects_again: pictures that were rejected are not known.
+        erased: ids of pictures that may not be staged again.
     """
 
     parts: Parts
     encoders: Mapping[str, KnownVectors]
     rejects_again: bool = False
+    erased: frozenset[str] = frozenset()
 
     def find(
         self, encoder: str, ids: Sequence[str], rules: Mapping[str, int]
@@ -155,7 +158,8 @@ def known_pictures(
             ids = list(pool.map(of_unit, units))
             ids += list(pool.map(lambda part, s=staging: _earlier_words(s, part), older))
             encoders[name] = _sorted(staging, [*units, *older], ids)
-    return Known(parts, encoders, rejects_again)
+    erased = erased_list(parts.home, parts.collection).ids
+    return Known(parts, encoders, rejects_again, erased)
 
 
 def _earlier_words(staging: Staging, part: str) -> np.ndarray:

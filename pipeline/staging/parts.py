@@ -44,6 +44,7 @@ SCHEMA = pa.schema(
     ]
 )
 _CREDIT, _RULES, _REJECTED = b"simile.credit", b"simile.rules", b"simile.rejected"
+_ERASED = b"simile.erased"  # how many rows are blank, where some are
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,15 @@ class PartFacts:
     Attributes:
         words: (N, 2) uint64, the ids; 0 where there is none.
         marks: (N,) uint64, see `points.Row.mark`.
-        good: (N,) bool, whether the row is a picture that was decoded.
+        good: (N,) bool, whether the row is a picture that was decoded, or one that was erased.
+        erased: (N,) bool, of which nothing but the id is left.
         rejects: the rows that are not, with their places.
     """
 
     words: np.ndarray
     marks: np.ndarray
     good: np.ndarray
+    erased: np.ndarray
     rejects: list[Reject]
 
 
@@ -98,8 +101,12 @@ class Parts:
             credit: that the marks were made with.
         """
         about = {_RULES: str(RULES).encode(), _CREDIT: (credit or "").encode()}
-        about[_REJECTED] = str(len(rows) - rows["stage"].null_count).encode()
-        return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
+        return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about | _counts(rows)))
+
+    def rewrite(self, unit: str, rows: pa.Table) -> None:
+        """Put rows in the place of a part's own; what is said of how they were made stays."""
+        about = {**(rows.schema.metadata or {}), **_counts(rows)}
+        put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Some columns of a part, in its order."""
@@ -118,13 +125,16 @@ class Parts:
             columns = ["id", "mark"]
             if not _made_with(about, credit):
                 columns += ["file", "row", "payload", "rules"]
-            bad = int(about.get(_REJECTED, 0))
+            bad, blank = int(about.get(_REJECTED, 0)), int(about.get(_ERASED, 0))
+            if blank:
+                columns += ["payload", "stage"]
             if bad:
                 columns += ["file", "row", *REJECT_COLUMNS]
             table = part.read(columns=list(dict.fromkeys(columns)), use_threads=False)
         good = np.ones(len(table), bool) if not bad else np.asarray(table["stage"].is_null())
         rejects = _rejects(table.filter(pa.array(~good))) if bad else []
-        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, rejects)
+        erased = _is_erased(table) if blank else np.zeros(len(table), bool)
+        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, erased, rejects)
 
     def rules(self, unit: str) -> int:
         """The rules of decoding under which a part was made, see `images.rules_of`."""
@@ -135,6 +145,18 @@ class Parts:
         """How many rows of a part are no points."""
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
         return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_REJECTED, 0))
+
+
+def _counts(rows: pa.Table) -> dict[bytes, bytes]:
+    """How many rows are no points, and how many are blank: then nobody has to look at all of them."""
+    rejected = {_REJECTED: str(len(rows) - rows["stage"].null_count).encode()}
+    return rejected | {_ERASED: str(int(_is_erased(rows).sum())).encode()}
+
+
+def _is_erased(rows: pa.Table) -> np.ndarray:
+    """(N,) bool. Every other row says what the source has of it, if only `{}`."""
+    blank = rows["payload"].is_null().to_numpy() & rows["stage"].is_null().to_numpy()
+    return np.asarray(blank & rows["id"].is_valid().to_numpy(), bool)
 
 
 def _rejects(rows: pa.Table) -> list[Reject]:

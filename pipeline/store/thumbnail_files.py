@@ -40,9 +40,25 @@ class ThumbnailFiles:
 
     def keep(self, collection: str, point: str, thumbnail: bytes) -> str:
         """Write the file; returns what the payload holds in its place."""
-        name = f"{_FOLDER}/{collection}/{point[:2]}/{point}"
+        name = _name(collection, point)
         write_file(f"{self.home}/{name}", thumbnail)
         return _REFERENCE + name
+
+    def as_kept(self, collection: str, point: str, thumbnail: str) -> str:
+        """What the payload of a point holds: a reference where there is a file, else the given base64."""
+        return _REFERENCE + _name(collection, point) if self._is_there(collection, point) else thumbnail
+
+    def remove(self, collection: str, point: str) -> bool:
+        """Delete the file of a point; returns whether there was one."""
+        if not self._is_there(collection, point):
+            return False
+        files, path = filesystem(f"{self.home}/{_name(collection, point)}")
+        files.delete_file(path)
+        return True
+
+    def _is_there(self, collection: str, point: str) -> bool:
+        files, path = filesystem(f"{self.home}/{_name(collection, point)}")
+        return bool(files.get_file_info(path).is_file)
 
     def put_back(self, points: list[Point]) -> list[Point]:
         """The points with the thumbnails that their payloads refer to, in base64, as if they were there.
@@ -82,6 +98,10 @@ class ThumbnailFiles:
             self.home,
             error,
         )
+
+
+def _name(collection: str, point: str) -> str:
+    return f"{_FOLDER}/{collection}/{point[:2]}/{point}"
 
 
 def _refers(value: Any) -> bool:
