@@ -34,6 +34,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
         searches.search_image,
         searches.search_text,
         searches.search_by_id,
+        searches.search_by_vector,
         searches.recommend,
         searches.export,
         hits.explain,

@@ -9,6 +9,7 @@ from page.api.arguments import (
     parsed_filters,
     parsed_id,
     parsed_limits,
+    parsed_vector,
     picture_bytes,
     settings_of,
 )
@@ -136,6 +137,26 @@ class SearchEndpoints:
         narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [parsed_id(id)], [], settings, thumbnails)
+
+    def search_by_vector(
+        self,
+        vector: str,
+        collection: str,
+        metric: str = "cosine",
+        k: int = 10,
+        filters: str = "{}",
+        exact: bool = False,
+        encoder: str = "",
+        thumbnails: bool = False,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Find the pictures of a collection by a vector that was made elsewhere, nearest first.
+
+        Args:
+            vector: JSON list of numbers, as many as the encoder makes, such as [0.12, -0.5, 0.33].
+        """
+        settings = settings_of(metric, k, filters, exact, encoder, offset)
+        return self._found(collection, [parsed_vector(vector)], [], settings, thumbnails)
 
     def recommend(
         self,

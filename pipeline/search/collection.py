@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.encoders.all_cores import on_all_cores
+from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.images.several import pictures_of
@@ -46,12 +47,15 @@ class Collection(VectorsOut):
 
     def warm_up(self) -> None:
         """Load the default encoder and run it, so that the first visitor does not wait for it."""
-        self.search(Image.new("RGB", (64, 64)), k=1)
-        self.learn_own_kind()
+        if not is_precomputed(self.encoders[0]):
+            self.search(Image.new("RGB", (64, 64)), k=1)
+            self.learn_own_kind()
 
     def learn_own_kind(self, encoder: str | None = None) -> None:
         """Learn which pictures are of another kind than the collection's, see `own_kind`."""
         version = self._version()
+        if is_precomputed(version.manifest.encoder(encoder).name):
+            return  # a picture cannot be embedded, so none is of another kind
         learn_own_kind(self._store, version, version.manifest.encoder(encoder))
 
     def find(
@@ -76,7 +80,7 @@ class Collection(VectorsOut):
         hits, more = search.run(self._store)
         searched = time.perf_counter()
         every = (*likes, *dislikes)
-        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        stored = all(example.id or example.vector for example in every)  # no network ran
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
         close = None if any(example.text for example in every) else search.close

@@ -2,8 +2,9 @@
 
 <home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
 id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
-row: int64 · payload: string (JSON) · mark: uint64 · rules: int8 · width, height: int32 · thumbnail: binary ·
-thumbnail_type: string · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
+row: int64 · payload: string (JSON) · mark: uint64 · given: uint64 · rules: int8 · width, height: int32 ·
+thumbnail: binary · thumbnail_type: string · stage, reason, first_bytes, kind: string, why there is no point
+(null: there is one)
 
 A picture that stands in the unit before has no thumbnail here. The vectors are in `vectors.py`.
 """
@@ -24,7 +25,17 @@ from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
 
-__all__ = ["REJECT_COLUMNS", "SCHEMA", "PartFacts", "Parts", "StagedPicture", "marks_of", "names_in", "put"]
+__all__ = [
+    "MARKED",
+    "REJECT_COLUMNS",
+    "SCHEMA",
+    "PartFacts",
+    "Parts",
+    "StagedPicture",
+    "marks_of",
+    "names_in",
+    "put",
+]
 
 REJECT_COLUMNS = ("stage", "reason", "first_bytes", "kind")
 SCHEMA = pa.schema(
@@ -35,6 +46,10 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("payload", pa.string()),
         ("mark", pa.uint64()),
+        (
+            "given",
+            pa.uint64(),
+        ),  # hash of the vectors that the source has of it; older parts have no such column
         ("rules", pa.int8()),
         ("width", pa.int32()),
         ("height", pa.int32()),
@@ -43,6 +58,7 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in REJECT_COLUMNS),
     ]
 )
+MARKED = ("file", "row", "payload", "rules", "given")  # what a mark is made of, beside the credit
 _CREDIT, _RULES, _REJECTED = b"simile.credit", b"simile.rules", b"simile.rejected"
 _ERASED = b"simile.erased"  # how many rows are blank, where some are
 
@@ -109,9 +125,11 @@ class Parts:
         put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Some columns of a part, in its order."""
+        """Some columns of a part, in its order; those that older parts lack are left out."""
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return pq.read_table(path, columns=columns and list(columns), filesystem=files, use_threads=False)
+        with files.open_input_file(path) as stream, pq.ParquetFile(stream) as part:
+            there = [name for name in part.schema_arrow.names if columns is None or name in columns]
+            return part.read(columns=there, use_threads=False)
 
     def facts(self, unit: str, credit: str | None) -> PartFacts:
         """What a catalogue asks of a part.
@@ -124,7 +142,7 @@ class Parts:
             about = part.schema_arrow.metadata or {}
             columns = ["id", "mark"]
             if not _made_with(about, credit):
-                columns += ["file", "row", "payload", "rules"]
+                columns += [name for name in MARKED if name in part.schema_arrow.names]
             bad, blank = int(about.get(_REJECTED, 0)), int(about.get(_ERASED, 0))
             if blank:
                 columns += ["payload", "stage"]
@@ -173,14 +191,12 @@ def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
     """The marks of N rows of a part, as they are with this credit; 0 of rows without an id. (N,) uint64."""
     if _made_with(rows.schema.metadata or {}, credit):
         return np.asarray(rows["mark"].fill_null(0).to_numpy())
-    facts = rows.select(["payload", "file", "row", "rules"]).to_pylist()
-    return np.array(
-        [
-            int(Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r["rules"] or 1).mark, 16)
-            for r in facts
-        ],
-        np.uint64,
+    told = rows.select([name for name in MARKED if name in rows.column_names]).to_pylist()
+    each = (
+        Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r["rules"] or 1, r.get("given") or 0)
+        for r in told
     )
+    return np.array([int(row.mark, 16) for row in each], np.uint64)
 
 
 def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
