@@ -35,8 +35,8 @@ class JobEndpoints:
         kept = read_duplicates(found.name, found.attachment(DUPLICATES))
         if kept is None:
             raise SimileError(
-                f"nobody has looked for copies in {found.name} yet; python -m ray_jobs.duplicates {found.name} "
-                "does"
+                f"nobody has looked for copies in {found.name} yet; python -m ray_jobs.duplicates "
+                f"{found.name} does"
             )
         shown = _some(kept.first, k, offset)
         return {

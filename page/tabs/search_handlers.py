@@ -26,7 +26,7 @@ from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
 from pipeline.search import Settings
 from pipeline.search.browse import browse
-from pipeline.search.query import words_or_vector
+from pipeline.search.query import is_vector_text, words_or_vector
 
 __all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
@@ -96,7 +96,8 @@ class SearchHandlers:
 
     def take_text(self, text: str, query: Query | None) -> Query:
         """Words are added to the pictures of the query."""
-        return replace(query or Query(), text=(text or "").strip()[:300])
+        said = (text or "").strip()
+        return replace(query or Query(), text=said if is_vector_text(said) else said[:300])
 
     # --- searches
 

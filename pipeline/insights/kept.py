@@ -1,4 +1,4 @@
-"""What an examination leaves with its version, for the page and for programs: a few hundred pictures by id."""
+"""What an examination leaves with its version, for the page and programs: a few hundred pictures by id."""
 
 from __future__ import annotations
 
@@ -133,6 +133,6 @@ def read_insights(collection: str, data: bytes | None) -> KeptInsights | None:
         return KeptInsights.model_validate_json(data)
     except ValidationError:
         raise SimileError(
-            f"The insights of '{collection}' cannot be read; make them again with python -m ray_jobs.insights "
-            f"{collection}."
+            f"The insights of '{collection}' cannot be read; make them again with python -m "
+            f"ray_jobs.insights {collection}."
         ) from None
