@@ -1,6 +1,5 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from pipeline.index_quality.recall import check_version
 from pipeline.index_quality.truth import Rows
 from pipeline.indexing.account import Account
 from pipeline.indexing.catalogue import Catalogue
-from pipeline.indexing.delete import DELETED, deleted_ids
+from pipeline.indexing.delete import carry_edits
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.history import make_live
@@ -24,6 +23,7 @@ from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
+from pipeline.indexing.tags import apply_tags, own_tags, with_tags
 from pipeline.indexing.unit_points import Target, UnitLoad, staged_vectors
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
@@ -110,13 +110,16 @@ def build(
     if base:
         base.check_fingerprints()
     before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
-    kinds = joined_kinds(before, checked.kinds, config, job.add)
+    tags = own_tags(store, live.name)
+    kinds = with_tags(joined_kinds(before, checked.kinds, config, job.add), tags)
     removed = staged.removed if base else []
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.name) == base.manifest.rows
     nothing = not catalogue.to_write and not removed
     if base and whole and nothing and says_the_same(base.manifest, config, kinds):
         account.version = base.name
+        if store.in_place:  # an earlier job may have been cut short before it wrote them
+            apply_tags(store, job.home, base.name, tags, config.encoders)
         account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
         _record(job, checked, base.name, staged, account)
         return
@@ -133,6 +136,7 @@ def build(
             store, version, staged, targets, markers, fence, unfinished, account, config.thumbnail_files_above
         )
         delete_points_of(store, version, removed)
+        apply_tags(store, job.home, version, tags, config.encoders)
         store.finish(version)
     account.version = version
     account.written = written + again - (catalogue.to_write - catalogue.from_source)
@@ -156,9 +160,7 @@ def build(
             )
             for entry, target in zip(manifest.encoders, targets, strict=True)
         ]
-        # The new version takes over what was deleted from the live one, so that it stays deleted.
-        deleted = deleted_ids(store, live.name)
-        store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
+        carry_edits(store, live.name, version)
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
         make_live(store, config.collection, version, "added" if job.add else "indexed")
         _record(job, checked, version, staged, account)

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import SimileError
 from pipeline.indexing.history import make_live
 from pipeline.indexing.record import forget_record, read_record, write_record
+from pipeline.indexing.tags import carry_tags
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.points import checked_id
 from pipeline.store import Store
@@ -15,7 +16,15 @@ from pipeline.store.filters import matching
 from pipeline.store.manifest import Version
 from pipeline.store.versions import live_version
 
-__all__ = ["DELETED", "chosen_points", "delete_points", "deleted_ids", "restore_points", "take_out"]
+__all__ = [
+    "DELETED",
+    "carry_edits",
+    "chosen_points",
+    "delete_points",
+    "deleted_ids",
+    "restore_points",
+    "take_out",
+]
 
 DELETED = "deleted.json"  # attachment of a version: ids that were deleted on purpose
 
@@ -73,7 +82,7 @@ def take_out(
         target = new_version(alias)
         copy(target)
     # First what shall stay away: if this is cut short, no index job brings back what is already gone.
-    store.attach(target, DELETED, json.dumps(sorted(deleted_ids(store, version) | chosen)).encode())
+    carry_edits(store, version, target, chosen)
     store.delete(target, sorted(chosen))
     store.finish(target)
     rows = store.count(target)
@@ -101,6 +110,17 @@ def restore_points(store: Store, alias: str, erased: Set[str] = frozenset()) -> 
     store.attach(version, DELETED, json.dumps(sorted(deleted & erased)).encode())
     forget_record(store, version)
     return {"collection": alias, "version": version, "restored": len(deleted - erased)}
+
+
+def carry_edits(store: Store, version: str | None, target: str, deleted: Set[str] = frozenset()) -> None:
+    """Keep what people did to a version with the one that takes its place: deletions and tags.
+
+    Args:
+        version: the live one; None: there is none.
+        deleted: ids that are deleted now.
+    """
+    store.attach(target, DELETED, json.dumps(sorted(deleted_ids(store, version) | deleted)).encode())
+    carry_tags(store, version, target)
 
 
 def deleted_ids(store: Store, version: str | None) -> set[str]:

@@ -16,6 +16,7 @@ from pipeline.home import filesystem
 from pipeline.indexing.delete import DELETED, chosen_points, deleted_ids, take_out
 from pipeline.indexing.record import RECORD
 from pipeline.indexing.rewrite import rewrite
+from pipeline.indexing.tags import TAGGED
 from pipeline.indexing.versions import BUILD
 from pipeline.points import RESERVED, checked_id, point_id
 from pipeline.staging.erased import ErasedList, Trace, erase_staged, erased_list, traces_of, write_erased_list
@@ -29,7 +30,7 @@ from pipeline.store.versions import builds, live_version, read_version, searchab
 __all__ = ["erase_points"]
 
 # Attachments of a version that show and name no picture; all others are made again by one command.
-_WITHOUT_PICTURES = {DELETED, RECORD, BUILD, "live.json", "job.json", "evaluation.json"}
+_WITHOUT_PICTURES = {DELETED, TAGGED, RECORD, BUILD, "live.json", "job.json", "evaluation.json"}
 _MADE_FROM_IT = ("duplicates", "insights")  # folders of the home with pages and tables of a collection
 _NAMED = 20  # places that the summary names
 _AT_ONCE = 500  # points that are asked for together

@@ -15,6 +15,7 @@ from pipeline.indexing.fields import joined_kinds
 from pipeline.indexing.live import Live, live_of, says_the_same, source_key
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, read_record
+from pipeline.indexing.tags import own_tags, with_tags
 from pipeline.points import RESERVED
 from pipeline.progress import say
 from pipeline.sources import Fault, Unit
@@ -53,7 +54,7 @@ def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
     record = read_record(store, name)
     if record is None or record.job != facts_of(job, checked) or not _same_units(record, checked.units):
         return None
-    kinds = joined_kinds(manifest.kinds, checked.kinds, config, job.add)
+    kinds = with_tags(joined_kinds(manifest.kinds, checked.kinds, config, job.add), own_tags(store, name))
     if not says_the_same(manifest, config, kinds) or store.count(name) != manifest.rows:
         return None
     rejects = read_rejects(job.home, config.collection) or []

@@ -5,7 +5,6 @@ from collections.abc import Set
 import numpy as np
 
 from pipeline.indexing.version_manifest import config_of
-from pipeline.points import RESERVED
 from pipeline.progress import progress
 from pipeline.store import Store
 from pipeline.store.manifest import Version
@@ -51,11 +50,7 @@ def rewrite(store: Store, live: Version, target: str, without: Set[str], home: s
     )
     with progress("rewrite", manifest.rows) as bar:
         for some in in_batches(records, _AT_ONCE):
-            for record in some:
-                own = (record.payload or {}).get(RESERVED) or {}
-                if "thumbnail" in own:
-                    point = str(record.id)
-                    own["thumbnail"] = thumbnails.as_kept(manifest.collection, point, own["thumbnail"])
+            thumbnails.put_away(manifest.collection, some)
             rows = {
                 name: np.array([record.vector[name] for record in some], np.float32)  # type: ignore[index,call-overload]
                 for name in vectors

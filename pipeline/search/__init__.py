@@ -10,7 +10,7 @@ it, `hit_table.py` and `contact_sheet.py` take it along.
 from pipeline.images import Picture
 from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
 from pipeline.search.exported_rows import VectorBatch
-from pipeline.search.hit import Found, Hit, Hits, values_of
+from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
@@ -29,5 +29,4 @@ __all__ = [
     "VectorBatch",
     "list_collections",
     "open_collection",
-    "values_of",
 ]

@@ -12,12 +12,12 @@ from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.images.several import pictures_of
+from pipeline.search.edited_collection import EditedCollection
 from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.own_kind import is_of_another_kind, learn_own_kind
 from pipeline.search.query import Example, Metric, Settings, check_examples
 from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
-from pipeline.search.vectors_out import VectorsOut
 from pipeline.store import open_store
 from pipeline.store.versions import searchable
 
@@ -39,10 +39,10 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     Raises:
         SimileError: there is none of this name; the message lists those that exist.
     """
-    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS))
+    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS), home)
 
 
-class Collection(VectorsOut):
+class Collection(EditedCollection):
     """What a user searches. Follows its alias: a new version is used from the next query on."""
 
     def warm_up(self) -> None:

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import pyarrow.fs as pafs
 from qdrant_client import models
 
 from pipeline.home import filesystem, write_file
@@ -44,9 +45,15 @@ class ThumbnailFiles:
         write_file(f"{self.home}/{name}", thumbnail)
         return _REFERENCE + name
 
-    def as_kept(self, collection: str, point: str, thumbnail: str) -> str:
-        """What the payload of a point holds: a reference where there is a file, else the given base64."""
-        return _REFERENCE + _name(collection, point) if self._is_there(collection, point) else thumbnail
+    def put_away(self, collection: str, points: list[Point]) -> None:
+        """The inverse of `put_back`, before points are written again: a reference where there is a file."""
+        files, folder = filesystem(f"{self.home}/{_FOLDER}/{collection}")
+        if files.get_file_info(folder).type == pafs.FileType.NotFound:
+            return
+        for point in points:
+            own = (point.payload or {}).get(RESERVED)
+            if isinstance(own, dict) and _KEY in own and self._is_there(collection, str(point.id)):
+                own[_KEY] = _REFERENCE + _name(collection, str(point.id))
 
     def remove(self, collection: str, point: str) -> bool:
         """Delete the file of a point; returns whether there was one."""
