@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pipeline.parsing import parse_json
+from pipeline.search.query import is_vector_text
+
 __all__ = [
     "Verbatim",
     "closeness",
@@ -19,6 +22,7 @@ __all__ = [
     "readable",
     "result_line",
     "sentence",
+    "spoken",
     "top_share",
     "unusual_words",
     "value_words",
@@ -100,6 +104,15 @@ def numbered_names(names: Sequence[str]) -> list[str]:
         f"{name} no. {names[: at + 1].count(name)}" if names.count(name) > 1 else name
         for at, name in enumerate(names)
     ]
+
+
+def spoken(text: str) -> str:
+    """What the query's line of text is called: words as they are, a vector by its length.
+
+    >>> spoken("a red barn"), spoken("[0.5, 1, 2]")
+    ('“a red barn”', 'a vector of 3 numbers')
+    """
+    return f"a vector of {len(parse_json(text)):,} numbers" if is_vector_text(text) else f"“{text}”"
 
 
 def closeness(metric: str, score: float, distance: float | int) -> str:

@@ -24,16 +24,21 @@ class Row:
         payload: JSON of the source's columns.
         places: where the picture stands in the source, as `file:row`, repeats included.
         credit: who is to be credited, if the configuration or the source says so.
+        given: hash of the vectors that the source has of it; 0: none.
     """
 
     payload: str
     places: tuple[str, ...]
     credit: str | None
+    given: int = 0
 
     @property
     def mark(self) -> str:
         """Changes when anything here does; stored with the point, so that a later run sees what changed."""
-        text = json.dumps([self.payload, self.places, self.credit], ensure_ascii=False)
+        facts: list[object] = [self.payload, self.places, self.credit]
+        if self.given:
+            facts.append({"given": self.given})
+        text = json.dumps(facts, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:_MARK_LENGTH]
 
 

@@ -9,6 +9,7 @@ from page.api.arguments import (
     parsed_filters,
     parsed_id,
     parsed_limits,
+    parsed_vector,
     picture_bytes,
     settings_of,
 )
@@ -175,6 +176,26 @@ class SearchEndpoints:
             raise SimileError("name the collection that holds the picture of this id")
         picture = self._library.open(collection).get(example.id).thumbnail if example.id else example.picture
         return {"colours": colours_of(picture)}
+
+    def search_by_vector(
+        self,
+        vector: str,
+        collection: str,
+        metric: str = "cosine",
+        k: int = 10,
+        filters: str = "{}",
+        exact: bool = False,
+        encoder: str = "",
+        thumbnails: bool = False,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Find the pictures of a collection by a vector that was made elsewhere, nearest first.
+
+        Args:
+            vector: JSON list of numbers, as many as the encoder makes, such as [0.12, -0.5, 0.33].
+        """
+        settings = settings_of(metric, k, filters, exact, encoder, offset)
+        return self._found(collection, [parsed_vector(vector)], [], settings, thumbnails)
 
     def recommend(
         self,

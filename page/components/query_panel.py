@@ -16,9 +16,10 @@ from page.rate_limit import counts_as_search
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.uploads import read_upload, uploaded_path
-from page.wording import note, numbered_names
+from page.wording import note, numbered_names, spoken
 from pipeline.errors import SimileError
 from pipeline.images import decode, shown_by_browsers, thumbnail
+from pipeline.search.query import is_vector_text
 
 __all__ = ["ONLY_FILES", "QueryPanel", "query_html", "query_panel"]
 
@@ -175,7 +176,8 @@ def _words(text: str, fixed: bool) -> str:
     if not text:
         return ""
     away = "" if fixed else _away("wordless", 0, "the words")
-    return f'<p class="words"><q>{escape(text)}</q>{away}</p>'
+    said = escape(spoken(text)) if is_vector_text(text) else f"<q>{escape(text)}</q>"
+    return f'<p class="words">{said}{away}</p>'
 
 
 def _away(action: str, index: int, what: str) -> str:

@@ -14,6 +14,7 @@ from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
 from pipeline.printable import printable
 from pipeline.search import MAX_K, METRICS, Collection, Metric, Settings
+from pipeline.search.query import MOST_CHARACTERS
 
 __all__ = [
     "MAX_HITS",
@@ -165,7 +166,7 @@ def search_controls() -> SearchControls:
         placeholder="a boat at dusk",
         elem_id="words",
         submit_btn="Search",
-        max_length=300,
+        max_length=MOST_CHARACTERS,
     )
     colours, colours_view = gr.State(""), palette_view()
     closeness, closeness_view = gr.State(0), closeness_slider()

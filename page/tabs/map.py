@@ -21,7 +21,8 @@ from page.theme import script
 from page.wording import note, readable
 from pipeline.errors import SimileError
 from pipeline.map import place
-from pipeline.search import Collection, Example, Settings
+from pipeline.search import Collection, Settings
+from pipeline.search.query import words_or_vector
 
 __all__ = ["ChosenUpdate", "MapHandlers", "build", "map_chart"]
 
@@ -139,7 +140,7 @@ class MapHandlers:
     def _marker(self, found: Collection, opened: OpenMap, query: Query | None) -> list[float] | None:
         examples = examples_of(query.likes, found, self._library) if query else []
         if query and query.text.strip():
-            examples.append(Example(text=query.text))
+            examples.append(words_or_vector(query.text))
         if query is None or not examples:
             return None
         numbers = [opened.numbers.get(example.id or "") for example in examples]

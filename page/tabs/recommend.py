@@ -18,7 +18,8 @@ from page.run_search import FAILED, run_search
 from page.shared_state import Query, Shared
 from page.wording import credit, field_name, milliseconds, note, result_line
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Settings, values_of
+from pipeline.fields import values_of
+from pipeline.search import Collection, Settings
 
 __all__ = ["HINT", "RecommendHandlers", "RecommendUpdate", "Wishes", "WorksUpdate", "build"]
 

@@ -24,8 +24,9 @@ from page.shared_state import Query, Searched
 from page.wording import credit, milliseconds, note, result_line
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
-from pipeline.search import Example, Settings
+from pipeline.search import Settings
 from pipeline.search.browse import browse
+from pipeline.search.query import is_vector_text, words_or_vector
 
 __all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
@@ -91,7 +92,8 @@ class SearchHandlers:
 
     def take_text(self, text: str, query: Query | None) -> Query:
         """Words are added to the pictures of the query."""
-        return replace(query or Query(), text=(text or "").strip()[:300])
+        said = (text or "").strip()
+        return replace(query or Query(), text=said if is_vector_text(said) else said[:300])
 
     # --- searches
 
@@ -246,7 +248,7 @@ class SearchHandlers:
         kept, counts = calibration.of(settings.metric), []
         scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
         if not (query.dislikes or settings.colours) and len(query.likes) + bool(query.text) == 1:
-            like = examples_of(query.likes, result.collection, self._library) or [Example(text=query.text)]
+            like = examples_of(query.likes, result.collection, self._library) or [words_or_vector(query.text)]
             counts = result.collection.count_near(like[0], settings, scores)
         return gr.update(value=closeness_html(searched.closeness, counts), visible=True)
 

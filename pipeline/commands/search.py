@@ -35,6 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id", action="append", default=[], help="search from a stored picture; may be repeated"
     )
+    parser.add_argument(
+        "--vector",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="search by vectors as the encoder makes them: .npy, or a JSON list; may be repeated",
+    )
     parser.add_argument("--words", action="append", default=[], help="search by words; may be repeated")
     parser.add_argument(
         "--colour",
@@ -114,10 +122,11 @@ def _queries(options: argparse.Namespace, colours: Sequence[str]) -> Iterator[tu
     from pipeline.search import Example
     from pipeline.sources.extensions import PICTURES, kind_of
 
-    if not (options.picture or options.id or options.words):
+    if not (options.picture or options.id or options.words or options.vector):
         if not colours:
             raise SimileError(
-                "Name what to search from: a picture, a folder of pictures, --id, --words or --colour."
+                "Name what to search from: a picture, a folder of pictures, --id, --words, --vector or "
+                "--colour."
             )
         yield " ".join(colours), None
     for path in options.picture:
@@ -130,6 +139,29 @@ def _queries(options: argparse.Namespace, colours: Sequence[str]) -> Iterator[tu
         yield from ((str(file), Example(picture=file)) for file in files)
     yield from ((point, Example(id=point)) for point in options.id)
     yield from ((words, Example(text=words)) for words in options.words)
+    for path in options.vector:
+        vectors = _vectors_in(path)
+        names = [f"{path}[{at}]" for at in range(len(vectors))] if len(vectors) > 1 else [str(path)]
+        yield from ((name, Example(vector=vector)) for name, vector in zip(names, vectors, strict=True))
+
+
+def _vectors_in(path: Path) -> list[Any]:
+    """The vectors of a file: one, or a list of them."""
+    import numpy as np
+
+    try:
+        if path.suffix == ".npy":
+            given = np.load(path, allow_pickle=False).tolist()
+        else:
+            given = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SimileError(f"'{path}' cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise SimileError(
+            f"'{path}' holds no vectors; give a .npy file of numbers, or a list of numbers as JSON."
+        ) from None
+    several = isinstance(given, list) and bool(given) and isinstance(given[0], list)
+    return given if several else [given]
 
 
 def _answers(

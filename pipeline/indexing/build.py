@@ -1,6 +1,5 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -13,7 +12,7 @@ from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
 from pipeline.indexing.check import exact_neighbours
-from pipeline.indexing.delete import DELETED, deleted_ids
+from pipeline.indexing.delete import carry_edits
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.history import make_live
@@ -24,6 +23,7 @@ from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
 from pipeline.indexing.staged import Staged
+from pipeline.indexing.tags import apply_tags, own_tags, with_tags
 from pipeline.indexing.unit_points import Target, UnitLoad
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
@@ -81,7 +81,8 @@ def build(
     if base:
         base.check_fingerprints()
     before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
-    kinds = joined_kinds(before, checked.kinds, config, job.add)
+    tags = own_tags(store, live.name)
+    kinds = with_tags(joined_kinds(before, checked.kinds, config, job.add), tags)
     removed = staged.removed if base else []
     colours = base.manifest.colours if base else COLOUR_METHOD  # points of one version are alike
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
@@ -89,6 +90,8 @@ def build(
     nothing = not catalogue.to_write and not removed
     if base and whole and nothing and says_the_same(base.manifest, config, kinds):
         account.version = base.name
+        if store.in_place:  # an earlier job may have been cut short before it wrote them
+            apply_tags(store, job.home, base.name, tags, config.encoders)
         account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
         _record(job, checked, base.name, staged, account)
         return
@@ -112,6 +115,7 @@ def build(
             staged.loads(config.thumbnail_files_above, colours is not None),
         )
         delete_points_of(store, version, removed)
+        apply_tags(store, job.home, version, tags, config.encoders)
         store.finish(version)
     account.version = version
     account.written = written + again - (catalogue.to_write - catalogue.from_source)
@@ -138,9 +142,7 @@ def build(
             )
             for entry, target in zip(manifest.encoders, targets, strict=True)
         ]
-        # The new version takes over what was deleted from the live one, so that it stays deleted.
-        deleted = deleted_ids(store, live.name)
-        store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
+        carry_edits(store, live.name, version)
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
         make_live(store, config.collection, version, "added" if job.add else "indexed")
         _record(job, checked, version, staged, account)

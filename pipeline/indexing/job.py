@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.adopt import adopt, refuse_missing
@@ -75,8 +76,13 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             if job.retry_rejects:
                 say("trying rejected rows again")
             credit = config.credit or checked.source.credit
+            given = {
+                name: each.dimension
+                for name, each in checked.encoders.items()
+                if is_precomputed(name) and each.dimension
+            }
             result = embed_units(
-                checked.source, checked.units, parts, stagings, reserved, credit, job.retry_rejects
+                checked.source, checked.units, parts, stagings, reserved, credit, job.retry_rejects, given
             )
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes

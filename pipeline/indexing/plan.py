@@ -14,6 +14,7 @@ from pipeline.indexing.fields import joined_kinds
 from pipeline.indexing.live import Live, live_of, says_the_same, source_key
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, read_record
+from pipeline.indexing.tags import own_tags, with_tags
 from pipeline.indexing.versions import being_changed
 from pipeline.points import RESERVED
 from pipeline.progress import say
@@ -55,7 +56,7 @@ def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
         return None
     if being_changed(store, name):
         return None
-    kinds = joined_kinds(manifest.kinds, checked.kinds, config, job.add)
+    kinds = with_tags(joined_kinds(manifest.kinds, checked.kinds, config, job.add), own_tags(store, name))
     if not says_the_same(manifest, config, kinds) or store.count(name) != manifest.rows:
         return None
     rejects = read_rejects(job.home, config.collection) or []

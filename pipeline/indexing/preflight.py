@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config import CollectionConfig
 from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder
+from pipeline.encoders.precomputed import column_of, describe_precomputed, is_precomputed
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.indexing.actors import Actors
@@ -19,6 +20,7 @@ from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say
 from pipeline.sources import Source, Unit, resolve_source, units_of
+from pipeline.sources.vector_columns import vector_length, with_vectors
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store, open_store
@@ -109,7 +111,8 @@ def find_all(job: IndexJob) -> Checked:
         )
     if job.sync and job.add:
         raise SimileError("--add keeps the rows of other sources and --sync removes them; use one of them.")
-    encoders = {encoder.name: describe_encoder(encoder.name) for encoder in config.encoders}
+    networks = [encoder.name for encoder in config.encoders if not is_precomputed(encoder.name)]
+    described = {name: describe_encoder(name) for name in networks}
     source = resolve_source(
         config.source,
         split=config.split,
@@ -122,14 +125,24 @@ def find_all(job: IndexJob) -> Checked:
     )
     for note in source.notes:
         say(f"note: {note}")
-    source = with_lists(source, config, job.other_source)
+    given = [column_of(each.name) for each in config.encoders if is_precomputed(each.name)]
+    source = with_lists(with_vectors(source, given), config, job.other_source)
     kinds = filter_kinds(source, config, job.other_source)
     store = open_store(job.home, job.url)
     say(f"store: {store.engine}")
-    checked = Checked(source, encoders, store, kinds, units_of(source, job.limit))
+    units = units_of(source, job.limit)
+    encoders = {
+        each.name: described.get(each.name) or _given(each.name, source, units) for each in config.encoders
+    }
+    checked = Checked(source, encoders, store, kinds, units)
     if job.add:
         _refuse_what_cannot_be_added(job, checked)
     return checked
+
+
+def _given(name: str, source: Source, units: Sequence[Unit]) -> EncoderDescription:
+    """The description of vectors that the source has."""
+    return describe_precomputed(name, vector_length(source, column_of(name), units))
 
 
 def check_store_and_disk(job: IndexJob, checked: Checked) -> None:

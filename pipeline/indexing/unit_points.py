@@ -19,7 +19,7 @@ from pipeline.indexing.merged_payload import merged_payload
 from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts, id_words
-from pipeline.staging.parts import Parts, marks_of
+from pipeline.staging.parts import MARKED, Parts, marks_of
 from pipeline.staging.vectors import Staging
 from pipeline.store.thumbnail_files import ThumbnailFiles
 
@@ -155,7 +155,7 @@ def _joined(those: Sequence[tuple[str, int, str | None]], parts: Parts) -> tuple
     """Places, payload and mark of a picture that stands in several rows."""
     places, payloads, marks = [], [], []
     for name, number, credit in those:
-        row = parts.read(name, ["file", "row", "payload", "mark"]).slice(number, 1)
+        row = parts.read(name, [*MARKED, "mark"]).slice(number, 1)
         facts = row.to_pylist()[0]
         places.append(f"{facts['file']}:{facts['row']}")
         payloads.append(facts["payload"])

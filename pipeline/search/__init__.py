@@ -11,7 +11,7 @@ from pipeline.images import Picture
 from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
 from pipeline.search.colour_search import colours_of
 from pipeline.search.exported_rows import VectorBatch
-from pipeline.search.hit import Found, Hit, Hits, values_of
+from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
@@ -31,5 +31,4 @@ __all__ = [
     "colours_of",
     "list_collections",
     "open_collection",
-    "values_of",
 ]

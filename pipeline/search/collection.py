@@ -8,16 +8,17 @@ import numpy as np
 from PIL import Image
 
 from pipeline.encoders.all_cores import on_all_cores
+from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.images.several import pictures_of
 from pipeline.search.colour_search import colour_search, run_with_colours
+from pipeline.search.edited_collection import EditedCollection
 from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.own_kind import is_of_another_kind, learn_own_kind
 from pipeline.search.query import Example, Metric, Settings, check_examples
 from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
-from pipeline.search.vectors_out import VectorsOut
 from pipeline.store import open_store
 from pipeline.store.versions import searchable
 
@@ -39,20 +40,23 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     Raises:
         SimileError: there is none of this name; the message lists those that exist.
     """
-    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS))
+    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS), home)
 
 
-class Collection(VectorsOut):
+class Collection(EditedCollection):
     """What a user searches. Follows its alias: a new version is used from the next query on."""
 
     def warm_up(self) -> None:
         """Load the default encoder and run it, so that the first visitor does not wait for it."""
-        self.search(Image.new("RGB", (64, 64)), k=1)
-        self.learn_own_kind()
+        if not is_precomputed(self.encoders[0]):
+            self.search(Image.new("RGB", (64, 64)), k=1)
+            self.learn_own_kind()
 
     def learn_own_kind(self, encoder: str | None = None) -> None:
         """Learn which pictures are of another kind than the collection's, see `own_kind`."""
         version = self._version()
+        if is_precomputed(version.manifest.encoder(encoder).name):
+            return  # a picture cannot be embedded, so none is of another kind
         learn_own_kind(self._store, version, version.manifest.encoder(encoder))
 
     def find(
@@ -77,7 +81,7 @@ class Collection(VectorsOut):
         hits, more = run_with_colours(search, self._store)
         searched = time.perf_counter()
         every = (*likes, *dislikes)
-        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        stored = all(example.id or example.vector for example in every)  # no network ran
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
         close = None if search.settings.colours or any(example.text for example in every) else search.close

@@ -9,9 +9,10 @@ import numpy as np
 from qdrant_client import models
 
 from pipeline.errors import SimileError
+from pipeline.fields import values_of
 from pipeline.index_quality.calibration import fold_cosine, unusualness
 from pipeline.search.filtered_query import Index, filtered_query
-from pipeline.search.hit import Hit, hit_from, values_of
+from pipeline.search.hit import Hit, hit_from
 from pipeline.search.query import MAX_K, Settings, search_params
 from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.images.palette import COLOUR_METHOD
+from pipeline.staging.erased import erased_list
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.staging.parts import REJECT_COLUMNS, Parts, StagedPicture
 from pipeline.staging.rejects import Reject, reject_of
@@ -48,11 +49,13 @@ class Known:
         parts: where the thumbnails are.
         encoders: name -> what is staged for it.
         rejects_again: pictures that were rejected are not known.
+        erased: ids of pictures that may not be staged again.
     """
 
     parts: Parts
     encoders: Mapping[str, KnownVectors]
     rejects_again: bool = False
+    erased: frozenset[str] = frozenset()
 
     def find(self, encoder: str, ids: Sequence[str]) -> dict[str, tuple[StagedPicture, np.ndarray] | Reject]:
         """Id -> picture and vector (D,) float16, or why it has none; of those that are staged.
@@ -133,7 +136,7 @@ def known_pictures(
         name: _sorted(staging, of_encoder[name], [prefixes[unit] for unit in of_encoder[name]])
         for name, staging in stagings.items()
     }
-    return Known(parts, encoders, rejects_again)
+    return Known(parts, encoders, rejects_again, erased_list(parts.home, parts.collection).ids)
 
 
 def _prefix(parts: Parts, unit: str) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 <home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
 id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
-row: int64 · payload: string (JSON) · mark: uint64 · width, height: int32 · thumbnail: binary ·
-thumbnail_type: string · cielab_histogram_1: bytes of float16, the colours (see `images.palette`) ·
-stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
+row: int64 · payload: string (JSON) · mark: uint64 · given: uint64 · width, height: int32 ·
+thumbnail: binary · thumbnail_type: string · cielab_histogram_1: bytes of float16, the colours (see
+`images.palette`) · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
 
 A picture that stands in the unit before has no thumbnail here. The vectors are in `vectors.py`.
 """
@@ -25,7 +25,17 @@ from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
 
-__all__ = ["REJECT_COLUMNS", "SCHEMA", "PartFacts", "Parts", "StagedPicture", "marks_of", "names_in", "put"]
+__all__ = [
+    "MARKED",
+    "REJECT_COLUMNS",
+    "SCHEMA",
+    "PartFacts",
+    "Parts",
+    "StagedPicture",
+    "marks_of",
+    "names_in",
+    "put",
+]
 
 REJECT_COLUMNS = ("stage", "reason", "first_bytes", "kind")
 SCHEMA = pa.schema(
@@ -36,6 +46,7 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("payload", pa.string()),
         ("mark", pa.uint64()),
+        ("given", pa.uint64()),  # hash of the vectors that the source has of it
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("thumbnail", pa.binary()),
@@ -44,7 +55,9 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in REJECT_COLUMNS),
     ]
 )
+MARKED = ("file", "row", "payload", "given")  # what a mark is made of, beside the credit
 _CREDIT, _REJECTED = b"simile.credit", b"simile.rejected"
+_ERASED = b"simile.erased"  # how many rows are blank, where some are
 
 
 @dataclass(frozen=True)
@@ -68,13 +81,15 @@ class PartFacts:
     Attributes:
         words: (N, 2) uint64, the ids; 0 where there is none.
         marks: (N,) uint64, see `points.Row.mark`.
-        good: (N,) bool, whether the row is a picture that was decoded.
+        good: (N,) bool, whether the row is a picture that was decoded, or one that was erased.
+        erased: (N,) bool, of which nothing but the id is left.
         rejects: the rows that are not, with their places.
     """
 
     words: np.ndarray
     marks: np.ndarray
     good: np.ndarray
+    erased: np.ndarray
     rejects: list[Reject]
 
 
@@ -101,9 +116,13 @@ class Parts:
             rows: of `SCHEMA`.
             credit: that the marks were made with.
         """
-        rejected = len(rows) - rows["stage"].null_count
-        about = {_CREDIT: (credit or "").encode(), _REJECTED: str(rejected).encode()}
+        about = {_CREDIT: (credit or "").encode()} | _counts(rows)
         return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
+
+    def rewrite(self, unit: str, rows: pa.Table) -> None:
+        """Put rows in the place of a part's own; what is said of how they were made stays."""
+        about = {**(rows.schema.metadata or {}), **_counts(rows)}
+        put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Some columns of a part, in its order; null in one that was added after the part was written."""
@@ -128,14 +147,17 @@ class Parts:
             about = part.schema_arrow.metadata or {}
             columns = ["id", "mark"]
             if not _made_with(about, credit):
-                columns += ["file", "row", "payload"]
-            bad = int(about.get(_REJECTED, 0))
+                columns += [name for name in MARKED if name in part.schema_arrow.names]
+            bad, blank = int(about.get(_REJECTED, 0)), int(about.get(_ERASED, 0))
+            if blank:
+                columns += ["payload", "stage"]
             if bad:
                 columns += ["file", "row", *REJECT_COLUMNS]
             table = part.read(columns=list(dict.fromkeys(columns)), use_threads=False)
         good = np.ones(len(table), bool) if not bad else np.asarray(table["stage"].is_null())
         rejects = _rejects(table.filter(pa.array(~good))) if bad else []
-        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, rejects)
+        erased = _is_erased(table) if blank else np.zeros(len(table), bool)
+        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, erased, rejects)
 
     def rejected(self, unit: str) -> int:
         """How many rows of a part are no points."""
@@ -148,6 +170,18 @@ class Parts:
     def _about(self, unit: str) -> dict[bytes, bytes]:
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
         return pq.read_schema(path, filesystem=files).metadata or {}
+
+
+def _counts(rows: pa.Table) -> dict[bytes, bytes]:
+    """How many rows are no points, and how many are blank: then nobody has to look at all of them."""
+    rejected = {_REJECTED: str(len(rows) - rows["stage"].null_count).encode()}
+    return rejected | {_ERASED: str(int(_is_erased(rows).sum())).encode()}
+
+
+def _is_erased(rows: pa.Table) -> np.ndarray:
+    """(N,) bool. Every other row says what the source has of it, if only `{}`."""
+    blank = rows["payload"].is_null().to_numpy() & rows["stage"].is_null().to_numpy()
+    return np.asarray(blank & rows["id"].is_valid().to_numpy(), bool)
 
 
 def _rejects(rows: pa.Table) -> list[Reject]:
@@ -164,9 +198,9 @@ def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
     """The marks of N rows of a part, as they are with this credit; 0 of rows without an id. (N,) uint64."""
     if _made_with(rows.schema.metadata or {}, credit):
         return np.asarray(rows["mark"].fill_null(0).to_numpy())
-    facts = rows.select(["payload", "file", "row"]).to_pylist()
-    marks = [int(Row(r["payload"], (f"{r['file']}:{r['row']}",), credit).mark, 16) for r in facts]
-    return np.array(marks, np.uint64)
+    told = rows.select([name for name in MARKED if name in rows.column_names]).to_pylist()
+    each = (Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r.get("given") or 0) for r in told)
+    return np.array([int(row.mark, 16) for row in each], np.uint64)
 
 
 def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
