@@ -44,6 +44,7 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
             collection_picker.NOTHING_YET, visible=not has_collections, elem_id="nothing-yet"
         )
         states = {name: gr.State() for name in ("query", "searched", "request", "pair")}
+        states["hits"] = gr.State([])
         with gr.Tabs(elem_id="tabs", visible=has_collections) as tabs:
             shared = Shared(
                 library=library,

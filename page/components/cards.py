@@ -11,10 +11,10 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
+from page.components.proportions import proportions_of
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.wording import closeness, readable, top_share, unusual_words
-from pipeline.points import RESERVED
 from pipeline.search import Hit
 
 __all__ = [
@@ -46,6 +46,7 @@ class Card:
         label: its classes as people write them.
         shape: width / height, bounded so that it fits the grid.
         tiny: so few pixels that it is shown smaller.
+        squeezed: it was indexed in another shape, and is shown in its own.
         metric: the one of the search; None for a picture that was not searched for.
         encoder: the one that found it; None for the collection's default.
         nearest: number of the query's picture that it is most like.
@@ -59,6 +60,7 @@ class Card:
     label: str
     shape: float = 1.0
     tiny: bool = False
+    squeezed: bool = False
     metric: str | None = None
     score: float = 1.0
     distance: float | int = 0
@@ -86,16 +88,16 @@ def card(
     """The card of a hit; its picture is written where the page may serve it."""
     ending = _ENDINGS.get(hit.thumbnail_type, "jpg")
     picture = save_bytes_to_cache(hit.thumbnail, f"picture.{ending}", get_upload_folder())
-    about = hit.payload.get(RESERVED) or {}
-    width, height = about.get("width") or 1, about.get("height") or 1
+    size = proportions_of(hit.payload)
     label = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else ""
     return Card(
         id=hit.id,
         collection=collection,
         picture=str(picture),
         label=label,
-        shape=min(2.4, max(0.5, width / height)),
+        shape=min(2.4, max(0.5, size.shape)),
         tiny=hit.is_tiny,
+        squeezed=size.squeezed,
         metric=metric,
         score=hit.score,
         distance=hit.distance,
@@ -134,7 +136,7 @@ def card_html(
     """One `<li>` of a grid; its buttons say what they do and to which card."""
     spoken_words = [shown.label or "Picture", shown.closeness, unusual_words(shown.unusual), shown.reason]
     words = escape(", ".join(part for part in spoken_words if part), quote=True)
-    classes = "card" + (" tiny" if shown.tiny else "")
+    classes = "card" + (" tiny" if shown.tiny else "") + (" squeezed" if shown.squeezed else "")
     opener = (
         f'<button type="button" class="open" data-action="open" data-index="{index}" aria-label="{words}">'
         f'<img src="{escape(picture_url(shown.picture), quote=True)}" alt="" loading="lazy" '

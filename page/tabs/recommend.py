@@ -45,7 +45,10 @@ class Wishes:
 
 @dataclass(frozen=True)
 class WorksUpdate:
-    """What another collection changes: the works to choose from, the wishes, and the likes."""
+    """What another collection changes: the works to choose from, the wishes, and the likes.
+
+    `taken` is the query of Search that the likes come from.
+    """
 
     shown_for: Any = UNCHANGED
     grid: Any = UNCHANGED
@@ -54,6 +57,7 @@ class WorksUpdate:
     of_each: Any = UNCHANGED
     most: Any = UNCHANGED
     liked: Any = UNCHANGED
+    taken: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -127,9 +131,10 @@ def _connect_works(
     wishes: dict[str, Any],
 ) -> None:
     """Works appear when the tab is opened, and others with another collection or on request."""
-    shown_for = gr.State()
+    shown_for, taken = gr.State(), gr.State()
     changed = {
         "shown_for": shown_for,
+        "taken": taken,
         "grid": works.grid,
         "cards": works.cards,
         **{name: wishes[name] for name in ("others", "of_each", "most")},
@@ -137,7 +142,7 @@ def _connect_works(
     }
     enter: dict[str, Any] = {
         **named_outputs(do.enter, changed),
-        "inputs": [shown_for, shared.collection, shared.query, liked],
+        "inputs": [shown_for, shared.collection, shared.query, liked, taken],
         **QUIET,
     }
     tab.select(**enter)
@@ -153,15 +158,23 @@ class RecommendHandlers:
         self._library = library
 
     def enter(
-        self, shown_for: str | None, name: str, query: Query | None = None, liked: Query | None = None
+        self,
+        shown_for: str | None,
+        name: str,
+        query: Query | None = None,
+        liked: Query | None = None,
+        taken: Query | None = None,
     ) -> WorksUpdate:
         """Works and wishes of a collection that was not shown yet; likes of another one are dropped.
 
         Args:
-            query: what Search searches from; it is taken over while nothing is liked.
+            query: what Search searches from; it is taken over unless the visitor has changed the likes here.
+            taken: what was taken over before.
         """
         if shown_for == name or not name:
-            return WorksUpdate(liked=query) if name and query and not liked else WorksUpdate()
+            is_own = bool(liked) and liked != taken
+            fresh = name and query and query != liked and not is_own
+            return WorksUpdate(liked=query, taken=query) if fresh else WorksUpdate()
         try:
             found = self._library.open(name)
             fields = [(field_name(field), field) for field in found.filters]
@@ -179,6 +192,7 @@ class RecommendHandlers:
             of_each=gr.update(choices=fields, value=first, visible=bool(fields)),
             most=gr.update(value=2 if many else 0, visible=bool(fields)),
             liked=query or Query(),
+            taken=query,
         )
 
     @counts_as_search

@@ -54,13 +54,13 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             panel = query_panel(shared.query, "search")
             controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
-            results = _results()
+            results = _results(shared.hits)
     do = SearchHandlers(shared.library, shared.uploads)
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
 
 
-def _results() -> _Results:
+def _results(cards: gr.State) -> _Results:
     start = start_area()
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
@@ -88,7 +88,7 @@ def _results() -> _Results:
         files=files,
         examples=grid("examples", classes="examples"),
         example_cards=gr.State([]),
-        hits=hits_view("search"),
+        hits=hits_view("search", cards=cards),
         more=gr.Button("Show more", visible=False, elem_id="more"),
         credit=gr.HTML(elem_id="credit"),
         address=address_bar(),

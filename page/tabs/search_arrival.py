@@ -1,6 +1,7 @@
 """What Search shows when a visitor arrives: by a link, by back and forward, or in another collection."""
 
 import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
@@ -140,7 +141,7 @@ class ArrivalHandlers:
         query = link.query or Query()
         asked = self._searches.asked(query, name, options)
         answer = self._searches.answer(asked, link.shown)
-        viewer, selected = self._viewer(answer, link.opened, query)
+        viewer, selected = self._viewer(found, answer, link.opened, query)
         opened = link.opened if viewer else ""
         address = said(self._searches.link(asked, options, link.shown), "arrival", link.tab, opened)
         view = ViewUpdate(
@@ -153,13 +154,19 @@ class ArrivalHandlers:
         )
         return self._controls(found, link, options), replace(answer, address=address), view
 
-    def _viewer(self, answer: SearchUpdate, opened: str, query: Query) -> tuple[str, int | None]:
-        """The inside of the larger view, and which card it shows; empty where it is not among the hits."""
+    def _viewer(
+        self, found: Collection, answer: SearchUpdate, opened: str, query: Query
+    ) -> tuple[str, int | Card | None]:
+        """The inside of the larger view, and what it shows: a hit by its number, or another picture."""
         cards: list[Card] = answer.cards
         index = next((at for at, one in enumerate(cards) if one.id == opened), None)
-        if index is None:
+        if index is not None:
+            return viewer_html(self._library, cards, index, actions_for(query), query), index
+        try:
+            alone = card(found.get(str(uuid.UUID(opened))), found.name)
+            return viewer_html(self._library, [alone], 0, actions_for(query)), alone
+        except (ValueError, SimileError):  # no picture is open, or it is gone
             return "", None
-        return viewer_html(self._library, cards, index, actions_for(query)), index
 
     def show_collection(self, shown_for: str | None, name: str) -> CollectionUpdate:
         """Controls and examples of a collection that was chosen, unless they are shown already."""
