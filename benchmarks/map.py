@@ -104,7 +104,7 @@ def opened(made: Map) -> Iterator[tuple[Any, float]]:
     from playwright.sync_api import sync_playwright
 
     from page.components.map_files import MapFiles
-    from page.tabs.map import map_chart
+    from page.components.map_chart import map_chart
     from page.theme import CSS, theme
 
     files = MapFiles().of(_Attached(made))  # type: ignore[arg-type]

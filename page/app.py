@@ -11,6 +11,7 @@ from page.public_blocks import PublicBlocks
 from page.rate_limit import RateLimit
 from page.shared_state import MAP, SEARCH, WHY, Shared
 from page.tabs import collections, compare, map, recommend, search, why
+from page.theme import script
 
 __all__ = ["MAX_WAITING", "TABS", "build"]
 
@@ -35,7 +36,11 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
         delete_cache=(3600, 86_400),  # seconds; of files that Gradio copies. Uploads: page/disk_budget.py
     ) as page:
         add_endpoints(library)  # first, because Gradio gives a name to the first event that asks for it
-        gr.HTML('<a class="skip" href="#status">Skip to the results</a>', elem_id="skip")
+        gr.HTML(
+            '<a class="skip" href="#status">Skip to the results</a>',
+            elem_id="skip",
+            js_on_load=script("keys.js"),
+        )
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)

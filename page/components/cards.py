@@ -31,9 +31,16 @@ __all__ = [
     "url_of",
 ]
 
-ACTIONS = ("open", "like", "dislike")
+ACTIONS = ("open", "like", "dislike", "from", "why")
 # Takes the rest of a row, so that the cards in it keep their size.
 _FILLER = '<li class="filler" aria-hidden="true"></li>'
+_PATH = "M12 20.5C5 15 2.5 11.7 2.5 8.4A4.9 4.9 0 0 1 12 6.6a4.9 4.9 0 0 1 9.5 1.8c0 3.3-2.5 6.6-9.5 12.1z"
+_ICON = '<svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">{}</svg>'
+_HEART = _ICON.format(f'<path d="{_PATH}" fill="currentColor"/>')
+_NO_HEART = _ICON.format(
+    f'<path d="{_PATH}" fill="none" stroke="currentColor" stroke-width="2"/>'
+    '<path d="M3.5 3.5l17 17" stroke="currentColor" stroke-width="2.5" stroke-linecap="round"/>'
+)
 _ENDINGS = {"image/png": "png", "image/webp": "webp", "image/gif": "gif"}
 
 
@@ -145,7 +152,8 @@ def card_html(
     acts = _votes(shown, index, query) if votes else ""
     below = _caption(shown) if caption else ""
     frame = f'<div class="frame">{opener}{acts}</div>'
-    return f'<li class="{classes}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
+    point = escape(shown.id, quote=True)
+    return f'<li class="{classes}" data-point="{point}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
 
 
 def _votes(shown: Card, index: int, query: Query | None) -> str:
@@ -155,12 +163,19 @@ def _votes(shown: Card, index: int, query: Query | None) -> str:
     name = escape(shown.label or "this picture", quote=True)
     return (
         '<div class="votes">'
-        f'<button type="button" data-action="like" data-index="{index}" aria-pressed="{str(liked).lower()}" '
-        f'title="More like this" aria-label="More like {name}">♥</button>'
-        f'<button type="button" data-action="dislike" data-index="{index}" '
-        f'aria-pressed="{str(disliked).lower()}" title="Less like this" aria-label="Less like {name}">✕'
-        "</button>"
-        "</div>"
+        + _vote("like", index, liked, f"More like {name}", "More like this", _HEART)
+        + _vote("dislike", index, disliked, f"Less like {name}", "Less like this", _NO_HEART)
+        + "</div>"
+    )
+
+
+def _vote(what: str, index: int, pressed: bool, label: str, title: str, icon: str) -> str:
+    """A button for the mouse and fingers; on the keyboard, a hit is one stop with a menu (static/grid.js)."""
+    word = title.split()[0]
+    return (
+        f'<button type="button" tabindex="-1" data-action="{what}" data-index="{index}" '
+        f'aria-pressed="{str(pressed).lower()}" title="{title}" aria-label="{label}">{icon}'
+        f'<span class="word" aria-hidden="true">{word}</span></button>'
     )
 
 

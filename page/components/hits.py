@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -25,7 +25,7 @@ ACTIONS = ("from", "like", "dislike", "why", "next", "previous", "similar")
 _BUTTONS = {
     "from": ("Search from this", "primary"),
     "like": ("♥ More like this", ""),
-    "dislike": ("✕ Less like this", ""),
+    "dislike": ("Less like this", ""),
     "why": ("Why?", ""),
 }
 log = logging.getLogger("simile")
@@ -68,9 +68,9 @@ class HitsView:
             if done is None:
                 return _Update()
             what, index = done
-            if what != "open":
-                return _Update(query=voted(asked, cards[index], what)) if votes else _Update()
-            return _Update(viewer=_inside(shared, cards, index, asked, actions(asked)), selected=index)
+            if what == "open":
+                return _Update(viewer=_inside(shared, cards, index, asked, actions(asked)), selected=index)
+            return done_to(cards[index], asked, what)
 
         def acted(
             cards: list[Card], selected: int | Card | None, asked: Query | None, event: gr.EventData
@@ -82,28 +82,29 @@ class HitsView:
                 index = selected if selected is not None else -1
             if action is None or not 0 <= index < len(cards):
                 return _Update()
-            shown = cards[index]
             if action in ("next", "previous"):
                 step = step_of(action, index, len(cards))
                 return _Update(viewer=_inside(shared, cards, step, asked, actions(asked)), selected=step)
             if action == "similar":
-                other = _similar(shared, shown, event)
+                other = _similar(shared, cards[index], event)
                 inside = _inside(shared, [other], 0, asked, actions(asked)) if other else UNCHANGED
                 return _Update(viewer=inside, selected=other if other else UNCHANGED)
+            return replace(done_to(cards[index], asked, action), viewer="")
+
+        def done_to(shown: Card, asked: Query | None, action: str) -> _Update:
             if action in ("like", "dislike"):
-                return _Update(viewer="", query=voted(asked, shown, action))
+                return _Update(query=voted(asked, shown, action)) if votes else _Update()
             if action == "from":
-                request = Query((query_picture(shown),))
-                return _Update(viewer="", request=request, tabs=gr.Tabs(selected=SEARCH))
+                return _Update(request=Query((query_picture(shown),)), tabs=gr.Tabs(selected=SEARCH))
             if not asked or not asked.likes:
                 return _Update()
             nearest = asked.likes[min(shown.nearest, len(asked.likes) - 1)]
             pair = Pair(nearest, query_picture(shown), shown.encoder, asked.likes)
-            return _Update(viewer="", pair=pair, tabs=gr.Tabs(selected=WHY))
+            return _Update(pair=pair, tabs=gr.Tabs(selected=WHY))
 
         changed: dict[str, Any] = {"viewer": self.viewer, "selected": self.selected, "query": query}
-        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **QUIET)
         changed |= {"request": shared.request, "pair": shared.pair, "tabs": shared.tabs}
+        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **QUIET)
         self.viewer.click(**named_outputs(acted, changed), inputs=[self.cards, self.selected, query], **QUIET)
 
 

@@ -176,7 +176,7 @@ def _words(text: str, fixed: bool) -> str:
 def _away(action: str, index: int, what: str) -> str:
     return (
         f'<button type="button" class="away" data-action="{action}" data-index="{index}" '
-        f'aria-label="Take away {what}">✕</button>'
+        f'aria-label="Take away {what}" title="Take away"></button>'
     )
 
 

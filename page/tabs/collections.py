@@ -1,7 +1,6 @@
 """Collections: what can be searched, for visitors; and below, how it was made, for whoever runs the page."""
 
 import logging
-from functools import partial
 from html import escape
 from typing import Any
 
@@ -45,10 +44,13 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             log.exception("collections cannot be shown")
             return note("The collections cannot be shown now.", problem=True), None
 
+    def take(event: gr.EventData) -> tuple[Any, Any, Any]:
+        return taken_from(shared.library, event)
+
     tab.select(lambda: gr.Timer(active=True), None, timer, **QUIET)
     tab.select(look, seen, [overview, seen], **QUIET)
     chosen = [shared.collection, shared.request, shared.tabs]
-    overview.click(partial(taken_from, shared.library), None, chosen, **QUIET)
+    overview.click(take, None, chosen, **QUIET)
     timer.tick(look, seen, [overview, seen], queue=False, **QUIET)
 
 

@@ -23,11 +23,8 @@ __all__ = ["HINT", "CompareHandlers", "CompareUpdate", "Contrast", "two_ways"]
 
 HINT = "Search for something first; the same query is then shown here in two ways."
 _HITS = 24
-_METRIC, _ENCODER, _EXACT = (
-    ("Distance", "metric"),
-    ("Encoder", "encoder"),
-    ("Index or every picture", "exact"),
-)
+_METRIC, _ENCODER = ("Distance", "metric"), ("Encoder", "encoder")
+_EXACT = ("Index or every picture", "exact")
 log = logging.getLogger("simile")
 
 

@@ -13,49 +13,22 @@ from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html, query_picture
 from page.components.event_wiring import QUIET, named_outputs
 from page.components.hits import hits_view
+from page.components.map_chart import map_chart
 from page.components.map_files import MapFiles, OpenMap
 from page.rate_limit import counts_as_search
 from page.run_search import examples_of
 from page.shared_state import SEARCH, Query, Shared
-from page.theme import script
 from page.wording import note, readable
 from pipeline.errors import SimileError
 from pipeline.map import place
 from pipeline.search import Collection, Example, Settings
 
-__all__ = ["BesideUpdate", "MapHandlers", "build", "map_chart"]
+__all__ = ["BesideUpdate", "MapHandlers", "build"]
 
 MOST_SHOWN = 36  # pictures beside the map
 MOST_SEARCHED = 8  # of them that become one query
 NEIGHBOURS = 5  # hits that say where a query belongs
 FAILED = "That did not work; whoever runs this page finds the reason in its log."
-HINT = (
-    "Drag to move, wheel or pinch to zoom, click a picture to search from it. Lasso (or Shift and drag) "
-    "chooses several; so does a label. Keys: arrows, + and −."
-)
-_HTML = f"""
-<div class="notice" hidden></div>
-<div class="map" hidden>
-  <div class="bar">
-    <div class="colour-by" role="group" aria-label="Colour by"></div>
-    <button type="button" class="lasso" aria-pressed="false">Lasso</button>
-    <button type="button" class="always" aria-pressed="false">Pictures</button>
-    <button type="button" class="farther" aria-label="Zoom out">−</button>
-    <button type="button" class="closer" aria-label="Zoom in">+</button>
-    <button type="button" class="whole">Whole map</button>
-  </div>
-  <div class="body">
-    <div class="stage" tabindex="0" role="application"
-         aria-label="Map of pictures. The labels after it list the same pictures.">
-      <canvas class="dots"></canvas><canvas class="overlay" aria-hidden="true"></canvas>
-      <button type="button" class="lost" hidden>Nothing is here: whole map</button>
-      <div class="tip" hidden><canvas></canvas><p></p></div>
-    </div>
-    <div class="legend" role="group" aria-label="Show the pictures of one label"></div>
-  </div>
-  <p class="hint">{HINT}</p>
-</div>
-"""
 log = logging.getLogger("simile")
 
 
@@ -112,17 +85,6 @@ def build(shared: Shared, tab: gr.Tab) -> None:
 
 def _button(text: str, elem_id: str, **options: Any) -> gr.Button:
     return gr.Button(text, size="sm", scale=0, min_width=120, visible=False, elem_id=elem_id, **options)
-
-
-def map_chart(facts: str | None = None) -> gr.HTML:
-    """What the browser draws: its value is JSON, see `MapHandlers.show`."""
-    return gr.HTML(
-        facts,
-        html_template=_HTML,
-        js_on_load=script("map_names.js") + script("map.js"),
-        apply_default_css=False,
-        elem_id="map",
-    )
 
 
 class MapHandlers:

@@ -81,9 +81,9 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             with gr.Row(elem_classes=["line"]):
                 gr.HTML("<h2>Works to choose from</h2>")
                 shuffle = gr.Button("Other works", size="sm", elem_id="shuffle", min_width=110, scale=0)
-            works = hits_view("works", classes="strip")
+            works = hits_view("works", classes="strip voting")
             status = gr.HTML(note(HINT), elem_id="recommend-status")
-            hits = hits_view("recommend")
+            hits = hits_view("recommend", classes="voting")
             about = gr.HTML()
     do = RecommendHandlers(shared.library)
     shown = {"status": status, "grid": hits.grid, "cards": hits.cards, "credit": about}
