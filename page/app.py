@@ -23,6 +23,7 @@ TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Compare", "compare", compare.build),
     ("Collections", "collections", collections.build),
 ]
+_SKIP = '<a class="skip" href="#status">Skip to the results</a>'
 MAX_WAITING = 64  # events in the queue; at a few a second the last one waits about half a minute
 
 

@@ -58,7 +58,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
         "",
         elem_id=f"{name}-query",
         elem_classes=["query-host"],
-        js_on_load=script("query.js"),
+        js_on_load=script("query_box.js") + script("query_files.js"),
         apply_default_css=False,
     )
     drop = gr.Image(
@@ -189,7 +189,8 @@ def _first(picture: QueryPicture, label: str, fixed: bool) -> str:
         if box
         else ""
     )
-    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}></div>'
+    handles = "" if fixed else "<i></i><i></i><i></i><i></i>"
+    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}>{handles}</div>'
     if fixed:
         return f'<div class="crop-frame"><div class="crop fixed">{image}{mark}</div></div>'
     data = f"[{','.join(map(str, box))}]" if box else "null"

@@ -15,6 +15,7 @@ from page.components.hits import HitsView, hits_view
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
 from page.components.start import start_area
+from page.components.suggested_parts import SuggestedParts, parts_over
 from page.shared_state import Shared
 from page.tabs.search_arrival import ArrivalHandlers
 from page.tabs.search_handlers import HINT, SearchHandlers
@@ -52,12 +53,16 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             panel = query_panel(shared.query, "search")
+            parts = parts_over("search")
             controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             results = _results(shared.hits)
     do = SearchHandlers(shared.library, shared.uploads)
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
+    # After the hits, so that nobody waits for it.
+    suggested = SuggestedParts(shared.library)
+    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, **QUIET)
 
 
 def _results(cards: gr.State) -> _Results:
