@@ -226,5 +226,6 @@ def _buttons() -> str:
     return (
         '<div class="buttons">'
         '<button type="button" class="quiet" data-action="clear">New search</button>'
-        '<button type="button" class="quiet" data-action="add">Add a picture</button></div>'
+        '<button type="button" class="quiet" data-action="add">Add a picture</button>'
+        '<button type="button" class="quiet add-words" data-action="words">Add words</button></div>'
     )

@@ -8,6 +8,7 @@ import gradio as gr
 
 from page.components.closeness import STEPS, closeness_slider
 from page.components.filter_boxes import FilterState, chosen_filters, filter_boxes
+from page.components.label_list import label_list
 from page.components.range_sliders import range_sliders
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
@@ -120,6 +121,7 @@ class SearchControls:
     """The components that a visitor sets."""
 
     text: gr.Textbox
+    labels: gr.HTML
     metric: gr.Radio
     filter_group: gr.Accordion
     filters: list[gr.Dropdown]
@@ -156,7 +158,9 @@ def search_controls() -> SearchControls:
         elem_id="words",
         submit_btn="Search",
         max_length=300,
+        max_lines=1,
     )
+    labels = label_list()
     closeness, closeness_view = gr.State(0), closeness_slider()
     with gr.Accordion("Filters", open=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
@@ -183,6 +187,7 @@ def search_controls() -> SearchControls:
         )
     return SearchControls(
         text=text,
+        labels=labels,
         metric=metric,
         filter_group=filter_group,
         filters=filters,

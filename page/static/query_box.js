@@ -106,7 +106,10 @@ element.addEventListener("click", (event) => {
   const spot = event.target.closest(".spot");
   if (spot) return trigger("click", { action: "box", box: JSON.parse(spot.dataset.region) });
   const button = event.target.closest("[data-action]");
-  if (button) trigger("click", { action: button.dataset.action, index: Number(button.dataset.index || 0) });
+  if (button?.dataset.action === "words") { // on a phone there is no room for the box until it is wanted
+    element.closest(".side").classList.add("with-words");
+    document.querySelector("#words :is(input, textarea)").focus();
+  } else if (button) trigger("click", { action: button.dataset.action, index: Number(button.dataset.index || 0) });
 });
 
 // The picture is drawn anew after each change; whoever moves its box by keys goes on doing so.

@@ -222,6 +222,7 @@ def _connect_arrivals(
         "shown_for": shown_for,
         "encoder": controls.encoder,
         "text": controls.text,
+        "labels": controls.labels,
         "filters": controls.filters,
         "filter_group": controls.filter_group,
         "more_filters": controls.more_filters,

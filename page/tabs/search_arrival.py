@@ -26,6 +26,7 @@ from page.components.filter_boxes import (
 )
 from page.components.filter_chips import without_chip
 from page.components.hits import actions_for, viewer_html
+from page.components.label_list import labels_json
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
 from page.components.start import start_html
@@ -52,6 +53,7 @@ class CollectionUpdate:
     shown_for: Any = UNCHANGED
     encoder: Any = UNCHANGED
     text: Any = UNCHANGED
+    labels: Any = UNCHANGED
     filters: Any = UNCHANGED
     filter_group: Any = UNCHANGED
     more_filters: Any = UNCHANGED
@@ -199,6 +201,7 @@ class ArrivalHandlers:
             shown_for=found.name,
             encoder=gr.update(choices=found.encoders, value=options.encoder, visible=len(found.encoders) > 1),
             text=self._words(found, options),
+            labels=labels_json(found),
             filters=boxes,
             filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
             more_filters=more_filters(places),

@@ -13,10 +13,8 @@ from pipeline.why.seen_part import seen_part
 __all__ = ["peaks", "suggested_regions"]
 
 _MOST = 3
-_HIGH, _WARM = (
-    0.5,
-    0.65,
-)  # shares of the highest value from which a place is a peak, and of a peak what belongs to it
+_HIGH = 0.5  # share of the highest value from which a place is a peak
+_WARM = 0.65  # share of a peak from which the places around it belong to it
 _SMALLEST, _LARGEST = 0.2, 0.8  # of a side; smaller parts have too few pixels, a larger one is the picture
 
 
