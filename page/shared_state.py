@@ -122,5 +122,6 @@ class Shared:
     collection: gr.Dropdown  # name of the open collection; every tab listens to its `change`
     query: gr.State  # Query | None: what the Search tab searches from now
     searched: gr.State  # Searched | None: what the Search tab answered last, and how
+    hits: gr.State  # list[Card]: what the Search tab shows
     request: gr.State  # Query | None: when it is set, the Search tab searches from it
     pair: gr.State  # Pair | None: set by the "Why?" of a hit; the Why tab listens to its `change`

@@ -64,7 +64,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
         "",
         elem_id=f"{name}-query",
         elem_classes=["query-host"],
-        js_on_load=script("query.js"),
+        js_on_load=script("query_box.js") + script("query_files.js"),
         apply_default_css=False,
     )
     drop = gr.Image(
@@ -183,7 +183,7 @@ def _words(text: str, fixed: bool) -> str:
 def _away(action: str, index: int, what: str) -> str:
     return (
         f'<button type="button" class="away" data-action="{action}" data-index="{index}" '
-        f'aria-label="Take away {what}">✕</button>'
+        f'aria-label="Take away {what}" title="Take away"></button>'
     )
 
 
@@ -196,7 +196,8 @@ def _first(picture: QueryPicture, label: str, fixed: bool) -> str:
         if box
         else ""
     )
-    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}></div>'
+    handles = "" if fixed else "<i></i><i></i><i></i><i></i>"
+    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}>{handles}</div>'
     if fixed:
         return f'<div class="crop-frame"><div class="crop fixed">{image}{mark}</div></div>'
     data = f"[{','.join(map(str, box))}]" if box else "null"
@@ -232,5 +233,6 @@ def _buttons() -> str:
     return (
         '<div class="buttons">'
         '<button type="button" class="quiet" data-action="clear">New search</button>'
-        '<button type="button" class="quiet" data-action="add">Add a picture</button></div>'
+        '<button type="button" class="quiet" data-action="add">Add a picture</button>'
+        '<button type="button" class="quiet add-words" data-action="words">Add words</button></div>'
     )

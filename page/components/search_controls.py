@@ -8,6 +8,7 @@ import gradio as gr
 
 from page.components.closeness import STEPS, closeness_slider
 from page.components.filter_boxes import FilterState, chosen_filters, filter_boxes
+from page.components.label_list import label_list
 from page.components.palette import palette_of, palette_view, without_hash
 from page.components.range_sliders import range_sliders
 from pipeline.errors import SimileError
@@ -129,6 +130,7 @@ class SearchControls:
     """The components that a visitor sets."""
 
     text: gr.Textbox
+    labels: gr.HTML
     metric: gr.Radio
     filter_group: gr.Accordion
     filters: list[gr.Dropdown]
@@ -167,7 +169,9 @@ def search_controls() -> SearchControls:
         elem_id="words",
         submit_btn="Search",
         max_length=MOST_CHARACTERS,
+        max_lines=1,
     )
+    labels = label_list()
     colours, colours_view = gr.State(""), palette_view()
     closeness, closeness_view = gr.State(0), closeness_slider()
     with gr.Accordion("Filters", open=False, elem_id="filters") as filter_group:
@@ -195,6 +199,7 @@ def search_controls() -> SearchControls:
         )
     return SearchControls(
         text=text,
+        labels=labels,
         metric=metric,
         filter_group=filter_group,
         filters=filters,

@@ -16,6 +16,7 @@ from page.components.palette import repainted
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
 from page.components.start import start_area
+from page.components.suggested_parts import SuggestedParts, parts_over
 from page.shared_state import Shared
 from page.tabs.query_changes import QueryChanges
 from page.tabs.search_arrival import ArrivalHandlers
@@ -54,15 +55,19 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             panel = query_panel(shared.query, "search")
+            parts = parts_over("search")
             controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
-            results = _results()
+            results = _results(shared.hits)
     do = SearchHandlers(shared.library, shared.uploads)
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
+    # After the hits, so that nobody waits for it.
+    suggested = SuggestedParts(shared.library)
+    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, **QUIET)
 
 
-def _results() -> _Results:
+def _results(cards: gr.State) -> _Results:
     start = start_area()
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
@@ -90,7 +95,7 @@ def _results() -> _Results:
         files=files,
         examples=grid("examples", classes="examples"),
         example_cards=gr.State([]),
-        hits=hits_view("search"),
+        hits=hits_view("search", cards=cards),
         more=gr.Button("Show more", visible=False, elem_id="more"),
         credit=gr.HTML(elem_id="credit"),
         address=address_bar(),
@@ -241,6 +246,7 @@ def _connect_arrivals(
         "shown_for": shown_for,
         "encoder": controls.encoder,
         "text": controls.text,
+        "labels": controls.labels,
         "filters": controls.filters,
         "filter_group": controls.filter_group,
         "more_filters": controls.more_filters,

@@ -1,6 +1,7 @@
 """What Search shows when a visitor arrives: by a link, by back and forward, or in another collection."""
 
 import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
@@ -25,6 +26,7 @@ from page.components.filter_boxes import (
 )
 from page.components.filter_chips import without_chip
 from page.components.hits import actions_for, viewer_html
+from page.components.label_list import labels_json
 from page.components.palette import chosen_colours, palette_html
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
@@ -52,6 +54,7 @@ class CollectionUpdate:
     shown_for: Any = UNCHANGED
     encoder: Any = UNCHANGED
     text: Any = UNCHANGED
+    labels: Any = UNCHANGED
     filters: Any = UNCHANGED
     filter_group: Any = UNCHANGED
     more_filters: Any = UNCHANGED
@@ -145,7 +148,7 @@ class ArrivalHandlers:
         query = link.query or Query()
         asked = self._searches.asked(query, name, options)
         answer = self._searches.answer(asked, link.shown)
-        viewer, selected = self._viewer(answer, link.opened, query)
+        viewer, selected = self._viewer(found, answer, link.opened, query)
         opened = link.opened if viewer else ""
         address = said(self._searches.link(asked, options, link.shown), "arrival", link.tab, opened)
         view = ViewUpdate(
@@ -158,13 +161,19 @@ class ArrivalHandlers:
         )
         return self._controls(found, link, options), replace(answer, address=address), view
 
-    def _viewer(self, answer: SearchUpdate, opened: str, query: Query) -> tuple[str, int | None]:
-        """The inside of the larger view, and which card it shows; empty where it is not among the hits."""
+    def _viewer(
+        self, found: Collection, answer: SearchUpdate, opened: str, query: Query
+    ) -> tuple[str, int | Card | None]:
+        """The inside of the larger view, and what it shows: a hit by its number, or another picture."""
         cards: list[Card] = answer.cards
         index = next((at for at, one in enumerate(cards) if one.id == opened), None)
-        if index is None:
+        if index is not None:
+            return viewer_html(self._library, cards, index, actions_for(query), query), index
+        try:
+            alone = card(found.get(str(uuid.UUID(opened))), found.name, self._library.pictures)
+            return viewer_html(self._library, [alone], 0, actions_for(query)), alone
+        except (ValueError, SimileError):  # no picture is open, or it is gone
             return "", None
-        return viewer_html(self._library, cards, index, actions_for(query)), index
 
     def show_collection(self, shown_for: str | None, name: str) -> CollectionUpdate:
         """Controls and examples of a collection that was chosen, unless they are shown already."""
@@ -199,6 +208,7 @@ class ArrivalHandlers:
             shown_for=found.name,
             encoder=gr.update(choices=found.encoders, value=options.encoder, visible=len(found.encoders) > 1),
             text=self._words(found, options),
+            labels=labels_json(found),
             filters=boxes,
             filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
             more_filters=more_filters(places),

@@ -14,6 +14,7 @@ from page.components.cards import Card, card, columns_html, grid_html, query_pic
 from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
 from page.components.filter_chips import chips_html
+from page.components.liked_cards import liked_cards
 from page.components.search_controls import SearchOptions
 from page.components.start import chosen_start
 from page.export import export_files
@@ -123,6 +124,8 @@ class SearchHandlers:
         """
         settings = options.settings(self._library.open(name))
         near = options.closeness if options.closeness in STEPS else 0
+        if query and query.text and query.likes:  # a picture and words mean both, not one of them
+            settings = replace(settings, combine="average")
         return Searched(name, settings, query or Query(), bool(options.side_by_side), near)
 
     def answer(self, asked: Searched, shown: int = 0) -> SearchUpdate:
@@ -166,11 +169,12 @@ class SearchHandlers:
             if asked.browses:
                 return self._browse_on(cards, asked, options)
             settings = asked.settings
-            following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
+            hits = [one for one in cards if one.metric]  # what the visitor likes is none
+            following = replace(settings, offset=len(hits), k=min(settings.k, MAX_SHOWN - len(cards)))
             result = run_search(self._library, name, asked.query, following)
             cards = [*cards, *result.cards]
             return MoreUpdate(
-                status=figures(cards, result, settings),
+                status=figures([*hits, *result.cards], result, settings),
                 grid=grid_html(cards, query),
                 cards=cards,
                 more=gr.update(visible=result.found.more and len(cards) < MAX_SHOWN),
@@ -226,13 +230,14 @@ class SearchHandlers:
         many = replace(settings, k=min(MAX_SHOWN, max(settings.k, shown)))
         result = run_search(self._library, searched.collection, searched.query, many)
         line = figures(result.cards, result, settings)
+        cards = [*liked_cards(searched.query, result.collection, self._library.pictures), *result.cards]
         if not result.cards:
             line = note(NONE_SO_CLOSE if settings.min_score is not None else NOTHING)
         return SearchUpdate(
             status=line,
             closeness_view=self._closeness(searched, result),
-            grid=grid_html(result.cards, searched.query),
-            cards=result.cards,
+            grid=grid_html(cards, searched.query),
+            cards=cards,
             credit=credit(result.collection.credit),
             more=gr.update(visible=result.found.more),
             export=gr.update(visible=bool(result.cards)),
