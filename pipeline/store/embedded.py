@@ -16,7 +16,6 @@ from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import copy_sparse, write_file
 from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
-from pipeline.store.embedded_journal import Journal
 from pipeline.store.embedded_reading import ReadingShards
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident
@@ -24,9 +23,8 @@ from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["EmbeddedStore"]
 
-_FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
 _MANIFEST, _PROJECTIONS = "manifest.json", "projections.safetensors"
-_OWN_FILES = (_MANIFEST, _PROJECTIONS, Journal.name)
+_OWN_FILES = (_MANIFEST, _PROJECTIONS)
 
 
 class EmbeddedStore(ReadingShards):
@@ -45,7 +43,6 @@ class EmbeddedStore(ReadingShards):
         self.address = str(folder)
         self.engine = f"the embedded Qdrant engine in {folder}"
         self._open: dict[str, edge.EdgeShard] = {}
-        self._unflushed: dict[str, list[str]] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -97,7 +94,7 @@ class EmbeddedStore(ReadingShards):
         vectors: dict[str, np.ndarray],
         payloads: Sequence[dict[str, Any]],
     ) -> None:
-        """Write points; every few thousand are flushed and entered in the version's journal."""
+        """Write points. Without a log, only `flush` makes them durable."""
         # The engine copies a buffer in one step, but reads a numpy array number by number.
         buffers: dict[str, list[Any]] = {
             name: [memoryview(row) for row in np.ascontiguousarray(rows, np.float32)]
@@ -108,10 +105,6 @@ class EmbeddedStore(ReadingShards):
             for i, point in enumerate(ids)
         ]
         self._shard(version).update(edge.UpdateOperation.upsert_points(points))
-        waiting = self._unflushed.setdefault(version, [])
-        waiting.extend(ids)
-        if len(waiting) >= _FLUSH_EVERY:
-            self._flush(version)
 
     def copy(self, version: str, copy: str) -> None:
         """Copy the shard's folder, under a draft name until it is whole."""
@@ -133,14 +126,14 @@ class EmbeddedStore(ReadingShards):
         """Remove points."""
         self._shard(version).update(edge.UpdateOperation.delete_points(list(ids)))
 
-    def loaded(self, version: str) -> set[str]:
-        """The journal: points flushed before a crash. Without a log, others may be there in part."""
-        return Journal(self.folder / version).ids()
+    def flush(self, version: str) -> None:
+        """Write to the disk what is in memory."""
+        self._shard(version).flush()
 
     def finish(self, version: str) -> None:
         """Flush, build HNSW, flush, close."""
-        self._flush(version)
         shard = self._shard(version)
+        shard.flush()
         shard.optimize()
         shard.flush()
         shard.close()
@@ -156,7 +149,6 @@ class EmbeddedStore(ReadingShards):
         if manifest.tensors:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / _PROJECTIONS)
-        Journal(folder).delete()
         write_file(str(folder / _MANIFEST), manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
@@ -199,7 +191,6 @@ class EmbeddedStore(ReadingShards):
         """Delete the folder of a version."""
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
-        self._unflushed.pop(version, None)
         shard = self._open.pop(version, None)
         if shard is not None:
             shard.close()
@@ -216,11 +207,6 @@ class EmbeddedStore(ReadingShards):
     def payload_index_bytes(self, version: str) -> int | None:
         """The engine's files do not tell what they take in RAM."""
         return None
-
-    def _flush(self, version: str) -> None:
-        """Without a log, `flush` is the acknowledgement; only then may the journal say so."""
-        self._shard(version).flush()
-        Journal(self.folder / version).enter(self._unflushed.pop(version, []))
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """From the sizes of the engine's own files."""
