@@ -15,6 +15,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Sequence
+from hashlib import shake_128
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -41,7 +42,9 @@ _LOOKED_EVERY = 0.1  # seconds, at the memory of a driver
 
 def png(number: int) -> bytes:
     """A picture of 16 coloured squares that no other number has; some 200 bytes."""
-    colours = np.random.default_rng(number).integers(0, 256, (SIDE // BLOCK, SIDE // BLOCK, 3), np.uint8)
+    squares = SIDE // BLOCK
+    drawn = shake_128(number.to_bytes(8, "big")).digest(3 * squares**2)  # ten times as fast as a generator
+    colours = np.frombuffer(drawn, np.uint8).reshape(squares, squares, 3)
     pixels = colours.repeat(BLOCK, 0).repeat(BLOCK, 1).reshape(SIDE, SIDE * 3)
     raw = np.hstack([np.zeros((SIDE, 1), np.uint8), pixels]).tobytes()
     out = io.BytesIO()

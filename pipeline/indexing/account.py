@@ -182,6 +182,7 @@ def said_left_out(source: int, left_out: Mapping[str, int]) -> str:
     return f"listed {source + count:,} = {source:,} rows + {count:,} left out ({kinds})"
 
 
+_ADVICE = "\nFailed to apply UDF transform after"  # Ray's, of many lines, after the error itself
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_TEXT = "No space left on device"  # of the embedded engine, whose errors have no number
 
@@ -209,7 +210,7 @@ def explained(stage: str) -> Iterator[None]:
                     f"The disk is full (stage {stage}); free some space. What is staged stays."
                 ) from error
         if isinstance(error, RayError | OSError | pa.ArrowException):
-            last = str(error).strip().splitlines()[-1][:300]
+            last = str(error).partition(_ADVICE)[0].strip().splitlines()[-1][:300]
             logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
             raise SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.") from error
         raise

@@ -164,13 +164,12 @@ def _load(
     loads = list(every)
     if not unfinished:
         markers.clear()  # those of a version that is not there any more say nothing of this one
-    done = markers.done() if store.parallel_writes else set()
-    loaded = store.loaded(version) if unfinished and not store.parallel_writes else set()
+    done = markers.done()
     again = sum(len(load) for load in loads if load.unit in done)
     left = [load for load in loads if load.unit not in done]
-    written, size = load_units(store, version, left, staged.parts, targets, markers, fence, loaded)
+    written, size = load_units(store, version, left, staged.parts, targets, markers, fence)
     account.loaded_bytes, account.rows["load"] = size, written
-    return written, again + len(loaded)
+    return written, again
 
 
 def _record(job: IndexJob, checked: Checked, version: str, staged: Staged, account: Account) -> None:

@@ -20,7 +20,7 @@ from pipeline.staging.vectors import Staging
 
 __all__ = ["Asked", "Catalogue", "LiveMarks", "catalogue_of", "rows_in"]
 
-# Rows that one process decides on: 33 bytes each, and some times that to sort them. More are shuffled by id
+# Rows that one process decides on: 41 bytes each, and some times that to sort them. More are shuffled by id
 # into buckets of so many, which costs some seconds, and as much memory on every node.
 _ROWS_HERE = 3_000_000
 _READERS = 8  # parts that are read at once

@@ -83,7 +83,7 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     seconds = None
     if tried.measured:
         seconds = round(rows * tried.seconds / tried.measured / reservation.actors, 3)
-    disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config))
+    disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config, checked.units))
     _show(tried, rows, seconds, disk_bytes)
     shards, replicas = shards_for(rows)
     if checked.store.parallel_writes:

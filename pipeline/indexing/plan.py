@@ -23,7 +23,7 @@ from pipeline.staging.ids import words_of
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import read_rejects
 from pipeline.store import Store
-from pipeline.store.read_points import all_points
+from pipeline.store.read_points import all_points, in_batches
 from pipeline.version import simile_version
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "state_of",
 ]
 
+_PAGE = 1_000  # points; as numbers they take a fraction of what their ids take as text
 _EXAMPLES = 3  # pictures that are named, of those that leave
 
 
@@ -112,12 +113,13 @@ def state_of(
     record = None if ask_points else read_record(store, live.version.name)
     if record and record.units() <= parts.names():
         return record
-    ids, marks = [], []
-    for point in all_points(store, live.version.name, fields=[(RESERVED, "mark")]):
-        ids.append(str(point.id))
-        mark = ((point.payload or {}).get(RESERVED) or {}).get("mark") or "0"
-        marks.append(int(mark, 16))
-    return LiveMarks(words_of(ids), np.array(marks, np.uint64))
+    words, marks = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint64)]
+    points = all_points(store, live.version.name, fields=[(RESERVED, "mark")])
+    for page in in_batches(points, _PAGE):
+        words.append(words_of(str(point.id) for point in page))
+        own = [(point.payload or {}).get(RESERVED) or {} for point in page]
+        marks.append(np.array([int(each.get("mark") or "0", 16) for each in own], np.uint64))
+    return LiveMarks(np.concatenate(words), np.concatenate(marks))
 
 
 def refuse_small_source(job: IndexJob, live: Live, rows: int) -> None:

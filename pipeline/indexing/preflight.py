@@ -29,6 +29,9 @@ from pipeline.store.versions import PROBE
 
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "check_store_and_disk", "find_all", "preflight"]
 
+# Bytes of the thumbnail of a photograph; of small pictures it is the file itself, and of large drawings that
+# are packed well it may be several times the file. Places and fields take some hundred bytes in any case.
+_THUMBNAIL, _ROW, _GROWTH = 15_000, 500, 3
 _PATIENCE_SECONDS = 3.0  # for a store that fails in preflight; the job itself is more patient
 
 
@@ -203,13 +206,21 @@ def _check_writable(store: Store, config: CollectionConfig) -> None:
         store.drop(version)
 
 
-def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> tuple[int, int]:
-    """Disk that one row takes, roughly: staged (vectors and thumbnails), and stored (with codes)."""
-    thumbnail = 15_000  # of photographs; drawings have less
+def bytes_a_row(
+    encoders: dict[str, EncoderDescription], config: CollectionConfig, units: Sequence[Unit] = ()
+) -> tuple[int, int]:
+    """Disk that one row takes, roughly: staged (vectors and a thumbnail), and stored (with codes).
+
+    Args:
+        units: of the source; where they tell how large its pictures are, thumbnails of small ones are small.
+    """
+    told = [unit for unit in units if unit.bytes]
+    picture = sum(unit.bytes for unit in told) / max(1, sum(unit.rows for unit in told))
+    thumbnail = round(min(_THUMBNAIL, _ROW + _GROWTH * picture)) if told else _THUMBNAIL
     widths = [description.dimension or 1024 for description in encoders.values()]
     vectors = [config.stored_dimension(width) for width in widths]
     bits = [min(width, config.projection.code_bits) for width in widths]
-    staged = sum(2 * width + thumbnail for width in widths)
+    staged = thumbnail + sum(2 * width for width in widths)
     stored = sum(4 * v + config.quantization.code_bytes(v) for v in vectors)
     stored += sum(2 * b + CODE_QUANTIZATION.code_bytes(b) for b in bits)  # ±1 as 16-bit floats, and packed
     return staged, stored + thumbnail * 4 // 3
@@ -226,7 +237,7 @@ def _check_disk(job: IndexJob, checked: Checked, in_home: bool) -> None:
         there &= Staging(job.home, job.config.collection, each.fingerprint).names()
     rows = sum(unit.rows for unit in checked.units)
     missing = sum(unit.rows for unit in checked.units if unit.name not in there)
-    staged, stored = bytes_a_row(encoders, job.config)
+    staged, stored = bytes_a_row(encoders, job.config, checked.units)
     needed = staged * missing + (stored * rows if in_home else 0)
     free = shutil.disk_usage(job.home).free
     if needed > free:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,14 +82,6 @@ class Points:
         """Bytes of the vectors and thumbnails."""
         thumbnails = sum(len(payload[RESERVED]["thumbnail"]) for payload in self.payloads)
         return sum(rows.nbytes for rows in self.vectors.values()) + thumbnails
-
-    def without(self, ids: Set[str]) -> Points:
-        """The same points but those with one of `ids`."""
-        left = [at for at, point in enumerate(self.ids) if point not in ids]
-        if len(left) == len(self.ids):
-            return self
-        vectors = {name: rows[left] for name, rows in self.vectors.items()}
-        return Points([self.ids[at] for at in left], vectors, [self.payloads[at] for at in left])
 
 
 def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterator[Points]:

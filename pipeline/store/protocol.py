@@ -161,8 +161,8 @@ class Store(Protocol):
     ) -> None:
         """Give the vectors of a version the graphs of `vectors`, once it is finished (again)."""
 
-    def loaded(self, version: str) -> set[str]:
-        """Ids written to an unfinished version that would survive a crash now."""
+    def flush(self, version: str) -> None:
+        """What was written to an unfinished version survives a crash from now on."""
 
     def finish(self, version: str) -> None:
         """Make everything durable and build the index; returns when queries can use it."""

@@ -21,10 +21,9 @@ from tests.sources.conftest import write_mirror
 from tests.stand_ins.qdrant import Fault, QdrantStandIn
 
 
-def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, monkeypatch) -> None:
-    home, source = copied
-    monkeypatch.setattr("pipeline.store.embedded._FLUSH_EVERY", 5)
-    monkeypatch.setattr("pipeline.indexing.unit_points.BATCH", 5)
+def test_an_interrupted_load_goes_on_where_it_was(index: Index, tmp_path: Path, monkeypatch) -> None:
+    home, source = tmp_path / "home", write_mirror(tmp_path / "source", [8, 9, 10, 11])
+    monkeypatch.setattr("pipeline.indexing.load._FLUSHED_EVERY", 5)
     upsert, sent = EmbeddedStore.upsert, []
 
     def dies_after_two(store, version, ids, *rest):  # type: ignore[no-untyped-def]
@@ -36,12 +35,12 @@ def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, 
 
     monkeypatch.setattr(EmbeddedStore, "upsert", dies_after_two)
     with pytest.raises(SimileError, match=r"stage load stopped: .*Input/output.*What is staged stays"):
-        index(home, source, projection={"dimension": 8})
+        index(home, source)
     unfinished = open_store(str(home)).versions("colours")[-1]
-    account = index(home, source, projection={"dimension": 8})
+    account = index(home, source)
     assert account.version == unfinished
-    assert account.rows["load"] == 24 - len(sent[0]) - len(sent[1])
-    assert (account.written, account.skipped) == (24, 0)
+    assert account.rows["load"] == 38 - len(sent[0]) - len(sent[1])
+    assert (account.written, account.skipped, account.embedded) == (38, 0, 0)
     assert not set(sent[0] + sent[1]) & {point for batch in sent[3:] for point in batch}
 
 
