@@ -53,7 +53,11 @@ class ProgramSession:
 
     def __init__(self, url: str, config: dict[str, Any], collection: str | None = None) -> None:
         self._connection = _Connection(url)
-        self._collection = collection or _first_collection(config)
+        event = next(one for one in config["dependencies"] if one["api_name"] == "search_image")
+        usual = {one["id"]: one["props"].get("value") for one in config["components"]}
+        self._values = [usual.get(block) for block in event["inputs"]]
+        self._values[1] = collection or _collection_box(config)["props"]["value"]
+        self._values[3], self._values[7] = _HITS, True  # k, and thumbnails
 
     @property
     def bytes(self) -> int:
@@ -67,8 +71,7 @@ class ProgramSession:
             RuntimeError: the search failed, or there are no hits.
         """
         image = base64.b64encode(picture).decode()
-        values = [image, self._collection, "cosine", _HITS, "{}", False, "", True]
-        body = json.dumps({"data": values}).encode()
+        body = json.dumps({"data": [image, *self._values[1:]]}).encode()
         number = json.loads(self._connection.ask("POST", f"{_API}/call/search_image", body))["event_id"]
         said = self._connection.ask("GET", f"{_API}/call/search_image/{number}").decode()
         event, _, data = said.strip().rpartition("\n")
@@ -189,7 +192,3 @@ class PageSession:
 
 def _collection_box(config: dict[str, Any]) -> dict[str, Any]:
     return next(one for one in config["components"] if one["props"].get("elem_id") == "collection")
-
-
-def _first_collection(config: dict[str, Any]) -> str:
-    return str(_collection_box(config)["props"]["value"])
