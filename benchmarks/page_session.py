@@ -33,15 +33,34 @@ class _Connection:
         """The body of the answer.
 
         Raises:
-            RuntimeError: it has another status than 200.
+            RuntimeError: it broke off twice, or has another status than 200.
         """
-        self._http.request(method, path, body, {"Content-Type": kind} if body else {})
-        answer = self._http.getresponse()
-        data = answer.read()
+        answer, data = self._once(method, path, body, kind) or self._again(method, path, body, kind)
         self.bytes += len(data)
         if answer.status != 200:
             raise RuntimeError(f"{path[:60]} was answered {answer.status}: {data[:200]!r}")
         return data
+
+    def _once(
+        self, method: str, path: str, body: bytes | None, kind: str
+    ) -> tuple[http.client.HTTPResponse, bytes] | None:
+        """None where the page has closed the connection, as it does after some idle seconds."""
+        try:
+            self._http.request(method, path, body, {"Content-Type": kind} if body else {})
+            answer = self._http.getresponse()
+            return answer, answer.read()
+        except (http.client.HTTPException, ConnectionError):
+            self._http.close()  # the next request opens it anew
+            return None
+
+    def _again(
+        self, method: str, path: str, body: bytes | None, kind: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """As a browser does, once."""
+        found = self._once(method, path, body, kind)
+        if found is None:
+            raise RuntimeError(f"{method} {path[:60]} broke off twice")
+        return found
 
     def close(self) -> None:
         """Closes the connection."""
