@@ -65,7 +65,7 @@ def run_deep_image_search(folder: Path, work: Path, pixels: int) -> dict[str, An
 
 
 def run_program(name: str, folder: Path, store: Path, pixels: int) -> dict[str, Any]:
-    """Index `folder` by one of `PROGRAMS`, in a process of its own; images, seconds and start_up (loading)."""
+    """Index `folder` by one of `PROGRAMS`, in a process of its own: images, seconds, start_up (loading)."""
     command = [sys.executable, "-m", "benchmarks.baselines", name, str(folder), str(store), str(pixels)]
     run = subprocess.run(command, cwd=_ROOT, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(run.stdout.strip().splitlines()[-1])

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import limit_of_the_machine as limit
-from benchmarks.embed import pictures
 from benchmarks.baselines import PROGRAMS, run_program
+from benchmarks.embed import pictures
 from benchmarks.made_photographs import KINDS, Kind, made, written
 from benchmarks.report import RESULTS, machine, print_table, write_result
 
