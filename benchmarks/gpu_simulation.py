@@ -25,7 +25,7 @@ from benchmarks import limit_of_the_machine as limit
 from benchmarks.embed import pictures
 from benchmarks.made_photographs import KINDS, Kind, made, written
 from benchmarks.photographs import ENCODER, SOURCE
-from benchmarks.report import machine, print_table, write_result
+from benchmarks.report import RESULTS, machine, print_table, write_result
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.images import THUMBNAIL_SIDE, decode, shrunk, thumbnail
 
@@ -176,6 +176,22 @@ def node_table(prepare_ms: dict[str, float]) -> list[list[Any]]:
     return rows
 
 
+def print_node(spent: dict[str, float]) -> None:
+    """The table of `node_table`."""
+    columns = ["network", "picture", "ms of a core", "cores a GPU", "images/s", "limited by"]
+    print_table(f"A node of {NODE_GPUS} GPUs and {NODE_CORES} cores", columns, node_table(spent))
+
+
+def measured_ms() -> dict[str, float]:
+    """What benchmarks.photographs measured of preparing a JPEG on one core, by kind."""
+    file = RESULTS / "photographs.json"
+    found = {each["kind"]: each["own_ms"] for each in json.loads(file.read_text(encoding="utf-8"))["kinds"]}
+    return {
+        kind.name: round(sum(spent for step, spent in found[kind.name].items() if step != "network"), 2)
+        for kind in KINDS[:_SIZES]
+    }
+
+
 def prepare_ms(
     kinds: list[Kind], files: dict[str, list[bytes]], encoder: Encoder, seconds: float
 ) -> dict[str, float]:
@@ -196,8 +212,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_simulation", description=__doc__)
     parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
     parser.add_argument("--encoder", default=ENCODER, help="whose preprocessing is used")
+    parser.add_argument("--table", action="store_true", help="only the table, from benchmarks.photographs")
     parser.add_argument("--short", action="store_true", help="few pictures, to see that it works")
     options = parser.parse_args(arguments)
+    if options.table:
+        print_node(measured_ms())
+        return
     kinds, count, times, seconds = list(KINDS[:_SIZES]), 16, _TIMES, 2.0
     if options.short:
         kinds, count, times, seconds = kinds[:1], 4, 2, 0.05
@@ -211,11 +231,9 @@ def main(arguments: list[str] | None = None) -> None:
     print_table(
         f"A GPU of {A_SECOND:,.0f} pictures/s, simulated", ["picture", *next(iter(found.values()))], rows
     )
-    columns = ["network", "picture", "ms of a core", "cores a GPU", "images/s", "limited by"]
-    table = node_table(spent)
-    print_table(f"A node of {NODE_GPUS} GPUs and {NODE_CORES} cores", columns, table)
+    print_node(spent)
     if not options.short:
-        figures = {"prepare_ms": spent, "simulated": found, "node": table, "gpu_rates": NETWORKS}
+        figures = {"prepare_ms": spent, "simulated": found, "node": node_table(spent), "gpu_rates": NETWORKS}
         print(write_result("gpu-simulation", figures, facts))
 
 
