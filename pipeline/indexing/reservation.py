@@ -117,8 +117,8 @@ def share_out(
 ) -> Reservation:
     """What `reserve` takes of nodes that have so many (CPUs, GPUs).
 
-    An actor lies within one node. It gets as many CPUs as all actors can have, up to four, or 32 with a GPU. In
-    an elastic pool these are all that the nodes have GPUs for, so that it can grow on them.
+    An actor lies within one node. It gets as many CPUs as all actors can have, up to four, or 32 with a GPU.
+    In an elastic pool these are all that the nodes have GPUs for, so that it can grow on them.
 
     Raises:
         NotEnoughError: these nodes can never give this.
