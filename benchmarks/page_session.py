@@ -27,7 +27,7 @@ class _Connection:
 
     def __init__(self, url: str) -> None:
         self._http = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_PATIENCE)
-        self.bytes = 0  # of all answers
+        self.moved = 0  # bytes of all answers
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = _JSON) -> bytes:
         """The body of the answer.
@@ -36,7 +36,7 @@ class _Connection:
             RuntimeError: it broke off twice, or has another status than 200.
         """
         answer, data = self._once(method, path, body, kind) or self._again(method, path, body, kind)
-        self.bytes += len(data)
+        self.moved += len(data)
         if answer.status != 200:
             raise RuntimeError(f"{path[:60]} was answered {answer.status}: {data[:200]!r}")
         return data
@@ -79,9 +79,9 @@ class ProgramSession:
         self._values[3], self._values[7] = _HITS, True  # k, and thumbnails
 
     @property
-    def bytes(self) -> int:
-        """Of all answers."""
-        return self._connection.bytes
+    def moved(self) -> int:
+        """Bytes of all answers."""
+        return self._connection.moved
 
     def search(self, picture: bytes) -> int:
         """The number of hits.
@@ -127,9 +127,9 @@ class PageSession:
         self._heartbeat.getresponse()
 
     @property
-    def bytes(self) -> int:
-        """Of all answers."""
-        return self._connection.bytes
+    def moved(self) -> int:
+        """Bytes of all answers."""
+        return self._connection.moved
 
     def search(self, picture: bytes) -> int:
         """Drops a picture on the page and waits for the hits and their pictures; the number of pictures.
