@@ -186,7 +186,7 @@ class ArrivalHandlers:
     def _controls(self, found: Collection, link: Link, options: SearchOptions) -> CollectionUpdate:
         places = places_of(found)
         boxes, state = boxes_of(found, places, link.filters), state_of(places, link.filters)
-        cards = [card(hit, found.name, self._library.pictures) for hit in found.examples(_EXAMPLES)]
+        cards = [card(hit, found.name, pictures=self._library.pictures) for hit in found.examples(_EXAMPLES)]
         sliders = places.sliders[:MAX_FILTERS]
         return CollectionUpdate(
             shown_for=found.name,
