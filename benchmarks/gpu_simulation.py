@@ -34,7 +34,7 @@ __all__ = ["SimulatedGpu", "idle_share", "install", "main", "node_table"]
 A_SECOND = 4000.0  # pictures that the simulated GPU embeds
 NETWORKS = {"ViT-B/16, 224 px": 4000.0, "ViT-L/14, 224 px": 1200.0, "EfficientNet-Lite0, 224 px": 9000.0}
 NODE_CORES, NODE_GPUS = 96, 8
-_RECORDS = "SIMILE_SIMULATED_GPU"  # folder where each actor writes what its GPU did
+_RECORDS = "SIMULATED_GPU_RECORDS"  # folder where each actor writes what its GPU did
 _SIZES = 3  # the plain JPEGs among the kinds
 _TIMES = 24  # as often each picture is in the data set
 
