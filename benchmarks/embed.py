@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.baselines import run_deep_image_search
+from benchmarks.baselines import PROGRAMS, run_deep_image_search, run_program
 from benchmarks.made_photographs import with_density
 from benchmarks.report import machine, print_table, write_result
 
@@ -184,10 +184,8 @@ def others(case: Case, datasets: Path, work: Path, full: bool, limit: int | None
     folder.mkdir()
     for number, data in enumerate(pictures(datasets / case.dataset, min(OTHERS, limit or OTHERS))):
         (folder / f"{number:05}").write_bytes(data)
-    store = work / f"plain-{case.dataset}"
-    command = [sys.executable, "-m", "benchmarks.baselines", str(folder), str(store), str(pixels)]
-    run = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    found = {"for loop, timm + qdrant-client": json.loads(run.stdout.strip().splitlines()[-1])}
+    plain = next(iter(PROGRAMS))
+    found = {plain: run_program(plain, folder, work / f"plain-{case.dataset}", pixels)}
     if full:
         found["DeepImageSearch 3.0.3"] = run_deep_image_search(folder, work, pixels)
     return {name: result["images"] / result["seconds"] for name, result in found.items()}

@@ -68,7 +68,7 @@ def load(
     sessions = [kind(url, config, collection) for _ in range(callers)]
     for picture in pictures[:_WARMED]:
         sessions[0].search(picture)
-    moved = sum(session.bytes for session in sessions)
+    moved = sum(session.moved for session in sessions)
     with ThreadPoolExecutor(callers) as pool:
         rows: list[tuple[float, str | None]] = []
         start = time.perf_counter()
@@ -91,7 +91,7 @@ def load(
         session.close()
     times = [took for took, error in rows if error is None]
     errors = [error for _, error in rows if error is not None]
-    moved = sum(session.bytes for session in sessions) - moved
+    moved = sum(session.moved for session in sessions) - moved
     return {
         "callers": callers,
         "searches": len(times),

@@ -27,21 +27,40 @@ class _Connection:
 
     def __init__(self, url: str) -> None:
         self._http = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_PATIENCE)
-        self.bytes = 0  # of all answers
+        self.moved = 0  # bytes of all answers
 
     def ask(self, method: str, path: str, body: bytes | None = None, kind: str = _JSON) -> bytes:
         """The body of the answer.
 
         Raises:
-            RuntimeError: it has another status than 200.
+            RuntimeError: it broke off twice, or has another status than 200.
         """
-        self._http.request(method, path, body, {"Content-Type": kind} if body else {})
-        answer = self._http.getresponse()
-        data = answer.read()
-        self.bytes += len(data)
+        answer, data = self._once(method, path, body, kind) or self._again(method, path, body, kind)
+        self.moved += len(data)
         if answer.status != 200:
             raise RuntimeError(f"{path[:60]} was answered {answer.status}: {data[:200]!r}")
         return data
+
+    def _once(
+        self, method: str, path: str, body: bytes | None, kind: str
+    ) -> tuple[http.client.HTTPResponse, bytes] | None:
+        """None where the page has closed the connection, as it does after some idle seconds."""
+        try:
+            self._http.request(method, path, body, {"Content-Type": kind} if body else {})
+            answer = self._http.getresponse()
+            return answer, answer.read()
+        except (http.client.HTTPException, ConnectionError):
+            self._http.close()  # the next request opens it anew
+            return None
+
+    def _again(
+        self, method: str, path: str, body: bytes | None, kind: str
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """As a browser does, once."""
+        found = self._once(method, path, body, kind)
+        if found is None:
+            raise RuntimeError(f"{method} {path[:60]} broke off twice")
+        return found
 
     def close(self) -> None:
         """Closes the connection."""
@@ -53,12 +72,16 @@ class ProgramSession:
 
     def __init__(self, url: str, config: dict[str, Any], collection: str | None = None) -> None:
         self._connection = _Connection(url)
-        self._collection = collection or _first_collection(config)
+        event = next(one for one in config["dependencies"] if one["api_name"] == "search_image")
+        usual = {one["id"]: one["props"].get("value") for one in config["components"]}
+        self._values = [usual.get(block) for block in event["inputs"]]
+        self._values[1] = collection or _collection_box(config)["props"]["value"]
+        self._values[3], self._values[7] = _HITS, True  # k, and thumbnails
 
     @property
-    def bytes(self) -> int:
-        """Of all answers."""
-        return self._connection.bytes
+    def moved(self) -> int:
+        """Bytes of all answers."""
+        return self._connection.moved
 
     def search(self, picture: bytes) -> int:
         """The number of hits.
@@ -67,8 +90,7 @@ class ProgramSession:
             RuntimeError: the search failed, or there are no hits.
         """
         image = base64.b64encode(picture).decode()
-        values = [image, self._collection, "cosine", _HITS, "{}", False, "", True]
-        body = json.dumps({"data": values}).encode()
+        body = json.dumps({"data": [image, *self._values[1:]]}).encode()
         number = json.loads(self._connection.ask("POST", f"{_API}/call/search_image", body))["event_id"]
         said = self._connection.ask("GET", f"{_API}/call/search_image/{number}").decode()
         event, _, data = said.strip().rpartition("\n")
@@ -105,9 +127,9 @@ class PageSession:
         self._heartbeat.getresponse()
 
     @property
-    def bytes(self) -> int:
-        """Of all answers."""
-        return self._connection.bytes
+    def moved(self) -> int:
+        """Bytes of all answers."""
+        return self._connection.moved
 
     def search(self, picture: bytes) -> int:
         """Drops a picture on the page and waits for the hits and their pictures; the number of pictures.
@@ -189,7 +211,3 @@ class PageSession:
 
 def _collection_box(config: dict[str, Any]) -> dict[str, Any]:
     return next(one for one in config["components"] if one["props"].get("elem_id") == "collection")
-
-
-def _first_collection(config: dict[str, Any]) -> str:
-    return str(_collection_box(config)["props"]["value"])

@@ -2,7 +2,8 @@
 
 Files as cameras make them, for each size and format: the network alone; what decoding, one resize, a JPEG
 thumbnail and the network take by the fastest library for each (the limit of this machine); Simile's own
-steps, each alone on all cores; its threads from bytes to vectors; and for JPEGs a whole index job.
+steps, each alone on all cores; its threads from bytes to vectors; for JPEGs a whole index job; and for the
+smallest and the largest JPEGs other programs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import limit_of_the_machine as limit
+from benchmarks.baselines import PROGRAMS, run_program
 from benchmarks.embed import pictures
 from benchmarks.made_photographs import KINDS, Kind, made, written
 from benchmarks.report import RESULTS, machine, print_table, write_result
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "samples" / "wikiart"
 ENCODER = "pypi:efficientnet-lite0"
+PIXELS = 224  # input side of the other programs
 PICTURES = 16  # different ones of each kind: 45 MB at 4000 × 3000
 STEP_SECONDS = 2.0
 JOB_SECONDS = 75  # that a job should work, as the limit of the machine promises
@@ -46,6 +49,7 @@ def main(arguments: list[str] | None = None) -> None:
         nargs="*",
         help="the first words of those wanted, such as 'JPEG 500'; the others keep their figures",
     )
+    parser.add_argument("--no-others", action="store_true", help="without the other programs")
     parser.add_argument("--no-job", action="store_true", help="without the index jobs, which take minutes")
     parser.add_argument("--short", action="store_true", help="a few seconds, to see that it works")
     options = parser.parse_args(arguments)
@@ -61,6 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
         results.append(measure(kind, made(kind, originals), encoder, seconds) | about)
         if kind.format == "JPEG" and not kind.options and not (options.short or options.no_job):
             results[-1] |= job(kind, made(kind, originals), options.encoder, results[-1]["limit"])
+        if kind in (KINDS[0], KINDS[2]) and not (options.short or options.no_others):
+            results[-1]["others"] = others(made(kind, originals))
         report(results[-1])
     if not options.short:
         print(write_result("photographs", {"kinds": _beside_earlier(results)}, facts))
@@ -163,6 +169,17 @@ def job(kind: Kind, files: list[bytes], encoder: str, promised: float) -> dict[s
     }
 
 
+def others(files: list[bytes]) -> dict[str, float]:
+    """Images per second of other programs with the same network, on the same pictures."""
+    with tempfile.TemporaryDirectory(prefix="simile-bench-") as work:
+        folder = Path(work) / "files"
+        folder.mkdir()
+        for number, data in enumerate(files):
+            (folder / f"{number:03}.jpg").write_bytes(data)
+        found = {name: run_program(name, folder, Path(work) / name[:5], PIXELS) for name in PROGRAMS}
+    return {name: round(each["images"] / each["seconds"], 1) for name, each in found.items()}
+
+
 def _rounded(values: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 2) for name, value in values.items()}
 
@@ -175,6 +192,7 @@ def report(found: dict[str, Any]) -> None:
     for name in ("in_one_process", "embed_stage", "whole_job"):
         if name in found:
             rows.append([name.replace("_", " "), found[name], f"{found[name] / most:.0%}"])
+    rows += [[name, rate, f"{rate / most:.0%}"] for name, rate in found.get("others", {}).items()]
     print_table(f"{found['kind']}, {found['kilobytes']} kB", ["", "images/s", "of the limit"], rows)
     least = found["limit_ms"]
     own = [

@@ -21,7 +21,8 @@ _ROOT = Path(__file__).resolve().parents[1]
 def ensure_collections(home: str | None, url: str | None) -> Iterator[None]:
     """Indexes the bundled samples if the home holds no collection yet, or if their indexing was cut short.
 
-    Their maps are laid out while the page is served already; where it ends earlier, the next one goes on.
+    The page is served as soon as one collection can be searched; the others, and the maps, come meanwhile.
+    Where it ends earlier, the next one goes on.
     """
     if url or os.environ.get("QDRANT_URL"):
         yield
@@ -37,6 +38,8 @@ def ensure_collections(home: str | None, url: str | None) -> Iterator[None]:
     unfinished.unlink(missing_ok=True)  # what it says is of the run before
     with subprocess.Popen(command, cwd=_ROOT) as job:
         try:
+            import gradio  # noqa: F401  # it takes seconds, in which the job waits for Ray
+
             while job.poll() is None and not _are_searchable(unfinished):
                 time.sleep(0.1)
             if job.poll() or not list_collections(home=home, url=url):

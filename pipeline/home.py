@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-SEARCHABLE = "searchable"  # what `unfinished_samples` holds once nothing but maps is missing
+SEARCHABLE = "searchable"  # what `unfinished_samples` holds once one collection can be searched
 _HOLE_BYTES = 16 * 2**10  # a few blocks of a file system
 _HOLE = bytes(_HOLE_BYTES)
 
@@ -67,7 +67,7 @@ def store_folder(home: str) -> Path:
 def unfinished_samples(home: str) -> Path:
     """A file that is there while the bundled samples are being indexed, and after that was cut short.
 
-    It holds `SEARCHABLE` when only their maps are missing.
+    It holds `SEARCHABLE` when one of them can be searched.
     """
     return Path(home) / "samples.unfinished"
 

@@ -222,7 +222,7 @@ class MapHandlers:
         try:
             found = self._library.open(opened.collection)
             hits = found.get_many([opened.map.ids[i] for i in at])
-            return [card(hit, found.name, self._library.pictures) for hit in hits]
+            return [card(hit, found.name, pictures=self._library.pictures) for hit in hits]
         except SimileError as error:
             gr.Warning(str(error))
         except Exception:

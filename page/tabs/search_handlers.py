@@ -86,7 +86,7 @@ class SearchHandlers:
         chosen = chosen_start(event)
         if chosen == "surprise":
             hits = self._library.open(name).sample(1)
-            cards = [card(hit, name, self._library.pictures) for hit in hits]
+            cards = [card(hit, name, pictures=self._library.pictures) for hit in hits]
             return gr.skip(), Query((query_picture(cards[0]),)) if cards else gr.skip()
         wanted = (chosen or "").removeprefix("collection:")
         return wanted if wanted in self._library.names() else gr.skip(), gr.skip()
@@ -201,7 +201,7 @@ class SearchHandlers:
         """Without a query, what passes the filters."""
         found = self._library.open(asked.collection)
         hits, total = browse(found, asked.settings.filters, min(MAX_SHOWN, max(asked.settings.k, shown)))
-        cards = [card(hit, found.name, self._library.pictures) for hit in hits]
+        cards = [card(hit, found.name, pictures=self._library.pictures) for hit in hits]
         return SearchUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -216,7 +216,7 @@ class SearchHandlers:
         found = self._library.open(asked.collection)
         many = max(1, min(asked.settings.k, MAX_SHOWN - len(cards)))
         hits, total = browse(found, asked.settings.filters, many, len(cards))
-        cards = [*cards, *(card(hit, found.name, self._library.pictures) for hit in hits)]
+        cards = [*cards, *(card(hit, found.name, pictures=self._library.pictures) for hit in hits)]
         return MoreUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),

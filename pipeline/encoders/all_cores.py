@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,23 +16,31 @@ __all__ = ["CORES", "on_all_cores", "one_thread", "pool_of", "threads_now"]
 CORES = os.cpu_count() or 1
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
+_thread = threading.local()
 
 
 def on_all_cores(work: Callable[[_Given], _Made], things: Sequence[_Given]) -> list[_Made]:
     """What `work` makes of each, in their order. Limits of decoding that hold here hold in the threads too.
 
+    A call from one of these threads works in that thread alone, as the others are at work already.
+
     Raises:
         Exception: whatever `work` raises first, in the order of `things`.
     """
-    if len(things) < 2:
+    if len(things) < 2 or getattr(_thread, "is_of_a_pool", False):
         return [work(each) for each in things]
     with pool_of(CORES) as pool:
-        running = [pool.submit(copy_context().run, work, each) for each in things]
+        running = [pool.submit(copy_context().run, _in_pool, work, each) for each in things]
         try:
             return [each.result() for each in running]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _in_pool(work: Callable[[_Given], _Made], given: _Given) -> _Made:
+    _thread.is_of_a_pool = True
+    return work(given)
 
 
 @contextmanager

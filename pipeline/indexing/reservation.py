@@ -32,8 +32,10 @@ __all__ = [
 ]
 
 READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
-# One image does not keep more than about four threads busy; above one CPU Ray reserves whole ones.
+# Without a GPU more actors are better than larger ones; above one CPU Ray reserves whole ones.
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
+# A GPU embeds as many pictures as ten to a hundred cores prepare (docs/cluster.md), so it gets its share.
+_GPU_ACTOR_CPUS = (*(float(cpus) for cpus in range(32, 4, -1)), *_ACTOR_CPUS)
 _PATIENCE_SECONDS = 20.0
 
 
@@ -115,8 +117,8 @@ def share_out(
 ) -> Reservation:
     """What `reserve` takes of nodes that have so many (CPUs, GPUs).
 
-    An actor lies within one node. It gets as many CPUs as all actors can have, up to four. In an elastic pool
-    these are all that the nodes have GPUs for, so that it can grow on them.
+    An actor lies within one node. It gets as many CPUs as all actors can have, up to four, or 32 with a GPU.
+    In an elastic pool these are all that the nodes have GPUs for, so that it can grow on them.
 
     Raises:
         NotEnoughError: these nodes can never give this.
@@ -135,9 +137,10 @@ def share_out(
     largest = max(range(len(nodes)), key=lambda i: nodes[i][0])
     free = [(c - READ_CPUS * (i == largest), g) for i, (c, g) in enumerate(nodes)]
     now = least if most is None else min(most, max(least, fitting))
-    for count, actor_cpus in itertools.product(sorted({now, least}, reverse=True), _ACTOR_CPUS):
+    sizes = _GPU_ACTOR_CPUS if gpu else _ACTOR_CPUS
+    for count, actor_cpus in itertools.product(sorted({now, least}, reverse=True), sizes):
         if sum(int(min(c / actor_cpus, g / gpu if gpu else c / actor_cpus)) for c, g in free) >= count:
-            threads = max(1, int(min(_ACTOR_CPUS[0], cpus / count)))
+            threads = max(1, int(min(sizes[0], cpus / count)))
             return Reservation(least, actor_cpus, gpu, threads, most)
     raise NotEnoughError(
         f"{least} actors and the reading of images need {least * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.encoders.all_cores import on_all_cores
+from pipeline.encoders.all_cores import CORES, on_all_cores
 from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.images import Picture
@@ -26,7 +26,7 @@ __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collectio
 
 MAX_EXAMPLES = 64  # likes and dislikes of one search
 PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
-_BATCH = 64  # pictures that `embed` and `search_many` hold decoded at once
+_GROUP = 8  # pictures that a thread of `embed` and `search_many` takes at once, as in the embed stage
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -156,13 +156,13 @@ class Collection(EditedCollection):
         version = self._version()
         settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
         settings.check(version)
-        entry, found = version.manifest.encoder(encoder), list[Hits]()
-        for start in range(0, len(images), _BATCH):
-            prepared = prepare(version, entry, images[start : start + _BATCH])
-            found += on_all_cores(
-                lambda one: Hits(Search(version, entry, settings, [one]).run(self._store)[0]), prepared
-            )
-        return found
+        entry = version.manifest.encoder(encoder)
+
+        def searched(some: Sequence[Picture]) -> list[Hits]:
+            every = (Search(version, entry, settings, [one]) for one in prepare(version, entry, some))
+            return [Hits(search.run(self._store)[0]) for search in every]
+
+        return [hits for group in on_all_cores(searched, _groups(images)) for hits in group]
 
     def search_id(
         self,
@@ -188,8 +188,7 @@ class Collection(EditedCollection):
         apart = projection.codes_apart
         rows = [np.empty((0, projection.dimension + (projection.bits if apart else 0)), np.float32)]
         given = pictures_of(images, "embed")
-        for start in range(0, len(given), _BATCH):
-            made = prepare(version, entry, given[start : start + _BATCH])
+        for made in on_all_cores(lambda some: prepare(version, entry, some), _groups(given)):
             rows += [np.concatenate([p.vector, p.code] if apart else [p.vector])[None] for p in made]
         return np.concatenate(rows)
 
@@ -218,3 +217,9 @@ class Collection(EditedCollection):
         code = prepared[width:] if projection.codes_apart else projection.codes(prepared[None])[0]
         hits, _ = Search(version, entry, settings, [Prepared(prepared[:width], code)]).run(self._store)
         return Hits(hits)
+
+
+def _groups(images: Sequence[Picture]) -> list[Sequence[Picture]]:
+    """Small ones where there are few images, so that every core has some."""
+    step = max(1, min(_GROUP, len(images) // CORES))
+    return [images[start : start + step] for start in range(0, len(images), step)]

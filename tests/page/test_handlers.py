@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from page.collection_library import CollectionLibrary
@@ -14,8 +15,10 @@ from page.components.hits import viewer_html
 from page.components.proportions import proportions_of
 from page.components.search_controls import SearchOptions
 from page.components.viewer_parts import fact_rows, title_of
+from page.run_search import bytes_of
 from page.shared_state import Query, Searched
 from page.tabs.compare import CompareHandlers, Contrast, two_ways
+from page.tabs.query_changes import QueryChanges, QueryUpdate
 from page.tabs.recommend import RecommendHandlers
 from page.tabs.search_handlers import SearchHandlers, SearchUpdate
 from page.tabs.why import WhyHandlers
@@ -204,3 +207,23 @@ def test_why_ranks_the_hits_of_a_part_as_the_search_did(library: CollectionLibra
     html, _, pair = WhyHandlers(library).show(None, None, part, "wikiart")
     assert pair.hit.point_id != pair.query.point_id, "the picture that the part is of is no hit"
     assert "Part of " in html and f"<td>1 of {LIMIT}</td>" in html
+
+
+def test_an_example_is_searched_from_in_the_event_of_its_click(library: CollectionLibrary) -> None:
+    changes, found = QueryChanges(SearchHandlers(library)), library.open("wikiart")
+    cards = [card(hit, found.name) for hit in found.examples(2)]
+    values = inputs(SearchOptions())
+    clicked = gr.EventData(None, {"action": "open", "index": 1})
+    answer, changed = changes.find_example(cards, clicked, None, None, "wikiart", *values)
+    assert changed.query == Query((query_picture(cards[1]),)) and len(answer.cards) == 24
+    assert cards[1].id not in {shown.id for shown in answer.cards}
+    assert answer.cards[0].url in answer.grid and library.pictures.kept("wikiart", answer.cards[0].id)
+    again, panel = changes.find_query(answer.searched, changed.query, "wikiart", *values)
+    assert again == no_update(SearchUpdate), "it was answered already"
+    assert cards[1].url in panel.view and panel.text == ""
+    assert bytes_of(changed.query.likes[0], library) == found.get(cards[1].id).thumbnail
+    strange = gr.EventData(None, {"action": "open", "index": 9})
+    assert changes.find_example(cards, strange, None, None, "wikiart", *values) == (
+        no_update(SearchUpdate),
+        QueryUpdate(),
+    )

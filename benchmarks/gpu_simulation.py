@@ -1,0 +1,241 @@
+"""The embed stage with GPUs that are only simulated: python -m benchmarks.gpu_simulation [--short]
+
+A job's embed stage runs as on a node with one GPU: Ray has a logical GPU, its actor prepares photographs in
+threads, and in place of the network it sleeps (1/4,000 s a picture). What is measured: how long the GPU was
+idle while a prepared batch waited for it, what Ray's object store held and spilled, and the memory of the
+actor. From the measured milliseconds of one core a table follows: the cores that a GPU needs, and the
+pictures a second of a node.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import limit_of_the_machine as limit
+from benchmarks.embed import pictures
+from benchmarks.made_photographs import KINDS, Kind, made, written
+from benchmarks.photographs import ENCODER, SOURCE
+from benchmarks.report import RESULTS, machine, print_table, write_result
+from pipeline.encoders import Encoder, load_encoder
+from pipeline.images import THUMBNAIL_SIDE, decode, shrunk, thumbnail
+
+__all__ = ["SimulatedGpu", "idle_share", "install", "main", "node_table"]
+
+A_SECOND = 4000.0  # pictures that the simulated GPU embeds
+NETWORKS = {"ViT-B/16, 224 px": 4000.0, "ViT-L/14, 224 px": 1200.0, "EfficientNet-Lite0, 224 px": 9000.0}
+NODE_CORES, NODE_GPUS = 96, 8
+_RECORDS = "SIMULATED_GPU_RECORDS"  # folder where each actor writes what its GPU did
+_SIZES = 3  # the plain JPEGs among the kinds
+_TIMES = 24  # as often each picture is in the data set
+
+
+class SimulatedGpu:
+    """Stands in for a network on a GPU: one batch at a time, a sleep for each picture.
+
+    Args:
+        rate: pictures a second.
+        dimension: components of the vectors that it makes up.
+    """
+
+    def __init__(self, rate: float, dimension: int) -> None:
+        self._rate, self._dimension = rate, dimension
+        self._gpu, self._writing = threading.Lock(), threading.Lock()
+        self.batches: list[tuple[float, float, float]] = []  # seconds: ready, begun, done
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        """(N, 3, H, W) uint8 -> (N, D) float32, the same for the same picture."""
+        ready = time.monotonic()
+        with self._gpu:
+            begun = time.monotonic()
+            time.sleep(len(batch) / self._rate)
+            done = time.monotonic()
+        with self._writing:
+            self.batches.append((ready, begun, done))
+        means = batch.reshape(len(batch), -1).mean(axis=1, dtype=np.float32) + 1
+        return np.outer(means, np.linspace(0.1, 1, self._dimension)).astype(np.float32)
+
+
+def idle_share(batches: list[tuple[float, float, float]]) -> float:
+    """Of the time in which a prepared batch was there, the share in which the GPU worked on none.
+
+    Args:
+        batches: seconds at which each was ready, begun and done.
+
+    >>> idle_share([(0.0, 0.0, 1.0), (0.5, 1.0, 2.0), (5.0, 6.0, 8.0)])
+    0.2
+    """
+    waiting = _union([(ready, done) for ready, _, done in batches])
+    working = sum(end - start for start, end in _union([(begun, done) for _, begun, done in batches]))
+    there = sum(end - start for start, end in waiting)
+    return (there - working) / there if there else 0.0
+
+
+def _union(spans: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    joined: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def install() -> None:
+    """Called by Ray in each worker: encoders prepare as ever, and their network is a `SimulatedGpu`."""
+    import pipeline.encoders as encoders
+
+    load = encoders.load_encoder
+
+    def simulated(name: str, **named: Any) -> Encoder:
+        encoder = load(name, **(named | {"device": "cpu"}))
+        gpu = SimulatedGpu(A_SECOND, encoder.dimension)
+        encoder.encode_tensor = partial(_recorded, gpu)  # type: ignore[method-assign]
+        encoder.accelerate = lambda images: None  # type: ignore[method-assign]
+        return encoder
+
+    encoders.load_encoder = simulated
+
+
+def _recorded(gpu: SimulatedGpu, batch: np.ndarray) -> np.ndarray:
+    vectors = gpu(batch)
+    Path(os.environ[_RECORDS], f"{os.getpid()}.json").write_text(json.dumps(gpu.batches), encoding="utf-8")
+    return vectors
+
+
+def simulate(files: list[bytes], encoder: str, times: int) -> dict[str, Any]:
+    """One embed stage on a machine with a logical GPU."""
+    import ray
+    from ray._private.internal_api import memory_summary
+
+    from pipeline.indexing.embed import embed_units
+    from pipeline.sources import units_of
+    from pipeline.sources.resolve import resolve_source
+    from pipeline.staging.parts import Parts
+    from pipeline.staging.vectors import Staging
+
+    with tempfile.TemporaryDirectory(prefix="simile-simulation-") as folder:
+        data = written(files, Path(folder) / "photographs", times)
+        records = Path(folder, "records")
+        records.mkdir()
+        variables = {_RECORDS: str(records), "PYTHONPATH": str(Path(__file__).resolve().parent.parent)}
+        environment = {
+            "env_vars": variables,
+            "worker_process_setup_hook": "benchmarks.gpu_simulation.install",
+        }
+        ray.init(num_cpus=os.cpu_count(), num_gpus=1, runtime_env=environment, include_dashboard=False)
+        try:
+            source = resolve_source(str(data))
+            parts, staging = Parts(folder, "photographs"), Staging(folder, "photographs", "simulated")
+            began = time.perf_counter()
+            result = embed_units(source, units_of(source), parts, {encoder: staging})
+            seconds = time.perf_counter() - began
+            spilled = "Spilled" in memory_summary(stats_only=True)
+        finally:
+            ray.shutdown()
+        batches = [
+            tuple(batch)
+            for record in records.glob("*.json")
+            for batch in json.loads(record.read_text(encoding="utf-8"))
+        ]
+    actors = result.actors.values()
+    return {
+        "images": result.embedded,
+        "images_a_second": round(result.embedded / seconds, 1),
+        "idle_while_a_batch_waited": round(idle_share(batches), 4),
+        "spilled": spilled,
+        "actor_peak_mb": round(max(actor.peak_memory for actor in actors) / 1e6),
+    }
+
+
+def node_table(prepare_ms: dict[str, float]) -> list[list[Any]]:
+    """Network, picture, cores that keep a GPU busy, images/s of a node with `NODE_GPUS` and `NODE_CORES`.
+
+    Args:
+        prepare_ms: of one core a picture, by its size.
+
+    >>> node_table({"500 × 375": 2.0})[0]
+    ['ViT-B/16, 224 px', '500 × 375', 2.0, 8, '32,000', 'GPUs']
+    """
+    rows = []
+    for network, rate in NETWORKS.items():
+        for size, spent in prepare_ms.items():
+            by_cores, by_gpus = NODE_CORES * 1000 / spent, NODE_GPUS * rate
+            limit_is = "GPUs" if by_gpus <= by_cores else "cores"
+            cores = int(-(-rate * spent // 1000))
+            rows.append([network, size, spent, cores, f"{min(by_cores, by_gpus):,.0f}", limit_is])
+    return rows
+
+
+def print_node(spent: dict[str, float]) -> None:
+    """The table of `node_table`."""
+    columns = ["network", "picture", "ms of a core", "cores a GPU", "images/s", "limited by"]
+    print_table(f"A node of {NODE_GPUS} GPUs and {NODE_CORES} cores", columns, node_table(spent))
+
+
+def measured_ms() -> dict[str, float]:
+    """What benchmarks.photographs measured of preparing a JPEG on one core, by kind."""
+    file = RESULTS / "photographs.json"
+    found = {each["kind"]: each["own_ms"] for each in json.loads(file.read_text(encoding="utf-8"))["kinds"]}
+    return {
+        kind.name: round(sum(spent for step, spent in found[kind.name].items() if step != "network"), 2)
+        for kind in KINDS[:_SIZES]
+    }
+
+
+def prepare_ms(
+    kinds: list[Kind], files: dict[str, list[bytes]], encoder: Encoder, seconds: float
+) -> dict[str, float]:
+    """Milliseconds of one core from a picture's bytes to what the network takes, thumbnail included."""
+
+    def prepare(data: bytes) -> None:
+        image = decode(data, min_side=encoder.decode_side)
+        small = shrunk(image, THUMBNAIL_SIDE)
+        thumbnail(small, data)
+        encoder.preprocess(image, small)
+
+    steps = {kind.name: limit.Step(prepare, files[kind.name]) for kind in kinds}
+    return {name: round(spent, 2) for name, spent in limit.milliseconds(steps, seconds).items()}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure; write benchmarks/results/gpu-simulation.json, unless it is the short form."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_simulation", description=__doc__)
+    parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
+    parser.add_argument("--encoder", default=ENCODER, help="whose preprocessing is used")
+    parser.add_argument("--table", action="store_true", help="only the table, from benchmarks.photographs")
+    parser.add_argument("--short", action="store_true", help="few pictures, to see that it works")
+    options = parser.parse_args(arguments)
+    if options.table:
+        print_node(measured_ms())
+        return
+    kinds, count, times, seconds = list(KINDS[:_SIZES]), 16, _TIMES, 2.0
+    if options.short:
+        kinds, count, times, seconds = kinds[:1], 4, 2, 0.05
+    facts = machine()
+    originals = pictures(options.source, count)
+    files = {kind.name: made(kind, originals) for kind in kinds}
+    encoder = load_encoder(options.encoder, device="cpu")
+    spent = prepare_ms(kinds, files, encoder, seconds)
+    found = {kind.name: simulate(files[kind.name], options.encoder, times) for kind in kinds}
+    rows = [[name, *each.values()] for name, each in found.items()]
+    print_table(
+        f"A GPU of {A_SECOND:,.0f} pictures/s, simulated", ["picture", *next(iter(found.values()))], rows
+    )
+    print_node(spent)
+    if not options.short:
+        figures = {"prepare_ms": spent, "simulated": found, "node": node_table(spent), "gpu_rates": NETWORKS}
+        print(write_result("gpu-simulation", figures, facts))
+
+
+if __name__ == "__main__":
+    main()
