@@ -14,11 +14,13 @@ from page.components.filter_chips import chips
 from page.components.hits import HitsView, hits_view
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
+from page.components.selection import selection_bar
 from page.components.start import start_area
 from page.shared_state import Shared
 from page.tabs.search_arrival import ArrivalHandlers
 from page.tabs.search_handlers import HINT, SearchHandlers
 from page.tabs.search_links import OWN_PICTURE, LinkHandlers
+from page.tabs.search_selection import connect_selection
 from page.wording import note
 
 __all__ = ["build"]
@@ -42,6 +44,7 @@ class _Results:
     examples: gr.HTML
     example_cards: gr.State
     hits: HitsView
+    selection: gr.HTML
     more: gr.Button
     credit: gr.HTML
     address: gr.HTML
@@ -54,13 +57,13 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             panel = query_panel(shared.query, "search")
             controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
-            results = _results()
+            results = _results(shared.library.edits)
     do = SearchHandlers(shared.library, shared.uploads)
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
 
 
-def _results() -> _Results:
+def _results(edits: bool) -> _Results:
     start = start_area()
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
@@ -69,7 +72,7 @@ def _results() -> _Results:
     with gr.Row(visible=False, elem_id="include", elem_classes=["line"]) as include:
         gr.HTML(note(OWN_PICTURE))
         share = gr.Button("Include my picture", size="sm", elem_id="share", min_width=150, scale=0)
-    active = chips()
+    active, selection = chips(), selection_bar(edits)
     files = gr.File(
         visible=False,
         interactive=False,
@@ -89,6 +92,7 @@ def _results() -> _Results:
         examples=grid("examples", classes="examples"),
         example_cards=gr.State([]),
         hits=hits_view("search"),
+        selection=selection,
         more=gr.Button("Show more", visible=False, elem_id="more"),
         credit=gr.HTML(elem_id="credit"),
         address=address_bar(),
@@ -247,6 +251,7 @@ def _connect_results(shared: Shared, do: SearchHandlers, results: _Results, inpu
     hits = results.hits
     links = LinkHandlers(shared.uploads)
     hits.connect(shared, shared.query)
+    connect_selection(shared, results.selection, hits, results.status, results.files)
     results.copy.click(None, None, None, js=_COPY, **QUIET)
     results.copy.click(links.copied, shared.query, results.include, **QUIET)
     results.share.click(None, None, None, js=_COPY, **QUIET)
