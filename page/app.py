@@ -10,16 +10,18 @@ from page.components import collection_picker
 from page.public_blocks import PublicBlocks
 from page.rate_limit import RateLimit
 from page.shared_state import MAP, SEARCH, WHY, Shared
-from page.tabs import collections, compare, map, recommend, search, why
+from page.tabs import collections, compare, insights, map, recommend, search, why
 
 __all__ = ["MAX_WAITING", "TABS", "build"]
 
+_INSIGHTS = "insights"  # shown where there are some
 TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Search", SEARCH, search.build),
     ("Recommend", "recommend", recommend.build),
     ("Map", MAP, map.build),
     ("Why", WHY, why.build),
     ("Compare", "compare", compare.build),
+    ("Insights", _INSIGHTS, insights.build),
     ("Collections", "collections", collections.build),
 ]
 MAX_WAITING = 64  # events in the queue; at a few a second the last one waits about half a minute
@@ -54,7 +56,7 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
                 **states,
             )
             for title, name, build_tab in TABS:
-                with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
+                with gr.Tab(title, id=name, elem_id=f"tab-{name}", visible=name != _INSIGHTS) as tab:
                     build_tab(shared, tab)
         gr.HTML(
             "<p>Only you see the pictures that you upload, unless you include one in a link. They join no "

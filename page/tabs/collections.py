@@ -16,6 +16,7 @@ from page.shared_state import Shared
 from page.wording import Verbatim, credit, field_list, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
+from pipeline.insights.kept import INSIGHTS
 from pipeline.search import Collection
 from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
 
@@ -82,7 +83,7 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
             f'<article class="collection"><h2>{escape(found.title)} <small>{found.counted} pictures</small>'
             "</h2>"
             f"{_building(found, job)}{field_list(_rows(found, manifest))}{_encoders(manifest)}"
-            f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"
+            f"{_rejects(manifest)}{_report(found)}{_insights(found)}{credit(found.credit)}</article>"
         )
     except Exception as error:
         said = str(error)
@@ -185,6 +186,14 @@ def _rejects(manifest: Manifest) -> str:
         said = f"<br><small>such as {escape(example)}</small>" if example else ""
         items += f"<li>{escape(kind)}: {count:,}{said}</li>"
     return f"<details><summary>Rejected rows</summary><ul>{items}</ul></details>"
+
+
+def _insights(found: Collection) -> str:
+    """How to make insights, where there are none."""
+    if found.attachment(INSIGHTS):
+        return ""
+    command = f"<code>python -m ray_jobs.insights {escape(found.name)}</code>"
+    return f'<p class="status">No insights yet. One command makes them: {command}</p>'
 
 
 def _report(found: Collection) -> str:
