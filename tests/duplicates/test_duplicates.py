@@ -123,6 +123,7 @@ def test_a_crowd_of_copies_is_one_group(paintings: Collection, monkeypatch: pyte
     monkeypatch.setattr(pairs_module, "_pixels", lambda store, version, ids: dict.fromkeys(ids, SAME))
     store, version = paintings.live
     monkeypatch.setattr(Signatures, "may_be_same", lambda self, own, others, mirrored: others)
+    monkeypatch.setattr(Signatures, "likely", lambda self, pairs, mirrored: pairs)
     search = PairSearch(version, version.manifest.encoder(), signatures_of(paintings), -1.0)
     result = search.in_slice(store, id_slices(1)[0])
     n = len(pictures())
