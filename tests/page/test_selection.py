@@ -108,11 +108,11 @@ def test_a_page_without_edit_changes_nothing(home: str, action: str) -> None:
     assert "Delete" not in str(selection_bar(False).value) and "Delete" in str(selection_bar(True).value)
 
 
-def test_endpoints_that_change_are_there_for_the_owner_alone(home: str) -> None:
+def test_endpoints_that_change_are_told_to_the_owner_alone(home: str) -> None:
     for edits in (False, True):
         page = build(CollectionLibrary(home, edits=edits))
-        names = {function.api_name for function in page.fns.values() if function.api_visibility == "public"}
-        assert ({"tag", "delete"} <= names) is edits
+        named = page.get_api_info()["named_endpoints"]
+        assert ({"/tag", "/delete"} <= set(named)) is edits and "/facets" in named
         page.close(verbose=False)
 
 
@@ -137,3 +137,11 @@ def test_the_owner_tags_and_deletes_with_the_commands_of_a_terminal(home: str) -
     assert library.open("greys").count == 10
     with pytest.raises(SimileError, match="name 1 to 600 pictures"):
         tag_pictures(library, "greys", IDS[:1] * 601, "x")
+
+
+def test_a_visitor_who_asks_for_a_change_gets_a_sentence(strangers: Any) -> None:
+    client, _ = strangers()
+    for name, data in (("tag", ["greys", [IDS[0]], "x", False]), ("delete", ["greys", [IDS[0]]])):
+        begun = client.post(f"/gradio_api/call/{name}", json={"data": data}).json()
+        answer = client.get(f"/gradio_api/call/{name}/{begun['event_id']}").text
+        assert "event: error" in answer and READ_ONLY in answer
