@@ -18,14 +18,22 @@ log = logging.getLogger("simile")
 
 
 class CollectionLibrary:
-    """Collections of one home or server, by name; `originals` says whether visitors may open their files.
+    """Collections of one home or server, by name.
 
     Attributes:
+        originals: visitors may open the files of the collections.
+        edits: whoever is logged in may tag and delete pictures.
         pictures: thumbnails of hits that were shown just now.
     """
 
-    def __init__(self, home: str | None = None, url: str | None = None, originals: bool = False) -> None:
-        self.originals = originals
+    def __init__(
+        self,
+        home: str | None = None,
+        url: str | None = None,
+        originals: bool = False,
+        edits: bool = False,
+    ) -> None:
+        self.originals, self.edits = originals, edits
         self.pictures = HitPictures()
         self._home = home
         self._url = url
@@ -37,6 +45,11 @@ class CollectionLibrary:
     def _store(self) -> Store:
         """What is listed; it remembers which versions are finished."""
         return open_store(self._home, self._url, patience=PATIENCE_SECONDS)
+
+    @property
+    def where(self) -> tuple[str | None, str | None]:
+        """Home and server, as they were given."""
+        return self._home, self._url
 
     @property
     def engine(self) -> str:

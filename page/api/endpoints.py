@@ -9,6 +9,7 @@ import gradio as gr
 
 from page.api.argument_types import checked_arguments
 from page.api.arguments import described
+from page.api.edit import EditEndpoints
 from page.api.explain_map_compare import HitEndpoints
 from page.api.found_by_jobs import JobEndpoints
 from page.api.search import SearchEndpoints
@@ -47,6 +48,13 @@ def add_endpoints(library: CollectionLibrary) -> None:
         jobs.insights,
     ):
         gr.api(_explained(function), api_name=function.__name__)
+    edits = EditEndpoints(library)
+    for change in (
+        edits.tag,
+        edits.delete,
+    ):  # of a page that only reads they say so, and nobody is told of them
+        seen: Any = "public" if library.edits else "undocumented"
+        gr.api(_explained(change), api_name=change.__name__, api_visibility=seen)
 
 
 def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

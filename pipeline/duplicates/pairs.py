@@ -119,8 +119,9 @@ class PairSearch:
             for own, others in candidates.items()
             for other in self.signatures.may_be_same(own, others, self.mirrored)
         }
-        pixels = _pixels(store, self.version.name, {point for pair in looked for point in pair})
-        made = (self._pair(first, second, pixels) for first, second in looked)
+        likely = self.signatures.likely(sorted(looked), self.mirrored)
+        pixels = _pixels(store, self.version.name, {point for pair in likely for point in pair})
+        made = (self._pair(first, second, pixels) for first, second in likely)
         return {pair for pair in made if pair is not None}
 
     def _pair(self, first: str, second: str, pixels: Mapping[str, Pixels]) -> Pair | None:
