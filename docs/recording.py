@@ -28,7 +28,8 @@ EXAMPLE = 0  # an Impressionist landscape of the WikiArt sample
 _POINTER = """() => {
   const dot = document.createElement('div');
   dot.style.cssText = 'position:fixed;z-index:2147483647;width:18px;height:18px;margin:-9px;'
-    + 'border-radius:50%;background:rgb(200 30 79 / .85);border:2px solid #fff;pointer-events:none;left:-50px;top:-50px';
+    + 'border-radius:50%;background:rgb(200 30 79 / .85);border:2px solid #fff;'
+    + 'pointer-events:none;left:-50px;top:-50px';
   dot.popover = 'manual';
   document.body.append(dot);
   document.addEventListener('mousemove', event => {

@@ -61,7 +61,8 @@ def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> Non
 def box_is(page: Any, *sides: float) -> None:
     page.wait_for_function(
         "wanted => { const area = document.querySelector('#search-query .crop');"
-        "const box = JSON.parse(area?.dataset.box || 'null'); return box && box.every((side, i) => Math.abs(side - wanted[i]) < 0.03)"
+        "const box = JSON.parse(area?.dataset.box || 'null'); return box"
+        " && box.every((side, i) => Math.abs(side - wanted[i]) < 0.03)"
         " && location.search.includes('~'); }",
         arg=list(sides),
     )
