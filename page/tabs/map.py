@@ -11,7 +11,7 @@ import numpy as np
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html, query_picture
-from page.components.event_wiring import QUIET, named_outputs
+from page.components.event_wiring import QUIET, named_outputs, no_update
 from page.components.hits import hits_view
 from page.components.map_chart import map_chart
 from page.components.map_files import MapFiles, OpenMap
@@ -68,7 +68,11 @@ def build(shared: Shared, tab: gr.Tab) -> None:
         "open": back,
     }
     found = [shared.query, shared.hits]
-    hits_beside: dict[str, Any] = {**named_outputs(do.beside, beside), "inputs": found, **QUIET}
+    hits_beside: dict[str, Any] = {
+        **named_outputs(do.beside_again, beside),
+        "inputs": [visited, *found],
+        **QUIET,
+    }
     entered = tab.select(lambda: True, None, visited, **QUIET)
     entered.then(do.show, shown, chart, **QUIET)
     entered.then(**hits_beside)
@@ -126,6 +130,10 @@ class MapHandlers:
     ) -> Any:
         """`show`, but only for visitors who have looked at the map, because it costs a search."""
         return self.show(name, query, hits) if visited else gr.skip()
+
+    def beside_again(self, visited: bool, query: Query | None, hits: list[Card]) -> BesideUpdate:
+        """`beside`, for visitors who have looked at the map: others need not be sent every hit twice."""
+        return self.beside(query, hits) if visited else no_update(BesideUpdate)
 
     def beside(self, query: Query | None, hits: list[Card]) -> BesideUpdate:
         """The hits of the last search; nothing where nothing was searched."""
