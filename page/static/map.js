@@ -104,8 +104,8 @@ function drawOverlay() {
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
   const { color: ink, backgroundColor: ground } = getComputedStyle(stage);
   const names = state.facts.fields[state.field]?.names ?? [];
-  state.named = drawNames(context, state.only === null ? state.places : [], names, across, down, ink, ground);
   drawHits(context, ink, ground);
+  state.named = drawNames(context, state.only === null ? state.places : [], names, across, down, ink, ground);
   drawMarker(context);
   state.clean = !state.shown && !state.named && !state.facts.marker && !state.facts.hits?.length; // what is not touched need not be put on the screen again
   lost.hidden = !isEmpty();
