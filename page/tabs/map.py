@@ -11,7 +11,7 @@ import numpy as np
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html, query_picture
-from page.components.event_wiring import QUIET, named_outputs
+from page.components.event_wiring import QUIET, named_outputs, no_update
 from page.components.hits import hits_view
 from page.components.map_chart import map_chart
 from page.components.map_files import MapFiles, OpenMap
@@ -69,7 +69,11 @@ def build(shared: Shared, tab: gr.Tab) -> None:
         "open": back,
     }
     found = [shared.query, shared.hits]
-    hits_beside: dict[str, Any] = {**named_outputs(do.beside, beside), "inputs": found, **QUIET}
+    hits_beside: dict[str, Any] = {
+        **named_outputs(do.beside_again, beside),
+        "inputs": [visited, *found],
+        **QUIET,
+    }
     entered = tab.select(lambda: True, None, visited, **QUIET)
     entered.then(do.show, shown, chart, **QUIET)
     entered.then(**hits_beside)
@@ -109,7 +113,8 @@ class MapHandlers:
                     notice=f"{found.title} has no map yet. One command makes it:",
                     command=f"python -m ray_jobs.map {found.name}",
                 )
-            numbers = [opened.numbers.get(one.id) for one in hits if query and one.collection == found.name]
+            searched = [one for one in hits if one.metric and one.collection == found.name]
+            numbers = [opened.numbers.get(one.id) for one in searched if query]
             return _facts(
                 **opened.facts,
                 **_age(found, opened),
@@ -128,8 +133,13 @@ class MapHandlers:
         """`show`, but only for visitors who have looked at the map, because it costs a search."""
         return self.show(name, query, hits) if visited else gr.skip()
 
+    def beside_again(self, visited: bool, query: Query | None, hits: list[Card]) -> BesideUpdate:
+        """`beside`, for visitors who have looked at the map: others need not be sent every hit twice."""
+        return self.beside(query, hits) if visited else no_update(BesideUpdate)
+
     def beside(self, query: Query | None, hits: list[Card]) -> BesideUpdate:
         """The hits of the last search; nothing where nothing was searched."""
+        hits = [one for one in hits if one.metric]  # what the visitor likes is none
         if not query or not hits:
             return BesideUpdate()
         return BesideUpdate(

@@ -67,7 +67,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     _connect(shared, do, arrive, panel, controls, results)
     # After the hits, so that nobody waits for it.
     suggested = SuggestedParts(shared.library)
-    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, **QUIET)
+    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, concurrency_limit=1, **QUIET)
 
 
 def _results(cards: gr.State, edits: bool) -> _Results:
