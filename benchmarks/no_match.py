@@ -24,7 +24,7 @@ from pipeline.errors import SimileError
 from pipeline.points import point_id
 from pipeline.search import METRICS, Collection, Example, Settings, open_collection
 
-__all__ = ["main", "pictures_in", "share_without_match"]
+__all__ = ["main", "pictures_in", "share_without_match", "stored_pictures"]
 
 NOISE = "noise"
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
@@ -73,8 +73,7 @@ def pictures_in(source: str, most: int, collection: str, held: set[str]) -> list
     Raises:
         SimileError: there are none.
     """
-    drawn = random.Random(0)
-    every = _noise(most) if source == NOISE else _stored(Path(source), drawn)
+    every = _noise(most) if source == NOISE else stored_pictures(Path(source))
     kept: list[bytes] = []
     for data in every:
         if point_id(collection, hashlib.sha256(data).hexdigest()) not in held:
@@ -86,8 +85,9 @@ def pictures_in(source: str, most: int, collection: str, held: set[str]) -> list
     return kept
 
 
-def _stored(folder: Path, drawn: random.Random) -> Iterator[bytes]:
-    """Pictures of one row group after another, or file after file, in random order."""
+def stored_pictures(folder: Path) -> Iterator[bytes]:
+    """Pictures of one row group after another, or file after file, in one random order."""
+    drawn = random.Random(0)
     groups = [
         (file, group)
         for file in sorted(folder.rglob("*.parquet"))
@@ -98,9 +98,7 @@ def _stored(folder: Path, drawn: random.Random) -> Iterator[bytes]:
         rows = _pictures_of(pq.ParquetFile(file).read_row_group(group))
         for at in drawn.sample(range(len(rows)), len(rows)):
             yield rows[at].as_py()["bytes"]
-    files = sorted(
-        one for one in folder.rglob("*") if one.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-    )
+    files = sorted(one for one in folder.rglob("*") if one.suffix.lower() in _ENDINGS)
     drawn.shuffle(files)
     for one in files:
         yield one.read_bytes()

@@ -25,6 +25,7 @@ from tests.page.conftest import LIMIT, run_apart
 
 ENDPOINTS = {
     *("/search", "/collections", "/facets", "/search_image", "/search_text", "/search_by_id"),
+    *("/search_colours", "/palette"),
     *("/recommend", "/explain", "/map", "/compare", "/export"),
 }
 
