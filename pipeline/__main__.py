@@ -1,16 +1,18 @@
-"""Commands of the library itself: python -m pipeline search | collections | show | versions | doctor"""
+"""Commands of the library: python -m pipeline search | collections | show | versions | hide | reports | doctor"""
 
 import argparse
 import sys
 
-from pipeline.commands import collections, doctor, search, show, versions
+from pipeline.commands import collections, doctor, hide, reports, search, show, versions
 from pipeline.errors import SimileError
 from pipeline.printable import printable
 from pipeline.version import simile_version
 
 __all__ = ["main"]
 
-_COMMANDS = {command.NAME: command for command in (search, collections, show, versions, doctor)}
+_COMMANDS = {
+    command.NAME: command for command in (search, collections, show, versions, hide, reports, doctor)
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -11,6 +11,7 @@ import gradio as gr
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, grid, picture_url, query_picture
 from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
+from page.components.reporting import REPORTS, Reports, report_html
 from page.originals import original_url
 from page.shared_state import SEARCH, WHY, Pair, Query, Shared
 from page.theme import script
@@ -21,7 +22,7 @@ from pipeline.sources.extensions import PICTURES, kind_of
 
 __all__ = ["HitsView", "actions_for", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
 
-ACTIONS = ("from", "like", "dislike", "why", "next", "previous")
+ACTIONS = ("from", "like", "dislike", "why", "next", "previous", *REPORTS)
 _BUTTONS = {
     "from": ("Search from this", "primary"),
     "like": ("♥ More like this", ""),
@@ -72,19 +73,31 @@ class HitsView:
                 return _Update(query=voted(asked, cards[index], what)) if votes else _Update()
             return _Update(viewer=_inside(shared, cards, index, actions(asked)), selected=index)
 
-        def acted(cards: list[Card], index: int | None, asked: Query | None, event: gr.EventData) -> _Update:
+        reports = Reports(shared.library)
+
+        def acted(
+            cards: list[Card],
+            index: int | None,
+            asked: Query | None,
+            event: gr.EventData,
+            request: gr.Request,
+        ) -> _Update:
             action = viewer_action(event)
             if action is None or index is None or not 0 <= index < len(cards):
                 return _Update()
             shown = cards[index]
+            if action in REPORTS:
+                reports.take(shown, action, request.client.host if request.client else None)
+                return _Update()
             if action in ("next", "previous"):
                 step = step_of(action, index, len(cards))
                 return _Update(viewer=_inside(shared, cards, step, actions(asked)), selected=step)
             if action in ("like", "dislike"):
                 return _Update(viewer="", query=voted(asked, shown, action))
             if action == "from":
-                request = Query((query_picture(shown),))
-                return _Update(viewer="", request=request, tabs=gr.Tabs(selected=SEARCH))
+                return _Update(
+                    viewer="", request=Query((query_picture(shown),)), tabs=gr.Tabs(selected=SEARCH)
+                )
             if not asked or not asked.likes:
                 return _Update()
             nearest = asked.likes[min(shown.nearest, len(asked.likes) - 1)]
@@ -168,6 +181,7 @@ def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, a
         f"{reason}{field_list(rows)}"
         f"{credit(about.get('credit') or found.credit)}"
         f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'
+        f"{report_html()}"
         "</div>"
         + _step("previous", "Previous picture", "‹", index == 0)
         + _step("next", "Next picture", "›", index == len(cards) - 1)
