@@ -1,4 +1,4 @@
-"""Commands of the library: python -m pipeline search | collections | show | versions | hide | reports | doctor"""
+"""Commands of the library: search, collections, show, versions, hide, reports and doctor."""
 
 import argparse
 import sys

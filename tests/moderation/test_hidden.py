@@ -47,10 +47,10 @@ def test_what_is_hidden_is_in_no_answer_and_comes_back(shown: Collection, home: 
         shown.get_many(IDS),
     ):
         assert hits and {hit.id for hit in hits} <= left
-    assert {one for one in shown.ids()} == left and shown.count == N - 2
+    assert set(shown.ids()) == left and shown.count == N - 2
     assert dict(shown.facets("style")) == {"even": 5, "odd": 5}
     many = store.query_many(version, np.stack([direction(50)]), using="v", limit=3)
-    assert [str(point.id) for point in many[0]][0] in (IDS[4], IDS[7]) and len(many[0]) == 3
+    assert next(str(point.id) for point in many[0]) in (IDS[4], IDS[7]) and len(many[0]) == 3
     with pytest.raises(SimileError, match="has no picture"):
         shown.find([Example(id=IDS[5])])
     show(home, "greys", [IDS[5], IDS[6]])
