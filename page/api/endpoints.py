@@ -11,6 +11,7 @@ from page.api.argument_types import checked_arguments
 from page.api.arguments import described
 from page.api.explain_map_compare import HitEndpoints
 from page.api.search import SearchEndpoints
+from page.api.search_everywhere import EverywhereEndpoints
 from page.api.search_upload import UPLOAD_ENDPOINT, search_upload
 from page.collection_library import CollectionLibrary
 from page.rate_limit import counts_as_search
@@ -28,6 +29,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
     """Makes the endpoints; called inside the Blocks."""
     gr.api(_explained(search_upload(library)), api_name=UPLOAD_ENDPOINT)
     searches, hits = SearchEndpoints(library), HitEndpoints(library)
+    everywhere = EverywhereEndpoints(library)
     for function in (
         searches.collections,
         searches.facets,
@@ -36,6 +38,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
         searches.search_by_id,
         searches.search_colours,
         searches.palette,
+        everywhere.search_everywhere,
         searches.recommend,
         searches.export,
         hits.explain,

@@ -13,7 +13,8 @@ from page.components.search_controls import SearchOptions
 from page.shared_state import Query, Searched
 from page.tabs.compare import CompareHandlers, Way
 from page.tabs.recommend import RecommendHandlers
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from page.tabs.why import WhyHandlers
 from pipeline.search import Settings
 from tests.page.conftest import LIMIT

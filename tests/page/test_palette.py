@@ -13,7 +13,8 @@ from page.collection_library import CollectionLibrary
 from page.components.palette import palette_html, repainted, without_hash
 from page.components.search_controls import SearchOptions
 from page.shared_state import Query, QueryPicture
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from pipeline.errors import SimileError
 from pipeline.images.palette import colour_histogram, palette_histogram
 from tests.page.conftest import LIMIT, status
