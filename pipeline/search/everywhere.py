@@ -1,7 +1,7 @@
 """One query over several collections: the hits of each, and all of them in one order.
 
 Scores of two collections cannot be compared, because their networks and projections are not the same. What
-can be is how rare a score is among random pairs of its own collection (`Hit.unusual`): a hit that is nearer than
+can be is how rare a score is among random pairs of its own collection (`Hit.unusual`): a hit nearer than
 99.9 % of pairs there goes before one that is nearer than 98 % of pairs here.
 """
 

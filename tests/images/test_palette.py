@@ -25,7 +25,7 @@ def closeness(first: str, second: str) -> float:
 @pytest.mark.parametrize(
     ("first", "second", "least", "most"),
     [
-        ("#aa3311", "#aa3311", 0.9999, 1.0001),
+        ("#aa3311", "#aa3311", 0.999, 1.001),
         ("#ff0000", "#ee1111", 0.9, 1),  # hardly to be told apart
         ("#888888", "#aaaaaa", 0.8, 0.97),
         ("#ff0000", "#990000", 0.3, 0.7),  # the same hue, darker

@@ -36,9 +36,8 @@ def test_rarity_and_not_the_score_decides() -> None:
 
 def test_collections_without_a_field_are_left_out(greys: Collection, tmp_path: Path) -> None:
     store = open_store(home=str(tmp_path))
-    fill(store, calibrated=True)
-    other = Collection("greys", store)
-    other.name = "others"
+    store.switch("others", fill(store, calibrated=True))
+    other = Collection("others", store)
     lacking = other._current.manifest.model_copy(update={"filters": ("artist",), "colours": None})
     other._current = replace(other._current, manifest=lacking)
 
