@@ -38,13 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--own", required=True, help="folder of pictures, or of parquet files, of its kind")
     parser.add_argument("--other", required=True, help=f"the same of another kind, or '{NOISE}'")
     parser.add_argument("--pictures", type=int, default=200, help="of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--skip", type=int, default=0, help="so many are left out before them (default: %(default)s)"
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     options = parser.parse_args(arguments)
     try:
         found = open_collection(options.collection, home=options.home)
         held = set(found.ids())
         kinds = {
-            kind: pictures_in(source, options.pictures, found.name, held)
+            kind: pictures_in(source, options.skip + options.pictures, found.name, held)[options.skip :]
             for kind, source in (("own", options.own), ("other", options.other))
         }
         for encoder in found.encoders:

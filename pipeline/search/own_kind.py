@@ -1,10 +1,4 @@
-"""Whether a picture is of the kind of a collection, by how far its vector lies from the collection's centre.
-
-Cosine leaves out the length of a vector. But networks for one kind of picture give those of another long
-vectors about the centre: small photographs among the bundled paintings, for example, are further out than
-nearly all paintings, and their nearest paintings are as near as those of a painting. Vectors are stored with
-length one, so the lengths of a collection's own pictures are learnt from their thumbnails.
-"""
+"""What is known of each version's own pictures: learnt once from the store, then asked with each search."""
 
 import base64
 import threading
@@ -13,30 +7,46 @@ from collections.abc import Sequence
 import numpy as np
 from cachetools import LRUCache
 
+from pipeline.index_quality.own_kind import REFERENCES, OwnKind, own_kind
 from pipeline.points import RESERVED
 from pipeline.search.query_embedding import Prepared, prepare
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry, Version
+from pipeline.store.read_points import read_points
 
-__all__ = ["is_of_another_kind", "learn_own_kind"]
+__all__ = ["is_of_another_kind", "knows_own_kind", "learn_own_kind"]
 
-_SAMPLE = 128  # pictures; the first ones by id, which are hashes
-_WITHIN = 0.98  # share of a collection's own pictures that are of its kind by this measure
-_lengths: LRUCache[tuple[str, str], float] = LRUCache(256)
+_SAMPLE = 128  # pictures whose lengths are learnt; the first ones by id, which are hashes
+_learnt: LRUCache[tuple[str, str], OwnKind] = LRUCache(64)
 _lock = threading.Lock()
 
 
 def learn_own_kind(store: Store, version: Version, entry: EncoderEntry) -> None:
-    """Learns how long the vectors of the version's pictures are. It runs the network on 128 thumbnails."""
+    """Learns what the version's pictures are like.
+
+    It reads some vectors, and runs the network on 128 thumbnails, because vectors are stored with length one.
+    """
     records = store.scroll(version.name, _SAMPLE)
     pictures = [base64.b64decode((record.payload or {})[RESERVED]["thumbnail"]) for record in records]
-    lengths = [np.linalg.norm(one.vector) for one in prepare(version, entry, pictures)]
-    with _lock:
-        _lengths[version.name, entry.name] = float(np.quantile(lengths, _WITHIN)) if lengths else np.inf
+    lengths = np.array([np.linalg.norm(one.vector) for one in prepare(version, entry, pictures)])
+    vectors = read_points(store, version.name, [entry.vector], [], REFERENCES).vectors[entry.vector]
+    learnt = own_kind(version.manifest.projection_of(entry), vectors, lengths)
+    if learnt:
+        with _lock:
+            _learnt[version.name, entry.name] = learnt
+
+
+def knows_own_kind(version: Version, entry: EncoderEntry) -> bool:
+    """Whether the version's pictures were learnt for this encoder."""
+    return _kept(version, entry) is not None
 
 
 def is_of_another_kind(version: Version, entry: EncoderEntry, examples: Sequence[Prepared]) -> bool:
-    """Whether each example lies further out than the collection's own; False before those were learnt."""
+    """Whether each example is unlike the collection's own; False before those were learnt."""
+    learnt = _kept(version, entry)
+    return learnt is not None and all(learnt.is_foreign(one.vector) for one in examples)
+
+
+def _kept(version: Version, entry: EncoderEntry) -> OwnKind | None:
     with _lock:
-        longest = _lengths.get((version.name, entry.name))
-    return longest is not None and all(np.linalg.norm(one.vector) > longest for one in examples)
+        return _learnt.get((version.name, entry.name))
