@@ -1,4 +1,4 @@
-"""What is known of each version's own pictures: learnt once from the store, then asked with each search."""
+"""What is known of each version's own pictures: learnt from its thumbnails, asked with each search."""
 
 import base64
 import threading
@@ -12,25 +12,25 @@ from pipeline.points import RESERVED
 from pipeline.search.query_embedding import Prepared, prepare
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry, Version
-from pipeline.store.read_points import read_points
 
 __all__ = ["is_of_another_kind", "knows_own_kind", "learn_own_kind"]
 
-_SAMPLE = 128  # pictures whose lengths are learnt; the first ones by id, which are hashes
+_AT_ONCE = 64  # thumbnails that are decoded together
 _learnt: LRUCache[tuple[str, str], OwnKind] = LRUCache(64)
 _lock = threading.Lock()
 
 
 def learn_own_kind(store: Store, version: Version, entry: EncoderEntry) -> None:
-    """Learns what the version's pictures are like.
-
-    It reads some vectors, and runs the network on 128 thumbnails, because vectors are stored with length one.
-    """
-    records = store.scroll(version.name, _SAMPLE)
+    """Learns what the version's pictures are like. It runs the network on 256 thumbnails."""
+    # The first ones by id, which are hashes.
+    records = store.scroll(version.name, REFERENCES)
     pictures = [base64.b64decode((record.payload or {})[RESERVED]["thumbnail"]) for record in records]
-    lengths = np.array([np.linalg.norm(one.vector) for one in prepare(version, entry, pictures)])
-    vectors = read_points(store, version.name, [entry.vector], [], REFERENCES).vectors[entry.vector]
-    learnt = own_kind(version.manifest.projection_of(entry), vectors, lengths)
+    outputs = [
+        one.output
+        for start in range(0, len(pictures), _AT_ONCE)
+        for one in prepare(version, entry, pictures[start : start + _AT_ONCE])
+    ]
+    learnt = own_kind(np.array(outputs, np.float32)) if outputs else None
     if learnt:
         with _lock:
             _learnt[version.name, entry.name] = learnt
@@ -44,7 +44,9 @@ def knows_own_kind(version: Version, entry: EncoderEntry) -> bool:
 def is_of_another_kind(version: Version, entry: EncoderEntry, examples: Sequence[Prepared]) -> bool:
     """Whether each example is unlike the collection's own; False before those were learnt."""
     learnt = _kept(version, entry)
-    return learnt is not None and all(learnt.is_foreign(one.vector) for one in examples)
+    return learnt is not None and all(
+        one.output is not None and learnt.is_foreign(one.output) for one in examples
+    )
 
 
 def _kept(version: Version, entry: EncoderEntry) -> OwnKind | None:
