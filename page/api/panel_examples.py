@@ -38,8 +38,9 @@ class PanelExamples:
 
     def install(self) -> None:
         """Let Gradio show these examples; it looks both functions up in its module each time."""
-        gradio.routes.generate_code_snippets = self.snippets  # type: ignore[attr-defined]
-        gradio.routes.generate_cli_snippet = self.commands  # type: ignore[attr-defined]
+        routes: Any = gradio.routes
+        routes.generate_code_snippets = self.snippets
+        routes.generate_cli_snippet = self.commands
 
     def snippets(
         self,

@@ -17,7 +17,7 @@ from page.tabs.search_handlers import SearchHandlers
 from page.tabs.search_update import SearchUpdate
 from pipeline.errors import SimileError
 from pipeline.images.palette import colour_histogram, palette_histogram
-from tests.page.conftest import LIMIT, status
+from tests.page.conftest import LIMIT
 
 _BLUE = "1f3fa8"
 
@@ -96,7 +96,7 @@ def answer(library: CollectionLibrary, query: Query | None = None, **options: An
 
 def test_a_palette_alone_finds_pictures_in_these_colours(library: CollectionLibrary) -> None:
     found = answer(library, colours=_BLUE)
-    assert status(found.status).startswith(f"12 closest of {LIMIT} ")
+    assert f"<p>12 closest of {LIMIT} " in found.status
     every = library.open("wikiart").sample(LIMIT)
     blue = palette_histogram(["#" + _BLUE])
     near = {hit.id: float(colour_histogram(hit.image()) @ blue) for hit in every}

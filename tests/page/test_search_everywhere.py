@@ -12,7 +12,6 @@ from page.components.search_controls import SearchOptions
 from page.shared_state import Query
 from page.tabs.search_handlers import SearchHandlers
 from page.tabs.search_update import SearchUpdate
-from tests.page.conftest import status
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def answer(library: CollectionLibrary, **options: Any) -> tuple[SearchUpdate, st
 
 def test_all_collections_in_one_order(library: CollectionLibrary) -> None:
     found, own = answer(library, everywhere="merged")
-    assert status(found.status).startswith("6 closest in 2 collections")
+    assert "<p>6 closest in 2 collections" in found.status
     assert len(found.cards) == 6 and own not in [one.id for one in found.cards]
     rarity = [one.unusual for one in found.cards]
     assert rarity == sorted(rarity, reverse=True)
