@@ -184,6 +184,7 @@ def _connect_controls(
         controls.fold,
         controls.combine,
         controls.side_by_side,
+        controls.everywhere,
     ]
     changes = [control.input for control in changed_at_once]
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)

@@ -34,7 +34,8 @@ from page.components.start import start_html
 from page.own_uploads import OwnUploads, owner_of
 from page.rate_limit import counts_as_search
 from page.shared_state import SEARCH, Query
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from page.wording import value_words
 from pipeline.errors import SimileError
 from pipeline.search import Collection

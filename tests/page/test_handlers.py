@@ -20,7 +20,8 @@ from page.shared_state import Query, Searched
 from page.tabs.compare import CompareHandlers, Contrast, two_ways
 from page.tabs.query_changes import QueryChanges, QueryUpdate
 from page.tabs.recommend import RecommendHandlers
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from page.tabs.why import WhyHandlers
 from page.wording import field_list
 from pipeline.errors import SimileError
