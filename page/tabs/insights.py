@@ -48,7 +48,8 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     look: dict[str, Any] = {**named_outputs(do.look, shown), **QUIET}
     inputs = [shared.collection, shared.query]
     tab.select(**look, inputs=inputs)
-    for event in (shared.page.load, shared.collection.change):
+    events: list[Any] = [shared.page.load, shared.collection.change]
+    for event in events:
         event(do.is_there, shared.collection, tab, **QUIET)
     shared.collection.change(**named_outputs(lambda: InsightsUpdate(status=""), shown), **QUIET)
 

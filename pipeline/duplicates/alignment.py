@@ -77,7 +77,7 @@ def warped(images: np.ndarray, warps: np.ndarray) -> np.ndarray:
     below += (flat.take(at + side) - below) * right
     above += (below - above) * down
     above[~inside] = np.nan
-    return above.reshape(images.shape)
+    return np.asarray(above.reshape(images.shape))
 
 
 def _pixels(warp: np.ndarray, places: np.ndarray, last: np.float32) -> np.ndarray:

@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.duplicates.same_picture import COARSE, COARSE_LEAST, MEDIUM, Pixels, coarse_rows, first_look
+from pipeline.duplicates.same_picture import (
+    COARSE,
+    COARSE_LEAST,
+    MEDIUM,
+    Look,
+    Pixels,
+    coarse_rows,
+    first_looks,
+)
 from pipeline.points import RESERVED
 from pipeline.store import Store
 from pipeline.store.id_slices import IdSlice
@@ -70,19 +78,19 @@ class Signatures:
         looks = self.rows[self.places(others)] @ self._both(own[None], mirrored).T
         return [other for other, look in zip(others, looks.max(axis=1), strict=True) if look >= COARSE_LEAST]
 
-    def likely(self, pairs: Sequence[tuple[str, str]], mirrored: bool) -> list[tuple[str, str]]:
-        """Those of some pairs that are the same at a first look; only these need their thumbnails.
+    def likely(self, pairs: Sequence[tuple[str, str]], mirrored: bool) -> dict[tuple[str, str], list[Look]]:
+        """Those of some pairs that may be the same at a first look; only these need their thumbnails.
 
         Args:
             mirrored: whether the second one may be mirrored as well.
         """
-        kept = []
+        kept = {}
         for start in range(0, len(pairs), _PAIRS):
             some = pairs[start : start + _PAIRS]
             one, other = (self.medium[self.places(each)] for each in zip(*some, strict=True))
-            looks = [first_look(one, other), *([first_look(one, other[:, :, ::-1])] if mirrored else [])]
-            same = np.logical_or.reduce([look.fits | look.alike for look in looks])
-            kept += [pair for pair, is_same in zip(some, same, strict=True) if is_same]
+            for pair, looks in zip(some, first_looks(one, other, mirrored=mirrored), strict=True):
+                if promising := [look for look in looks if look.promising]:
+                    kept[pair] = promising
         return kept
 
     def alike(self, within: IdSlice, mirrored: bool) -> dict[str, list[str]]:

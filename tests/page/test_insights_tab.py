@@ -59,6 +59,6 @@ def test_clusters_unusual_pictures_and_doubts_are_shown(library: CollectionLibra
     assert [shown.id for shown in update.cards] == [IDS[0], IDS[2], IDS[1], IDS[11], IDS[3]]
     assert "2 clusters of 12 pictures" in update.status and "50% match" in update.status
     assert update.grid.count("<section>") == 4 and update.grid.count('data-action="open"') == 5
-    for words in ("<h2>Even</h2><p>8 pictures", "Most unusual", "may be wrong", "neighbours: even (90%)"):
+    for words in ("<h2>Even</h2><p>8 pictures", "Most unusual", "may be wrong", "neighbours: Even (90%)"):
         assert words in update.grid
     assert [f'data-index="{at}"' in update.grid for at in range(6)] == [True] * 5 + [False]
