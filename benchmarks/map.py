@@ -103,8 +103,8 @@ def opened(made: Map) -> Iterator[tuple[Any, float]]:
     import gradio as gr
     from playwright.sync_api import sync_playwright
 
+    from page.components.map_chart import map_chart
     from page.components.map_files import MapFiles
-    from page.tabs.map import map_chart
     from page.theme import CSS, theme
 
     files = MapFiles().of(_Attached(made))  # type: ignore[arg-type]

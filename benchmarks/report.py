@@ -3,12 +3,13 @@
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from pipeline.machine import commit, processor
 
 __all__ = ["RESULTS", "machine", "print_growth", "print_query_result", "print_table", "write_result"]
 
@@ -19,13 +20,13 @@ _PACKAGES = ("numpy", "torch", "onnxruntime", "timm", "ray", "qdrant-client", "q
 def machine() -> dict[str, Any]:
     """Processor, cores, memory in GB, present load, versions of the packages, and commit."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "load": round(os.getloadavg()[0], 1),
         "python": platform.python_version(),
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
-        "commit": _commit(),
+        "commit": commit(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -50,27 +51,11 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
         )
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
 def _version(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _commit() -> str:
-    run = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True, check=False
-    )
-    return run.stdout.strip() or "unknown"
 
 
 def print_query_result(result: dict[str, Any]) -> None:

@@ -1,14 +1,46 @@
 """The memory of a process, and whether this machine has room for so many points."""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-__all__ = ["peak_gb", "resident_mb", "shortage"]
+__all__ = ["Resident", "peak_gb", "resident_mb", "resident_of", "shortage"]
 
 _OTHER_BYTES = 600  # of a point: payload, ids, codes and links
 _COPIES = 2  # of everything on disk, while segments are merged
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Resident memory in bytes.
+
+    Attributes:
+        own: of the process itself: its heap, and shared memory such as Ray's object store. It must fit.
+        mapped: pages of files that it has mapped. The system takes them back when memory runs short.
+    """
+
+    own: int = 0
+    mapped: int = 0
+
+    def at_most(self, other: "Resident") -> "Resident":
+        """The larger of each of both."""
+        return Resident(max(self.own, other.own), max(self.mapped, other.mapped))
+
+
+def resident_of(pid: int) -> Resident:
+    """What a process holds now; nothing where it has ended, or where there is no /proc."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return Resident()
+    kilobytes = {
+        name: int(rest.split()[0])
+        for name, _, rest in (line.partition(":") for line in lines if line[:3] == "Rss")
+    }
+    own = kilobytes.get("RssAnon", 0) + kilobytes.get("RssShmem", 0)
+    return Resident(own * 1024, kilobytes.get("RssFile", 0) * 1024)
 
 
 def resident_mb() -> dict[str, float]:

@@ -21,6 +21,7 @@ from page.shared_state import MAX_PICTURES, Query, QueryPicture
 from page.wording import field_name
 from pipeline.errors import SimileError
 from pipeline.search import Box, Collection
+from pipeline.search.query import is_vector_text
 from pipeline.store.filter_terms import parse_term
 
 __all__ = ["Link", "is_own", "link_to", "read_link"]
@@ -80,7 +81,7 @@ def link_to(
     for parameter, pictures in ((_FROM, query.likes), (_UNLIKE, query.dislikes)):
         named = (_picture(one, collection, uploads) for one in pictures)
         pairs += [(parameter, name) for name in named if name]
-    if query.text:
+    if query.text and not is_vector_text(query.text):  # thousands of characters, which no address holds
         pairs.append((_WORDS, query.text))
     if shown:
         pairs.append((_SHOWN, str(shown)))
@@ -230,7 +231,7 @@ def _read_picture(
             raise ValueError(other)
         within = library.open(other) if slash else found
         hit = within.get(str(uuid.UUID(point)))
-        shown = query_picture(card(hit, within.name, pictures=library.pictures))
+        shown = query_picture(card(hit, within.name, library.pictures))
         return replace(shown, box=box)
     except (ValueError, SimileError):
         ignored.append(f"there is no picture {_short(text)}")

@@ -11,6 +11,7 @@ from page.public_blocks import PublicBlocks
 from page.rate_limit import RateLimit
 from page.shared_state import MAP, SEARCH, WHY, Shared
 from page.tabs import collections, compare, map, recommend, search, why
+from page.theme import script
 
 __all__ = ["MAX_WAITING", "TABS", "build"]
 
@@ -22,6 +23,7 @@ TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Compare", "compare", compare.build),
     ("Collections", "collections", collections.build),
 ]
+_SKIP = '<a class="skip" href="#status">Skip to the results</a>'
 MAX_WAITING = 64  # events in the queue; at a few a second the last one waits about half a minute
 
 
@@ -35,7 +37,11 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
         delete_cache=(3600, 86_400),  # seconds; of files that Gradio copies. Uploads: page/disk_budget.py
     ) as page:
         add_endpoints(library)  # first, because Gradio gives a name to the first event that asks for it
-        gr.HTML('<a class="skip" href="#status">Skip to the results</a>', elem_id="skip")
+        gr.HTML(
+            '<a class="skip" href="#status">Skip to the results</a>',
+            elem_id="skip",
+            js_on_load=script("keys.js"),
+        )
         with gr.Row(elem_id="top"):
             gr.HTML("<h1>Simile</h1><p>Images that look like an image.</p>", elem_id="masthead")
             collection = collection_picker.picker(library)
@@ -44,6 +50,7 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
             collection_picker.NOTHING_YET, visible=not has_collections, elem_id="nothing-yet"
         )
         states = {name: gr.State() for name in ("query", "searched", "request", "pair")}
+        states["hits"] = gr.State([])
         with gr.Tabs(elem_id="tabs", visible=has_collections) as tabs:
             shared = Shared(
                 library=library,

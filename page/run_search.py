@@ -8,9 +8,10 @@ from page.components.cards import Card, card
 from page.pixel_budget import check_own_pictures
 from page.shared_state import Query, QueryPicture
 from page.uploads import read_upload
-from page.wording import field_name, milliseconds, numbered_names, result_line, value_words
+from page.wording import field_name, milliseconds, numbered_names, result_line, spoken, value_words
 from pipeline.search import Collection, Example, Found, Hit, Settings
 from pipeline.search.label_words import labels_in, named_labels
+from pipeline.search.query import is_vector_text, words_or_vector
 
 __all__ = [
     "FAILED",
@@ -60,7 +61,7 @@ def run_search(
     collection = library.open(name)
     likes = examples_of(query.likes, collection, library)
     if query.text.strip():
-        likes.append(Example(text=query.text))
+        likes.append(words_or_vector(query.text))
     dislikes = examples_of(query.dislikes, collection, library)
     check_own_pictures([*likes, *dislikes])
     found = collection.find(likes, dislikes, settings)
@@ -68,15 +69,16 @@ def run_search(
         card(
             hit,
             collection.name,
+            library.pictures,
             settings.metric,
             reason(hit, query, settings, explained=explained),
             settings.encoder,
             nearest_of(hit.like_scores[: len(query.likes)]),
-            pictures=library.pictures,
         )
         for hit in found.hits
     ]
-    reads = collection.encoder_entry(settings.encoder).text or not query.text.strip()
+    is_words = bool(query.text.strip()) and not is_vector_text(query.text)
+    reads = collection.encoder_entry(settings.encoder).text or not is_words
     labels = [] if reads else named_labels(labels_in(*collection.live), query.text)
     understood = tuple(f"{field_name(field)}: {value_words(value)}" for field, value in labels)
     return SearchResult(collection, found, cards, understood)
@@ -117,7 +119,7 @@ def reason(hit: Hit, query: Query, settings: Settings, *, explained: bool) -> st
     several = len(hit.like_scores) > 1 or hit.dislike_scores
     if not several and not explained:
         return ""
-    names = [*_names(query.likes), *([f"“{query.text}”"] if query.text else [])]
+    names = [*_names(query.likes), *([spoken(query.text)] if query.text else [])]
     scores = hit.like_scores or (hit.score,)
     if settings.combine == "average" and len(scores) > 1:
         text = f"like all {len(scores)} ({sum(scores) / len(scores):.2f})"

@@ -100,6 +100,11 @@ class Searched:
     side_by_side: bool = False  # in three columns
     closeness: float = 0  # of `closeness.STEPS`
 
+    @property
+    def browses(self) -> bool:
+        """Whether there is nothing to be near to: whatever passes the filters is shown."""
+        return not self.query and not self.settings.colours
+
     @staticmethod
     def within(searched: "Searched | None", name: str | None) -> Settings:
         """The settings of the last search if it was in the collection `name`, else the default ones."""
@@ -117,5 +122,6 @@ class Shared:
     collection: gr.Dropdown  # name of the open collection; every tab listens to its `change`
     query: gr.State  # Query | None: what the Search tab searches from now
     searched: gr.State  # Searched | None: what the Search tab answered last, and how
+    hits: gr.State  # list[Card]: what the Search tab shows
     request: gr.State  # Query | None: when it is set, the Search tab searches from it
     pair: gr.State  # Pair | None: set by the "Why?" of a hit; the Why tab listens to its `change`

@@ -55,6 +55,11 @@ def theme() -> gr.themes.Base:
         # radio buttons and checkboxes have a contrast of 3:1, as WCAG 2 asks
         checkbox_border_color="*neutral_500",
         checkbox_border_color_dark="*neutral_400",
+        # as do the frames of what is typed into or pressed
+        input_border_color="*neutral_500",
+        input_border_color_dark="*neutral_500",
+        button_secondary_border_color="*neutral_500",
+        button_secondary_border_color_dark="*neutral_500",
         slider_color="*primary_600",
         slider_color_dark="*primary_500",
     )

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from pipeline.parsing import parse_json
+from pipeline.search.query import is_vector_text
+
 __all__ = [
     "Verbatim",
     "closeness",
@@ -19,13 +22,15 @@ __all__ = [
     "readable",
     "result_line",
     "sentence",
+    "spoken",
     "top_share",
     "unusual_words",
     "value_words",
 ]
 
 _OPERATORS = {"gte": "from", "gt": "above", "lte": "up to", "lt": "below", "any": ""}
-_LONGEST_VALUE = 300  # characters
+_LONGEST_VALUE, _LONGEST_LINK = 300, 60  # characters
+_ADDRESS = re.compile(r"https?://[^\s\"'<>\\]{3,2000}")
 _SLUG = re.compile(r"[a-z0-9.']+(-[a-z0-9.']+)+")
 _SUFFIX = re.compile(r"_(?=[a-z]$)")  # ukiyo_e is written ukiyo-e
 # Words that stay in lower case inside a name.
@@ -102,6 +107,15 @@ def numbered_names(names: Sequence[str]) -> list[str]:
     ]
 
 
+def spoken(text: str) -> str:
+    """What the query's line of text is called: words as they are, a vector by its length.
+
+    >>> spoken("a red barn"), spoken("[0.5, 1, 2]")
+    ('“a red barn”', 'a vector of 3 numbers')
+    """
+    return f"a vector of {len(parse_json(text)):,} numbers" if is_vector_text(text) else f"“{text}”"
+
+
 def closeness(metric: str, score: float, distance: float | int) -> str:
     """How near a hit is: bits for Hamming, else the cosine."""
     if metric == "hamming":
@@ -174,9 +188,19 @@ def field_list(rows: list[tuple[str, Any]]) -> str:
 
 def _field(name: str, value: Any) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else _words(value)
-    if len(text) > _LONGEST_VALUE:
-        text = text[:_LONGEST_VALUE] + "…"
-    return f"<div><dt>{escape(field_name(name))}</dt><dd>{escape(text)}</dd></div>"
+    if isinstance(value, str) and _ADDRESS.fullmatch(value):
+        shown = _web_link(value)
+    else:
+        shown = escape(text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…")
+    return f"<div><dt>{escape(field_name(name))}</dt><dd>{shown}</dd></div>"
+
+
+def _web_link(address: str) -> str:
+    """A link that opens beside the page and does not say where the visitor comes from."""
+    shown = address.split("//", 1)[1]
+    shown = shown if len(shown) <= _LONGEST_LINK else shown[:_LONGEST_LINK] + "…"
+    link = escape(address, quote=True)
+    return f'<a href="{link}" target="_blank" rel="noopener noreferrer nofollow">{escape(shown)}</a>'
 
 
 def _words(value: Any) -> str:

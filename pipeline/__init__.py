@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # for type checkers and editors; at run time `__getattr__` im
         Hits,
         Picture,
         Settings,
+        colours_of,
         list_collections,
         open_collection,
     )
@@ -34,6 +35,7 @@ _WHERE = {
     "Picture": "pipeline.search",
     "Settings": "pipeline.search",
     "SimileError": "pipeline.errors",
+    "colours_of": "pipeline.search",
     "list_collections": "pipeline.search",
     "load_encoder": "pipeline.encoders",
     "open_collection": "pipeline.search",
@@ -50,6 +52,7 @@ __all__ = [
     "Picture",
     "Settings",
     "SimileError",
+    "colours_of",
     "list_collections",
     "load_encoder",
     "open_collection",

@@ -25,6 +25,7 @@ __all__ = [
     "read_time",
     "read_value",
     "refuse",
+    "values_of",
 ]
 
 Kind = Literal["text", "integer", "number", "boolean", "time"]
@@ -177,3 +178,10 @@ def is_day(given: Any) -> bool:
 
 
 DAY = timedelta(days=1)
+
+
+def values_of(value: Any) -> list[Any]:
+    """The values of a payload field: of a list each, of None none."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]

@@ -24,20 +24,20 @@ class Row:
         payload: JSON of the source's columns.
         places: where the picture stands in the source, as `file:row`, repeats included.
         credit: who is to be credited, if the configuration or the source says so.
-        rules: of decoding that its pixels depend on, see `pipeline.images.rules_of`.
+        given: hash of the vectors that the source has of it; 0: none.
     """
 
     payload: str
     places: tuple[str, ...]
     credit: str | None
-    rules: int = 1
+    given: int = 0
 
     @property
     def mark(self) -> str:
         """Changes when anything here does; stored with the point, so that a later run sees what changed."""
         facts: list[object] = [self.payload, self.places, self.credit]
-        if self.rules > 1:  # points that older rules gave the same pixels keep their marks
-            facts.append(self.rules)
+        if self.given:
+            facts.append({"given": self.given})
         text = json.dumps(facts, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:_MARK_LENGTH]
 

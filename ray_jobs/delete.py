@@ -1,6 +1,7 @@
 """Take pictures out of a collection: python -m ray_jobs.delete COLLECTION [--id ID] [--filter FIELD=VALUE]
 
-They stay out, also when the source is indexed again, until `--restore` is followed by an index job.
+They stay out, also when the source is indexed again, until `--restore` is followed by an index job. With
+`--erase` they are taken out of everything that Simile keeps, and cannot come back.
 """
 
 from pipeline.errors import SimileError
@@ -24,21 +25,33 @@ def main(arguments: list[str] | None = None) -> None:
         help=FILTER_HELP,
     )
     parser.add_argument("--restore", action="store_true", help="let deleted pictures come back")
+    parser.add_argument(
+        "--erase",
+        action="store_true",
+        help="for good: also from staged files, older versions, thumbnails, maps and lists; without --id and "
+        "--filter, go on with what was cut short",
+    )
     options = parser.parse_args(arguments)
     with report_errors():
         filters = read_filters(options.filter)
-        if options.restore == bool(options.id or filters):
+        named = bool(options.id or filters)
+        if (options.restore and (named or options.erase)) or not (options.restore or named or options.erase):
             raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
         from pipeline.indexing.delete import delete_points, restore_points
+        from pipeline.indexing.erase import erase_points
         from pipeline.indexing.fenced_store import fenced
         from pipeline.indexing.lock import writer_lock
+        from pipeline.staging.erased import erased_list
         from pipeline.store import open_store
 
         home = resolve_home(options.home)
         with writer_lock(home, options.collection) as lock:
             store = fenced(open_store(home), lock.check)
             if options.restore:
-                result = restore_points(store, options.collection)
+                erased = erased_list(home, options.collection).ids
+                result = restore_points(store, options.collection, erased)
+            elif options.erase:
+                result = erase_points(store, home, options.collection, options.id, filters)
             else:
                 result = delete_points(store, options.collection, options.id, filters)
     print_result(result)

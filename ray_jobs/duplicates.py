@@ -70,10 +70,12 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     from pipeline.duplicates.assemble import assemble
     from pipeline.duplicates.candidates import candidate_cosine
     from pipeline.duplicates.groups import keep_rule
+    from pipeline.duplicates.kept import DUPLICATES, kept_duplicates
     from pipeline.duplicates.listing import rows_of, write_listing
     from pipeline.duplicates.page import duplicates_page
     from pipeline.duplicates.pairs import PairSearch
     from pipeline.duplicates.signatures import Signatures, read_signatures
+    from pipeline.encoders.precomputed import is_precomputed
     from pipeline.home import write_file
     from pipeline.search import open_collection
     from pipeline.store.authority import trust
@@ -90,6 +92,11 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     rule = keep_rule(options.keep, collection.kinds, options.collection)
     started = time.perf_counter()
     near = options.near
+    if near is None and is_precomputed(entry.name):
+        raise SimileError(
+            f"The vectors of '{entry.name}' were made elsewhere, so that how near copies are cannot be "
+            "measured; name a cosine by --near."
+        )
     if near is None:
         near = round(candidate_cosine(store, version, entry, options.mirrored), 3)
     slices = slices_for(collection.count)
@@ -103,6 +110,7 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     files = write_listing(rows_of(found.groups), folder)
     page = f"{folder}/duplicates.html"
     write_file(page, duplicates_page(store, version, found, settings, seconds).encode())
+    store.attach(version.name, DUPLICATES, kept_duplicates(found).model_dump_json().encode())
     return {
         "collection": options.collection,
         "version": version.name,

@@ -2,22 +2,33 @@
 
 Without more, the vectors of the collection as they are stored: each of 5,000 points asks, all others answer.
 --protocol reads the source, embeds what is not staged yet, and measures by named protocols; with --encoder
-it needs no index. --engine measures what the search engine returns, exact or approximate.
+it needs no index. --engine measures what the search engine returns, exact or approximate. --everything
+measures all that can be said of a collection's source (of every collection, if none is named), and prints
+Markdown tables: those of docs/evaluation.md.
 """
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config import ProjectionConfig, load_config
 from pipeline.errors import SimileError
 from pipeline.evaluation.protocols import PROTOCOLS
 from pipeline.evaluation.run import DRAWN, TRAINED_ON
 from pipeline.home import resolve_home
+from pipeline.machine import made_by
 from pipeline.progress import say
 from pipeline.search import Collection, open_collection
 from pipeline.store import open_store
 from ray_jobs.session import job_parser, print_result, ray_session, report_errors
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.pool import Pool
+    from pipeline.sources import Source
 
 __all__ = ["main"]
 
@@ -28,7 +39,12 @@ _CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = job_parser("evaluate", __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("collection", help="an indexed collection, or with --encoder the name of a YAML")
+    parser.add_argument(
+        "collection", nargs="?", help="an indexed collection, or with --encoder the name of a YAML"
+    )
+    parser.add_argument(
+        "--everything", action="store_true", help="every table of docs/evaluation.md, as Markdown on stdout"
+    )
     parser.add_argument(
         "--protocol", nargs="+", choices=[*PROTOCOLS, "all"], help="named protocols on the source"
     )
@@ -50,20 +66,63 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--fields", nargs="+", help="labels; default: the collection's filters")
     parser.add_argument("--limit", type=int, help="only the first N queries, or pictures of each split")
     parser.add_argument("--engine", choices=["exact", "approximate"], help="measure the engine's own answers")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.everything:
+        for name in ("protocol", "engine", "encoder", "trained_on", "limit"):
+            if getattr(options, name):
+                parser.error(f"--everything measures all of it; leave out --{name.replace('_', '-')}")
+    elif not options.collection:
+        parser.error("name a collection, or give --everything")
+    return options
 
 
 def _protocols(collection: Collection | None, options: argparse.Namespace) -> list[dict[str, Any]]:
-    from pipeline.evaluation.pool import read_pool, resolve_splits
     from pipeline.evaluation.run import measure_pool
-    from pipeline.sources import field_kinds
 
-    source, split, fields, projection = _where(collection, options)
     if options.limit and ({"art", "all"} & set(options.protocol) or options.trained_on in DRAWN):
         raise SimileError(
             "--limit cuts other queries than those kept out of training, so that pictures that were trained "
             "on would ask; leave out --limit."
         )
+    read = _read_source(collection, options)
+    wanted = PROTOCOLS if "all" in options.protocol else options.protocol
+    return measure_pool(read.pool, read.encoders, wanted, options.trained_on, read.projection, read.baseline)
+
+
+def _everything(options: argparse.Namespace) -> Iterator[str]:
+    """Markdown of the collection that was named, or of each one there is."""
+    from pipeline.evaluation.everything import everything_about
+
+    names = [options.collection] if options.collection else sorted(open_store(options.home).aliases())
+    if not names:
+        raise SimileError("There is no collection to measure; index one by python -m ray_jobs.index.")
+    yield made_by(f"python -m ray_jobs.evaluate {' '.join([*names[: len(names) == 1], '--everything'])}")
+    for name in names:
+        each = argparse.Namespace(**(vars(options) | {"collection": name}))
+        read = _read_source(open_collection(name, home=options.home), each)
+        yield ""
+        yield from everything_about(
+            name, read.splits, read.pool, read.encoders, read.projection, read.baseline
+        )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """A source as it is measured: its splits, their pictures, and who embedded them."""
+
+    splits: Sequence[Source]
+    pool: Pool
+    encoders: Sequence[str]
+    projection: ProjectionConfig
+    baseline: str | None
+
+
+def _read_source(collection: Collection | None, options: argparse.Namespace) -> _Read:
+    """Embed what is not staged yet, and read everything."""
+    from pipeline.evaluation.pool import read_pool, resolve_splits
+    from pipeline.sources import field_kinds
+
+    source, split, fields, projection = _where(collection, options)
     encoders = options.encoder or (collection.encoders if collection is not None else [])
     baseline = None if options.baseline == "none" else options.baseline
     if baseline and baseline not in encoders:
@@ -78,8 +137,7 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
         pool = read_pool(
             options.collection, splits, encoders, labels, resolve_home(options.home), options.limit
         )
-    wanted = PROTOCOLS if "all" in options.protocol else options.protocol
-    return measure_pool(pool, encoders, wanted, options.trained_on, projection, baseline)
+    return _Read(splits, pool, encoders, projection, baseline)
 
 
 def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -148,11 +206,18 @@ def _measure(collection: Collection | None, options: argparse.Namespace) -> list
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Tables on stderr, one JSON line on stdout; kept with the collection where there is one."""
+    """Tables on stderr, one JSON line on stdout; kept with the collection where there is one.
+
+    With --everything, Markdown on stdout.
+    """
     options = parse_arguments(arguments)
     with report_errors():
         from pipeline.evaluation.results import keep, table_lines
 
+        if options.everything:
+            for line in _everything(options):
+                print(line, flush=True)
+            return
         collection = _opened(options)
         results = _measure(collection, options)
         if collection is not None:

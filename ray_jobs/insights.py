@@ -13,7 +13,7 @@ from ray_jobs.session import add_server, job_parser, print_result, report_errors
 
 __all__ = ["main"]
 
-INSIGHTS = "insights.html"
+PAGE = "insights.html"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -55,6 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _examine(options: argparse.Namespace) -> dict[str, Any]:
     from pipeline.insights.examine import examine
+    from pipeline.insights.kept import INSIGHTS, kept_insights
     from pipeline.insights.listing import write_insights
     from pipeline.insights.page import insights_page
     from pipeline.search import open_collection
@@ -77,8 +78,9 @@ def _examine(options: argparse.Namespace) -> dict[str, Any]:
     version.check_fields(fields)
     found = examine(store, version, entry, fields, options.pictures, options.clusters, options.doubtful)
     page = insights_page(store, version, entry, found).encode()
-    store.attach(version.name, INSIGHTS, page)
-    write_file(f"{folder}/{INSIGHTS}", page)
+    store.attach(version.name, PAGE, page)
+    store.attach(version.name, INSIGHTS, kept_insights(found, entry).model_dump_json().encode())
+    write_file(f"{folder}/{PAGE}", page)
     return {
         "collection": options.collection,
         "version": version.name,
@@ -87,8 +89,8 @@ def _examine(options: argparse.Namespace) -> dict[str, Any]:
         "covered": round(found.covered, 4),
         "copies": round(found.copies, 4),
         "doubtful": {each.field: len(each.doubts) for each in found.fields},
-        "kept_as": INSIGHTS,
-        "files": [f"{folder}/{INSIGHTS}", *write_insights(found, folder)],
+        "kept_as": PAGE,
+        "files": [f"{folder}/{PAGE}", *write_insights(found, folder)],
     }
 
 

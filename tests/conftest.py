@@ -38,6 +38,7 @@ _GROUPS = {
         "tests/ray_jobs/",
         "tests/sources/",
         "tests/training/",
+        "tests/evaluation/test_everything.py",
         "tests/evaluation/test_scores.py",
     ),
     "page": ("tests/page/",),

@@ -18,6 +18,7 @@ AS_DATA: dict[str, type | tuple[type, ...]] = {
     "excluded": Mapping,
     "at_most": Mapping,
     "box": (list, tuple),
+    "vector": (list, tuple),
 }
 _SHOWN = 60  # characters of a wrong value in its sentence
 

@@ -19,6 +19,7 @@ from pipeline.errors import ImageError, SimileError
 from pipeline.parsing import parse_json
 from pipeline.printable import printable
 from pipeline.search import Box, Example, Settings
+from pipeline.search.query import is_vector_text, words_or_vector
 
 __all__ = [
     "ARGUMENTS",
@@ -28,6 +29,7 @@ __all__ = [
     "parsed_filters",
     "parsed_id",
     "parsed_limits",
+    "parsed_vector",
     "picture_bytes",
     "settings_of",
 ]
@@ -47,8 +49,10 @@ ARGUMENTS = {
     "matches_only": "only pictures as near as the collection's calibrated score of a match.",
     "fold": "one hit for pictures that are nearly the same.",
     "diversity": "0 (nearest) to 1 (as unlike each other as can be).",
+    "colours": 'up to five colours that hits should also have, such as ["#aa3311", "#ffeecc"].',
     "offset": "how many of the nearest to leave out, 0 to 1000: the hits so far, to go on after them.",
-    "query": "the `id` of an earlier hit in the same collection, or a picture in base64 or as a data URL.",
+    "query": "the `id` of an earlier hit in the same collection, a picture in base64 or as a data URL, or a "
+    "vector as a JSON list of numbers.",
 }
 
 
@@ -94,11 +98,26 @@ def parsed_id(point_id: str) -> Example:
 
 
 def parsed_example(text: str) -> Example:
-    """A stored picture by its id, or a picture in base64."""
+    """A stored picture by its id, a vector as a JSON list, or a picture in base64."""
+    if is_vector_text(str(text)):
+        return words_or_vector(str(text))
     try:
         return parsed_id(text)
     except SimileError:
         return Example(picture=picture_bytes(str(text)))
+
+
+def parsed_vector(given: str | Sequence[Any]) -> Example:
+    """A vector from a list of numbers or its JSON.
+
+    Raises:
+        SimileError: it is something else.
+    """
+    if isinstance(given, str):
+        if not is_vector_text(given):
+            raise SimileError(f"{printable(repr(given), 60)} is no vector; write it as [0.12, -0.5, 0.33]")
+        return words_or_vector(given)
+    return Example(vector=given)
 
 
 def parsed_box(given: str | Sequence[Any]) -> Box | None:

@@ -10,6 +10,7 @@ import gradio as gr
 from page.api.argument_types import checked_arguments
 from page.api.arguments import described
 from page.api.explain_map_compare import HitEndpoints
+from page.api.found_by_jobs import JobEndpoints
 from page.api.search import SearchEndpoints
 from page.api.search_upload import UPLOAD_ENDPOINT, search_upload
 from page.collection_library import CollectionLibrary
@@ -27,18 +28,23 @@ log = logging.getLogger("simile")
 def add_endpoints(library: CollectionLibrary) -> None:
     """Makes the endpoints; called inside the Blocks."""
     gr.api(_explained(search_upload(library)), api_name=UPLOAD_ENDPOINT)
-    searches, hits = SearchEndpoints(library), HitEndpoints(library)
+    searches, hits, jobs = SearchEndpoints(library), HitEndpoints(library), JobEndpoints(library)
     for function in (
         searches.collections,
         searches.facets,
         searches.search_image,
         searches.search_text,
         searches.search_by_id,
+        searches.search_colours,
+        searches.palette,
+        searches.search_by_vector,
         searches.recommend,
         searches.export,
         hits.explain,
         hits.map,
         hits.compare,
+        jobs.duplicates,
+        jobs.insights,
     ):
         gr.api(_explained(function), api_name=function.__name__)
 

@@ -9,6 +9,7 @@ from page.api.arguments import (
     parsed_filters,
     parsed_id,
     parsed_limits,
+    parsed_vector,
     picture_bytes,
     settings_of,
 )
@@ -18,7 +19,7 @@ from page.exact_json import exact_json
 from page.hit_pictures import stored_picture_url
 from page.pixel_budget import check_own_pictures
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Example, Hit, Settings
+from pipeline.search import Collection, Example, Hit, Settings, colours_of
 from pipeline.search.hit_table import as_csv, as_json, ranks
 
 __all__ = ["SearchEndpoints", "hit_as_json"]
@@ -37,7 +38,8 @@ class SearchEndpoints:
 
         Returns:
             For each collection its name, title, number of pictures, live version, encoders (the first is
-            the default), fields that can be filtered with what each holds, and whom to credit.
+            the default), fields that can be filtered with what each holds, whom to credit, and whether it
+            can be searched by colours.
         """
         return {"collections": [_described(found) for found in self._library.opened()]}
 
@@ -82,6 +84,7 @@ class SearchEndpoints:
         fold: bool = False,
         diversity: float = 0.0,
         offset: int = 0,
+        colours: list[str] = [],  # noqa: B006 (Gradio reads the default; nothing changes it)
     ) -> dict[str, Any]:
         """Find the pictures of a collection that look like an image, nearest first.
 
@@ -92,7 +95,7 @@ class SearchEndpoints:
                 the side from 0 to 1, such as [0, 0, 0.5, 1]; empty for the whole.
         """
         picture = Example(picture=picture_bytes(image), box=parsed_box(box))
-        narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
+        narrowed = _narrowed(matches_only, fold, diversity, colours)
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [picture], [], settings, thumbnails)
 
@@ -105,13 +108,14 @@ class SearchEndpoints:
         encoder: str = "",
         thumbnails: bool = False,
         offset: int = 0,
+        colours: list[str] = [],  # noqa: B006 (Gradio reads the default; nothing changes it)
     ) -> dict[str, Any]:
         """Find the pictures of a collection that fit words, or that are like the labels which the words name.
 
         Args:
             text: what the pictures show.
         """
-        settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset)
+        settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset, colours=tuple(colours))
         return self._found(collection, [Example(text=text)], [], settings, thumbnails)
 
     def search_by_id(
@@ -128,15 +132,70 @@ class SearchEndpoints:
         fold: bool = False,
         diversity: float = 0.0,
         offset: int = 0,
+        colours: list[str] = [],  # noqa: B006 (Gradio reads the default; nothing changes it)
     ) -> dict[str, Any]:
         """Find the pictures of a collection that look like one of its own pictures, which is left out.
 
         Args:
             id: the `id` of an earlier hit in the same collection.
         """
-        narrowed = {"matches_only": bool(matches_only), "fold": bool(fold), "diversity": float(diversity)}
+        narrowed = _narrowed(matches_only, fold, diversity, colours)
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
         return self._found(collection, [parsed_id(id)], [], settings, thumbnails)
+
+    def search_colours(
+        self,
+        colours: list[str],
+        collection: str,
+        k: int = 10,
+        filters: str = "{}",
+        thumbnails: bool = False,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Find the pictures of a collection that have much of some colours, whatever they show.
+
+        Args:
+            colours: one to five, such as ["#aa3311", "#ffeecc"]; those of a picture come from the tool
+                `palette`.
+        """
+        settings = settings_of("cosine", k, filters, offset=offset, colours=tuple(colours))
+        return self._found(collection, [], [], settings, thumbnails)
+
+    def palette(self, query: str, collection: str = "") -> dict[str, Any]:
+        """Tell the main colours of a picture, commonest first, to search by them.
+
+        Args:
+            collection: the collection that holds the picture, where it is named by its `id`.
+
+        Returns:
+            `colours`, one to five, such as #aa3311.
+        """
+        example = parsed_example(query)
+        check_own_pictures([example])
+        if example.id and not collection:
+            raise SimileError("name the collection that holds the picture of this id")
+        picture = self._library.open(collection).get(example.id).thumbnail if example.id else example.picture
+        return {"colours": colours_of(picture)}
+
+    def search_by_vector(
+        self,
+        vector: str,
+        collection: str,
+        metric: str = "cosine",
+        k: int = 10,
+        filters: str = "{}",
+        exact: bool = False,
+        encoder: str = "",
+        thumbnails: bool = False,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Find the pictures of a collection by a vector that was made elsewhere, nearest first.
+
+        Args:
+            vector: JSON list of numbers, as many as the encoder makes, such as [0.12, -0.5, 0.33].
+        """
+        settings = settings_of(metric, k, filters, exact, encoder, offset)
+        return self._found(collection, [parsed_vector(vector)], [], settings, thumbnails)
 
     def recommend(
         self,
@@ -221,6 +280,15 @@ class SearchEndpoints:
         return {"hits": hits, "more": answer.more, **answer.times, "collection": found.name}
 
 
+def _narrowed(matches_only: bool, fold: bool, diversity: float, colours: Sequence[str]) -> dict[str, Any]:
+    return {
+        "matches_only": bool(matches_only),
+        "fold": bool(fold),
+        "diversity": float(diversity),
+        "colours": tuple(colours),
+    }
+
+
 def hit_as_json(hit: Hit, collection: str, thumbnails: bool = True) -> dict[str, Any]:
     """A hit as an endpoint returns it, with its picture as a data URL if `thumbnails`."""
     shown = {"thumbnail": hit.data_url} if thumbnails else {}
@@ -246,4 +314,5 @@ def _described(found: Collection) -> dict[str, Any]:
         "filters": found.filters,
         "kinds": {field: found.kinds[field].kind for field in found.filters},
         "credit": found.credit,
+        "colours": found.manifest.colours is not None,
     }

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 import gradio as gr
 
+from page.components.proportions import proportions_of
 from page.hit_pictures import HitPictures, stored_picture_url
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.wording import closeness, readable, top_share, unusual_words
-from pipeline.points import RESERVED
 from pipeline.search import Hit
 
 __all__ = [
@@ -30,9 +30,16 @@ __all__ = [
     "url_of",
 ]
 
-ACTIONS = ("open", "like", "dislike")
+ACTIONS = ("open", "like", "dislike", "from", "why")
 # Takes the rest of a row, so that the cards in it keep their size.
 _FILLER = '<li class="filler" aria-hidden="true"></li>'
+_PATH = "M12 20.5C5 15 2.5 11.7 2.5 8.4A4.9 4.9 0 0 1 12 6.6a4.9 4.9 0 0 1 9.5 1.8c0 3.3-2.5 6.6-9.5 12.1z"
+_ICON = '<svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">{}</svg>'
+_HEART = _ICON.format(f'<path d="{_PATH}" fill="currentColor"/>')
+_NO_HEART = _ICON.format(
+    f'<path d="{_PATH}" fill="none" stroke="currentColor" stroke-width="2"/>'
+    '<path d="M3.5 3.5l17 17" stroke="currentColor" stroke-width="2.5" stroke-linecap="round"/>'
+)
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Card:
         label: its classes as people write them.
         shape: width / height, bounded so that it fits the grid.
         tiny: so few pixels that it is shown smaller.
+        squeezed: it was indexed in another shape, and is shown in its own.
         metric: the one of the search; None for a picture that was not searched for.
         encoder: the one that found it; None for the collection's default.
         nearest: number of the query's picture that it is most like.
@@ -55,6 +63,7 @@ class Card:
     label: str
     shape: float = 1.0
     tiny: bool = False
+    squeezed: bool = False
     metric: str | None = None
     score: float = 1.0
     distance: float | int = 0
@@ -79,29 +88,23 @@ class Card:
 def card(
     hit: Hit,
     collection: str,
+    pictures: HitPictures,
     metric: str | None = None,
     reason: str = "",
     encoder: str | None = None,
     nearest: int = 0,
-    *,
-    pictures: HitPictures | None = None,
 ) -> Card:
-    """The card of a hit.
-
-    Args:
-        pictures: keeps its picture for the browser that will ask for it; None: the store is asked then.
-    """
-    if pictures is not None:
-        pictures.keep(collection, hit)
-    about = hit.payload.get(RESERVED) or {}
-    width, height = about.get("width") or 1, about.get("height") or 1
+    """The card of a hit, whose picture is kept for the browser that will ask for it."""
+    pictures.keep(collection, hit)
+    size = proportions_of(hit.payload)
     label = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else ""
     return Card(
         id=hit.id,
         collection=collection,
         label=label,
-        shape=min(2.4, max(0.5, width / height)),
+        shape=min(2.4, max(0.5, size.shape)),
         tiny=hit.is_tiny,
+        squeezed=size.squeezed,
         metric=metric,
         score=hit.score,
         distance=hit.distance,
@@ -142,7 +145,7 @@ def card_html(
     """One `<li>` of a grid; its buttons say what they do and to which card."""
     spoken_words = [shown.label or "Picture", shown.closeness, unusual_words(shown.unusual), shown.reason]
     words = escape(", ".join(part for part in spoken_words if part), quote=True)
-    classes = "card" + (" tiny" if shown.tiny else "")
+    classes = "card" + (" tiny" if shown.tiny else "") + (" squeezed" if shown.squeezed else "")
     opener = (
         f'<button type="button" class="open" data-action="open" data-index="{index}" aria-label="{words}">'
         f'<img src="{escape(shown.url, quote=True)}" alt="" loading="lazy" '
@@ -151,7 +154,8 @@ def card_html(
     acts = _votes(shown, index, query) if votes else ""
     below = _caption(shown) if caption else ""
     frame = f'<div class="frame">{opener}{acts}</div>'
-    return f'<li class="{classes}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
+    point = escape(shown.id, quote=True)
+    return f'<li class="{classes}" data-point="{point}" style="--r:{shown.shape:.3f}">{frame}{below}</li>'
 
 
 def _votes(shown: Card, index: int, query: Query | None) -> str:
@@ -161,12 +165,19 @@ def _votes(shown: Card, index: int, query: Query | None) -> str:
     name = escape(shown.label or "this picture", quote=True)
     return (
         '<div class="votes">'
-        f'<button type="button" data-action="like" data-index="{index}" aria-pressed="{str(liked).lower()}" '
-        f'title="More like this" aria-label="More like {name}">♥</button>'
-        f'<button type="button" data-action="dislike" data-index="{index}" '
-        f'aria-pressed="{str(disliked).lower()}" title="Less like this" aria-label="Less like {name}">✕'
-        "</button>"
-        "</div>"
+        + _vote("like", index, liked, f"More like {name}", "More like this", _HEART)
+        + _vote("dislike", index, disliked, f"Less like {name}", "Less like this", _NO_HEART)
+        + "</div>"
+    )
+
+
+def _vote(what: str, index: int, pressed: bool, label: str, title: str, icon: str) -> str:
+    """A button for the mouse and fingers; on the keyboard, a hit is one stop with a menu (static/grid.js)."""
+    word = title.split()[0]
+    return (
+        f'<button type="button" tabindex="-1" data-action="{what}" data-index="{index}" '
+        f'aria-pressed="{str(pressed).lower()}" title="{title}" aria-label="{label}">{icon}'
+        f'<span class="word" aria-hidden="true">{word}</span></button>'
     )
 
 

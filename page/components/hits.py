@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -11,21 +11,21 @@ import gradio as gr
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, grid, query_picture
 from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
+from page.components.viewer_parts import fact_rows, pictures_html, similar_cards, similar_html, title_of
 from page.originals import original_url
 from page.shared_state import SEARCH, WHY, Pair, Query, Shared
 from page.theme import script
-from page.wording import Verbatim, credit, field_list, sentence, unusual_words
+from page.wording import credit, field_list
 from pipeline.errors import SimileError
 from pipeline.points import RESERVED
-from pipeline.sources.extensions import PICTURES, kind_of
 
 __all__ = ["HitsView", "actions_for", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
 
-ACTIONS = ("from", "like", "dislike", "why", "next", "previous")
+ACTIONS = ("from", "like", "dislike", "why", "next", "previous", "similar")
 _BUTTONS = {
     "from": ("Search from this", "primary"),
     "like": ("♥ More like this", ""),
-    "dislike": ("✕ Less like this", ""),
+    "dislike": ("Less like this", ""),
     "why": ("Why?", ""),
 }
 log = logging.getLogger("simile")
@@ -49,7 +49,7 @@ class HitsView:
 
     Attributes:
         viewer: its value is the inside of a dialog; empty when that is closed.
-        selected: number of the card in the dialog.
+        selected: number of the card in the dialog; a card of its own, where that is not among the hits.
     """
 
     grid: gr.HTML
@@ -68,41 +68,52 @@ class HitsView:
             if done is None:
                 return _Update()
             what, index = done
-            if what != "open":
-                return _Update(query=voted(asked, cards[index], what)) if votes else _Update()
-            return _Update(viewer=_inside(shared, cards, index, actions(asked)), selected=index)
+            if what == "open":
+                return _Update(viewer=_inside(shared, cards, index, asked, actions(asked)), selected=index)
+            return done_to(cards[index], asked, what)
 
-        def acted(cards: list[Card], index: int | None, asked: Query | None, event: gr.EventData) -> _Update:
+        def acted(
+            cards: list[Card], selected: int | Card | None, asked: Query | None, event: gr.EventData
+        ) -> _Update:
             action = viewer_action(event)
-            if action is None or index is None or not 0 <= index < len(cards):
+            if isinstance(selected, Card):
+                cards, index = [selected], 0
+            else:
+                index = selected if selected is not None else -1
+            if action is None or not 0 <= index < len(cards):
                 return _Update()
-            shown = cards[index]
             if action in ("next", "previous"):
                 step = step_of(action, index, len(cards))
-                return _Update(viewer=_inside(shared, cards, step, actions(asked)), selected=step)
+                return _Update(viewer=_inside(shared, cards, step, asked, actions(asked)), selected=step)
+            if action == "similar":
+                other = _similar(shared, cards[index], event)
+                inside = _inside(shared, [other], 0, asked, actions(asked)) if other else UNCHANGED
+                return _Update(viewer=inside, selected=other if other else UNCHANGED)
+            return replace(done_to(cards[index], asked, action), viewer="")
+
+        def done_to(shown: Card, asked: Query | None, action: str) -> _Update:
             if action in ("like", "dislike"):
-                return _Update(viewer="", query=voted(asked, shown, action))
+                return _Update(query=voted(asked, shown, action)) if votes else _Update()
             if action == "from":
-                request = Query((query_picture(shown),))
-                return _Update(viewer="", request=request, tabs=gr.Tabs(selected=SEARCH))
+                return _Update(request=Query((query_picture(shown),)), tabs=gr.Tabs(selected=SEARCH))
             if not asked or not asked.likes:
                 return _Update()
             nearest = asked.likes[min(shown.nearest, len(asked.likes) - 1)]
             pair = Pair(nearest, query_picture(shown), shown.encoder, asked.likes)
-            return _Update(viewer="", pair=pair, tabs=gr.Tabs(selected=WHY))
+            return _Update(pair=pair, tabs=gr.Tabs(selected=WHY))
 
         changed: dict[str, Any] = {"viewer": self.viewer, "selected": self.selected, "query": query}
-        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **QUIET)
         changed |= {"request": shared.request, "pair": shared.pair, "tabs": shared.tabs}
+        self.grid.click(**named_outputs(clicked, changed), inputs=[self.cards, query], **QUIET)
         self.viewer.click(**named_outputs(acted, changed), inputs=[self.cards, self.selected, query], **QUIET)
 
 
-def hits_view(name: str, classes: str = "") -> HitsView:
-    """The components, with ids that begin with `name`."""
+def hits_view(name: str, classes: str = "", cards: gr.State | None = None) -> HitsView:
+    """The components, with ids that begin with `name`; `cards` where other tabs show the same hits."""
     viewer = gr.HTML(
         "", elem_id=f"{name}-viewer", html_template="<i hidden></i>", js_on_load=script("viewer.js")
     )
-    return HitsView(grid(f"{name}-hits", classes=classes), gr.State([]), viewer, gr.State())
+    return HitsView(grid(f"{name}-hits", classes=classes), cards or gr.State([]), viewer, gr.State())
 
 
 def voted(query: Query | None, shown: Card, what: str) -> Query:
@@ -131,9 +142,18 @@ def actions_for(asked: Query | None, *, votes: bool = True) -> list[str]:
     return ["from", *(["like", "dislike"] if votes else []), *why]
 
 
-def _inside(shared: Shared, cards: list[Card], index: int, actions: list[str]) -> Any:
+def _similar(shared: Shared, shown: Card, event: gr.EventData) -> Card | None:
+    """The similar work that was pressed; None for anything that the larger view does not send."""
+    point = event._data.get("point")
+    found = shared.library.open(shown.collection)
+    return next(
+        (one for one in similar_cards(shown, found, shared.library.pictures) if one.id == point), None
+    )
+
+
+def _inside(shared: Shared, cards: list[Card], index: int, asked: Query | None, actions: list[str]) -> Any:
     try:
-        return viewer_html(shared.library, cards, index, actions)
+        return viewer_html(shared.library, cards, index, actions, asked)
     except SimileError as error:
         gr.Warning(str(error))
     except Exception:
@@ -142,33 +162,28 @@ def _inside(shared: Shared, cards: list[Card], index: int, actions: list[str]) -
     return UNCHANGED
 
 
-def viewer_html(library: CollectionLibrary, cards: Sequence[Card], index: int, actions: Sequence[str]) -> str:
-    """The inside of the dialog for card number `index`."""
+def viewer_html(
+    library: CollectionLibrary,
+    cards: Sequence[Card],
+    index: int,
+    actions: Sequence[str],
+    query: Query | None = None,
+) -> str:
+    """The inside of the dialog for card number `index`, beside the picture of `query` that it is like."""
     shown = cards[index]
     found = library.open(shown.collection)
     hit = found.get(shown.id)
     about = hit.payload.get(RESERVED) or {}
-    rows = [("Closeness", shown.closeness)] if shown.closeness else []
-    if shown.unusual is not None:
-        rows.append(("How rare", sentence(unusual_words(shown.unusual))))
-    rows += [*hit.payload.items()]
-    if about.get("width") and about.get("height"):
-        rows.append(("Original size", f"{about['width']} × {about['height']}"))
-    files = [place.rpartition(":")[0] for place in hit.places]
-    rows.append(("File", Verbatim(", ".join(one for one in files if kind_of(one) in PICTURES))))
-    if shown.copies:
-        rows.append(("Near-duplicates", str(shown.copies)))
     reason = f'<p class="reason">{escape(shown.reason)}</p>' if shown.reason else ""
-    title = escape(shown.label or found.title, quote=True)
+    title = title_of(shown, hit, found)
+    count = f'<p class="count">{index + 1} of {len(cards)}</p>' if len(cards) > 1 else ""
     original = original_url(library, shown.collection, shown.id, hit.place)
     return (
-        f'<img src="{escape(shown.url, quote=True)}" alt="{title}" '
-        f'data-id="{escape(shown.id, quote=True)}">'
-        f'<div class="facts"><p class="count">{index + 1} of {len(cards)}</p><h2>{title}</h2>'
-        f"{reason}{field_list(rows)}"
-        f"{credit(about.get('credit') or found.credit)}"
+        pictures_html(shown, hit, title, query) + f'<div class="facts">{count}<h2>{escape(title)}</h2>'
         f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'
-        "</div>"
+        f"{reason}{field_list(fact_rows(shown, hit, found))}"
+        f"{credit(about.get('credit') or found.credit)}</div>"
+        + similar_html(similar_cards(shown, found, library.pictures))
         + _step("previous", "Previous picture", "‹", index == 0)
         + _step("next", "Next picture", "›", index == len(cards) - 1)
         + '<button type="button" class="close" data-action="close" aria-label="Close">✕</button>'

@@ -16,9 +16,10 @@ from page.rate_limit import counts_as_search
 from page.shared_state import Query, QueryPicture
 from page.theme import script
 from page.uploads import read_upload, uploaded_path
-from page.wording import note, numbered_names
+from page.wording import note, numbered_names, spoken
 from pipeline.errors import SimileError
 from pipeline.images import decode, shown_by_browsers, thumbnail
+from pipeline.search.query import is_vector_text
 
 __all__ = ["ONLY_FILES", "QueryPanel", "query_html", "query_panel"]
 
@@ -63,7 +64,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
         "",
         elem_id=f"{name}-query",
         elem_classes=["query-host"],
-        js_on_load=script("query.js"),
+        js_on_load=script("query_box.js") + script("query_files.js"),
         apply_default_css=False,
     )
     drop = gr.Image(
@@ -175,13 +176,14 @@ def _words(text: str, fixed: bool) -> str:
     if not text:
         return ""
     away = "" if fixed else _away("wordless", 0, "the words")
-    return f'<p class="words"><q>{escape(text)}</q>{away}</p>'
+    said = escape(spoken(text)) if is_vector_text(text) else f"<q>{escape(text)}</q>"
+    return f'<p class="words">{said}{away}</p>'
 
 
 def _away(action: str, index: int, what: str) -> str:
     return (
         f'<button type="button" class="away" data-action="{action}" data-index="{index}" '
-        f'aria-label="Take away {what}">✕</button>'
+        f'aria-label="Take away {what}" title="Take away"></button>'
     )
 
 
@@ -194,7 +196,8 @@ def _first(picture: QueryPicture, label: str, fixed: bool) -> str:
         if box
         else ""
     )
-    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}></div>'
+    handles = "" if fixed else "<i></i><i></i><i></i><i></i>"
+    mark = f'<div class="box" style="{style}"{"" if box else " hidden"}>{handles}</div>'
     if fixed:
         return f'<div class="crop-frame"><div class="crop fixed">{image}{mark}</div></div>'
     data = f"[{','.join(map(str, box))}]" if box else "null"
@@ -230,5 +233,6 @@ def _buttons() -> str:
     return (
         '<div class="buttons">'
         '<button type="button" class="quiet" data-action="clear">New search</button>'
-        '<button type="button" class="quiet" data-action="add">Add a picture</button></div>'
+        '<button type="button" class="quiet" data-action="add">Add a picture</button>'
+        '<button type="button" class="quiet add-words" data-action="words">Add words</button></div>'
     )

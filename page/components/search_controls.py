@@ -8,11 +8,14 @@ import gradio as gr
 
 from page.components.closeness import STEPS, closeness_slider
 from page.components.filter_boxes import FilterState, chosen_filters, filter_boxes
+from page.components.label_list import label_list
+from page.components.palette import palette_of, palette_view, without_hash
 from page.components.range_sliders import range_sliders
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
 from pipeline.printable import printable
 from pipeline.search import MAX_K, METRICS, Collection, Metric, Settings
+from pipeline.search.query import MOST_CHARACTERS
 
 __all__ = [
     "MAX_HITS",
@@ -62,6 +65,7 @@ class SearchOptions:
     diversity: float = 0.0
     combine: Literal["any", "average"] = "any"
     side_by_side: bool = False
+    colours: str = ""  # such as `aa3311,ffeecc`
     filters: tuple[Any, ...] = ()  # what is chosen in each filter box, and the `FilterState`
 
     @classmethod
@@ -90,6 +94,7 @@ class SearchOptions:
             diversity=float(self.diversity or 0),
             min_score=match_threshold(kept, near / 100) if kept and near else None,
             fold=bool(self.fold),
+            colours=palette_of(found, self.colours),
         )
 
 
@@ -102,6 +107,11 @@ def option_of(name: str, text: str, encoders: Sequence[str]) -> Any:
     usual = getattr(SearchOptions(), name)
     if isinstance(usual, bool):
         return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+    if name == "colours":
+        try:
+            return without_hash(text.split(","))
+        except SimileError:
+            return _refuse(text)
     if name == "closeness":
         return float(text) if float(text) in STEPS else _refuse(text)
     if name in _ENDS:
@@ -120,6 +130,7 @@ class SearchControls:
     """The components that a visitor sets."""
 
     text: gr.Textbox
+    labels: gr.HTML
     metric: gr.Radio
     filter_group: gr.Accordion
     filters: list[gr.Dropdown]
@@ -128,6 +139,8 @@ class SearchControls:
     filter_state: gr.State
     closeness: gr.State
     closeness_view: gr.HTML
+    colours: gr.State
+    colours_view: gr.HTML
     k: gr.Slider
     diversity: gr.Slider
     combine: gr.Radio
@@ -155,8 +168,11 @@ def search_controls() -> SearchControls:
         placeholder="a boat at dusk",
         elem_id="words",
         submit_btn="Search",
-        max_length=300,
+        max_length=MOST_CHARACTERS,
+        max_lines=1,
     )
+    labels = label_list()
+    colours, colours_view = gr.State(""), palette_view()
     closeness, closeness_view = gr.State(0), closeness_slider()
     with gr.Accordion("Filters", open=False, elem_id="filters") as filter_group:
         filters, more_filters = filter_boxes()
@@ -183,6 +199,7 @@ def search_controls() -> SearchControls:
         )
     return SearchControls(
         text=text,
+        labels=labels,
         metric=metric,
         filter_group=filter_group,
         filters=filters,
@@ -191,6 +208,8 @@ def search_controls() -> SearchControls:
         filter_state=filter_state,
         closeness=closeness,
         closeness_view=closeness_view,
+        colours=colours,
+        colours_view=colours_view,
         k=k,
         diversity=diversity,
         combine=combine,

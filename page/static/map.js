@@ -5,9 +5,11 @@ const [stage, dots, overlay, tip, legend, lost] = [".stage", ".dots", ".overlay"
 const PALETTE = ["#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"];
 const OTHERS = "#8f8f8f";
 const PICTURES_FROM = 1.8; // zoom at which dots turn into pictures
+const PICTURES_UP_TO = 20000; // points of a map that opens with its pictures
+const FAINT = 0.14; // opacity of what does not have the chosen label
 const MOST_PICTURES = 900, MOST_SHEETS = 8; // drawn in one frame, fetched for one view
 // wide: pixels that a unit of the map takes when all of it is seen; before that no zoom counts as close
-const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: Infinity };
+const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: Infinity, places: [] };
 
 function axis() {
   let domain = [-1, 1], range = [0, 1];
@@ -99,8 +101,12 @@ function drawOverlay() {
   const unit = across(1) - across(0), zoom = unit / state.wide;
   const begun = performance.now();
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
+  const { color: ink, backgroundColor: ground } = getComputedStyle(stage);
+  const names = state.facts.fields[state.field]?.names ?? [];
+  state.named = drawNames(context, state.only === null ? state.places : [], names, across, down, ink, ground);
+  drawHits(context, ink, ground);
   drawMarker(context);
-  state.clean = !state.shown && !state.facts.marker; // what is not touched need not be put on the screen again
+  state.clean = !state.shown && !state.named && !state.facts.marker && !state.facts.hits?.length; // what is not touched need not be put on the screen again
   lost.hidden = !isEmpty();
   state.took = performance.now() - begun;
 }
@@ -108,41 +114,61 @@ function drawOverlay() {
 function drawPictures(context, width, height, unit, zoom) {
   const { data, facts, only } = state;
   const side = Math.min(facts.side > 40 ? 76 : 48, 26 + 9 * Math.log2(Math.max(1, zoom) + 1)), cell = (side + 3) / unit;
+  state.side = side;
   const seen = [], wanted = new Set(), each = facts.columns * facts.columns;
   for (let i = 0; i < data.n; i++) {
     const x = across(data.x[i]), y = down(data.y[i]);
     if (x < -side || y < -side || x > width + side || y > height + side) continue;
-    if (only !== null && data.labels[state.field][i] !== only) continue;
     seen.push(i);
     if (data.tiles[i] >= 0) wanted.add(1 + Math.floor(data.tiles[i] / each));
   }
   if (wanted.size <= MOST_SHEETS) wanted.forEach(sheet);
   sheet(0);
   const local = wanted.size <= MOST_SHEETS;
-  const order = local ? [...seen.filter((i) => facts.sampled.has(i)), ...seen] : seen.filter((i) => facts.sampled.has(i));
+  const known = seen.filter((i) => facts.sampled.has(i)), marked = new Set(facts.hits);
+  const everyone = local ? [...known, ...seen] : known;
+  const isChosen = (i) => only === null || data.labels[state.field][i] === only;
+  const first = [...(local ? seen : known).filter((i) => marked.has(i)), ...(only === null ? [] : everyone.filter(isChosen))];
+  const order = [...first, ...everyone];
   const taken = new Set();
   for (const i of order) {
     // cells of the map, not of the screen: pictures stay where they are while the map is moved
     const key = Math.floor(data.x[i] / cell) * 65536 + Math.floor(data.y[i] / cell);
     if (taken.has(key) || taken.size >= MOST_PICTURES) continue;
     const x = across(data.x[i]), y = down(data.y[i]);
+    context.globalAlpha = isChosen(i) ? 1 : FAINT;
     if (!thumbnail(i, context, x, y, side)) continue;
     taken.add(key);
     context.strokeStyle = colour(i);
     context.lineWidth = 2;
     context.strokeRect(x - side / 2, y - side / 2, side, side);
   }
+  context.globalAlpha = 1;
   return taken.size;
 }
 
 function isEmpty() { // between the dots, or beside them: a visitor needs a way back
-  const { data, field, only } = state;
+  const { data } = state;
   const [left, right] = across.domain(), [bottom, top] = down.domain();
   for (let i = 0; i < data.n; i++) {
-    const shown = only === null || data.labels[field][i] === only;
-    if (shown && data.x[i] >= left && data.x[i] <= right && data.y[i] >= bottom && data.y[i] <= top) return false;
+    if (data.x[i] >= left && data.x[i] <= right && data.y[i] >= bottom && data.y[i] <= top) return false;
   }
   return true;
+}
+
+function drawHits(context, ink, ground) { // a ring around each hit of the last search, or a frame around its picture
+  const half = state.shown ? state.side / 2 + 2 : 0;
+  for (const point of state.facts.hits ?? []) {
+    const x = across(state.data.x[point]), y = down(state.data.y[point]);
+    for (const [style, width] of [[ground, 6], [ink, 3]]) {
+      context.strokeStyle = style;
+      context.lineWidth = width;
+      context.beginPath();
+      if (half) context.rect(x - half, y - half, 2 * half, 2 * half);
+      else context.arc(x, y, 9, 0, 7);
+      context.stroke();
+    }
+  }
 }
 
 function drawMarker(context) {
@@ -176,23 +202,27 @@ function background() {
 }
 
 function drawDots() {
-  const { data, facts, field, plot } = state;
-  if (!plot) return Promise.resolve();
+  const { data, facts, field, only, plot } = state;
+  if (!plot) return Promise.resolve(); // without WebGL there is the list of labels
   const names = facts.fields[field]?.names ?? [];
-  const z = names.length ? Float32Array.from(data.labels[field], (v) => Math.min(v, PALETTE.length - 1)) : new Float32Array(data.n);
+  // The dots of another label than the chosen one turn faint; they stay, and can still be pointed at.
+  const kind = only === null ? (v) => Math.min(v, PALETTE.length - 1) : (v) => (v === only ? 1 : 0);
+  const z = names.length ? Float32Array.from(data.labels[field], kind) : new Float32Array(data.n);
   const colours = PALETTE.map((c, i) => (i < Math.max(1, names.length) ? swatch(i, names.length) : c));
+  if (only !== null) colours.splice(0, 2, faint(), swatch(only, names.length));
   // the colour after the last is what values in between would take; a spare one keeps all as they are
   plot.set({ colorBy: "valueA", pointColor: colours });
-  return plot.draw({ x: data.x, y: data.y, valueA: z }, { zDataType: "categorical" }).then(filtered);
+  return plot.draw({ x: data.x, y: data.y, valueA: z }, { zDataType: "categorical" });
 }
 
-function filtered() {
-  const { data, field, only, plot } = state;
-  if (!plot) return; // without WebGL there is the list of labels
-  if (only === null) return plot.unfilter();
-  const chosen = [];
-  for (let i = 0; i < data.n; i++) if (data.labels[field][i] === only) chosen.push(i);
-  return plot.filter(chosen);
+function faint() { // the ground with a little grey, as #rrggbb
+  const grey = [143, 143, 143], ground = background();
+  return `#${grey.map((v, i) => Math.round(v * 0.3 + ground[i] * 255 * 0.7).toString(16).padStart(2, "0")).join("")}`;
+}
+
+function findNames() {
+  const { data, facts, field } = state, names = facts.fields[field]?.names ?? [];
+  state.places = names.length > 1 ? namePlaces(data, data.labels[field], names) : [];
 }
 
 // --- what is beside the map
@@ -212,6 +242,7 @@ function drawLegend() {
   chooser.replaceChildren(...facts.fields.map((of, i) => button(of.title, i === field, () => {
     state.field = i;
     state.only = null;
+    findNames();
     drawLegend();
     drawDots().then(later);
   })));
@@ -221,8 +252,7 @@ function drawLegend() {
     const made = button(name, state.only === value, () => {
       state.only = state.only === value ? null : value;
       drawLegend();
-      filtered();
-      later();
+      drawDots().then(later);
       trigger("group", { key: facts.key, field: of.name, value: state.only });
     });
     made.style.setProperty("--swatch", swatch(value, of.names.length));
@@ -301,9 +331,12 @@ function setLasso(on) {
   state.plot?.set({ mouseMode: on ? "lasso" : "panZoom" });
 }
 $(".lasso").addEventListener("click", () => setLasso(!state.lasso));
-$(".always").addEventListener("click", (event) => {
-  state.always = !state.always;
-  event.currentTarget.setAttribute("aria-pressed", state.always);
+function setAlways(on) {
+  state.always = on;
+  $(".always").setAttribute("aria-pressed", on);
+}
+$(".always").addEventListener("click", () => {
+  setAlways(!state.always);
   later();
 });
 $(".closer").addEventListener("click", () => state.plot && moveTo(0, 0, 1 / 1.6));
@@ -417,7 +450,7 @@ async function show() {
   $(".map").hidden = !facts.data;
   if (!facts.data) return;
   if (state.facts?.key === facts.key) {
-    state.facts.marker = facts.marker;
+    Object.assign(state.facts, { marker: facts.marker, hits: facts.hits });
     return state.plot ? later() : say(NO_WEBGL);
   }
   try {
@@ -427,6 +460,8 @@ async function show() {
     Object.assign(state, { facts, data, field: fewest(facts.fields), only: null, sheets: [], wide: Infinity });
     state.plot?.destroy();
     state.plot = null;
+    setAlways(facts.points <= PICTURES_UP_TO);
+    findNames();
     drawLegend();
     state.plot = await start(facts);
     await drawDots();
@@ -447,7 +482,10 @@ new ResizeObserver(() => {
   state.plot?.set({ width, height });
   later();
 }).observe(stage);
-new MutationObserver(() => state.plot?.set({ backgroundColor: background() })).observe(document.body, { attributeFilter: ["class"] });
+new MutationObserver(() => {
+  state.plot?.set({ backgroundColor: background() });
+  if (state.plot) drawDots().then(later);
+}).observe(document.body, { attributeFilter: ["class"] });
 stage.simile = { state, across, down };
 watch("value", show);
 show();

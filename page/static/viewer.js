@@ -33,7 +33,7 @@ watch("value", show);
 dialog.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
   if (event.target === dialog || (button && button.dataset.action === "close")) close("visitor");
-  else if (button) trigger("click", { action: button.dataset.action });
+  else if (button) trigger("click", { action: button.dataset.action, point: button.dataset.point });
 });
 dialog.addEventListener("keydown", (event) => {
   const action = { ArrowRight: "next", ArrowLeft: "previous" }[event.key];

@@ -1,4 +1,4 @@
-"""Collections: what can be searched, where it came from, how it was made and how good its index is."""
+"""Collections: what can be searched, for visitors; and below, how it was made, for whoever runs the page."""
 
 import logging
 from html import escape
@@ -9,11 +9,13 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 
 from page.collection_library import CollectionLibrary
+from page.components.about_collection import about_html, taken_from
 from page.components.cards import picture_url
 from page.components.event_wiring import QUIET
 from page.components.source_words import source_words
 from page.shared_state import Shared
-from page.wording import Verbatim, credit, field_list, note
+from page.theme import script
+from page.wording import Verbatim, field_list, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.search import Collection
@@ -28,7 +30,7 @@ log = logging.getLogger("simile")
 
 def build(shared: Shared, tab: gr.Tab) -> None:
     """One article for each collection; it is refreshed every few seconds while the tab is open."""
-    overview = gr.HTML("", elem_id="collections", apply_default_css=False)
+    overview = gr.HTML("", elem_id="collections", js_on_load=script("start.js"), apply_default_css=False)
     seen = gr.State()
     timer = gr.Timer(_LOOK_EVERY, active=False)
 
@@ -42,8 +44,13 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             log.exception("collections cannot be shown")
             return note("The collections cannot be shown now.", problem=True), None
 
+    def take(event: gr.EventData) -> tuple[Any, Any, Any]:
+        return taken_from(shared.library, event)
+
     tab.select(lambda: gr.Timer(active=True), None, timer, **QUIET)
     tab.select(look, seen, [overview, seen], **QUIET)
+    chosen = [shared.collection, shared.request, shared.tabs]
+    overview.click(take, None, chosen, **QUIET)
     timer.tick(look, seen, [overview, seen], queue=False, **QUIET)
 
 
@@ -81,8 +88,9 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
         return (
             f'<article class="collection"><h2>{escape(found.title)} <small>{found.counted} pictures</small>'
             "</h2>"
-            f"{_building(found, job)}{field_list(_rows(found, manifest))}{_encoders(manifest)}"
-            f"{_rejects(manifest)}{_report(found)}{credit(found.credit)}</article>"
+            f"{_building(found, job)}{about_html(found, library.pictures)}"
+            f"<details><summary>How it was made</summary>{field_list(_rows(found, manifest))}"
+            f"{_encoders(manifest)}{_rejects(manifest)}</details>{_report(found)}</article>"
         )
     except Exception as error:
         said = str(error)
@@ -192,7 +200,10 @@ def _report(found: Collection) -> str:
     data = found.attachment(_REPORT)
     if data is None:
         command = f"<code>python -m ray_jobs.report {escape(found.name)}</code>"
-        return f'<p class="status">No evaluation report yet. One command makes it: {command}</p>'
+        return (
+            "<details><summary>Evaluation report</summary>"
+            f'<p class="status">There is none yet. One command makes it: {command}</p></details>'
+        )
     path = save_bytes_to_cache(data, f"{found.name}-report.html", get_upload_folder())
     frame = escape(data.decode("utf-8", "replace"), quote=True)
     return (

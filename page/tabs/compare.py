@@ -1,9 +1,9 @@
-"""Compare: what is searched for now, through two encoders or metrics, in two columns."""
+"""Compare: what is searched for now, in two columns that differ in one thing, which is named."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 
@@ -15,31 +15,30 @@ from page.components.query_panel import query_html
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, run_search, shared_share
 from page.shared_state import Query, Searched, Shared
-from page.wording import field_name, milliseconds, note, value_words
+from page.wording import field_name, milliseconds, note, result_line, value_words
 from pipeline.errors import SimileError
-from pipeline.search import Metric, Settings
+from pipeline.search import Collection, Settings
 
-__all__ = ["HINT", "CompareHandlers", "CompareUpdate", "Way", "build"]
+__all__ = ["HINT", "CompareHandlers", "CompareUpdate", "Contrast", "two_ways"]
 
 HINT = "Search for something first; the same query is then shown here in two ways."
 _HITS = 24
-_METRICS = [("Cosine", "cosine"), ("Hamming", "hamming")]
+_METRIC, _ENCODER = ("Distance", "metric"), ("Encoder", "encoder")
+_EXACT = ("Index or every picture", "exact")
 log = logging.getLogger("simile")
 
 
 @dataclass(frozen=True)
-class Way:
-    """One of the two ways to search. Each field is the value of the control of that name."""
+class Contrast:
+    """What the columns differ in. Each field is the value of the control of that name.
 
-    encoder: str | None = None
-    metric: Metric = "cosine"
-    exact: bool = False
+    Attributes:
+        left, right: encoders, where those differ; the first two of the collection where none are named.
+    """
 
-    @classmethod
-    def two_of(cls, values: Sequence[Any]) -> list["Way"]:
-        """Left and right, from the values of the controls of both."""
-        half = len(values) // 2
-        return [cls(*values[:half]), cls(*values[half:])]
+    differs: Literal["metric", "encoder", "exact"] = "metric"
+    left: str | None = None
+    right: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,45 +52,41 @@ class CompareUpdate:
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
-    """The query, the two ways, and their columns."""
+    """The query, what differs, and the two columns."""
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             query = gr.HTML("", elem_id="compare-query", elem_classes=["query-host"], apply_default_css=False)
-            sides = [_controls("Left", "cosine"), _controls("Right", "hamming")]
+            controls: dict[str, Any] = {
+                "differs": gr.Radio(
+                    [_METRIC, _ENCODER, _EXACT], value="metric", label="What differs", elem_id="differs"
+                ),
+                "left": gr.Dropdown([], label="Left encoder", visible=False, elem_id="left-encoder"),
+                "right": gr.Dropdown([], label="Right encoder", visible=False, elem_id="right-encoder"),
+            }
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
             status = gr.HTML(note(HINT), elem_id="compare-status")
             hits = hits_view("compare")
     do = CompareHandlers(shared.library)
-    controls = [control for side in sides for control in named_inputs(Way, side)]
+    contrast = named_inputs(Contrast, controls)
     shown = {"status": status, "grid": hits.grid, "cards": hits.cards, "query": query}
     compare: dict[str, Any] = {
         **named_outputs(do.compare, shown),
-        "inputs": [shared.query, shared.searched, shared.collection, *controls],
+        "inputs": [shared.query, shared.searched, shared.collection, *contrast],
         "trigger_mode": "always_last",
         **QUIET,
     }
     tab.select(**compare)
-    gr.on([control.input for control in controls], **compare)
-    encoders: dict[str, Any] = {
-        "fn": do.encoders,
-        "inputs": shared.collection,
-        "outputs": [side["encoder"] for side in sides],
+    of_collection: dict[str, Any] = {
+        "fn": do.choices,
+        "inputs": [shared.collection, controls["differs"]],
+        "outputs": contrast,
         **QUIET,
     }
-    shared.page.load(**encoders)
-    shared.collection.change(**encoders).then(**compare)
+    controls["differs"].input(**of_collection).then(**compare)
+    gr.on([controls["left"].input, controls["right"].input], **compare)
+    shared.page.load(**of_collection)
+    shared.collection.change(**of_collection).then(**compare)
     hits.connect(shared, shared.query, votes=False)
-
-
-def _controls(name: str, metric: Metric) -> dict[str, Any]:
-    """The controls of one way, by the fields of `Way`."""
-    side = name.lower()
-    with gr.Group():
-        return {
-            "encoder": gr.Dropdown([], label=f"{name}: encoder", visible=False, elem_id=f"{side}-encoder"),
-            "metric": gr.Radio(_METRICS, value=metric, label=f"{name}: distance", elem_id=f"{side}-metric"),
-            "exact": gr.Checkbox(False, label="Exact", elem_id=f"{side}-exact"),
-        }
 
 
 class CompareHandlers:
@@ -100,51 +95,58 @@ class CompareHandlers:
     def __init__(self, library: CollectionLibrary) -> None:
         self._library = library
 
-    def encoders(self, name: str) -> tuple[Any, Any]:
-        """Choices of both sides; the right one begins with the second encoder where there is one."""
+    def choices(self, name: str, differs: str) -> tuple[Any, Any, Any]:
+        """What may differ in this collection, and its encoders where there are more than the two to show."""
         try:
             names = self._library.open(name).encoders
         except SimileError:
             names = []
-        left, right = (
-            gr.update(
-                choices=names, value=names[min(at, len(names) - 1)] if names else None, visible=len(names) > 1
-            )
-            for at in (0, 1)
+        ways = [_METRIC, *([_ENCODER] if len(names) > 1 else []), _EXACT]
+        if differs not in [value for _, value in ways]:
+            differs = "metric"
+        many = differs == "encoder" and len(names) > 2
+        left, right = [*names[:2], None, None][:2]
+        return (
+            gr.update(choices=ways, value=differs),
+            gr.update(choices=names, value=left, visible=many),
+            gr.update(choices=names, value=right, visible=many),
         )
-        return left, right
 
     @counts_as_search
     def compare(
         self, query: Query | None, searched: Searched | None, name: str, *values: Any
     ) -> CompareUpdate:
-        """Searches in both ways, which `values` hold; filters and diversity are those of the Search tab."""
+        """Searches in both ways.
+
+        Args:
+            values: those of `Contrast`; what does not differ is as in the Search tab.
+        """
         if not query:
             return CompareUpdate(note(HINT))
         shown_query = query_html(query, fixed=True)
         try:
+            found = self._library.open(name)
             common = _common(Searched.within(searched, name))
-            left, right = (self._column(query, name, common, way) for way in Way.two_of(values))
+            contrast = Contrast(*values)
+            columns = [self._column(query, name, *way) for way in two_ways(contrast, common, found.encoders)]
         except SimileError as error:
             return CompareUpdate(note(str(error), problem=True), query=shown_query)
         except Exception:
             log.exception("a comparison failed")
             return CompareUpdate(note(FAILED, problem=True), query=shown_query)
-        shared = f"{shared_share(left.cards, right.cards)} pictures are in both columns"
-        columns = [_marked(left, right), _marked(right, left)]
+        left, right = columns
+        said = f"{_only(contrast)}; {shared_share(left.cards, right.cards)} pictures are in both columns"
+        marked = [_marked(left, right), _marked(right, left)]
         return CompareUpdate(
-            status=note(" · ".join([shared, *_as_in_search(common)])),
-            grid=columns_html([(one.title, one.times, one.cards) for one in columns], votes=False),
+            status=result_line(said, [*_alike(contrast, common, found), *_as_in_search(common)]),
+            grid=columns_html([(one.title, one.times, one.cards) for one in marked], votes=False),
             cards=[*left.cards, *right.cards],
             query=shown_query,
         )
 
-    def _column(self, query: Query, name: str, common: Settings, way: Way) -> "_Column":
-        settings = replace(common, metric=way.metric, encoder=way.encoder or None, exact=bool(way.exact))
-        result = run_search(self._library, name, query, settings)
-        words = [way.encoder] if len(result.collection.encoders) > 1 and way.encoder else []
-        words += ["Hamming" if way.metric == "hamming" else "Cosine", *(["exact"] if way.exact else [])]
-        return _Column(" · ".join(words), " · ".join(milliseconds(result.found.times)), result.cards)
+    def _column(self, query: Query, name: str, title: str, way: Settings) -> "_Column":
+        result = run_search(self._library, name, query, way)
+        return _Column(title, " · ".join(milliseconds(result.found.times)), result.cards)
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,43 @@ class _Column:
     title: str
     times: str
     cards: list[Card]
+
+
+def two_ways(contrast: Contrast, common: Settings, encoders: Sequence[str]) -> list[tuple[str, Settings]]:
+    """Title and search of the left and of the right column; all else is `common`.
+
+    Raises:
+        SimileError: the collection has only one encoder, and encoders shall differ.
+    """
+    if contrast.differs == "metric":
+        return [("Cosine", replace(common, metric="cosine")), ("Hamming", replace(common, metric="hamming"))]
+    if contrast.differs == "exact":
+        return [("Index", replace(common, exact=False)), ("Every picture", replace(common, exact=True))]
+    if len(encoders) < 2:
+        raise SimileError("This collection has only one encoder; compare something else.")
+    left, right = contrast.left or encoders[0], contrast.right or encoders[1]
+    return [(left, replace(common, encoder=left)), (right, replace(common, encoder=right))]
+
+
+def _only(contrast: Contrast) -> str:
+    """The one difference, in words."""
+    return {
+        "metric": "Only the distance differs",
+        "encoder": "Only the encoder differs",
+        "exact": "Only the way of searching differs",
+    }[contrast.differs]
+
+
+def _alike(contrast: Contrast, common: Settings, found: Collection) -> list[str]:
+    """What both columns have in common."""
+    words = []
+    if contrast.differs != "metric":
+        words.append("Hamming" if common.metric == "hamming" else "cosine")
+    if contrast.differs != "encoder":
+        words.append(common.encoder or found.encoders[0])
+    if contrast.differs != "exact":
+        words.append("exact" if common.exact else "approximate")
+    return [f"both: {', '.join(words)}"]
 
 
 def _common(settings: Settings) -> Settings:

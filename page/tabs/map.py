@@ -11,99 +11,81 @@ import numpy as np
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html, query_picture
-from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
+from page.components.event_wiring import QUIET, named_outputs
 from page.components.hits import hits_view
+from page.components.map_chart import map_chart
 from page.components.map_files import MapFiles, OpenMap
 from page.rate_limit import counts_as_search
 from page.run_search import examples_of
 from page.shared_state import SEARCH, Query, Shared
-from page.theme import script
 from page.wording import note, readable
 from pipeline.errors import SimileError
 from pipeline.map import place
-from pipeline.search import Collection, Example, Settings
+from pipeline.search import Collection, Settings
+from pipeline.search.query import words_or_vector
 
-__all__ = ["ChosenUpdate", "MapHandlers", "build", "map_chart"]
+__all__ = ["BesideUpdate", "MapHandlers", "build"]
 
-MOST_SHOWN = 36  # pictures below the map
+MOST_SHOWN = 36  # pictures beside the map
 MOST_SEARCHED = 8  # of them that become one query
 NEIGHBOURS = 5  # hits that say where a query belongs
 FAILED = "That did not work; whoever runs this page finds the reason in its log."
-HINT = (
-    "Drag to move, wheel or pinch to zoom, click a picture to search from it. Lasso (or Shift and drag) "
-    "chooses several; so does a label. Keys: arrows, + and −."
-)
-_HTML = f"""
-<div class="notice" hidden></div>
-<div class="map" hidden>
-  <div class="bar">
-    <div class="colour-by" role="group" aria-label="Colour by"></div>
-    <button type="button" class="lasso" aria-pressed="false">Lasso</button>
-    <button type="button" class="always" aria-pressed="false">Pictures</button>
-    <button type="button" class="farther" aria-label="Zoom out">−</button>
-    <button type="button" class="closer" aria-label="Zoom in">+</button>
-    <button type="button" class="whole">Whole map</button>
-  </div>
-  <div class="body">
-    <div class="stage" tabindex="0" role="application"
-         aria-label="Map of pictures. The labels after it list the same pictures.">
-      <canvas class="dots"></canvas><canvas class="overlay" aria-hidden="true"></canvas>
-      <button type="button" class="lost" hidden>Nothing is here: whole map</button>
-      <div class="tip" hidden><canvas></canvas><p></p></div>
-    </div>
-    <div class="legend" role="group" aria-label="Show the pictures of one label"></div>
-  </div>
-  <p class="hint">{HINT}</p>
-</div>
-"""
 log = logging.getLogger("simile")
 
 
 @dataclass(frozen=True)
-class ChosenUpdate:
-    """What a choice of pictures on the map changes. The default is that nothing is chosen."""
+class BesideUpdate:
+    """What is shown beside the map: chosen pictures, or the hits of the last search. Default: nothing."""
 
     row: Any = field(default_factory=lambda: gr.update(visible=False))
     status: str = ""
     grid: str = ""
     cards: list[Card] = field(default_factory=list)
-    search: Any = UNCHANGED
+    search: Any = field(default_factory=lambda: gr.update(visible=False))
+    open: Any = field(default_factory=lambda: gr.update(visible=False))
 
 
 def build(shared: Shared, tab: gr.Tab) -> None:
-    """The map above, and the pictures that were chosen on it below."""
+    """The map, and beside it the pictures that were chosen on it or found last."""
     do = MapHandlers(shared.library)
-    chart = map_chart()
-    with gr.Row(visible=False, elem_id="map-chosen") as row:
-        status = gr.HTML(elem_id="map-status")
-        search = gr.Button(
-            "Search from these", variant="primary", size="sm", scale=0, min_width=210, elem_id="map-search"
-        )
-    hits = hits_view("map")
+    with gr.Row(elem_classes=["map-and-hits"]):
+        with gr.Column(scale=3, min_width=320):
+            chart = map_chart()
+        with gr.Column(scale=1, min_width=300, elem_id="map-beside"):
+            with gr.Row(visible=False, elem_id="map-chosen", elem_classes=["line"]) as row:
+                status = gr.HTML(elem_id="map-status")
+                search = _button("Search from these", "map-search", variant="primary")
+                back = _button("Show in Search", "map-open")
+            hits = hits_view("map")
     hits.connect(shared, shared.query)
     visited = gr.State(False)
-    shown = [shared.collection, shared.query]
-    chosen = {"row": row, "status": status, "grid": hits.grid, "cards": hits.cards, "search": search}
-    tab.select(lambda: True, None, visited, **QUIET).then(do.show, shown, chart, **QUIET)
-    changes = [shared.collection.change, shared.query.change]
+    shown = [shared.collection, shared.query, shared.hits]
+    beside = {
+        "row": row,
+        "status": status,
+        "grid": hits.grid,
+        "cards": hits.cards,
+        "search": search,
+        "open": back,
+    }
+    found = [shared.query, shared.hits]
+    hits_beside: dict[str, Any] = {**named_outputs(do.beside, beside), "inputs": found, **QUIET}
+    entered = tab.select(lambda: True, None, visited, **QUIET)
+    entered.then(do.show, shown, chart, **QUIET)
+    entered.then(**hits_beside)
+    # The hits change after the query, and with another collection.
+    changes = [shared.collection.change, shared.hits.change]
     gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **QUIET)
-    shared.collection.change(**named_outputs(do.forget, chosen), **QUIET)
-    chart.lasso(**named_outputs(do.lasso, chosen), **QUIET)
-    chart.group(**named_outputs(do.group, chosen), **QUIET)
-    go = [shared.request, shared.tabs]
-    chart.pick(do.pick, None, go, **QUIET)
-    search.click(do.from_cards, hits.cards, go, **QUIET)
+    gr.on(changes, trigger_mode="always_last", **hits_beside)
+    chart.lasso(**named_outputs(do.lasso, beside), inputs=found, **QUIET)
+    chart.group(**named_outputs(do.group, beside), inputs=found, **QUIET)
+    chart.pick(do.pick, None, shared.request, **QUIET)
+    search.click(do.from_cards, hits.cards, shared.request, **QUIET)
+    back.click(lambda: gr.Tabs(selected=SEARCH), None, shared.tabs, **QUIET)
 
 
-def map_chart(facts: str | None = None) -> gr.HTML:
-    """What the browser draws: its value is JSON, see `MapHandlers.show`."""
-    return gr.HTML(
-        facts,
-        html_template=_HTML,
-        js_on_load=script("map.js"),
-        apply_default_css=False,
-        elem_id="map",
-    )
+def _button(text: str, elem_id: str, **options: Any) -> gr.Button:
+    return gr.Button(text, size="sm", scale=0, min_width=120, visible=False, elem_id=elem_id, **options)
 
 
 class MapHandlers:
@@ -115,8 +97,10 @@ class MapHandlers:
 
     # --- what the browser draws
 
-    def show(self, name: str | None, query: Query | None) -> str:
-        """The map of a collection as JSON, with the place of the query; or a notice how to make one."""
+    def show(self, name: str | None, query: Query | None, hits: Sequence[Card] = ()) -> str:
+        """The map of a collection as JSON, with the places of the query and of the hits of the last search;
+        or a notice how to make one.
+        """
         try:
             found = self._library.open(name)
             opened = self._maps.of(found)
@@ -125,21 +109,41 @@ class MapHandlers:
                     notice=f"{found.title} has no map yet. One command makes it:",
                     command=f"python -m ray_jobs.map {found.name}",
                 )
-            return _facts(**opened.facts, **_age(found, opened), marker=self._marker(found, opened, query))
+            numbers = [opened.numbers.get(one.id) for one in hits if query and one.collection == found.name]
+            return _facts(
+                **opened.facts,
+                **_age(found, opened),
+                marker=self._marker(found, opened, query),
+                hits=[at for at in numbers if at is not None],
+            )
         except SimileError as error:
             return _facts(notice=str(error))
         except Exception:
             log.exception("the map cannot be shown")
             return _facts(notice=FAILED)
 
-    def show_again(self, visited: bool, name: str | None, query: Query | None) -> Any:
+    def show_again(
+        self, visited: bool, name: str | None, query: Query | None, hits: Sequence[Card] = ()
+    ) -> Any:
         """`show`, but only for visitors who have looked at the map, because it costs a search."""
-        return self.show(name, query) if visited else gr.skip()
+        return self.show(name, query, hits) if visited else gr.skip()
+
+    def beside(self, query: Query | None, hits: list[Card]) -> BesideUpdate:
+        """The hits of the last search; nothing where nothing was searched."""
+        if not query or not hits:
+            return BesideUpdate()
+        return BesideUpdate(
+            row=gr.update(visible=True),
+            status=note(f"{len(hits)} closest, ringed on the map"),
+            grid=grid_html(hits[:MOST_SHOWN], query),
+            cards=hits[:MOST_SHOWN],
+            open=gr.update(visible=True),
+        )
 
     def _marker(self, found: Collection, opened: OpenMap, query: Query | None) -> list[float] | None:
         examples = examples_of(query.likes, found, self._library) if query else []
         if query and query.text.strip():
-            examples.append(Example(text=query.text))
+            examples.append(words_or_vector(query.text))
         if query is None or not examples:
             return None
         numbers = [opened.numbers.get(example.id or "") for example in examples]
@@ -155,28 +159,28 @@ class MapHandlers:
 
     # --- what a visitor does on it
 
-    def pick(self, event: gr.EventData) -> tuple[Any, Any]:
-        """The picture that was clicked becomes the query; the Search tab opens."""
+    def pick(self, event: gr.EventData) -> Any:
+        """The picture that was clicked becomes the query; what is found is shown beside the map."""
         opened, said = self._said(event)
         at = _whole(said.get("index"), opened)
         if opened is None or at is None:
-            return gr.skip(), gr.skip()
-        return self._go(self._cards(opened, [at]))
+            return gr.skip()
+        return self._from(self._cards(opened, [at]))
 
     @counts_as_search
-    def lasso(self, event: gr.EventData) -> ChosenUpdate:
+    def lasso(self, query: Query | None, hits: list[Card], event: gr.EventData) -> BesideUpdate:
         """The pictures inside the lasso; of many, some at even steps."""
         opened, said = self._said(event)
         indexes = said.get("indexes")
         if opened is None or not isinstance(indexes, list):
-            return self.forget()
+            return self.beside(query, hits)
         at = [i for i in (_whole(i, opened) for i in indexes) if i is not None]
         count = said.get("count") if isinstance(said.get("count"), int) else len(at)
-        return self._chosen(opened, at, count, "in the lasso")
+        return self._chosen(opened, at, count, "in the lasso") or self.beside(query, hits)
 
     @counts_as_search
-    def group(self, event: gr.EventData) -> ChosenUpdate:
-        """The pictures of a label; of many, some at even steps."""
+    def group(self, query: Query | None, hits: list[Card], event: gr.EventData) -> BesideUpdate:
+        """The pictures of a label; of many, some at even steps. Without a label, the hits again."""
         opened, said = self._said(event)
         labels = opened.map.labels.get(str(said.get("field"))) if opened else None
         value = said.get("value")
@@ -186,42 +190,39 @@ class MapHandlers:
             or not isinstance(value, int)
             or not 0 <= value < len(labels.names)
         ):
-            return self.forget()
+            return self.beside(query, hits)
         at = np.flatnonzero(labels.values == value).tolist()
-        return self._chosen(opened, at, len(at), f"with {readable(labels.names[value])}")
+        where = f"with {readable(labels.names[value])}"
+        return self._chosen(opened, at, len(at), where) or self.beside(query, hits)
 
-    def forget(self) -> ChosenUpdate:
-        """Nothing is chosen any more."""
-        return ChosenUpdate()
-
-    def from_cards(self, cards: list[Card]) -> tuple[Any, Any]:
-        """The pictures below the map become one query; of many, some at even steps."""
-        return self._go(_even(cards, MOST_SEARCHED))
+    def from_cards(self, cards: list[Card]) -> Any:
+        """The pictures beside the map become one query; of many, some at even steps."""
+        return self._from(_even(cards, MOST_SEARCHED))
 
     def _said(self, event: gr.EventData) -> tuple[OpenMap | None, dict[str, Any]]:
         said = event._data if isinstance(event._data, dict) else {}
         return self._maps.get(said.get("key")), said
 
-    def _chosen(self, opened: OpenMap, at: list[int], count: int | None, where: str) -> ChosenUpdate:
+    def _chosen(self, opened: OpenMap, at: list[int], count: int | None, where: str) -> BesideUpdate | None:
         cards = self._cards(opened, _even(at, MOST_SHOWN))
         if not cards:
-            return self.forget()
+            return None
         counted = f"{count:,} picture{'' if count == 1 else 's'} {where}"
         line = counted if count == len(cards) else f"{len(cards)} of {counted}, spread evenly"
         few = "these" if len(cards) <= MOST_SEARCHED else f"{MOST_SEARCHED} of these"
-        return ChosenUpdate(
+        return BesideUpdate(
             row=gr.update(visible=True),
             status=note(line),
             grid=grid_html(cards),
             cards=cards,
-            search=gr.update(value=f"Search from {few}"),
+            search=gr.update(value=f"Search from {few}", visible=True),
         )
 
     def _cards(self, opened: OpenMap, at: Sequence[int]) -> list[Card]:
         try:
             found = self._library.open(opened.collection)
             hits = found.get_many([opened.map.ids[i] for i in at])
-            return [card(hit, found.name, pictures=self._library.pictures) for hit in hits]
+            return [card(hit, found.name, self._library.pictures) for hit in hits]
         except SimileError as error:
             gr.Warning(str(error))
         except Exception:
@@ -230,10 +231,8 @@ class MapHandlers:
         return []
 
     @staticmethod
-    def _go(cards: Sequence[Card]) -> tuple[Any, Any]:
-        if not cards:
-            return gr.skip(), gr.skip()
-        return Query(tuple(query_picture(shown) for shown in cards)), gr.Tabs(selected=SEARCH)
+    def _from(cards: Sequence[Card]) -> Any:
+        return Query(tuple(query_picture(shown) for shown in cards)) if cards else gr.skip()
 
 
 def _facts(**facts: Any) -> str:

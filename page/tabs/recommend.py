@@ -18,7 +18,8 @@ from page.run_search import FAILED, run_search
 from page.shared_state import Query, Shared
 from page.wording import credit, field_name, milliseconds, note, result_line
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Settings, values_of
+from pipeline.fields import values_of
+from pipeline.search import Collection, Settings
 
 __all__ = ["HINT", "RecommendHandlers", "RecommendUpdate", "Wishes", "WorksUpdate", "build"]
 
@@ -45,7 +46,10 @@ class Wishes:
 
 @dataclass(frozen=True)
 class WorksUpdate:
-    """What another collection changes: the works to choose from, the wishes, and the likes."""
+    """What another collection changes: the works to choose from, the wishes, and the likes.
+
+    `taken` is the query of Search that the likes come from.
+    """
 
     shown_for: Any = UNCHANGED
     grid: Any = UNCHANGED
@@ -54,6 +58,7 @@ class WorksUpdate:
     of_each: Any = UNCHANGED
     most: Any = UNCHANGED
     liked: Any = UNCHANGED
+    taken: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,9 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             with gr.Row(elem_classes=["line"]):
                 gr.HTML("<h2>Works to choose from</h2>")
                 shuffle = gr.Button("Other works", size="sm", elem_id="shuffle", min_width=110, scale=0)
-            works = hits_view("works", classes="strip")
+            works = hits_view("works", classes="strip voting")
             status = gr.HTML(note(HINT), elem_id="recommend-status")
-            hits = hits_view("recommend")
+            hits = hits_view("recommend", classes="voting")
             about = gr.HTML()
     do = RecommendHandlers(shared.library)
     shown = {"status": status, "grid": hits.grid, "cards": hits.cards, "credit": about}
@@ -127,9 +132,10 @@ def _connect_works(
     wishes: dict[str, Any],
 ) -> None:
     """Works appear when the tab is opened, and others with another collection or on request."""
-    shown_for = gr.State()
+    shown_for, taken = gr.State(), gr.State()
     changed = {
         "shown_for": shown_for,
+        "taken": taken,
         "grid": works.grid,
         "cards": works.cards,
         **{name: wishes[name] for name in ("others", "of_each", "most")},
@@ -137,7 +143,7 @@ def _connect_works(
     }
     enter: dict[str, Any] = {
         **named_outputs(do.enter, changed),
-        "inputs": [shown_for, shared.collection, shared.query, liked],
+        "inputs": [shown_for, shared.collection, shared.query, liked, taken],
         **QUIET,
     }
     tab.select(**enter)
@@ -153,15 +159,23 @@ class RecommendHandlers:
         self._library = library
 
     def enter(
-        self, shown_for: str | None, name: str, query: Query | None = None, liked: Query | None = None
+        self,
+        shown_for: str | None,
+        name: str,
+        query: Query | None = None,
+        liked: Query | None = None,
+        taken: Query | None = None,
     ) -> WorksUpdate:
         """Works and wishes of a collection that was not shown yet; likes of another one are dropped.
 
         Args:
-            query: what Search searches from; it is taken over while nothing is liked.
+            query: what Search searches from; it is taken over unless the visitor has changed the likes here.
+            taken: what was taken over before.
         """
         if shown_for == name or not name:
-            return WorksUpdate(liked=query) if name and query and not liked else WorksUpdate()
+            is_own = bool(liked) and liked != taken
+            fresh = name and query and query != liked and not is_own
+            return WorksUpdate(liked=query, taken=query) if fresh else WorksUpdate()
         try:
             found = self._library.open(name)
             fields = [(field_name(field), field) for field in found.filters]
@@ -179,6 +193,7 @@ class RecommendHandlers:
             of_each=gr.update(choices=fields, value=first, visible=bool(fields)),
             most=gr.update(value=2 if many else 0, visible=bool(fields)),
             liked=query or Query(),
+            taken=query,
         )
 
     @counts_as_search
@@ -191,7 +206,7 @@ class RecommendHandlers:
         return grid_html(cards, liked), cards
 
     def _sample(self, found: Collection) -> list[Card]:
-        return [card(hit, found.name, pictures=self._library.pictures) for hit in found.sample(_WORKS)]
+        return [card(hit, found.name, self._library.pictures) for hit in found.sample(_WORKS)]
 
     @counts_as_search
     def recommend(self, liked: Query | None, name: str, *values: Any) -> RecommendUpdate:

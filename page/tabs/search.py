@@ -12,9 +12,11 @@ from page.components.event_wiring import QUIET, named_outputs
 from page.components.filter_boxes import recount
 from page.components.filter_chips import chips
 from page.components.hits import HitsView, hits_view
+from page.components.palette import repainted
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
 from page.components.start import start_area
+from page.components.suggested_parts import SuggestedParts, parts_over
 from page.shared_state import Shared
 from page.tabs.query_changes import QueryChanges
 from page.tabs.search_arrival import ArrivalHandlers
@@ -53,15 +55,19 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     with gr.Row(elem_classes=["sides"]):
         with gr.Column(scale=1, min_width=300, elem_classes=["side"]):
             panel = query_panel(shared.query, "search")
+            parts = parts_over("search")
             controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
-            results = _results()
+            results = _results(shared.hits)
     do = SearchHandlers(shared.library, shared.uploads)
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
+    # After the hits, so that nobody waits for it.
+    suggested = SuggestedParts(shared.library)
+    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, **QUIET)
 
 
-def _results() -> _Results:
+def _results(cards: gr.State) -> _Results:
     start = start_area()
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
@@ -89,7 +95,7 @@ def _results() -> _Results:
         files=files,
         examples=grid("examples", classes="examples"),
         example_cards=gr.State([]),
-        hits=hits_view("search"),
+        hits=hits_view("search", cards=cards),
         more=gr.Button("Show more", visible=False, elem_id="more"),
         credit=gr.HTML(elem_id="credit"),
         address=address_bar(),
@@ -179,6 +185,14 @@ def _connect_controls(
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
     nearer = controls.closeness_view.click(_step, None, controls.closeness, trigger_mode="multiple", **QUIET)
     nearer.success(trigger_mode="always_last", **search)
+    painted = controls.colours_view.click(
+        repainted,
+        [controls.colours, shared.query],
+        [controls.colours, controls.colours_view],
+        trigger_mode="multiple",  # two colours may be chosen before the first is answered
+        **QUIET,
+    )
+    painted.success(trigger_mode="always_last", **search)
     counted = [shared.collection, *controls.filter_inputs]
     for place, box in enumerate(controls.filters):
         box.input(recount(shared.library, place), counted, controls.filters, **QUIET)
@@ -207,6 +221,8 @@ def _connect_filters(
         "filters": controls.filters,
         "ranges": controls.ranges,
         "filter_state": controls.filter_state,
+        "colours": controls.colours,
+        "colours_view": controls.colours_view,
     }
     counted = [shared.collection, *controls.filter_inputs]
     off = results.chips.click(**named_outputs(arrive.take_off, changed), inputs=counted, **QUIET)
@@ -230,11 +246,14 @@ def _connect_arrivals(
         "shown_for": shown_for,
         "encoder": controls.encoder,
         "text": controls.text,
+        "labels": controls.labels,
         "filters": controls.filters,
         "filter_group": controls.filter_group,
         "more_filters": controls.more_filters,
         "ranges": controls.ranges,
         "filter_state": controls.filter_state,
+        "colours": controls.colours,
+        "colours_view": controls.colours_view,
         "examples": results.examples,
         "example_cards": results.example_cards,
         "start": results.start,

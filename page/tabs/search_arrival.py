@@ -1,6 +1,7 @@
 """What Search shows when a visitor arrives: by a link, by back and forward, or in another collection."""
 
 import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from html import escape
@@ -25,6 +26,8 @@ from page.components.filter_boxes import (
 )
 from page.components.filter_chips import without_chip
 from page.components.hits import actions_for, viewer_html
+from page.components.label_list import labels_json
+from page.components.palette import chosen_colours, palette_html
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
 from page.components.start import start_html
@@ -51,11 +54,14 @@ class CollectionUpdate:
     shown_for: Any = UNCHANGED
     encoder: Any = UNCHANGED
     text: Any = UNCHANGED
+    labels: Any = UNCHANGED
     filters: Any = UNCHANGED
     filter_group: Any = UNCHANGED
     more_filters: Any = UNCHANGED
     ranges: Any = UNCHANGED
     filter_state: Any = UNCHANGED
+    colours: Any = UNCHANGED
+    colours_view: Any = UNCHANGED
     examples: Any = UNCHANGED
     example_cards: Any = UNCHANGED
     start: Any = UNCHANGED
@@ -63,11 +69,13 @@ class CollectionUpdate:
 
 @dataclass(frozen=True)
 class FilterUpdate:
-    """What the filters become."""
+    """What the filters and the palette become."""
 
     filters: Any = UNCHANGED
     ranges: Any = UNCHANGED
     filter_state: Any = UNCHANGED
+    colours: Any = UNCHANGED
+    colours_view: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -140,7 +148,7 @@ class ArrivalHandlers:
         query = link.query or Query()
         asked = self._searches.asked(query, name, options)
         answer = self._searches.answer(asked, link.shown)
-        viewer, selected = self._viewer(answer, link.opened, query)
+        viewer, selected = self._viewer(found, answer, link.opened, query)
         opened = link.opened if viewer else ""
         address = said(self._searches.link(asked, options, link.shown), "arrival", link.tab, opened)
         view = ViewUpdate(
@@ -153,13 +161,19 @@ class ArrivalHandlers:
         )
         return self._controls(found, link, options), replace(answer, address=address), view
 
-    def _viewer(self, answer: SearchUpdate, opened: str, query: Query) -> tuple[str, int | None]:
-        """The inside of the larger view, and which card it shows; empty where it is not among the hits."""
+    def _viewer(
+        self, found: Collection, answer: SearchUpdate, opened: str, query: Query
+    ) -> tuple[str, int | Card | None]:
+        """The inside of the larger view, and what it shows: a hit by its number, or another picture."""
         cards: list[Card] = answer.cards
         index = next((at for at, one in enumerate(cards) if one.id == opened), None)
-        if index is None:
+        if index is not None:
+            return viewer_html(self._library, cards, index, actions_for(query), query), index
+        try:
+            alone = card(found.get(str(uuid.UUID(opened))), found.name, self._library.pictures)
+            return viewer_html(self._library, [alone], 0, actions_for(query)), alone
+        except (ValueError, SimileError):  # no picture is open, or it is gone
             return "", None
-        return viewer_html(self._library, cards, index, actions_for(query)), index
 
     def show_collection(self, shown_for: str | None, name: str) -> CollectionUpdate:
         """Controls and examples of a collection that was chosen, unless they are shown already."""
@@ -178,6 +192,8 @@ class ArrivalHandlers:
                 text=hidden,
                 filters=[hidden] * MAX_FILTERS,
                 filter_group=hidden,
+                colours="",
+                colours_view=hidden,
                 filter_state=FilterState(),
                 examples=gr.update(value=""),
                 example_cards=[],
@@ -186,17 +202,22 @@ class ArrivalHandlers:
     def _controls(self, found: Collection, link: Link, options: SearchOptions) -> CollectionUpdate:
         places = places_of(found)
         boxes, state = boxes_of(found, places, link.filters), state_of(places, link.filters)
-        cards = [card(hit, found.name, pictures=self._library.pictures) for hit in found.examples(_EXAMPLES)]
+        cards = [card(hit, found.name, self._library.pictures) for hit in found.examples(_EXAMPLES)]
         sliders = places.sliders[:MAX_FILTERS]
         return CollectionUpdate(
             shown_for=found.name,
             encoder=gr.update(choices=found.encoders, value=options.encoder, visible=len(found.encoders) > 1),
             text=self._words(found, options),
+            labels=labels_json(found),
             filters=boxes,
             filter_group=gr.update(visible=bool(sliders) or any(box.get("visible") for box in boxes)),
             more_filters=more_filters(places),
             ranges=gr.update(value=sliders_html(sliders, state.ranges), visible=bool(sliders)),
             filter_state=state,
+            colours=options.colours,
+            colours_view=gr.update(
+                value=palette_html(chosen_colours(options.colours)), visible=bool(found.manifest.colours)
+            ),
             examples=gr.update(value=grid_html(cards, votes=False, caption=False)),
             example_cards=cards,
             start=gr.update(value=start_html(self._library, found.name)),
@@ -218,11 +239,12 @@ class ArrivalHandlers:
         return FilterUpdate() if left is None else self._filters(found, left)
 
     def clear(self, name: str, event: gr.EventData) -> FilterUpdate:
-        """A new search begins without filters."""
+        """A new search begins without filters and colours."""
         data = event._data if isinstance(event._data, dict) else {}
         if data.get("action") != "clear":
             return FilterUpdate()
-        return self._filters(self._library.open(name), {})
+        empty = self._filters(self._library.open(name), {})
+        return replace(empty, colours="", colours_view=palette_html(()))
 
     def _filters(self, found: Collection, wanted: dict[str, Any]) -> FilterUpdate:
         places = places_of(found)

@@ -14,6 +14,7 @@ from page.components.cards import Card, card, columns_html, grid_html, query_pic
 from page.components.closeness import STEPS, closeness_html
 from page.components.event_wiring import UNCHANGED, no_update
 from page.components.filter_chips import chips_html
+from page.components.liked_cards import liked_cards
 from page.components.search_controls import SearchOptions
 from page.components.start import chosen_start
 from page.export import export_files
@@ -24,8 +25,9 @@ from page.shared_state import Query, Searched
 from page.wording import credit, milliseconds, note, result_line
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
-from pipeline.search import Example, Settings
+from pipeline.search import Settings
 from pipeline.search.browse import browse
+from pipeline.search.query import is_vector_text, words_or_vector
 
 __all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
 
@@ -84,14 +86,15 @@ class SearchHandlers:
         chosen = chosen_start(event)
         if chosen == "surprise":
             hits = self._library.open(name).sample(1)
-            cards = [card(hit, name, pictures=self._library.pictures) for hit in hits]
+            cards = [card(hit, name, self._library.pictures) for hit in hits]
             return gr.skip(), Query((query_picture(cards[0]),)) if cards else gr.skip()
         wanted = (chosen or "").removeprefix("collection:")
         return wanted if wanted in self._library.names() else gr.skip(), gr.skip()
 
     def take_text(self, text: str, query: Query | None) -> Query:
         """Words are added to the pictures of the query."""
-        return replace(query or Query(), text=(text or "").strip()[:300])
+        said = (text or "").strip()
+        return replace(query or Query(), text=said if is_vector_text(said) else said[:300])
 
     # --- searches
 
@@ -121,6 +124,8 @@ class SearchHandlers:
         """
         settings = options.settings(self._library.open(name))
         near = options.closeness if options.closeness in STEPS else 0
+        if query and query.text and query.likes:  # a picture and words mean both, not one of them
+            settings = replace(settings, combine="average")
         return Searched(name, settings, query or Query(), bool(options.side_by_side), near)
 
     def answer(self, asked: Searched, shown: int = 0) -> SearchUpdate:
@@ -129,14 +134,18 @@ class SearchHandlers:
         Args:
             shown: as many hits, if they are more than the search shows at a time.
         """
-        if not asked.query and not asked.settings.filters:
+        if asked.browses and not asked.settings.filters:
             both = gr.update(visible=True)
             return SearchUpdate(status=note(HINT), examples=both, start=both, searched=asked)
         try:
-            if not asked.query:
+            if asked.browses:
                 answer = self._browse(asked, shown)
             else:
-                answer = self._side_by_side(asked) if asked.side_by_side else self._nearest(asked, shown)
+                answer = (
+                    self._side_by_side(asked)
+                    if asked.side_by_side and asked.query
+                    else self._nearest(asked, shown)
+                )
             return replace(answer, chips=_chips(asked, answer))
         except SimileError as error:
             return SearchUpdate(status=note(str(error), problem=True))
@@ -157,14 +166,15 @@ class SearchHandlers:
         try:
             options = SearchOptions.of(values)
             asked = self.asked(query, name, options)
-            if not asked.query:
+            if asked.browses:
                 return self._browse_on(cards, asked, options)
             settings = asked.settings
-            following = replace(settings, offset=len(cards), k=min(settings.k, MAX_SHOWN - len(cards)))
+            hits = [one for one in cards if one.metric]  # what the visitor likes is none
+            following = replace(settings, offset=len(hits), k=min(settings.k, MAX_SHOWN - len(cards)))
             result = run_search(self._library, name, asked.query, following)
             cards = [*cards, *result.cards]
             return MoreUpdate(
-                status=figures(cards, result, settings),
+                status=figures([*hits, *result.cards], result, settings),
                 grid=grid_html(cards, query),
                 cards=cards,
                 more=gr.update(visible=result.found.more and len(cards) < MAX_SHOWN),
@@ -191,7 +201,7 @@ class SearchHandlers:
         """Without a query, what passes the filters."""
         found = self._library.open(asked.collection)
         hits, total = browse(found, asked.settings.filters, min(MAX_SHOWN, max(asked.settings.k, shown)))
-        cards = [card(hit, found.name, pictures=self._library.pictures) for hit in hits]
+        cards = [card(hit, found.name, self._library.pictures) for hit in hits]
         return SearchUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -206,7 +216,7 @@ class SearchHandlers:
         found = self._library.open(asked.collection)
         many = max(1, min(asked.settings.k, MAX_SHOWN - len(cards)))
         hits, total = browse(found, asked.settings.filters, many, len(cards))
-        cards = [*cards, *(card(hit, found.name, pictures=self._library.pictures) for hit in hits)]
+        cards = [*cards, *(card(hit, found.name, self._library.pictures) for hit in hits)]
         return MoreUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -220,13 +230,14 @@ class SearchHandlers:
         many = replace(settings, k=min(MAX_SHOWN, max(settings.k, shown)))
         result = run_search(self._library, searched.collection, searched.query, many)
         line = figures(result.cards, result, settings)
+        cards = [*liked_cards(searched.query, result.collection, self._library.pictures), *result.cards]
         if not result.cards:
             line = note(NONE_SO_CLOSE if settings.min_score is not None else NOTHING)
         return SearchUpdate(
             status=line,
             closeness_view=self._closeness(searched, result),
-            grid=grid_html(result.cards, searched.query),
-            cards=result.cards,
+            grid=grid_html(cards, searched.query),
+            cards=cards,
             credit=credit(result.collection.credit),
             more=gr.update(visible=result.found.more),
             export=gr.update(visible=bool(result.cards)),
@@ -237,12 +248,12 @@ class SearchHandlers:
         """The slider, with counts where one thing is searched from; nothing where it is not calibrated."""
         settings, query = searched.settings, searched.query
         calibration = result.collection.encoder_entry(settings.encoder).calibration
-        if calibration is None:
+        if calibration is None or not query:
             return _hidden()
         kept, counts = calibration.of(settings.metric), []
         scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
-        if not query.dislikes and len(query.likes) + bool(query.text) == 1:
-            like = examples_of(query.likes, result.collection, self._library) or [Example(text=query.text)]
+        if not (query.dislikes or settings.colours) and len(query.likes) + bool(query.text) == 1:
+            like = examples_of(query.likes, result.collection, self._library) or [words_or_vector(query.text)]
             counts = result.collection.count_near(like[0], settings, scores)
         return gr.update(value=closeness_html(searched.closeness, counts), visible=True)
 

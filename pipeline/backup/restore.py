@@ -5,17 +5,17 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 from safetensors.numpy import load
 
 from pipeline.backup.archive import Archive, ArchiveFolder
 from pipeline.backup.points import Page, page_of, pages_in
-from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig
 from pipeline.errors import SimileError
+from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.indexing.record import RECORD
+from pipeline.indexing.version_manifest import config_of
 from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.progress import progress
-from pipeline.store import Manifest, Store
+from pipeline.store import Store
 from pipeline.store.manifest import read_manifest
 from pipeline.store.protocol import vector_params
 from pipeline.store.read_points import all_points
@@ -60,15 +60,16 @@ def restore_collection(
     manifest = read_manifest(
         archive.version, folder.read(archive.manifest), load(folder.read(archive.tensors))
     )
-    config = _config(manifest, alias, shard_number, replication_factor)
+    config = config_of(manifest, alias, shard_number, replication_factor)
     drop_unfinished(store, alias, except_for=None)
     version = new_version(alias)
     codes = {entry.code for entry in manifest.encoders}
     params = vector_params(
         config,
-        {name: size for name, size in archive.dimensions.items() if name not in codes},
+        {name: size for name, size in archive.dimensions.items() if name not in {*codes, COLOUR_VECTOR}},
         {name: size for name, size in archive.dimensions.items() if name in codes},
         archive.points,
+        colours=COLOUR_VECTOR in archive.dimensions,
     )
     store.create(version, config, params, archive.payload_indexes)
     with progress("restore", archive.points) as bar:
@@ -110,25 +111,6 @@ def _check_files(folder: ArchiveFolder, archive: Archive) -> None:
         for file in archive.files:
             folder.check(file)
             bar.update(1)
-
-
-def _config(manifest: Manifest, alias: str, shard_number: int, replication_factor: int) -> CollectionConfig:
-    """What a store has to know to make the version."""
-    try:
-        return CollectionConfig(
-            collection=alias,
-            source=manifest.source,
-            encoders=[EncoderConfig(name=entry.name, vector=entry.vector) for entry in manifest.encoders],
-            quantization=manifest.quantization or QuantizationConfig(),
-            hnsw=manifest.hnsw,
-            memory=manifest.memory,
-            shard_number=shard_number,
-            replication_factor=replication_factor,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SimileError(f"'{alias}' cannot be restored: {where}: {first['msg']}.") from None
 
 
 def _pages(folder: ArchiveFolder, archive: Archive) -> Iterator[Page]:

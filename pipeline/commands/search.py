@@ -35,7 +35,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--id", action="append", default=[], help="search from a stored picture; may be repeated"
     )
+    parser.add_argument(
+        "--vector",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="search by vectors as the encoder makes them: .npy, or a JSON list; may be repeated",
+    )
     parser.add_argument("--words", action="append", default=[], help="search by words; may be repeated")
+    parser.add_argument(
+        "--colour",
+        action="append",
+        default=[],
+        metavar="#AA3311",
+        help="search by a colour, alone or with the others; may be repeated, five times at most",
+    )
+    parser.add_argument(
+        "--colours-of", type=Path, metavar="FILE", help="search by the five main colours of a picture"
+    )
     parser.add_argument(
         "-k", "--hits", type=int, default=10, help="hits of each query (default: %(default)s)"
     )
@@ -71,8 +89,15 @@ def run(options: argparse.Namespace) -> str:
 
     collection = open_collection(options.collection, options.home, options.url)
     filters = read_filters(options.filter) or None
-    settings = Settings(options.metric, options.hits, 0, filters, None, options.exact, options.encoder)
-    answers = list(_answers(collection, _queries(options), settings))
+    settings = Settings(
+        options.metric,
+        options.hits,
+        filters=filters,
+        exact=options.exact,
+        encoder=options.encoder,
+        colours=_colours(options),
+    )
+    answers = list(_answers(collection, _queries(options, settings.colours), settings))
     if not answers:
         raise SimileError("None of the pictures could be searched with; the lines above say why.")
     if options.open:
@@ -83,13 +108,27 @@ def run(options: argparse.Namespace) -> str:
     return "\n\n".join(_as_text(answer, protocol) for answer in answers)
 
 
-def _queries(options: argparse.Namespace) -> Iterator[tuple[str, "Example"]]:
-    """Each query with its name for people."""
+def _colours(options: argparse.Namespace) -> tuple[str, ...]:
+    """The palette that was asked for, by its colours or by a picture that has them."""
+    from pipeline.search import colours_of
+
+    if options.colour and options.colours_of:
+        raise SimileError("Give either --colour or --colours-of, not both.")
+    return tuple(colours_of(options.colours_of) if options.colours_of else options.colour)
+
+
+def _queries(options: argparse.Namespace, colours: Sequence[str]) -> Iterator[tuple[str, "Example | None"]]:
+    """Each query with its name for people; None where there are colours alone."""
     from pipeline.search import Example
     from pipeline.sources.extensions import PICTURES, kind_of
 
-    if not (options.picture or options.id or options.words):
-        raise SimileError("Name what to search from: a picture, a folder of pictures, --id or --words.")
+    if not (options.picture or options.id or options.words or options.vector):
+        if not colours:
+            raise SimileError(
+                "Name what to search from: a picture, a folder of pictures, --id, --words, --vector or "
+                "--colour."
+            )
+        yield " ".join(colours), None
     for path in options.picture:
         if not path.is_dir():
             yield str(path), Example(picture=path)
@@ -100,15 +139,38 @@ def _queries(options: argparse.Namespace) -> Iterator[tuple[str, "Example"]]:
         yield from ((str(file), Example(picture=file)) for file in files)
     yield from ((point, Example(id=point)) for point in options.id)
     yield from ((words, Example(text=words)) for words in options.words)
+    for path in options.vector:
+        vectors = _vectors_in(path)
+        names = [f"{path}[{at}]" for at in range(len(vectors))] if len(vectors) > 1 else [str(path)]
+        yield from ((name, Example(vector=vector)) for name, vector in zip(names, vectors, strict=True))
+
+
+def _vectors_in(path: Path) -> list[Any]:
+    """The vectors of a file: one, or a list of them."""
+    import numpy as np
+
+    try:
+        if path.suffix == ".npy":
+            given = np.load(path, allow_pickle=False).tolist()
+        else:
+            given = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SimileError(f"'{path}' cannot be read: {error.strerror}.") from None
+    except ValueError:
+        raise SimileError(
+            f"'{path}' holds no vectors; give a .npy file of numbers, or a list of numbers as JSON."
+        ) from None
+    several = isinstance(given, list) and bool(given) and isinstance(given[0], list)
+    return given if several else [given]
 
 
 def _answers(
-    collection: "Collection", queries: Iterator[tuple[str, "Example"]], settings: "Settings"
+    collection: "Collection", queries: Iterator[tuple[str, "Example | None"]], settings: "Settings"
 ) -> Iterator[Answer]:
     """One for each query; a file that is no picture is told on stderr, and the others go on."""
     for name, example in queries:
         try:
-            yield Answer(name, collection.find([example], settings=settings))
+            yield Answer(name, collection.find([example] if example else [], settings=settings))
         except ImageError as error:
             say(f"left out: {error}")
 

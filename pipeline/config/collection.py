@@ -23,6 +23,22 @@ class EncoderConfig(Frozen):
     name: str
     vector: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_a_column(cls, given: Any) -> Any:
+        """`name: precomputed` with `column: embedding` is the encoder `precomputed:embedding`."""
+        if not isinstance(given, dict):
+            return given
+        told = dict(given)
+        column = told.pop("column", None)
+        if told.get("name") == "precomputed" and isinstance(column, str) and column:
+            told["name"] = f"precomputed:{column}"
+        elif told.get("name") == "precomputed":
+            raise ValueError("vectors that were made elsewhere need `column:`, the name of their column")
+        elif column is not None:
+            raise ValueError("`column:` goes with `name: precomputed`; leave it out")
+        return told
+
     @property
     def vector_name(self) -> str:
         """`vector` if given; otherwise the encoder's name with anything unusual made a dash."""

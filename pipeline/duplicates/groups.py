@@ -7,9 +7,8 @@ from typing import Any
 
 from pipeline.duplicates.pairs import Pair
 from pipeline.errors import SimileError
-from pipeline.fields import FieldKind, read_value
+from pipeline.fields import FieldKind, read_value, values_of
 from pipeline.points import RESERVED
-from pipeline.search import values_of
 
 __all__ = ["Group", "KeepRule", "Member", "keep_rule", "make_groups"]
 

@@ -10,6 +10,7 @@ How an encoder is named:
 | `hf:facebook/dinov2-small` | an image model on the Hub, of transformers or timm; `@REVISION` pins it |
 | `weights:cifar10-cnn` | a network of this repository, in `weights/cifar10-cnn` |
 | `./models/mine` | a folder in either layout (`save_pretrained` or `save_for_hf`) |
+| `precomputed:embedding` | vectors that stand in a column of the source; there is no network |
 
 `@112px` after any name changes the input size: images are resized to 112 × 112 as a whole, without a crop.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from pipeline.encoders.precomputed import is_precomputed, no_network
 from pipeline.errors import SimileError
 
 __all__ = ["SIZE_RANGE", "SOURCES", "WEIGHTS_ROOT", "EncoderName", "anywhere", "parse_name"]
@@ -31,8 +32,11 @@ def parse_name(text: str) -> EncoderName:
     """Take a name apart; nothing is looked up but whether a folder exists.
 
     Raises:
-        SimileError: not of any form; or a folder, also one of `weights:`, that does not exist.
+        SimileError: not of any form; or a folder, also one of `weights:`, that does not exist; or vectors
+            that were made elsewhere, which no network belongs to.
     """
+    if is_precomputed(text):
+        raise SimileError(no_network(text))
     bare, pixels = _split_size(text)
     source, colon, place = bare.partition(":")
     if not colon or source not in SOURCES:

@@ -7,9 +7,9 @@ picture gives the same vector whatever it was handed over as.
 from pipeline.images.decoding import FORMATS, MAX_BYTES, decode, header_size, shown_by_browsers
 from pipeline.images.given import Picture, as_rgb
 from pipeline.images.limits import MAX_PIXELS, DecodeLimits, PixelBudget, decoding_within
+from pipeline.images.palette import main_colours
 from pipeline.images.pixels import is_single_colour
 from pipeline.images.preparation import PREPARATION, UNVERSIONED
-from pipeline.images.rules import RULES, rules_of
 from pipeline.images.shrinking import resized, shrunk
 from pipeline.images.thumbnails import THUMBNAIL_SIDE, data_url, thumbnail
 
@@ -18,7 +18,6 @@ __all__ = [
     "MAX_BYTES",
     "MAX_PIXELS",
     "PREPARATION",
-    "RULES",
     "THUMBNAIL_SIDE",
     "UNVERSIONED",
     "DecodeLimits",
@@ -30,8 +29,8 @@ __all__ = [
     "decoding_within",
     "header_size",
     "is_single_colour",
+    "main_colours",
     "resized",
-    "rules_of",
     "shown_by_browsers",
     "shrunk",
     "thumbnail",

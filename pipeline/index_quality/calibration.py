@@ -67,10 +67,7 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> Calibrat
     sample = unit(vectors[chosen])
     signs = np.asarray(codes[chosen], np.float32)
     bits = signs.shape[1]
-    by_cosine, by_bits = sample @ sample.T, signs @ signs.T
-    cosines = np.sort(_of_pairs(by_cosine))
-    differing = np.rint((bits - _of_pairs(by_bits)) / 2).astype(np.int64)
-    tail = match_tail(len(chosen))
+    tail, pairs = match_tail(len(chosen)), len(chosen) * (len(chosen) - 1) // 2
 
     def distribution(scores: np.ndarray, further: np.ndarray, close: float) -> Distribution:
         threshold = _score_reached_by(scores, further, tail)
@@ -80,23 +77,38 @@ def calibrate(vectors: np.ndarray, codes: np.ndarray, seed: int = 0) -> Calibrat
             further=further.tolist(),
             threshold=threshold,
             threshold_tail=reached,
-            close=close,
+            close=round(close, 6),
             images=len(chosen),
-            pairs=len(cosines),
+            pairs=pairs,
             seed=seed,
         )
 
-    return Calibration(
-        cosine=distribution(*_quantiles(cosines, np.append(_SHARES, 1 - tail)), _close(by_cosine)),
-        hamming=distribution(*_counts(np.bincount(differing, minlength=bits + 1)), _close(by_bits / bits)),
-    )
+    # One after the other: the scores of all pairs take 64 MB, and what is made of them as much again.
+    by_cosine = sample @ sample.T
+    quantiles = _quantiles(np.sort(_of_pairs(by_cosine)), np.append(_SHARES, 1 - tail))
+    cosine = distribution(*quantiles, _close(by_cosine))
+    del by_cosine
+    by_bits = signs @ signs.T
+    hamming = distribution(*_counts(_distances(by_bits, bits)), _close(by_bits) / bits)
+    return Calibration(cosine=cosine, hamming=hamming)
 
 
 def _close(square: np.ndarray) -> float:
-    """The score that the best hit of all but `FAR_SHARE` of the pictures reaches, each among the others."""
-    others = square.copy()
-    np.fill_diagonal(others, -np.inf)
-    return round(float(np.quantile(others.max(axis=1), FAR_SHARE)), 6)
+    """The score that the best hit of all but `FAR_SHARE` of the pictures reaches, each among the others.
+
+    The diagonal of `square` is lost.
+    """
+    np.fill_diagonal(square, -np.inf)
+    return float(np.quantile(square.max(axis=1), FAR_SHARE))
+
+
+def _distances(square: np.ndarray, bits: int) -> np.ndarray:
+    """(bits + 1,) int64: how many pairs have each Hamming distance; `square` are dot products of codes."""
+    counts = np.zeros(bits + 1, np.int64)
+    for at, row in enumerate(square):
+        differing = np.rint((bits - row[at + 1 :]) / 2).astype(np.int64)
+        counts += np.bincount(differing, minlength=bits + 1)
+    return counts
 
 
 def unusualness(score: float, kept: Distribution) -> float:

@@ -1,7 +1,7 @@
 """How many of the exact nearest points an approximate search finds, and how fast."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,6 @@ from qdrant_client import models
 from pipeline.config import CollectionConfig
 from pipeline.config.graph_and_search import Metric
 from pipeline.config.quantization import CODE_QUANTIZATION
-from pipeline.index_quality.truth import Rows, exact_among
 from pipeline.progress import say
 from pipeline.store.manifest import EncoderEntry, IndexCheck, MetricCheck, ResidentBytes
 from pipeline.store.protocol import Resident, Store
@@ -21,6 +20,7 @@ __all__ = [
     "K",
     "Measured",
     "Queries",
+    "Truth",
     "check_metric",
     "check_version",
     "count_found",
@@ -73,6 +73,9 @@ class Measured:
 
     recall: float
     ms: float
+
+
+Truth = list[dict[str, float]]  # for each query its K exact nearest points: id -> score
 
 
 def count_found(scores: np.ndarray, last: float) -> int:
@@ -149,7 +152,7 @@ def check_version(
     version: str,
     entry: EncoderEntry,
     config: CollectionConfig,
-    staged: Callable[[str], Iterable[Rows]] | None = None,
+    staged: Callable[[Sequence[Queries]], list[Truth]] | None = None,
 ) -> IndexCheck:
     """Measure one encoder of a finished version.
 
@@ -157,20 +160,21 @@ def check_version(
 
     Args:
         store, version, entry, config: what is measured.
-        staged: name of a vector -> every point of the version, from staged parts; the exact neighbours are
-            then computed here. None: the store is asked for them, some queries at a time.
+        staged: queries of several vectors -> their exact neighbours among all staged points of the version.
+            None: the store is asked for them, some queries at a time.
     """
     points = read_points(store, version, [entry.vector, entry.code], [], QUERIES)
     if len(points.ids) < 2:
         return IndexCheck(queries=0, protocol=PROTOCOL)
     cosine = Queries(entry.vector, points.vectors[entry.vector], points.ids)
     hamming = Queries(entry.code, points.vectors[entry.code], points.ids)
+    near, differing = staged([cosine, hamming]) if staged else (None, None)
     checked = IndexCheck(
         queries=len(points.ids),
         protocol=PROTOCOL,
         oversampling=config.search.oversampling,
-        cosine=check_metric(store, version, cosine, config, "cosine", staged),
-        hamming=check_metric(store, version, hamming, config, "hamming", staged),
+        cosine=check_metric(store, version, cosine, config, "cosine", near),
+        hamming=check_metric(store, version, hamming, config, "hamming", differing),
         bytes=resident_of(store, version, entry, config),
     )
     _say(entry.name, checked, config.search.min_recall)
@@ -183,22 +187,20 @@ def check_metric(
     queries: Queries,
     config: CollectionConfig,
     metric: Metric,
-    staged: Callable[[str], Iterable[Rows]] | None = None,
+    truth: Truth | None = None,
 ) -> MetricCheck | None:
     """Recall, time and path of the configured search, and the time of an exact one.
 
-    None where the store forbids exact searches and nothing is staged: there is no truth to compare with.
+    None where the store forbids exact searches and `truth` is not given: there is nothing to compare with.
     """
     search, rows = config.search, store.count(version)
     scanned = store.allows_exact(version) and not config.hnsw.over_codes(rows)
     exact = search.to_qdrant(K + 1, exact=True, metric=metric, codes_scanned=scanned)
     asks_exactly = store.allows_exact(version) or not exact.exact
-    if staged:
-        truth = exact_among(staged(queries.using), queries.vectors, queries.own, K)
-    elif asks_exactly:
+    if truth is None:
+        if not asks_exactly:
+            return None
         truth = exact_scores(store, version, queries, exact)
-    else:
-        return None
     found = measure(store, version, queries, truth, search.to_qdrant(K + 1, metric=metric))
     timed = measure(store, version, queries, truth[:_EXACT_TIMED], exact) if asks_exactly else None
     codes, width = metric == "hamming", queries.vectors.shape[1]

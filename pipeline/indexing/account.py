@@ -35,7 +35,7 @@ class Account:
         embedded: pictures that went through the networks in this run.
         kept, removed: points of the live version that the source does not have (any more).
         single_colour: pictures embedded in this run in which there is nothing but one colour.
-        stages: seconds a stage.
+        stages, processor: seconds a stage by the clock, and of processor time in this process.
         start_up: seconds of a stage until the first of its workers was at work, with its networks loaded.
     """
 
@@ -52,6 +52,7 @@ class Account:
     single_colour: int = 0
     encoders: list[str] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
+    processor: dict[str, float] = field(default_factory=dict)
     start_up: dict[str, float] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)  # handled by each stage
     staged_bytes: int = 0
@@ -77,10 +78,12 @@ class Account:
             SimileError: what stopped it.
         """
         begin(stage)
-        start = time.perf_counter()
+        clocks = ((self.stages, time.perf_counter), (self.processor, time.process_time))
+        starts = [clock() for _, clock in clocks]
         with explained(stage):
             yield
-        self.stages[stage] = round(self.stages.get(stage, 0.0) + time.perf_counter() - start, 2)
+        for (seconds, clock), start in zip(clocks, starts, strict=True):
+            seconds[stage] = round(seconds.get(stage, 0.0) + clock() - start, 2)
 
     def reasons(self) -> dict[str, int]:
         """Every kind of reject, as `stage: kind` -> how many rows, the most frequent kinds first."""
@@ -119,6 +122,7 @@ class Account:
             "stages": {
                 stage: {
                     "seconds": seconds,
+                    "processor": self.processor.get(stage, 0.0),
                     "start_up": round(self.start_up.get(stage, 0.0), 2),
                     "rows": self.rows.get(stage, 0),
                     "rows_per_second": self.rate(stage),
@@ -178,6 +182,7 @@ def said_left_out(source: int, left_out: Mapping[str, int]) -> str:
     return f"listed {source + count:,} = {source:,} rows + {count:,} left out ({kinds})"
 
 
+_ADVICE = "\nFailed to apply UDF transform after"  # Ray's, of many lines, after the error itself
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_TEXT = "No space left on device"  # of the embedded engine, whose errors have no number
 
@@ -205,7 +210,7 @@ def explained(stage: str) -> Iterator[None]:
                     f"The disk is full (stage {stage}); free some space. What is staged stays."
                 ) from error
         if isinstance(error, RayError | OSError | pa.ArrowException):
-            last = str(error).strip().splitlines()[-1][:300]
+            last = str(error).partition(_ADVICE)[0].strip().splitlines()[-1][:300]
             logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
             raise SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.") from error
         raise

@@ -1,20 +1,18 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.index_quality.calibration import calibrate_version
-from pipeline.index_quality.recall import check_version
-from pipeline.index_quality.truth import Rows
+from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
-from pipeline.indexing.catalogue import Catalogue
-from pipeline.indexing.delete import DELETED, deleted_ids
+from pipeline.indexing.check import exact_neighbours
+from pipeline.indexing.delete import carry_edits
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.history import make_live
@@ -24,64 +22,37 @@ from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, forget_record, write_record
-from pipeline.indexing.unit_points import Target, UnitLoad, staged_vectors
+from pipeline.indexing.staged import Staged
+from pipeline.indexing.tags import apply_tags, own_tags, with_tags
+from pipeline.indexing.unit_points import Target, UnitLoad
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.indexing.versions import (
-    build_key,
+    being_changed,
     drop_unfinished,
     find_unfinished,
+    mark_changed,
     mark_unfinished,
     new_version,
 )
 from pipeline.progress import say
 from pipeline.projection import Projection
-from pipeline.staging.ids import id_texts
-from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store
 from pipeline.store.field_paths import SCHEMAS
 from pipeline.store.manifest import Version
 from pipeline.store.protocol import vector_params
 
-__all__ = ["Staged", "base_of", "build"]
+__all__ = ["base_of", "build"]
 
 _GROWN = 2  # times the rows that the projection was fitted on: from here the job suggests --refit
-
-
-@dataclass(frozen=True)
-class Staged:
-    """What a version is made of.
-
-    Attributes:
-        catalogue: which rows.
-        keeps: live points that no row of the source has stay.
-        parts, stagings: where they are staged.
-    """
-
-    catalogue: Catalogue
-    keeps: bool
-    parts: Parts
-    stagings: Mapping[str, Staging]
-
-    @property
-    def removed(self) -> list[str]:
-        """Live points that leave."""
-        return [] if self.keeps else id_texts(self.catalogue.gone)
-
-    def total(self, in_base: bool) -> int:
-        """Points of the version; in the live one also those that no unit holds."""
-        beside = len(self.catalogue.lost) if in_base and self.keeps else 0
-        return self.catalogue.total + beside
-
-    def units(self) -> list[str]:
-        """Those that hold a point."""
-        return [self.catalogue.entries[at].unit for at in sorted(self.catalogue.points)]
 
 
 def base_of(job: IndexJob, live: Live) -> Version | None:
     """The live version, if this job's points belong into it."""
     if live.version is None or job.refit or not (live.same_settings and live.same_source):
         return None
+    if live.version.manifest.colours not in (None, COLOUR_METHOD):
+        return None  # its colours are of another method, so that they are made again
     return live.version
 
 
@@ -110,55 +81,68 @@ def build(
     if base:
         base.check_fingerprints()
     before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
-    kinds = joined_kinds(before, checked.kinds, config, job.add)
+    tags = own_tags(store, live.name)
+    kinds = with_tags(joined_kinds(before, checked.kinds, config, job.add), tags)
     removed = staged.removed if base else []
+    colours = base.manifest.colours if base else COLOUR_METHOD  # points of one version are alike
     # An earlier job may have stopped after its writes to a server and before it wrote the manifest.
     whole = base and store.count(base.name) == base.manifest.rows
     nothing = not catalogue.to_write and not removed
     if base and whole and nothing and says_the_same(base.manifest, config, kinds):
         account.version = base.name
+        if store.in_place:  # an earlier job may have been cut short before it wrote them
+            apply_tags(store, job.home, base.name, tags, config.encoders)
         account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
         _record(job, checked, base.name, staged, account)
         return
     targets = [_target(job, name, staged.stagings[name], projections[name]) for name in checked.encoders]
     with account.timed("load"):
-        facts = [*_facts(catalogue), *(point.encode() for point in removed)]
-        key = build_key(settings_key(config, checked.encoders), facts, projections)
-        version, unfinished = _open(job, checked, base, targets, kinds, key, expected)
-        if base and version == base.name:
-            forget_record(store, version)  # until this job has ended well
+        settings, in_place = settings_key(config, checked.encoders), base is not None and store.in_place
+        # In place the projections are the version's own, which the settings tell.
+        key = staged.key(settings, base is not None, None if in_place else projections)
+        version, unfinished = _open(job, checked, base, targets, kinds, key, expected, colours is not None)
         store.check_whole(version)
         markers = Markers(staged.parts, key)
         written, again = _load(
-            store, version, staged, targets, markers, fence, unfinished, account, config.thumbnail_files_above
+            store,
+            version,
+            staged,
+            targets,
+            markers,
+            fence,
+            unfinished,
+            account,
+            staged.loads(config.thumbnail_files_above, colours is not None),
         )
         delete_points_of(store, version, removed)
+        apply_tags(store, job.home, version, tags, config.encoders)
         store.finish(version)
     account.version = version
     account.written = written + again - (catalogue.to_write - catalogue.from_source)
     account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
     counted = store.count(version)
     if not account.balanced or counted != expected:
-        markers.clear()  # whatever went wrong, the next job writes everything
+        markers.clear()  # whatever went wrong, the next job looks at every point and writes what is missing
+        forget_record(store, version)
         raise SimileError(
             f"The account does not add up: source {account.source}, written {account.written}, skipped "
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds)
+    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds, colours)
     with account.timed("check"):
         measured = [
             entry.model_copy(
                 update={
-                    "measured": check_version(store, version, entry, config, _truth(staged, target, base)),
+                    "measured": check_version(
+                        store, version, entry, config, _truth(store, staged, target, base)
+                    ),
                     "calibration": calibrate_version(store, version, entry),
                 }
             )
             for entry, target in zip(manifest.encoders, targets, strict=True)
         ]
-        # The new version takes over what was deleted from the live one, so that it stays deleted.
-        deleted = deleted_ids(store, live.name)
-        store.attach(version, DELETED, json.dumps(sorted(deleted)).encode())
+        carry_edits(store, live.name, version)
         store.write_manifest(version, manifest.model_copy(update={"encoders": tuple(measured)}))
         make_live(store, config.collection, version, "added" if job.add else "indexed")
         _record(job, checked, version, staged, account)
@@ -174,64 +158,47 @@ def _load(
     fence: Fence,
     unfinished: bool,
     account: Account,
-    files_above: int | None,
+    every: Iterable[UnitLoad],
 ) -> tuple[int, int]:
     """Write what is to be written; returns how many points, and how many an earlier run had written."""
-    loads = list(_loads(staged.catalogue, files_above))
+    loads = list(every)
     if not unfinished:
         markers.clear()  # those of a version that is not there any more say nothing of this one
-    done = markers.done() if store.parallel_writes else set()
-    loaded = store.loaded(version) if unfinished and not store.parallel_writes else set()
-    again = sum(len(load.rows) for load in loads if load.unit in done)
+    done = markers.done()
+    again = sum(len(load) for load in loads if load.unit in done)
     left = [load for load in loads if load.unit not in done]
-    written, size = load_units(store, version, left, staged.parts, targets, markers, fence, loaded)
+    written, size = load_units(store, version, left, staged.parts, targets, markers, fence)
     account.loaded_bytes, account.rows["load"] = size, written
-    return written, again + len(loaded)
-
-
-def _loads(catalogue: Catalogue, files_above: int | None) -> Iterator[UnitLoad]:
-    """What is to be written, by unit."""
-    repeats: dict[int, dict[int, list[tuple[str, int, str | None]]]] = {}
-    for (first, row), those in catalogue.repeats.items():
-        named = [(catalogue.entries[at].unit, number, catalogue.entries[at].credit) for at, number in those]
-        repeats.setdefault(first, {})[row] = named
-    for at in sorted(catalogue.writes):
-        entry = catalogue.entries[at]
-        rows = catalogue.rows(catalogue.writes, at)
-        yield UnitLoad(entry.unit, rows, entry.credit, repeats.get(at, {}), files_above)
-
-
-def _facts(catalogue: Catalogue) -> Iterator[bytes]:
-    for at in sorted(catalogue.points):
-        entry = catalogue.entries[at]
-        written = catalogue.writes.get(at)
-        bits = catalogue.points[at].tobytes() + (b"" if written is None else written.tobytes())
-        yield f"{entry.unit} {entry.credit} ".encode() + bits
+    return written, again
 
 
 def _record(job: IndexJob, checked: Checked, version: str, staged: Staged, account: Account) -> None:
     """Leave with the version what it is made of, so that the next job need not look at its points."""
     if staged.keeps and len(staged.catalogue.lost):
         forget_record(checked.store, version)  # some points stand in no unit of this home
-        return
-    entries, facts = staged.catalogue.record_entries(), facts_of(job, checked)
-    record = Record(entries, facts, account.source, account.rejected, account.kept)
-    write_record(checked.store, version, record)
+    else:
+        entries, facts = staged.catalogue.record_entries(), facts_of(job, checked)
+        record = Record(entries, facts, account.source, account.rejected, account.kept)
+        write_record(checked.store, version, record)
+    if being_changed(checked.store, version):
+        mark_changed(checked.store, version, "")
 
 
 def _indexes(kinds: Mapping[str, FieldKind]) -> dict[str, models.PayloadSchemaType]:
     return {name: SCHEMAS[kind.kind] for name, kind in kinds.items()}
 
 
-def _truth(staged: Staged, target: Target, base: Version | None) -> Callable[[str], Iterable[Rows]] | None:
-    """Every point's vectors, from the parts; None where some points stand in none of them."""
+def _truth(
+    store: Store, staged: Staged, target: Target, base: Version | None
+) -> Callable[[Sequence[Queries]], list[Truth]] | None:
+    """What finds exact neighbours in the parts; None where some points stand in none of them."""
     if base and staged.keeps and len(staged.catalogue.lost):
         return None
     catalogue = staged.catalogue
-    units = [
-        (catalogue.entries[at].unit, catalogue.rows(catalogue.points, at)) for at in sorted(catalogue.points)
-    ]
-    return partial(staged_vectors, target, units, staged.parts)
+    units = [(catalogue.entries[at].unit, catalogue.points[at]) for at in sorted(catalogue.points)]
+    return partial(
+        exact_neighbours, target=target, units=units, parts=staged.parts, everywhere=store.parallel_writes
+    )
 
 
 def _projections(
@@ -270,19 +237,22 @@ def _open(
     kinds: Mapping[str, FieldKind],
     key: str,
     points: int,
+    colours: bool,
 ) -> tuple[str, bool]:
     """The version to write to, and whether an interrupted run has begun with it."""
     store, config = checked.store, job.config
     lacking = _indexes(new_kinds(base.manifest.kinds, kinds)) if base else {}
     dimensions = {target.vector: target.projection.dimension for target in targets}
     codes = {target.code: target.projection.bits for target in targets}
-    params = partial(vector_params, config, dimensions, codes)
+    params = partial(vector_params, config, dimensions, codes, colours=colours)
     outgrown = base and params(points) != params(min(points, base.manifest.rows))
     if base and store.in_place:
         if outgrown:
             store.set_graphs(base.name, config, params(points))
         store.add_indexes(base.name, config, lacking)
-        return base.name, False  # what was written before a crash is in its marks
+        begun = being_changed(store, base.name) == key
+        mark_changed(store, base.name, key)
+        return base.name, begun
     unfinished = find_unfinished(store, config.collection, key)
     drop_unfinished(store, config.collection, except_for=unfinished)
     if unfinished:

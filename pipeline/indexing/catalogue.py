@@ -18,9 +18,9 @@ from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject, RejectLog
 from pipeline.staging.vectors import Staging
 
-__all__ = ["Asked", "Catalogue", "LiveMarks", "catalogue_of"]
+__all__ = ["Asked", "Catalogue", "LiveMarks", "catalogue_of", "rows_in"]
 
-# Rows that one process decides on: 33 bytes each, and some times that to sort them. More are shuffled by id
+# Rows that one process decides on: 41 bytes each, and some times that to sort them. More are shuffled by id
 # into buckets of so many, which costs some seconds, and as much memory on every node.
 _ROWS_HERE = 3_000_000
 _READERS = 8  # parts that are read at once
@@ -100,8 +100,7 @@ class Catalogue:
 
     def rows(self, bits: Mapping[int, np.ndarray], entry: int) -> np.ndarray:
         """(N,) int64: the rows of an entry whose bits are set."""
-        packed = bits.get(entry)
-        return np.empty(0, np.int64) if packed is None else np.flatnonzero(np.unpackbits(packed))
+        return rows_in(bits[entry]) if entry in bits else np.empty(0, np.int64)
 
     def add(self, choice: Choice) -> None:
         """Enter what was decided on some of the ids."""
@@ -127,6 +126,15 @@ class Catalogue:
             for at in sorted(self.survivors)
         ]
         return [*self.entries[: self.current], *kept]
+
+
+def rows_in(bits: np.ndarray) -> np.ndarray:
+    """(N,) int64: the rows of a unit whose packed bits are set.
+
+    >>> rows_in(np.packbits([0, 1, 1]))
+    array([1, 2])
+    """
+    return np.flatnonzero(np.unpackbits(bits))
 
 
 def _set(bits: dict[int, np.ndarray], places: np.ndarray) -> None:

@@ -23,7 +23,7 @@ REFUSED = 16  # of the source, and rejected: no point is made of it
 
 @dataclass(frozen=True)
 class IdRows:
-    """N rows: 33 bytes each.
+    """N rows: 41 bytes each.
 
     Attributes:
         words: (N, 2) uint64, the ids.

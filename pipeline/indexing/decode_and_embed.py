@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline.errors import ImageError
 from pipeline.images import THUMBNAIL_SIDE, decode, header_size, is_single_colour, shrunk, thumbnail
+from pipeline.images.palette import colour_histogram
 from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     _Ready = tuple[StagedPicture, bytes | None, np.ndarray]  # the picture, its file, what the network takes
 
-__all__ = ["Group", "Output", "embed_group", "rejected_group"]
+__all__ = ["Group", "Output", "embed_group", "fault_of", "rejected_group"]
 
 _REASON_LENGTH = 500  # characters; libraries print whole headers
 _FIRST_BYTES = 16  # of a file that is kept with its reject: enough to tell its format
@@ -40,12 +41,13 @@ class Output:
 @dataclass(frozen=True)
 class Group:
     """What became of a few images: rejects of those that could not be decoded; outputs by encoder; how many
-    of them have one single colour.
+    of them have one single colour; and all that were decoded.
     """
 
     broken: list[Reject]
     outputs: dict[str, Output]
     single_colour: int = 0
+    decoded: list[StagedPicture] = field(default_factory=list)
 
 
 def embed_group(
@@ -64,6 +66,7 @@ def embed_group(
     """
     broken: list[Reject] = []
     single_colour = 0
+    pictures: list[StagedPicture] = []
     ready: dict[str, list[_Ready]] = {name: [] for name in encoders}
     failed: dict[str, list[Reject]] = {name: [] for name in encoders}
     for point, needs, data in rows:
@@ -72,6 +75,7 @@ def embed_group(
             continue
         image, small, picture = decoded
         single_colour += is_single_colour(image)
+        pictures.append(picture)
         for bit, (name, encoder) in enumerate(encoders.items()):
             if needs >> bit & 1:
                 preprocess = partial(_preprocess, encoder, image, small, decode_side, data)
@@ -79,7 +83,7 @@ def embed_group(
                 if array is not None:
                     ready[name].append((picture, data, array))
     outputs = {name: _output(name, encoder, ready[name], failed[name]) for name, encoder in encoders.items()}
-    return Group(broken, outputs, single_colour)
+    return Group(broken, outputs, single_colour, pictures)
 
 
 def rejected_group(
@@ -100,7 +104,8 @@ def _decode(
     encoded, kind = thumbnail(small, data)
     # of the source: `image` may be decoded at a smaller scale
     width, height = image.size if encoded is data else header_size(data or b"")
-    return image, small, StagedPicture(point, encoded, kind, width, height)
+    colours = colour_histogram(small).astype(np.float16).tobytes()
+    return image, small, StagedPicture(point, encoded, kind, width, height, colours)
 
 
 def _preprocess(
@@ -120,7 +125,7 @@ def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Rejec
         return Output(np.empty((0, 0), np.float32), [], failed)
     arrays = [array for _, _, array in ready]
     vectors = encoder.encode_tensor(np.stack(arrays))
-    faults = [_fault(vector) for vector in vectors]
+    faults = [fault_of(vector) for vector in vectors]
     for (picture, data, _), fault in zip(ready, faults, strict=True):
         if fault:
             failed.append(_rejected(picture.id, "embed", f"{name} gives {fault}", f"gives {fault}", data))
@@ -130,8 +135,8 @@ def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Rejec
     )
 
 
-def _fault(vector: np.ndarray) -> str:
-    """Why a raw output cannot be compared with others; empty if it can."""
+def fault_of(vector: np.ndarray) -> str:
+    """Why a raw output or a given vector cannot be compared with others; empty if it can."""
     if not np.isfinite(vector).all():
         return "NaN or infinity"
     if np.abs(vector).max() > np.finfo(np.float16).max:

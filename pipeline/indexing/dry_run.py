@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config import CollectionConfig
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.encoders.all_cores import pool_of
+from pipeline.encoders.precomputed import is_precomputed
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.decode_and_embed import embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
@@ -77,12 +78,12 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     rows = min(source.rows, job.limit or source.rows)
     reservation = reserve(job.actors, job.gpus_per_actor)
     say("loading " + ", ".join(checked.encoders))
-    encoders = {name: load_encoder(name) for name in checked.encoders}
+    encoders = {name: load_encoder(name) for name in checked.encoders if not is_precomputed(name)}
     tried = _try_rows(source, encoders, reservation, min(_TRIED, rows))
     seconds = None
     if tried.measured:
         seconds = round(rows * tried.seconds / tried.measured / reservation.actors, 3)
-    disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config))
+    disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config, checked.units))
     _show(tried, rows, seconds, disk_bytes)
     shards, replicas = shards_for(rows)
     if checked.store.parallel_writes:
@@ -158,7 +159,7 @@ def _try_batch(
     given: list[tuple[str, int, bytes | None]] = [
         (place, every, data) for place, data, *_ in batch if data is not None
     ]
-    side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in encoders.values()))
+    side = max([THUMBNAIL_SIDE, *(encoder.decode_side for encoder in encoders.values())])
     embed = partial(embed_group, encoders, side)
     if not tried.measured:
         embed(given[:1])  # the first call is slower: it allocates memory
@@ -173,7 +174,7 @@ def _try_batch(
     for group in groups:
         failed = [*group.broken, *(reject for output in group.outputs.values() for reject in output.failed)]
         rejected |= {str(r.id): _Reject(str(r.id), r.stage, r.reason) for r in failed}
-        kept |= {picture.id: picture for output in group.outputs.values() for picture in output.kept}
+        kept |= {picture.id: picture for picture in group.decoded}
     for place, data, payload, _ in batch:
         if place in rejected:
             tried.rejects.append(rejected[place])

@@ -64,6 +64,7 @@ def embed_units(
     reserved: Callable[[], Reservation] = reserve,
     credit: str | None = None,
     rejects_again: bool = False,
+    given_lengths: Mapping[str, int] | None = None,
 ) -> EmbedResult:
     """Stage what is missing of the units: read, hash, decode, embed. What is staged by id is not embedded.
 
@@ -74,13 +75,16 @@ def embed_units(
             default they are as many as the cluster has room for.
         credit: that marks are made with.
         rejects_again: units with rejects are read again, and their rejects tried again.
+        given_lengths: encoder name -> numbers in a vector, of vectors that the source has.
 
     Raises:
         SimileError: storage is full, or the actors keep failing; what is staged stays.
     """
     import ray
 
-    result, began = EmbedResult(), time.time()
+    result, began, given = EmbedResult(), time.time(), dict(given_lengths or {})
+    # The bits of what is needed follow this order, and actors hold networks alone.
+    stagings = dict(sorted(stagings.items(), key=lambda item: item[0] in given))
     missing = _missing(units, parts, stagings, rejects_again)
     if not missing:
         return result
@@ -92,7 +96,7 @@ def embed_units(
         [{"needs": each.needs, "with_rows": each.with_rows} for each in missing],
     )
     at_once = _GPU_ROWS if reservation.actor_gpus else _ROWS
-    work = Work(for_tasks(source), parts, dict(stagings), credit, at_once)
+    work = Work(for_tasks(source), parts, stagings, credit, at_once, given)
     pool = _pool(reservation, len(missing), source.reader.tasks if source.reader else None)
     waiting: Any = ray.data.from_arrow(blocks)
     _let_grow(waiting.context, reservation, pool.max_size)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -82,9 +82,10 @@ class Work:
     Attributes:
         source: without its rows.
         parts: where rows are staged.
-        stagings: encoder name -> where its vectors are staged.
+        stagings: encoder name -> where its vectors are staged; those of networks come first.
         credit: that marks are made with.
         rows_at_once: pictures that are handed to the threads together.
+        given_lengths: encoder name -> numbers in a vector, of vectors that the source has.
     """
 
     source: Source
@@ -92,6 +93,7 @@ class Work:
     stagings: dict[str, Staging]
     credit: str | None
     rows_at_once: int
+    given_lengths: dict[str, int] = field(default_factory=dict)
 
 
 class EmbedActor:
@@ -113,6 +115,7 @@ class EmbedActor:
 
         from pipeline.encoders import load_encoder
         from pipeline.encoders.all_cores import one_thread
+        from pipeline.encoders.precomputed import is_precomputed
 
         os.environ["OMP_NUM_THREADS"] = "1"  # of torch and ONNX Runtime, for each of the threads here
         one_thread()
@@ -120,12 +123,12 @@ class EmbedActor:
         self.known: Known | None = None  # asked for once
         self.threads = threads
         self.pool = ThreadPoolExecutor(threads, initializer=one_thread)
-        self.encoders = {name: load_encoder(name) for name in work.stagings}
+        self.encoders = {name: load_encoder(name) for name in work.stagings if not is_precomputed(name)}
         for encoder in self.encoders.values():
             encoder.accelerate(rows)
-        self.decode_side = max(THUMBNAIL_SIDE, *(encoder.decode_side for encoder in self.encoders.values()))
-        first = next(iter(self.encoders.values()))
-        self.device = f"{first.device} {first.runtime}"
+        self.decode_side = max([THUMBNAIL_SIDE, *(each.decode_side for each in self.encoders.values())])
+        first = next(iter(self.encoders.values()), None)
+        self.device = f"{first.device} {first.runtime}" if first else "no network"
         self.actor = ray.get_runtime_context().get_actor_id() or "local"
         self.host = socket.gethostname()
         self.node = ray.get_runtime_context().get_node_id()
@@ -167,10 +170,13 @@ class EmbedActor:
             raise self.failure
         work = self.work
         assert self.known is not None
-        rows = UnitRows(work.source, work.parts, work.stagings, needs, work.credit, self.known)
+        rows = UnitRows(
+            work.source, work.parts, work.stagings, needs, work.credit, self.known, work.given_lengths
+        )
         with self.marks.marked(unit.name) as deaths:
             at = 0
-            for table in _read_ahead(read_unit(work.source, unit)):
+            columns = (*work.source.payload_columns, *work.source.vector_columns)
+            for table in _read_ahead(read_unit(work.source, unit, columns)):
                 for start in range(0, table.num_rows, work.rows_at_once):
                     needed = rows.add(table.slice(start, work.rows_at_once))
                     if needed:
@@ -204,7 +210,7 @@ class EmbedActor:
 
     def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
         """A few images at a time in each thread."""
-        at_once = max(_AT_ONCE, min(encoder.batch_size for encoder in self.encoders.values()))
+        at_once = max(_AT_ONCE, min((each.batch_size for each in self.encoders.values()), default=_AT_ONCE))
         step = max(1, min(math.ceil(len(rows) / self.threads), at_once))
         groups = [rows[start : start + step] for start in range(0, len(rows), step)]
         return list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))

@@ -15,6 +15,7 @@ WRITES = frozenset(
         "copy",
         "delete",
         "set_graphs",
+        "flush",
         "finish",
         "write_manifest",
         "attach",

@@ -13,10 +13,10 @@ from pipeline.errors import SimileError
 from pipeline.store import Store
 from pipeline.store.versions import finished_versions, live_name
 
-__all__ = ["Reason", "VersionLine", "list_versions", "make_live", "previous_of", "table_of"]
+__all__ = ["RECORD", "Reason", "VersionLine", "list_versions", "make_live", "previous_of", "table_of"]
 
-_RECORD = "live.json"  # attachment of a version
-Reason = Literal["indexed", "added", "deleted", "rolled back"]
+RECORD = "live.json"  # attachment of a version
+Reason = Literal["indexed", "added", "deleted", "tagged", "rolled back"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def make_live(store: Store, alias: str, version: str, why: Reason) -> None:
     stays = live == version or why == "rolled back"
     previous = (previous_of(store, alias, version) if known is None else known.previous) if stays else live
     record = _Record(previous, why, datetime.now(UTC).isoformat(timespec="seconds"))
-    store.attach(version, _RECORD, json.dumps(asdict(record)).encode())
+    store.attach(version, RECORD, json.dumps(asdict(record)).encode())
     store.switch(alias, version)
 
 
@@ -109,13 +109,13 @@ def table_of(lines: list[VersionLine]) -> str:
 
 
 def _read(store: Store, version: str) -> _Record | None:
-    data = store.attachment(version, _RECORD)
+    data = store.attachment(version, RECORD)
     if data is None:
         return None
     try:
         return _Record(**json.loads(data))
     except (ValueError, TypeError):
         raise SimileError(
-            f"The record of how '{version}' became live ({_RECORD}) cannot be read; index the "
+            f"The record of how '{version}' became live ({RECORD}) cannot be read; index the "
             "collection again."
         ) from None

@@ -5,22 +5,24 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
-from pipeline.indexing.adopt import adopt, missing_vectors
-from pipeline.indexing.build import Staged, base_of, build
-from pipeline.indexing.catalogue import Asked, Catalogue, catalogue_of
+from pipeline.indexing.adopt import adopt, refuse_missing
+from pipeline.indexing.build import base_of, build
+from pipeline.indexing.catalogue import Asked, catalogue_of
 from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.embed import embed_units
 from pipeline.indexing.fenced_store import fenced
-from pipeline.indexing.live import Live, live_of
+from pipeline.indexing.live import Live, live_of, settings_key
 from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.plan import faults_of, refuse_most_leaving, refuse_small_source, state_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
 from pipeline.indexing.record import Record
 from pipeline.indexing.reservation import Reservation, check_cluster, reserve
+from pipeline.indexing.staged import Staged
+from pipeline.indexing.versions import being_changed
 from pipeline.progress import say
-from pipeline.staging.ids import id_texts
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
@@ -59,6 +61,12 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         }
         with account.timed("plan"):
             live = live_of(store, config, checked.encoders, checked.source, job.add)
+            if live.older:
+                say(
+                    f"'{config.collection}' was indexed by an older version of Simile, which prepared "
+                    "pictures in another way: every picture is embedded again. Until that is done, the "
+                    "collection is searched as it was."
+                )
             faults = faults_of(job, checked)
             rows = sum(unit.rows for unit in checked.units)
             refuse_small_source(job, live, rows)
@@ -68,8 +76,13 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             if job.retry_rejects:
                 say("trying rejected rows again")
             credit = config.credit or checked.source.credit
+            given = {
+                name: each.dimension
+                for name, each in checked.encoders.items()
+                if is_precomputed(name) and each.dimension
+            }
             result = embed_units(
-                checked.source, checked.units, parts, stagings, reserved, credit, job.retry_rejects
+                checked.source, checked.units, parts, stagings, reserved, credit, job.retry_rejects, given
             )
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
@@ -113,27 +126,29 @@ def _staged(
         deleted=sorted(deleted_ids(store, live.name)),
         anew=base is None,
     )
-    rows = sum(unit.rows for unit in checked.units) + (live.version.manifest.rows if live.version else 0)
+    rows = sum(unit.rows for unit in checked.units)
+    if live.version and not (isinstance(asked.live, Record) and asked.live.units() <= set(names)):
+        rows += live.version.manifest.rows
     catalogue = catalogue_of(asked, parts, stagings, rows)
-    if isinstance(asked.live, Record) and live.name and catalogue.live != store.count(live.name):
+    staged = Staged(catalogue, asked.keeps, parts, stagings)
+    if isinstance(asked.live, Record) and live.name and not _as_recorded(job, checked, live.name, staged):
         asked = replace(asked, live=state_of(store, live, parts, ask_points=True))
         catalogue = catalogue_of(asked, parts, stagings, rows)
+    if asked.keeps and len(catalogue.lost):
+        known = {entry.unit for entry in catalogue.entries}
+        adopted = adopt(catalogue.lost, known, parts, stagings)
+        catalogue = catalogue_of(replace(asked, adopted=adopted), parts, stagings, rows)
     if asked.anew and asked.keeps:
-        if len(catalogue.lost) and live.name:
-            adopted = adopt(store, live.name, id_texts(catalogue.lost), parts, stagings)
-            catalogue = catalogue_of(replace(asked, adopted=adopted), parts, stagings, rows)
-        _refuse_missing(job, catalogue, stagings)
+        refuse_missing(job.config.collection, catalogue, stagings)
     return Staged(catalogue, asked.keeps, parts, stagings)
 
 
-def _refuse_missing(job: IndexJob, catalogue: Catalogue, stagings: dict[str, Staging]) -> None:
-    """Points that stay need vectors of every encoder of a new version."""
-    for name, staging in stagings.items():
-        there = staging.names()
-        lacking = [at for at in catalogue.survivors if catalogue.entries[at].unit not in there]
-        missing = sum(len(catalogue.rows(catalogue.points, at)) for at in lacking)
-        if missing:
-            raise SimileError(missing_vectors(job.config.collection, name, len(catalogue.gone), missing))
+def _as_recorded(job: IndexJob, checked: Checked, version: str, staged: Staged) -> bool:
+    """Whether a live version holds what its record says, or that and part of the very change that follows."""
+    begun = being_changed(checked.store, version)
+    if begun:
+        return begun == staged.key(settings_key(job.config, checked.encoders), in_base=True)
+    return staged.catalogue.live == checked.store.count(version)
 
 
 def _refuse_unsure(job: IndexJob, checked: Checked, staged: Staged) -> None:

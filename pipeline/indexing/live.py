@@ -33,11 +33,13 @@ class Live:
         version: None where the collection is new.
         same_source: its points are of this job's source, or the job adds to it.
         same_settings: it was built with this job's encoders, projection and quantization.
+        older: an earlier version of Simile, which prepared pictures in another way, made its vectors.
     """
 
     version: Version | None
     same_source: bool
     same_settings: bool
+    older: bool = False
 
     @property
     def name(self) -> str | None:
@@ -66,6 +68,10 @@ def live_of(
         version,
         same_source=add or manifest.source_key == source_key(source, config),
         same_settings=manifest.settings == settings_key(config, encoders),
+        older=any(
+            entry.name in encoders and encoders[entry.name].is_prepared_differently(entry.fingerprint)
+            for entry in manifest.encoders
+        ),
     )
 
 

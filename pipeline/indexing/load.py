@@ -1,6 +1,6 @@
 """Stage 5, load: units and what was decided on their rows -> points of a version.
 
-On a server each unit that is written leaves a marker on the home, so that a job which was cut short asks for
+Each unit that is written leaves a marker on the home, so that a job which goes on after another one asks for
 markers and writes the other units:
 
 <home>/staging/<collection>/loads/<key>/<unit>
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,7 @@ import pyarrow.fs as pafs
 from pipeline.home import filesystem, write_file
 from pipeline.indexing.fenced_store import fenced
 from pipeline.indexing.lease import Fence, asked_rarely
+from pipeline.indexing.tasks import blocks_of
 from pipeline.indexing.unit_points import Points, Target, UnitLoad, points_of
 from pipeline.progress import progress
 from pipeline.staging.parts import Parts
@@ -31,6 +32,7 @@ from pipeline.store.authority import server_variables
 __all__ = ["Markers", "delete_points_of", "load_units"]
 
 _ROWS_A_WRITER = 4096  # a writer takes seconds to start; below some thousand rows one is faster
+_FLUSHED_EVERY = 8192  # points of the embedded engine: a flush takes tens of milliseconds
 _DELETED_AT_ONCE = 10_000  # ids of a request: 360 kB
 
 
@@ -71,34 +73,35 @@ def load_units(
     targets: Sequence[Target],
     markers: Markers,
     fence: Fence,
-    loaded: Set[str] = frozenset(),
 ) -> tuple[int, int]:
     """Write units to a version; returns how many points the store acknowledged, and their bytes.
 
     The embedded engine takes one writer: this process, which also reads, as starting others takes longer than
     they save. A server takes many.
-
-    Args:
-        loaded: ids that an embedded version holds already.
     """
-    rows = sum(len(unit.rows) for unit in units)
+    rows = sum(len(unit) for unit in units)
     if not rows:
         return 0, 0
     with progress("load", rows) as bar:
         written = size = 0
         if not store.parallel_writes:
-            for each in _read_ahead(units, parts, targets):
-                points = each.without(loaded)
+            unsafe, since = list[str](), 0  # units, and points since the last flush
+            for unit, points in _read_ahead(units, parts, targets):
+                if since >= _FLUSHED_EVERY and unit not in unsafe:
+                    _flush(store, version, markers, unsafe)
+                    unsafe, since = [], 0
                 store.upsert(version, points.ids, points.vectors, points.payloads)
-                written, size = written + len(points.ids), size + points.size
-                bar.update(len(points.ids))
+                unsafe += [] if unit in unsafe else [unit]
+                count = len(points.ids)
+                written, since, size = written + count, since + count, size + points.size
+                bar.update(count)
+            _flush(store, version, markers, unsafe)
             return written, size
         import ray
         from ray.data import ActorPoolStrategy
 
-        blocks = [pa.table({"unit": [pickle.dumps(unit)], "rows": [len(unit.rows)]}) for unit in units]
         writers = min(store.writers(version), 1 + rows // _ROWS_A_WRITER, len(units))
-        answers: Any = ray.data.from_arrow(blocks).map_batches(
+        answers: Any = ray.data.from_arrow(blocks_of(units)).map_batches(
             _Writer,
             fn_constructor_args=(version, parts, targets, markers, store.address, server_variables(), fence),
             batch_size=1,
@@ -113,14 +116,23 @@ def load_units(
         return written, size
 
 
-def _read_ahead(units: Sequence[UnitLoad], parts: Parts, targets: Sequence[Target]) -> Iterator[Points]:
-    """The points of all units; while some are written, a thread reads the next."""
-    every = (points for unit in units for points in points_of(unit, parts, targets))
+def _flush(store: Store, version: str, markers: Markers, units: Sequence[str]) -> None:
+    """Units are marked when what was written of them can no more be lost."""
+    store.flush(version)
+    for unit in units:
+        markers.leave(unit)
+
+
+def _read_ahead(
+    units: Sequence[UnitLoad], parts: Parts, targets: Sequence[Target]
+) -> Iterator[tuple[str, Points]]:
+    """The points of all units, with the unit's name; while some are written, a thread reads the next."""
+    every = ((load.unit, points) for load in units for points in points_of(load, parts, targets))
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(partial(next, every, None))
-        while (points := following.result()) is not None:
+        while (each := following.result()) is not None:
             following = reader.submit(partial(next, every, None))
-            yield points
+            yield each
 
 
 def delete_points_of(store: Store, version: str, ids: Sequence[str]) -> None:
@@ -148,7 +160,7 @@ class _Writer:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         written, size = 0, 0
-        for data in batch["unit"].to_pylist():
+        for data in batch["given"].to_pylist():
             unit: UnitLoad = pickle.loads(data)
             for points in points_of(unit, self.parts, self.targets):
                 self.store.upsert(self.version, points.ids, points.vectors, points.payloads)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import SimileError
-from pipeline.images import RULES
 from pipeline.indexing.account import Account
 from pipeline.indexing.catalogue import LiveMarks
 from pipeline.indexing.fields import joined_kinds
 from pipeline.indexing.live import Live, live_of, says_the_same, source_key
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.record import Record, read_record
+from pipeline.indexing.tags import own_tags, with_tags
+from pipeline.indexing.versions import being_changed
 from pipeline.points import RESERVED
 from pipeline.progress import say
 from pipeline.sources import Fault, Unit
@@ -22,7 +23,7 @@ from pipeline.staging.ids import words_of
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import read_rejects
 from pipeline.store import Store
-from pipeline.store.read_points import all_points
+from pipeline.store.read_points import all_points, in_batches
 from pipeline.version import simile_version
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "state_of",
 ]
 
+_PAGE = 1_000  # points; as numbers they take a fraction of what their ids take as text
 _EXAMPLES = 3  # pictures that are named, of those that leave
 
 
@@ -53,7 +55,9 @@ def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
     record = read_record(store, name)
     if record is None or record.job != facts_of(job, checked) or not _same_units(record, checked.units):
         return None
-    kinds = joined_kinds(manifest.kinds, checked.kinds, config, job.add)
+    if being_changed(store, name):
+        return None
+    kinds = with_tags(joined_kinds(manifest.kinds, checked.kinds, config, job.add), own_tags(store, name))
     if not says_the_same(manifest, config, kinds) or store.count(name) != manifest.rows:
         return None
     rejects = read_rejects(job.home, config.collection) or []
@@ -81,7 +85,6 @@ def facts_of(job: IndexJob, checked: Checked) -> list[Any]:
         job.limit,
         config.credit or source.credit,
         config.max_reject_fraction,
-        RULES,
         simile_version(),
         config.url_column,
         [len(source.faults), sorted(source.left_out.items())],
@@ -108,14 +111,15 @@ def state_of(
     if live.version is None:
         return None
     record = None if ask_points else read_record(store, live.version.name)
-    if record and {entry.unit for entry in record.entries} <= parts.names():
+    if record and record.units() <= parts.names():
         return record
-    ids, marks = [], []
-    for point in all_points(store, live.version.name, fields=[(RESERVED, "mark")]):
-        ids.append(str(point.id))
-        mark = ((point.payload or {}).get(RESERVED) or {}).get("mark") or "0"
-        marks.append(int(mark, 16))
-    return LiveMarks(words_of(ids), np.array(marks, np.uint64))
+    words, marks = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint64)]
+    points = all_points(store, live.version.name, fields=[(RESERVED, "mark")])
+    for page in in_batches(points, _PAGE):
+        words.append(words_of(str(point.id) for point in page))
+        own = [(point.payload or {}).get(RESERVED) or {} for point in page]
+        marks.append(np.array([int(each.get("mark") or "0", 16) for each in own], np.uint64))
+    return LiveMarks(np.concatenate(words), np.concatenate(marks))
 
 
 def refuse_small_source(job: IndexJob, live: Live, rows: int) -> None:

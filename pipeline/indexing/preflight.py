@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.config import CollectionConfig
 from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder
+from pipeline.encoders.precomputed import column_of, describe_precomputed, is_precomputed
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.indexing.actors import Actors
@@ -19,6 +20,7 @@ from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say
 from pipeline.sources import Source, Unit, resolve_source, units_of
+from pipeline.sources.vector_columns import vector_length, with_vectors
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store, open_store
@@ -27,6 +29,9 @@ from pipeline.store.versions import PROBE
 
 __all__ = ["Checked", "IndexJob", "bytes_a_row", "check_store_and_disk", "find_all", "preflight"]
 
+# Bytes of the thumbnail of a photograph; of small pictures it is the file itself, and of large drawings that
+# are packed well it may be several times the file. Places and fields take some hundred bytes in any case.
+_THUMBNAIL, _ROW, _GROWTH = 15_000, 500, 3
 _PATIENCE_SECONDS = 3.0  # for a store that fails in preflight; the job itself is more patient
 
 
@@ -109,7 +114,8 @@ def find_all(job: IndexJob) -> Checked:
         )
     if job.sync and job.add:
         raise SimileError("--add keeps the rows of other sources and --sync removes them; use one of them.")
-    encoders = {encoder.name: describe_encoder(encoder.name) for encoder in config.encoders}
+    networks = [encoder.name for encoder in config.encoders if not is_precomputed(encoder.name)]
+    described = {name: describe_encoder(name) for name in networks}
     source = resolve_source(
         config.source,
         split=config.split,
@@ -122,14 +128,24 @@ def find_all(job: IndexJob) -> Checked:
     )
     for note in source.notes:
         say(f"note: {note}")
-    source = with_lists(source, config, job.other_source)
+    given = [column_of(each.name) for each in config.encoders if is_precomputed(each.name)]
+    source = with_lists(with_vectors(source, given), config, job.other_source)
     kinds = filter_kinds(source, config, job.other_source)
     store = open_store(job.home, job.url)
     say(f"store: {store.engine}")
-    checked = Checked(source, encoders, store, kinds, units_of(source, job.limit))
+    units = units_of(source, job.limit)
+    encoders = {
+        each.name: described.get(each.name) or _given(each.name, source, units) for each in config.encoders
+    }
+    checked = Checked(source, encoders, store, kinds, units)
     if job.add:
         _refuse_what_cannot_be_added(job, checked)
     return checked
+
+
+def _given(name: str, source: Source, units: Sequence[Unit]) -> EncoderDescription:
+    """The description of vectors that the source has."""
+    return describe_precomputed(name, vector_length(source, column_of(name), units))
 
 
 def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
@@ -153,7 +169,7 @@ def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
     there = {entry.name: entry.fingerprint for entry in live.version.manifest.encoders}
     here = {name: description.fingerprint for name, description in checked.encoders.items()}
     name = job.config.collection
-    if any(each.is_prepared_differently(there.get(key, "")) for key, each in checked.encoders.items()):
+    if live.older:
         raise SimileError(
             f"'{name}' was indexed by an older version of Simile, which prepared pictures in another way, so "
             "nothing can be added to it; build it anew without --add, from a source with all its pictures."
@@ -190,13 +206,21 @@ def _check_writable(store: Store, config: CollectionConfig) -> None:
         store.drop(version)
 
 
-def bytes_a_row(encoders: dict[str, EncoderDescription], config: CollectionConfig) -> tuple[int, int]:
-    """Disk that one row takes, roughly: staged (vectors and thumbnails), and stored (with codes)."""
-    thumbnail = 15_000  # of photographs; drawings have less
+def bytes_a_row(
+    encoders: dict[str, EncoderDescription], config: CollectionConfig, units: Sequence[Unit] = ()
+) -> tuple[int, int]:
+    """Disk that one row takes, roughly: staged (vectors and a thumbnail), and stored (with codes).
+
+    Args:
+        units: of the source; where they tell how large its pictures are, thumbnails of small ones are small.
+    """
+    told = [unit for unit in units if unit.bytes]
+    picture = sum(unit.bytes for unit in told) / max(1, sum(unit.rows for unit in told))
+    thumbnail = round(min(_THUMBNAIL, _ROW + _GROWTH * picture)) if told else _THUMBNAIL
     widths = [description.dimension or 1024 for description in encoders.values()]
     vectors = [config.stored_dimension(width) for width in widths]
     bits = [min(width, config.projection.code_bits) for width in widths]
-    staged = sum(2 * width + thumbnail for width in widths)
+    staged = thumbnail + sum(2 * width for width in widths)
     stored = sum(4 * v + config.quantization.code_bytes(v) for v in vectors)
     stored += sum(2 * b + CODE_QUANTIZATION.code_bytes(b) for b in bits)  # ±1 as 16-bit floats, and packed
     return staged, stored + thumbnail * 4 // 3
@@ -213,7 +237,7 @@ def _check_disk(job: IndexJob, checked: Checked, in_home: bool) -> None:
         there &= Staging(job.home, job.config.collection, each.fingerprint).names()
     rows = sum(unit.rows for unit in checked.units)
     missing = sum(unit.rows for unit in checked.units if unit.name not in there)
-    staged, stored = bytes_a_row(encoders, job.config)
+    staged, stored = bytes_a_row(encoders, job.config, checked.units)
     needed = staged * missing + (stored * rows if in_home else 0)
     free = shutil.disk_usage(job.home).free
     if needed > free:

@@ -50,6 +50,10 @@ class Record:
     rejected: int = 0
     kept: int = 0
 
+    def units(self) -> set[str]:
+        """The names of all its units."""
+        return {entry.unit for entry in self.entries}
+
 
 def write_record(store: Store, version: str, record: Record) -> None:
     """Keep it with the version."""

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.indexing.choice import Choice, IdRows, choose
+from pipeline.indexing.tasks import blocks_of, in_tasks
 from pipeline.indexing.unit_ids import Reading, UnitIds
 from pipeline.staging.rejects import Reject
 
@@ -36,12 +37,9 @@ def shuffled(
     import ray
 
     step = _UNITS_A_BLOCK
-    blocks = [
-        pa.table({"readings": [pickle.dumps(readings[start : start + step])]})
-        for start in range(0, len(readings), step)
-    ]
+    tasks = [list(readings[start : start + step]) for start in range(0, len(readings), step)]
     others = [_table(rows, buckets) for rows in bare if len(rows)]
-    spread: Any = ray.data.from_arrow(blocks).map_batches(
+    spread: Any = ray.data.from_arrow(blocks_of(tasks)).map_batches(
         partial(_read_block, read=read, buckets=buckets), batch_format="pyarrow", batch_size=1, num_cpus=0.5
     )
     if others:
@@ -53,12 +51,7 @@ def shuffled(
         for choice in batch["choice"].to_pylist():
             yield pickle.loads(choice)
     # Rejects are few, and their number is no reason to carry them through the shuffle.
-    told: Any = ray.data.from_arrow(blocks).map_batches(
-        partial(_tell_block, read=read), batch_format="pyarrow", batch_size=1, num_cpus=0.5
-    )
-    for batch in told.iter_batches(batch_size=None, batch_format="pyarrow"):
-        for each in batch["told"].to_pylist():
-            yield pickle.loads(each)
+    yield from in_tasks(partial(_tell, read=read), tasks)
 
 
 def _table(rows: IdRows, buckets: int) -> pa.Table:
@@ -70,7 +63,7 @@ def _table(rows: IdRows, buckets: int) -> pa.Table:
 
 
 def _read_block(block: pa.Table, *, read: Read, buckets: int) -> Iterator[pa.Table]:
-    for readings in block["readings"].to_pylist():
+    for readings in block["given"].to_pylist():
         rows = [read(reading).ids for reading in pickle.loads(readings)]
         yield _table(IdRows.joined(rows), buckets)
 
@@ -81,9 +74,5 @@ def _choose_table(rows: pa.Table, *, anew: bool) -> pa.Table:
     return pa.table({"choice": [pickle.dumps(choose(IdRows(words, **columns), anew))]})
 
 
-def _tell_block(block: pa.Table, *, read: Read) -> pa.Table:
-    told = []
-    for readings in block["readings"].to_pylist():
-        found = map(read, pickle.loads(readings))
-        told.append(pickle.dumps([(each.rejects, each.rows) for each in found]))
-    return pa.table({"told": told})
+def _tell(readings: list[Reading], *, read: Read) -> list[tuple[list[Reject], int]]:
+    return [(each.rejects, each.rows) for each in map(read, readings)]

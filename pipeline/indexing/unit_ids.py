@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.indexing.choice import CURRENT, LIVE, REFUSED, IdRows
+from pipeline.indexing.choice import CURRENT, DELETED, LIVE, REFUSED, IdRows
 from pipeline.indexing.record import Entry
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.parts import Parts
@@ -66,6 +66,7 @@ def read_ids(parts: Parts, stagings: Sequence[Staging], reading: Reading) -> Uni
         refused_rows = ~good & facts.words.any(1)
         roles[refused_rows], good = REFUSED, good | refused_rows
     good &= roles > 0
+    roles[facts.erased] |= DELETED
     same_credit = live is not None and live.credit == entry.credit
     marks = facts.marks[good]
     number = len(marks)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.index_quality.truth import Rows
+from pipeline.images import decode
+from pipeline.images.palette import COLOUR_METHOD, COLOUR_VECTOR, colour_histogram
+from pipeline.indexing.catalogue import rows_in
 from pipeline.indexing.choice import joined_mark
 from pipeline.indexing.merged_payload import merged_payload
 from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts, id_words
-from pipeline.staging.parts import Parts, marks_of
+from pipeline.staging.parts import MARKED, Parts, marks_of
 from pipeline.staging.vectors import Staging
 from pipeline.store.thumbnail_files import ThumbnailFiles
-from pipeline.vectors import unit
 
-__all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of", "staged_vectors"]
+__all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of"]
 
 BATCH = 512  # points of a request; what is in memory at once beside a unit
 # Row of a unit -> (unit, row, credit) of all rows that hold its picture, in their order, itself included.
@@ -50,17 +51,22 @@ class UnitLoad:
 
     Attributes:
         unit: its name.
-        rows: (N,) int64, of the unit.
+        bits: its rows that are written, packed: all units wait in the driver's memory.
         credit: who is to be credited.
         repeats: of some of these rows.
         files_above: bytes above which a thumbnail becomes a file on the home; None: none does.
+        colours: whether the version holds the colours of its pictures.
     """
 
     unit: str
-    rows: np.ndarray
+    bits: np.ndarray
     credit: str | None
     repeats: Repeats
     files_above: int | None = None
+    colours: bool = False
+
+    def __len__(self) -> int:
+        return int(np.bitwise_count(self.bits).sum())
 
 
 @dataclass(frozen=True)
@@ -77,27 +83,34 @@ class Points:
         thumbnails = sum(len(payload[RESERVED]["thumbnail"]) for payload in self.payloads)
         return sum(rows.nbytes for rows in self.vectors.values()) + thumbnails
 
-    def without(self, ids: Set[str]) -> Points:
-        """The same points but those with one of `ids`."""
-        left = [at for at, point in enumerate(self.ids) if point not in ids]
-        if len(left) == len(self.ids):
-            return self
-        vectors = {name: rows[left] for name, rows in self.vectors.items()}
-        return Points([self.ids[at] for at in left], vectors, [self.payloads[at] for at in left])
-
 
 def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterator[Points]:
     """The points of a unit, some hundred at a time."""
     part = parts.read(load.unit)
     staged = [target.staging.read(load.unit) for target in targets]
-    words = id_words(part["id"])
-    for start in range(0, len(load.rows), BATCH):
-        rows = load.rows[start : start + BATCH]
+    words, chosen = id_words(part["id"]), rows_in(load.bits)
+    for start in range(0, len(chosen), BATCH):
+        rows = chosen[start : start + BATCH]
         vectors: dict[str, np.ndarray] = {}
         for target, found in zip(targets, staged, strict=True):
             vectors |= target.vectors(found.vectors[found.at(words[rows])])
         taken = part.take(pa.array(rows))
+        if load.colours:
+            vectors[COLOUR_VECTOR] = _colours(taken)
         yield Points(id_texts(words[rows]), vectors, _payloads(load, rows, taken, parts))
+
+
+def _colours(taken: pa.Table) -> np.ndarray:
+    """(N, `BINS`) float32; of what was staged without them, from the thumbnails."""
+    staged = zip(taken[COLOUR_METHOD].to_pylist(), taken["thumbnail"], strict=True)
+    return np.stack(
+        [
+            colour_histogram(decode(thumbnail.as_py()))
+            if colours is None
+            else np.frombuffer(colours, np.float16).astype(np.float32)
+            for colours, thumbnail in staged
+        ]
+    )
 
 
 def _payloads(load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts) -> list[dict[str, Any]]:
@@ -134,28 +147,9 @@ def _joined(those: Sequence[tuple[str, int, str | None]], parts: Parts) -> tuple
     """Places, payload and mark of a picture that stands in several rows."""
     places, payloads, marks = [], [], []
     for name, number, credit in those:
-        row = parts.read(name, ["file", "row", "payload", "mark", "rules"]).slice(number, 1)
+        row = parts.read(name, [*MARKED, "mark"]).slice(number, 1)
         facts = row.to_pylist()[0]
         places.append(f"{facts['file']}:{facts['row']}")
         payloads.append(facts["payload"])
         marks.append(int(marks_of(row, credit)[0]))
     return places, merged_payload(payloads), joined_mark(marks)
-
-
-def staged_vectors(
-    target: Target, units: Sequence[tuple[str, np.ndarray]], parts: Parts, vector: str
-) -> Iterator[Rows]:
-    """One named vector of points, as the store has it, a unit at a time.
-
-    Args:
-        target: whose staged vectors.
-        units: name of each unit, and its rows that are points.
-        vector: one of the target's two names.
-    """
-    for name, chosen in units:
-        if not len(chosen):
-            continue
-        words = id_words(parts.read(name, ["id"])["id"])[chosen]
-        found = target.staging.read(name)
-        rows = target.vectors(found.vectors[found.at(words)])[vector]
-        yield id_texts(words), unit(rows) if vector == target.vector else rows

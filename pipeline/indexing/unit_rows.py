@@ -6,15 +6,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.images import rules_of
-from pipeline.indexing.decode_and_embed import Group
+from pipeline.encoders.precomputed import column_of
+from pipeline.images.palette import COLOUR_METHOD
+from pipeline.indexing.decode_and_embed import Group, fault_of
 from pipeline.points import Row, point_id
 from pipeline.sources import Source, decode_payload, image_bytes, unread_rows
+from pipeline.sources.vector_columns import given_vectors
 from pipeline.staging.ids import id_bytes
 from pipeline.staging.known import Known
 from pipeline.staging.parts import REJECT_COLUMNS, SCHEMA, Parts, StagedPicture
@@ -37,6 +40,7 @@ class UnitRows:
         needs: bit i is set where the vectors of encoder i are wanted.
         credit: that the marks are made with.
         known: what is staged already.
+        given_lengths: encoder name -> numbers in a vector, of encoders whose vectors the source has.
         rows: of the part, without what a picture has only once.
         pictures, rejects: by id; rejects of what could not be decoded.
         vectors, refused: by encoder and id; rejects of what an encoder could not take.
@@ -50,6 +54,7 @@ class UnitRows:
     needs: int
     credit: str | None
     known: Known
+    given_lengths: dict[str, int] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, StagedPicture] = field(default_factory=dict)
     rejects: dict[str, Reject] = field(default_factory=dict)
@@ -71,8 +76,10 @@ class UnitRows:
         files = list(image_bytes(table))
         payloads = decode_payload(self.source, table)
         places = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
+        given = self._given(table)
         fresh: dict[str, bytes] = {}
-        for data, payload, (file, row), why in zip(files, payloads, places, unread_rows(table), strict=True):
+        told = zip(files, payloads, places, unread_rows(table), strict=True)
+        for at, (data, payload, (file, row), why) in enumerate(told):
             entry: dict[str, Any] = {
                 "file": file,
                 "row": row,
@@ -82,27 +89,59 @@ class UnitRows:
                 assert why is not None
                 entry |= {"stage": "plan", "reason": why.reason, "first_bytes": "", "kind": why.kind}
             else:
-                entry |= self._identified(entry, data)
-                if entry["point"] not in self.seen:
+                vectors = {name: each[at] for name, each in given.items()}
+                entry |= self._identified(entry, data, vectors)
+                if entry["point"] in self.known.erased:
+                    entry = {"point": entry["point"]}  # a blank row
+                elif entry["point"] not in self.seen and entry["point"] not in fresh:
                     fresh[entry["point"]] = data
+                    self._enter_given(entry["point"], vectors)
             self.rows.append(entry)
         self.seen.update(fresh)
-        rules = {entry["point"]: entry["rules"] for entry in self.rows[-len(files) :] if "point" in entry}
-        return self._needed(fresh, rules)
+        return self._needed(fresh)
 
-    def _identified(self, entry: dict[str, Any], data: bytes) -> dict[str, Any]:
+    def _given(self, table: pa.Table) -> dict[str, list[np.ndarray | str]]:
+        """By encoder, of each row the vector that the source has, or why it has none."""
+        return {
+            name: given_vectors(table[self.source.row_name(column_of(name))], length)
+            for name, length in self.given_lengths.items()
+        }
+
+    def _identified(
+        self, entry: dict[str, Any], data: bytes, vectors: dict[str, np.ndarray | str]
+    ) -> dict[str, Any]:
         digest = hashlib.sha256(data)
-        point, rules = point_id(self.parts.collection, digest.hexdigest()), rules_of(data)
-        row = Row(entry["payload"], (f"{entry['file']}:{entry['row']}",), self.credit, rules)
-        return {"point": point, "digest": digest.digest(), "rules": rules, "mark": int(row.mark, 16)}
+        point, given = point_id(self.parts.collection, digest.hexdigest()), _hash_of(vectors)
+        row = Row(entry["payload"], (f"{entry['file']}:{entry['row']}",), self.credit, given)
+        return {
+            "point": point,
+            "digest": digest.digest(),
+            "mark": int(row.mark, 16),
+            "given": given or None,
+        }
 
-    def _needed(self, fresh: dict[str, bytes], rules: dict[str, int]) -> list[_Needed]:
+    def _enter_given(self, point: str, vectors: dict[str, np.ndarray | str]) -> None:
+        """Take the vectors of a picture; one that cannot be compared is a reject."""
+        for name, vector in vectors.items():
+            why = vector if isinstance(vector, str) else fault_of(vector)
+            if isinstance(vector, np.ndarray) and not why:
+                self.vectors[name][point] = vector
+                continue
+            column, length = column_of(name), self.given_lengths[name]
+            reason = f"the column '{column}' holds {why}; expected {length} numbers"
+            self.refused[name][point] = Reject(point, "embed", reason, kind=f"holds {why}")
+
+    def _needed(self, fresh: dict[str, bytes]) -> list[_Needed]:
         """Take what is staged already, and say what is not."""
         needs = dict.fromkeys(fresh, 0)
         for bit, name in enumerate(self.stagings):
             if not self.needs >> bit & 1:
                 continue
-            for point, found in self.known.find(name, list(fresh), rules).items():
+            if name in self.given_lengths:  # of this row, not of an earlier one; its picture is still needed
+                for point in fresh:
+                    needs[point] |= (point in self.vectors[name] and point not in self.pictures) << bit
+                continue
+            for point, found in self.known.find(name, list(fresh)).items():
                 if not isinstance(found, Reject):
                     self.pictures[point], self.vectors[name][point] = found
                 elif found.stage == "decode" or found.kind == "workers died of it":
@@ -121,6 +160,9 @@ class UnitRows:
         for group in groups:
             self.single_colour += group.single_colour
             self.rejects |= {str(reject.id): reject for reject in group.broken}
+            self.pictures |= {picture.id: picture for picture in group.decoded}
+            for reject, name in product(group.broken, self.given_lengths):
+                self.vectors[name].pop(str(reject.id), None)
             for name, output in group.outputs.items():
                 self.refused[name] |= {str(reject.id): reject for reject in output.failed}
                 for picture, vector in zip(output.kept, output.vectors, strict=True):
@@ -164,9 +206,21 @@ class UnitRows:
                     "height": picture.height,
                     "thumbnail": picture.thumbnail,
                     "thumbnail_type": picture.thumbnail_type,
+                    COLOUR_METHOD: picture.colours,
                 }
             first.add(point)
             rows.append(whole)
         names = SCHEMA.names
         columns = {name: [row.get(name) for row in rows] for name in names}
         return pa.table({name: pa.array(columns[name], SCHEMA.field(name).type) for name in names}, SCHEMA)
+
+
+def _hash_of(vectors: dict[str, np.ndarray | str]) -> int:
+    """64 bits of the vectors that the source has of a row; 0 where it has none."""
+    if not vectors:
+        return 0
+    hasher = hashlib.blake2b(digest_size=8)
+    for name, vector in vectors.items():
+        hasher.update(name.encode())
+        hasher.update(vector.encode() if isinstance(vector, str) else vector.tobytes())
+    return int.from_bytes(hasher.digest(), "big")

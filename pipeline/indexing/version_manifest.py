@@ -1,12 +1,15 @@
-"""What a job writes into the manifest of a version."""
+"""What a job writes into the manifest of a version, and what a store is told to make another like it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import numpy as np
+from pydantic import ValidationError
 
+from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig
 from pipeline.encoders import EncoderDescription
+from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.indexing.account import Account
 from pipeline.indexing.live import Live, settings_key, source_key
@@ -16,7 +19,7 @@ from pipeline.projection import vectors_fingerprint
 from pipeline.store import Manifest
 from pipeline.store.manifest import EncoderEntry, RowCounts
 
-__all__ = ["manifest_of"]
+__all__ = ["config_of", "manifest_of"]
 
 
 def manifest_of(
@@ -28,6 +31,7 @@ def manifest_of(
     rows: int,
     account: Account,
     kinds: dict[str, FieldKind],
+    colours: str | None,
 ) -> Manifest:
     """What the version says of itself, before it is checked."""
     config, source = job.config, checked.source
@@ -62,6 +66,7 @@ def manifest_of(
         hnsw=config.hnsw,
         memory=config.memory,
         rows=rows,
+        colours=colours,
         fitted_rows=max(fitted.values()) or (before.fitted_rows if before else 0),
         account=RowCounts(
             source=account.source,
@@ -90,3 +95,32 @@ def _entry(description: EncoderDescription, target: Target) -> EncoderEntry:
         hash_bits=projection.hash_bits,
         vectors_fingerprint=vectors_fingerprint(description.fingerprint, projection),
     )
+
+
+def config_of(
+    manifest: Manifest, alias: str, shard_number: int = 1, replication_factor: int = 1
+) -> CollectionConfig:
+    """What a store has to know to make a version like that of `manifest`.
+
+    Args:
+        alias: the collection that it is for.
+        shard_number, replication_factor: of the version on a server.
+
+    Raises:
+        SimileError: the manifest is of settings that this Simile does not know.
+    """
+    try:
+        return CollectionConfig(
+            collection=alias,
+            source=manifest.source,
+            encoders=[EncoderConfig(name=entry.name, vector=entry.vector) for entry in manifest.encoders],
+            quantization=manifest.quantization or QuantizationConfig(),
+            hnsw=manifest.hnsw,
+            memory=manifest.memory,
+            shard_number=shard_number,
+            replication_factor=replication_factor,
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SimileError(f"A version of '{alias}' cannot be made: {where}: {first['msg']}.") from None

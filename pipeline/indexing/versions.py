@@ -8,9 +8,19 @@ from pipeline.projection import Projection, vectors_fingerprint
 from pipeline.store import Store
 from pipeline.store.versions import builds, is_finished
 
-__all__ = ["BUILD", "build_key", "drop_unfinished", "find_unfinished", "mark_unfinished", "new_version"]
+__all__ = [
+    "BUILD",
+    "being_changed",
+    "build_key",
+    "drop_unfinished",
+    "find_unfinished",
+    "mark_changed",
+    "mark_unfinished",
+    "new_version",
+]
 
 BUILD = "build.json"  # attachment of an unfinished version: the key of what it shall hold
+_CHANGE = "change.txt"  # attachment of a finished one that is changed in place: the key of the change
 
 
 def new_version(alias: str) -> str:
@@ -35,6 +45,16 @@ def build_key(settings: str, facts: Iterable[bytes], projections: Mapping[str, P
 def mark_unfinished(store: Store, version: str, key: str) -> None:
     """Leave the key with a version whose build begins."""
     store.attach(version, BUILD, key.encode())
+
+
+def mark_changed(store: Store, version: str, key: str) -> None:
+    """Leave the key of a change with a version that takes it in place; an empty key when it is done."""
+    store.attach(version, _CHANGE, key.encode())
+
+
+def being_changed(store: Store, version: str) -> str:
+    """The key of a change that was begun and not finished, so that the record does not say all; else ""."""
+    return (store.attachment(version, _CHANGE) or b"").decode()
 
 
 def find_unfinished(store: Store, alias: str, key: str) -> str | None:

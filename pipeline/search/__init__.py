@@ -3,14 +3,15 @@
 `collection.py` answers queries, `stored_pictures.py` gives what a collection holds, `live_collection.py`
 follows its alias, `vectors_out.py` hands everything to other programs (`exported_rows.py` makes the rows,
 `export_files.py` the files). `query.py` describes what is searched from and how, `query_embedding.py` turns
-it into vectors, `ranking.py` asks the store and ranks its answer, `hit.py` is a result, `notebook.py` shows
-it, `hit_table.py` and `contact_sheet.py` take it along.
+it into vectors, `ranking.py` asks the store and ranks its answer, `colour_search.py` does so by a palette,
+`hit.py` is a result, `notebook.py` shows it, `hit_table.py` and `contact_sheet.py` take it along.
 """
 
 from pipeline.images import Picture
 from pipeline.search.collection import PATIENCE_SECONDS, Collection, list_collections, open_collection
+from pipeline.search.colour_search import colours_of
 from pipeline.search.exported_rows import VectorBatch
-from pipeline.search.hit import Found, Hit, Hits, values_of
+from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.query import MAX_K, METRICS, Box, Example, Metric, Settings
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
     "Picture",
     "Settings",
     "VectorBatch",
+    "colours_of",
     "list_collections",
     "open_collection",
-    "values_of",
 ]

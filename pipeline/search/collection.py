@@ -8,15 +8,17 @@ import numpy as np
 from PIL import Image
 
 from pipeline.encoders.all_cores import CORES, on_all_cores
+from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.images import Picture
 from pipeline.images.several import pictures_of
+from pipeline.search.colour_search import colour_search, run_with_colours
+from pipeline.search.edited_collection import EditedCollection
 from pipeline.search.hit import Found, Hit, Hits
 from pipeline.search.own_kind import is_of_another_kind, learn_own_kind
 from pipeline.search.query import Example, Metric, Settings, check_examples
 from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
-from pipeline.search.vectors_out import VectorsOut
 from pipeline.store import open_store
 from pipeline.store.versions import searchable
 
@@ -38,20 +40,23 @@ def open_collection(name: str, home: str | None = None, url: str | None = None) 
     Raises:
         SimileError: there is none of this name; the message lists those that exist.
     """
-    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS))
+    return Collection(name, open_store(home, url, patience=PATIENCE_SECONDS), home)
 
 
-class Collection(VectorsOut):
+class Collection(EditedCollection):
     """What a user searches. Follows its alias: a new version is used from the next query on."""
 
     def warm_up(self) -> None:
         """Load the default encoder and run it, so that the first visitor does not wait for it."""
-        self.search(Image.new("RGB", (64, 64)), k=1)
-        self.learn_own_kind()
+        if not is_precomputed(self.encoders[0]):
+            self.search(Image.new("RGB", (64, 64)), k=1)
+            self.learn_own_kind()
 
     def learn_own_kind(self, encoder: str | None = None) -> None:
         """Learn which pictures are of another kind than the collection's, see `own_kind`."""
         version = self._version()
+        if is_precomputed(version.manifest.encoder(encoder).name):
+            return  # a picture cannot be embedded, so none is of another kind
         learn_own_kind(self._store, version, version.manifest.encoder(encoder))
 
     def find(
@@ -60,10 +65,10 @@ class Collection(VectorsOut):
         dislikes: Sequence[Example] = (),
         settings: Settings | None = None,
     ) -> Found:
-        """Pictures like `likes` and not like `dislikes`.
+        """Pictures like `likes` and not like `dislikes`, or in the colours of `settings`, or both.
 
         Args:
-            likes: one or more; several count as `settings.combine` says.
+            likes: one or more, none with colours; several count as `settings.combine` says.
             dislikes: no hit is nearer to one of these than to every like.
 
         Raises:
@@ -73,15 +78,17 @@ class Collection(VectorsOut):
         start = time.perf_counter()
         search = self._prepared(likes, dislikes, settings or Settings())
         embedded = time.perf_counter()
-        hits, more = search.run(self._store)
+        hits, more = run_with_colours(search, self._store)
         searched = time.perf_counter()
         every = (*likes, *dislikes)
-        stored = all(example.id for example in every)  # vectors were looked up, no network ran
+        stored = all(example.id or example.vector for example in every)  # no network ran
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
-        close = None if any(example.text for example in every) else search.close
-        foreign = all(example.picture is not None for example in likes) and is_of_another_kind(
-            search.version, search.entry, search.likes
+        close = None if search.settings.colours or any(example.text for example in every) else search.close
+        foreign = (
+            bool(likes)
+            and all(example.picture is not None for example in likes)
+            and is_of_another_kind(search.version, search.entry, search.likes)
         )
         return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, close, foreign)
 
@@ -98,8 +105,10 @@ class Collection(VectorsOut):
         settings.check(version)
         entry = version.manifest.encoder(settings.encoder)
         check_examples(likes, dislikes)
-        if not likes:
+        if not likes and not (settings.colours and not dislikes):
             raise SimileError("There is nothing to look for; give a picture, or mark one that you like.")
+        if not likes:
+            return colour_search(version, entry, settings)
         every, n = (*likes, *dislikes), len(likes)
         if len(every) > MAX_EXAMPLES:
             raise SimileError(f"{len(every)} likes and dislikes are too many; give at most {MAX_EXAMPLES}.")
@@ -109,24 +118,25 @@ class Collection(VectorsOut):
 
     def search(
         self,
-        image: Picture,
+        image: Picture | None = None,
         metric: Metric = "cosine",
         k: int = 10,
         filters: Mapping[str, Any] | None = None,
         exact: bool = False,
         encoder: str | None = None,
+        colours: Sequence[str] = (),
     ) -> list[Hit]:
         """Pictures that look like `image`, nearest first; the arguments are those of `Settings`.
 
         Args:
             image: a PIL image, encoded bytes, a path, a numpy array or a torch tensor, as
-                `pipeline.images.as_rgb` takes them.
+                `pipeline.images.as_rgb` takes them; None to search by `colours` alone.
 
         Raises:
             SimileError: unknown metric, encoder or filter field, k out of bounds, or an unusable picture.
         """
-        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder)
-        return self.find([Example(picture=image)], settings=settings).hits
+        settings = Settings(metric, k, filters=filters, exact=exact, encoder=encoder, colours=colours)
+        return self.find([] if image is None else [Example(picture=image)], settings=settings).hits
 
     def search_many(
         self,

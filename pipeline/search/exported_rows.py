@@ -10,9 +10,8 @@ import numpy as np
 from qdrant_client import models
 
 from pipeline.errors import SimileError
-from pipeline.fields import FieldKind, Kind, read_time
+from pipeline.fields import FieldKind, Kind, read_time, values_of
 from pipeline.points import RESERVED
-from pipeline.search.hit import values_of
 from pipeline.search.hit_table import without_clash
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter, wanted_of

@@ -13,7 +13,7 @@ from pipeline.points import RESERVED, bounded
 from pipeline.printable import printable
 from pipeline.search.notebook import hit_html, hits_html
 
-__all__ = ["Found", "Hit", "Hits", "hit_from", "values_of"]
+__all__ = ["Found", "Hit", "Hits", "hit_from"]
 
 _SHOWN = 80  # characters of a caption or place in the line that stands for a hit
 
@@ -170,10 +170,3 @@ def hit_from(
     label = " · ".join(_caption(payload[field]) for field in label_fields if payload.get(field) not in _NONE)
     payload |= {RESERVED: own}
     return Hit(point_id, float(score), distance, payload, thumbnail, kind, label, **others)
-
-
-def values_of(value: Any) -> list[Any]:
-    """The values of a payload field: of a list each, of None none."""
-    if value is None:
-        return []
-    return list(value) if isinstance(value, list | tuple) else [value]

@@ -23,8 +23,11 @@ class LiveCollection:
     server; a key for the server comes from the environment there.
     """
 
-    def __init__(self, name: str, store: Store) -> None:
+    def __init__(self, name: str, store: Store, home: str | None = None) -> None:
         """Reads the live version.
+
+        Args:
+            home: where its writers hold their lock; None: the default home.
 
         Raises:
             SimileError: there is no collection of this name; the message names those that there are.
@@ -34,11 +37,12 @@ class LiveCollection:
             raise unknown_collection(name, searchable(store))
         self.name = name
         self._store = store
+        self._home = home
         self._counts = Counts(store)
         self._current = self._read(aliases[name])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.name, self._store)
+        return type(self), (self.name, self._store, self._home)
 
     def __repr__(self) -> str:
         """One line, without asking the store."""
@@ -136,4 +140,4 @@ class LiveCollection:
 
     def attachment(self, name: str) -> bytes | None:
         """What is kept beside the live version under a plain name: its map, its report."""
-        return self._store.attachment(self._version().name, name)
+        return self._store.attachment(self._version().name, name) or None

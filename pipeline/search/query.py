@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 from PIL import Image
 from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.given_values import check_bool, check_mapping, check_number, check_whole
 from pipeline.images import Picture
+from pipeline.images.palette import COLOUR_METHOD, checked_colours
+from pipeline.parsing import parse_json
 from pipeline.points import checked_id
 from pipeline.store.filters import wanted_of
 from pipeline.store.manifest import Manifest, Version
@@ -17,23 +20,28 @@ from pipeline.store.manifest import Manifest, Version
 __all__ = [
     "MAX_K",
     "METRICS",
+    "MOST_CHARACTERS",
     "Box",
     "Example",
     "Metric",
     "Settings",
     "check_examples",
     "cropped",
+    "is_vector_text",
     "search_params",
+    "words_or_vector",
 ]
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom as shares of width and height, 0 to 1
 
+MOST_CHARACTERS = 100_000  # of a line of text: a vector of 4,096 numbers as JSON
+_MOST_WORDS = 300  # characters
 _SMALLEST = 8  # pixels; a smaller box was not meant as a part of the picture
 
 
 @dataclass(frozen=True)
 class Example:
-    """One thing that hits shall be like, or unlike. Exactly one of the first three is set.
+    """One thing that hits shall be like, or unlike. Exactly one of picture, id, text and vector is set.
 
     Attributes:
         picture: in any of the forms that `pipeline.images.as_rgb` takes.
@@ -41,6 +49,7 @@ class Example:
         text: words: for the text tower of an encoder, else names of the collection's labels.
         box: only this part of `picture`.
         part_of: id of the stored picture that `picture` is a part of; it is left out of the results, too.
+        vector: (D,) numbers as the encoder gives them, before the projection; kept as a tuple.
     """
 
     picture: Picture | None = None
@@ -48,11 +57,16 @@ class Example:
     text: str | None = None
     box: Box | None = None
     part_of: str | None = None
+    vector: Sequence[float] | np.ndarray | None = None
 
     def __post_init__(self) -> None:
         given = [self.picture is not None, bool(self.id), bool(self.text and self.text.strip())]
-        if sum(given) != 1:
-            raise SimileError("An example is a picture, the id of a stored one, or words; give one of them.")
+        if sum(given) + (self.vector is not None) != 1:
+            raise SimileError(
+                "An example is a picture, the id of a stored one, words, or a vector; give one of them."
+            )
+        if self.vector is not None:
+            object.__setattr__(self, "vector", _checked_vector(self.vector))
         if self.box is not None:
             if self.picture is None:
                 raise SimileError("Only a part of a picture can be cut out; send the picture with its box.")
@@ -78,6 +92,48 @@ def check_examples(likes: object, dislikes: object) -> None:
                 f"{name} must be a list of examples, such as [Example(picture='cat.jpg')]; got "
                 f"{type(wrong).__name__}."
             )
+
+
+def _checked_vector(given: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    try:
+        numbers = np.asarray(given, np.float64)
+    except (ValueError, TypeError):
+        numbers = np.empty((0, 0))
+    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all() or not numbers.any():
+        raise SimileError(
+            "A vector is a list of numbers, none of them NaN or infinite and not all of them zero, such as "
+            "[0.12, -0.5, 0.33]."
+        )
+    return tuple(numbers.tolist())
+
+
+def words_or_vector(text: str) -> Example:
+    """What a line of text asks for: a list of numbers is a vector, everything else is words.
+
+    >>> words_or_vector("[1, 0.5]").vector, words_or_vector("a red barn").text
+    ((1.0, 0.5), 'a red barn')
+    """
+    if is_vector_text(text):
+        return Example(vector=parse_json(text))
+    if len(text) > _MOST_WORDS:
+        told = f"These words have {len(text):,} characters; write at most {_MOST_WORDS}."
+        raise SimileError(told)
+    return Example(text=text)
+
+
+def is_vector_text(text: str) -> bool:
+    """Whether a text is a list of numbers as JSON has it.
+
+    >>> is_vector_text("[1, 0.5]"), is_vector_text("[sic]"), is_vector_text("red")
+    (True, False, False)
+    """
+    if not text.lstrip().startswith("["):
+        return False
+    try:
+        given = parse_json(text)
+    except (ValueError, TypeError):
+        return False
+    return isinstance(given, list) and all(type(one) in (int, float) for one in given)
 
 
 def _check(box: Sequence[float]) -> None:
@@ -130,6 +186,8 @@ class Settings:
         min_score: hits at or above this `Hit.score`.
         fold: one hit for pictures that are nearly the same; the others are named in it.
         at_most: payload field -> how many hits may share a value of it ("two of each artist").
+        colours: up to five, such as `#aa3311`. Alone they rank all pictures by how much of them they have;
+            with likes, the nearest pictures are ranked by both (see `colour_search`).
     """
 
     metric: Metric = "cosine"
@@ -145,6 +203,7 @@ class Settings:
     min_score: float | None = None
     fold: bool = False
     at_most: Mapping[str, int] | None = None
+    colours: Sequence[str] = ()
 
     def check(self, version: Version) -> None:
         """Refuses what is out of bounds, fields that the version does not know, and wrong values of them."""
@@ -163,6 +222,11 @@ class Settings:
         for field, most in (self.at_most or {}).items():
             check_whole(f"at_most of '{field}'", most, 1)
         version.check_fields(self.at_most or {})
+        if checked_colours(self.colours) and version.manifest.colours != COLOUR_METHOD:
+            raise SimileError(
+                f"'{version.manifest.collection}' was indexed without the colours of its pictures; index it "
+                "again with --refit to search by them."
+            )
         wanted_of(version, self.filters, self.excluded)
 
 

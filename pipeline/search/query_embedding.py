@@ -67,6 +67,8 @@ def _stored(store: Store, version: Version, entry: EncoderEntry, ids: list[str])
 
 
 def _embed(store: Store, version: Version, entry: EncoderEntry, example: Example) -> Prepared:
+    if example.vector is not None:
+        return _prepare_vector(version, entry, np.asarray(example.vector, np.float32))
     if example.text and not entry.text:
         return Prepared(*label_prototype(store, version, entry, example.text))
     if example.text:
@@ -98,17 +100,32 @@ def prepare(
     return [_checked(Prepared(*each), entry) for each in zip(vectors, codes, strict=True)]
 
 
+def _prepare_vector(version: Version, entry: EncoderEntry, raw: np.ndarray) -> Prepared:
+    """A vector (D,) as the encoder gives it."""
+    projection = version.manifest.projection_of(entry)
+    if projection.hash_bits:
+        raise SimileError(f"The network of '{entry.name}' makes the codes itself; search with a picture.")
+    expected = len(projection.matrix)
+    if len(raw) != expected:
+        raise SimileError(
+            f"A vector of '{entry.name}' has {expected:,} numbers and this one {len(raw):,}; give one that "
+            "was made like those of the collection."
+        )
+    vectors, codes = projection.split(raw[None])
+    return _checked(Prepared(vectors[0], codes[0]), entry, "this vector")
+
+
 def _raw(network: Encoder, images: list[Image.Image], hash_bits: int) -> np.ndarray:
     """(N, D), or (N, D + hash bits) where the network ends in a hash head, which `encode` leaves out."""
     return network.encode_raw(images) if hash_bits else network.encode(images)
 
 
-def _checked(prepared: Prepared, entry: EncoderEntry) -> Prepared:
+def _checked(prepared: Prepared, entry: EncoderEntry, of: str = "this picture") -> Prepared:
     if not np.isfinite(prepared.vector).all():
-        raise SimileError(f"{entry.name} gives NaN or infinity for this picture; try another one.")
+        raise SimileError(f"{entry.name} gives NaN or infinity for {of}; try another one.")
     if not prepared.vector.any():
         raise SimileError(
-            f"{entry.name} gives only zeros for this picture, which are no nearer to one picture than to "
+            f"{entry.name} gives only zeros for {of}, which are no nearer to one picture than to "
             "another; try another one."
         )
     return prepared

@@ -9,14 +9,15 @@ import numpy as np
 from qdrant_client import models
 
 from pipeline.errors import SimileError
+from pipeline.fields import values_of
 from pipeline.index_quality.calibration import fold_cosine, unusualness
 from pipeline.search.filtered_query import Index, filtered_query
-from pipeline.search.hit import Hit, hit_from, values_of
+from pipeline.search.hit import Hit, hit_from
 from pipeline.search.query import MAX_K, Settings, search_params
 from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter, wanted_of
-from pipeline.store.manifest import EncoderEntry, Version
+from pipeline.store.manifest import Distribution, EncoderEntry, Version
 from pipeline.store.protocol import VectorQuery
 from pipeline.vectors import similarities, unit
 
@@ -37,6 +38,7 @@ class Search:
     Attributes:
         entry: the encoder.
         without_ids: points that are no hits: the examples themselves.
+        by: another named vector than the encoder's; it is compared by its dot product, and not calibrated.
     """
 
     version: Version
@@ -45,18 +47,22 @@ class Search:
     likes: Sequence[Prepared]
     dislikes: Sequence[Prepared] = ()
     without_ids: Sequence[str] = ()
+    by: str | None = None
+
+    @property
+    def _kept(self) -> Distribution | None:
+        calibration = self.entry.calibration
+        return calibration.of(self.settings.metric) if calibration and not self.by else None
 
     @property
     def threshold(self) -> float | None:
         """Score of a match; None where the version was not calibrated."""
-        calibration = self.entry.calibration
-        return calibration.of(self.settings.metric).threshold if calibration else None
+        return self._kept.threshold if self._kept else None
 
     @property
     def close(self) -> float | None:
         """Score of a close match; None where it is not known, or where several things are searched from."""
-        calibration = self.entry.calibration
-        return calibration.of(self.settings.metric).close if calibration and not self._several else None
+        return self._kept.close if self._kept and not self._several else None
 
     def count(self, store: Store, scores: Sequence[float]) -> list[int]:
         """How many points reach each of `scores`, at most `MAX_K`. Only for a search from one thing."""
@@ -83,11 +89,11 @@ class Search:
 
     @property
     def _hamming(self) -> bool:
-        return self.settings.metric == "hamming"
+        return self.settings.metric == "hamming" and not self.by
 
     @property
     def _using(self) -> str:
-        return self.entry.named_vector(self.settings.metric)
+        return self.by or self.entry.named_vector(self.settings.metric)
 
     @property
     def _several(self) -> bool:
@@ -127,13 +133,13 @@ class Search:
             "with_vectors": sorted(vectors) or None,
             "fields": fields,
         }
-        if wanted and not self.settings.exact and isinstance(query, np.ndarray):
+        if wanted and not (self.settings.exact or self.by) and isinstance(query, np.ndarray):
             return filtered_query(store, Index.of(self.version), query, metric=self.settings.metric, **asked)
         params = search_params(
             self.version.manifest,
             limit,
             self.settings.exact,
-            self.settings.metric,
+            "cosine" if self.by else self.settings.metric,
             filtered=bool(wanted),
             by_originals=self.settings.exact and not (plain and store.allows_exact(self.version.name)),
         )
@@ -195,14 +201,14 @@ class Search:
 
     def _hit(self, point: models.ScoredPoint, score: float, **scores: Any) -> Hit:
         distance = round(self._bits * (1 - score) / 2) if self._hamming else 1.0 - score
-        calibration, threshold = self.entry.calibration, self.threshold
+        threshold = self.threshold
         return hit_from(
             str(point.id),
             point.payload or {},
             self.version.manifest.labels,
             score,
             distance,
-            unusual=unusualness(score, calibration.of(self.settings.metric)) if calibration else None,
+            unusual=unusualness(score, self._kept) if self._kept else None,
             weak=None if threshold is None else score < threshold - _ROUNDING,
             **scores,
         )

@@ -166,7 +166,7 @@ class Source:
     revision: str | None  # Hub commit; of a local source a hash of file names, sizes and modification times
     image_column: str
     features: Features
-    payload_columns: tuple[str, ...]  # all columns without images or sound
+    payload_columns: tuple[str, ...]  # all columns without images or sound, and without vectors
     rows: int
     bytes: int | None  # on disk
     files: tuple[str, ...]  # parquet: absolute paths or hf:// paths; of a folder they are in `table`
@@ -187,6 +187,7 @@ class Source:
     storage: HfFileSystem | None = field(
         default=None, repr=False, compare=False
     )  # for tasks that read the Hub
+    vector_columns: tuple[str, ...] = ()  # vectors that were made elsewhere
     separators: Mapping[str, str] = field(default_factory=dict, hash=False)  # text that is read as lists
 
     @property

@@ -2,8 +2,9 @@
 
 <home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
 id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
-row: int64 · payload: string (JSON) · mark: uint64 · rules: int8 · width, height: int32 · thumbnail: binary ·
-thumbnail_type: string · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
+row: int64 · payload: string (JSON) · mark: uint64 · given: uint64 · width, height: int32 ·
+thumbnail: binary · thumbnail_type: string · cielab_histogram_1: bytes of float16, the colours (see
+`images.palette`) · stage, reason, first_bytes, kind: string, why there is no point (null: there is one)
 
 A picture that stands in the unit before has no thumbnail here. The vectors are in `vectors.py`.
 """
@@ -19,12 +20,22 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, write_file
-from pipeline.images import RULES
+from pipeline.images.palette import COLOUR_METHOD
 from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
 
-__all__ = ["REJECT_COLUMNS", "SCHEMA", "PartFacts", "Parts", "StagedPicture", "marks_of", "names_in", "put"]
+__all__ = [
+    "MARKED",
+    "REJECT_COLUMNS",
+    "SCHEMA",
+    "PartFacts",
+    "Parts",
+    "StagedPicture",
+    "marks_of",
+    "names_in",
+    "put",
+]
 
 REJECT_COLUMNS = ("stage", "reason", "first_bytes", "kind")
 SCHEMA = pa.schema(
@@ -35,26 +46,32 @@ SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("payload", pa.string()),
         ("mark", pa.uint64()),
-        ("rules", pa.int8()),
+        ("given", pa.uint64()),  # hash of the vectors that the source has of it
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("thumbnail", pa.binary()),
         ("thumbnail_type", pa.string()),
+        (COLOUR_METHOD, pa.binary()),  # earlier parts have none
         *((name, pa.string()) for name in REJECT_COLUMNS),
     ]
 )
-_CREDIT, _RULES, _REJECTED = b"simile.credit", b"simile.rules", b"simile.rejected"
+MARKED = ("file", "row", "payload", "given")  # what a mark is made of, beside the credit
+_CREDIT, _REJECTED = b"simile.credit", b"simile.rejected"
+_ERASED = b"simile.erased"  # how many rows are blank, where some are
 
 
 @dataclass(frozen=True)
 class StagedPicture:
-    """What is kept of a picture beside its vector: its thumbnail, and the sides of the original in pixels."""
+    """What is kept of a picture beside its vector: its thumbnail, the sides of the original in pixels, and
+    its colours as float16; None where it was staged before colours were.
+    """
 
     id: str
     thumbnail: bytes
     thumbnail_type: str  # such as image/webp
     width: int
     height: int
+    colours: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -64,13 +81,15 @@ class PartFacts:
     Attributes:
         words: (N, 2) uint64, the ids; 0 where there is none.
         marks: (N,) uint64, see `points.Row.mark`.
-        good: (N,) bool, whether the row is a picture that was decoded.
+        good: (N,) bool, whether the row is a picture that was decoded, or one that was erased.
+        erased: (N,) bool, of which nothing but the id is left.
         rejects: the rows that are not, with their places.
     """
 
     words: np.ndarray
     marks: np.ndarray
     good: np.ndarray
+    erased: np.ndarray
     rejects: list[Reject]
 
 
@@ -97,14 +116,25 @@ class Parts:
             rows: of `SCHEMA`.
             credit: that the marks were made with.
         """
-        about = {_RULES: str(RULES).encode(), _CREDIT: (credit or "").encode()}
-        about[_REJECTED] = str(len(rows) - rows["stage"].null_count).encode()
+        about = {_CREDIT: (credit or "").encode()} | _counts(rows)
         return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
 
+    def rewrite(self, unit: str, rows: pa.Table) -> None:
+        """Put rows in the place of a part's own; what is said of how they were made stays."""
+        about = {**(rows.schema.metadata or {}), **_counts(rows)}
+        put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
+
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Some columns of a part, in its order."""
+        """Some columns of a part, in its order; null in one that was added after the part was written."""
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return pq.read_table(path, columns=columns and list(columns), filesystem=files, use_threads=False)
+        with files.open_input_file(path) as stream, pq.ParquetFile(stream) as part:
+            there = part.schema_arrow.names
+            wanted = there if columns is None else [name for name in columns if name in there]
+            table = part.read(columns=wanted, use_threads=False)
+        lacking = (name for name in columns or SCHEMA.names if name not in there)
+        for name in lacking:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type))
+        return table
 
     def facts(self, unit: str, credit: str | None) -> PartFacts:
         """What a catalogue asks of a part.
@@ -117,24 +147,41 @@ class Parts:
             about = part.schema_arrow.metadata or {}
             columns = ["id", "mark"]
             if not _made_with(about, credit):
-                columns += ["file", "row", "payload", "rules"]
-            bad = int(about.get(_REJECTED, 0))
+                columns += [name for name in MARKED if name in part.schema_arrow.names]
+            bad, blank = int(about.get(_REJECTED, 0)), int(about.get(_ERASED, 0))
+            if blank:
+                columns += ["payload", "stage"]
             if bad:
                 columns += ["file", "row", *REJECT_COLUMNS]
             table = part.read(columns=list(dict.fromkeys(columns)), use_threads=False)
         good = np.ones(len(table), bool) if not bad else np.asarray(table["stage"].is_null())
         rejects = _rejects(table.filter(pa.array(~good))) if bad else []
-        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, rejects)
-
-    def rules(self, unit: str) -> int:
-        """The rules of decoding under which a part was made, see `images.rules_of`."""
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_RULES, 1))
+        erased = _is_erased(table) if blank else np.zeros(len(table), bool)
+        return PartFacts(id_words(table["id"]), marks_of(table, credit), good, erased, rejects)
 
     def rejected(self, unit: str) -> int:
         """How many rows of a part are no points."""
+        return int(self._about(unit).get(_REJECTED, 0))
+
+    def credit(self, unit: str) -> str | None:
+        """The credit that the marks of a part were made with."""
+        return self._about(unit).get(_CREDIT, b"").decode() or None
+
+    def _about(self, unit: str) -> dict[bytes, bytes]:
         files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return int((pq.read_schema(path, filesystem=files).metadata or {}).get(_REJECTED, 0))
+        return pq.read_schema(path, filesystem=files).metadata or {}
+
+
+def _counts(rows: pa.Table) -> dict[bytes, bytes]:
+    """How many rows are no points, and how many are blank: then nobody has to look at all of them."""
+    rejected = {_REJECTED: str(len(rows) - rows["stage"].null_count).encode()}
+    return rejected | {_ERASED: str(int(_is_erased(rows).sum())).encode()}
+
+
+def _is_erased(rows: pa.Table) -> np.ndarray:
+    """(N,) bool. Every other row says what the source has of it, if only `{}`."""
+    blank = rows["payload"].is_null().to_numpy() & rows["stage"].is_null().to_numpy()
+    return np.asarray(blank & rows["id"].is_valid().to_numpy(), bool)
 
 
 def _rejects(rows: pa.Table) -> list[Reject]:
@@ -151,14 +198,9 @@ def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
     """The marks of N rows of a part, as they are with this credit; 0 of rows without an id. (N,) uint64."""
     if _made_with(rows.schema.metadata or {}, credit):
         return np.asarray(rows["mark"].fill_null(0).to_numpy())
-    facts = rows.select(["payload", "file", "row", "rules"]).to_pylist()
-    return np.array(
-        [
-            int(Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r["rules"] or 1).mark, 16)
-            for r in facts
-        ],
-        np.uint64,
-    )
+    told = rows.select([name for name in MARKED if name in rows.column_names]).to_pylist()
+    each = (Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r.get("given") or 0) for r in told)
+    return np.array([int(row.mark, 16) for row in each], np.uint64)
 
 
 def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
@@ -166,11 +208,11 @@ def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
 
 
 def names_in(folder: str) -> set[str]:
-    """The units that have a file in a folder; their names have a hyphen, those of older parts have none."""
+    """The units that have a file in a folder."""
     files, path = filesystem(folder)
     found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    names = (f.base_name.removesuffix(".parquet") for f in found if f.base_name.endswith(".parquet"))
-    return {name for name in names if "-" in name and not name.startswith(".")}
+    names = (f.base_name for f in found if f.base_name.endswith(".parquet"))
+    return {name.removesuffix(".parquet") for name in names if not name.startswith(".")}
 
 
 def put(location: str, rows: pa.Table, first: int = 0) -> int:

@@ -11,7 +11,7 @@ metadata.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -25,12 +25,12 @@ from pipeline.staging.ids import find_words, id_bytes, id_words
 from pipeline.staging.parts import names_in, put
 from pipeline.staging.rejects import Reject, reject_of
 
-__all__ = ["Staging", "UnitVectors", "vectors_of"]
+__all__ = ["SAMPLED", "Staging", "UnitVectors", "vectors_of", "without_rejects"]
 
 _REJECTS = b"simile.rejects"
 # Rows that are read for a sample. Of a million rows in units of 2,048, 41 of a unit are among the 20,000
 # smallest on average, and more than 64 hardly ever; where they are, the rest is read as well.
-_SAMPLED = 64
+SAMPLED = 64
 _READERS = 8  # files that are read at once
 
 
@@ -93,7 +93,7 @@ class Staging:
         }
         about = {_REJECTS: json.dumps([asdict(reject) for reject in rejects])}
         table = pa.table(columns).replace_schema_metadata(about)
-        return put(f"{self.folder}/{unit}.parquet", table, _SAMPLED)
+        return put(f"{self.folder}/{unit}.parquet", table, SAMPLED)
 
     def read(self, unit: str) -> UnitVectors:
         """All of a unit."""
@@ -157,6 +157,13 @@ def _smallest(
 
 def _rejects_of(schema: pa.Schema) -> list[Reject]:
     return [reject_of(row) for row in json.loads((schema.metadata or {}).get(_REJECTS, b"[]"))]
+
+
+def without_rejects(about: Mapping[bytes, bytes], ids: Set[str]) -> dict[bytes, bytes] | None:
+    """The metadata of a file of vectors without the rejects of these pictures; None where it has none."""
+    rejects = json.loads(about.get(_REJECTS, b"[]"))
+    left = [each for each in rejects if each["id"] not in ids]
+    return None if len(left) == len(rejects) else {**about, _REJECTS: json.dumps(left).encode()}
 
 
 def vectors_of(table: pa.Table) -> np.ndarray:

@@ -1,6 +1,8 @@
 """The embedded Qdrant engine: a folder, no server. Versions are written without a log and read by many."""
 
+import ctypes
 import shutil
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +18,6 @@ from pipeline.errors import NotFinishedError, SimileError
 from pipeline.home import copy_sparse, write_file
 from pipeline.projection import read_tensors
 from pipeline.store import embedded_translation as translate
-from pipeline.store.embedded_journal import Journal
 from pipeline.store.embedded_reading import ReadingShards
 from pipeline.store.manifest import Manifest, read_manifest
 from pipeline.store.protocol import Resident
@@ -24,9 +25,11 @@ from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["EmbeddedStore"]
 
-_FLUSH_EVERY = 8192  # points; a crash makes the load write at most these again
+# Points of a segment, at most. To make one takes some 430 bytes of memory for each of its points, beside
+# mapped files. Fewer would make searches by graph slower: each segment has a graph of its own.
+_SEGMENT = 1_000_000
 _MANIFEST, _PROJECTIONS = "manifest.json", "projections.safetensors"
-_OWN_FILES = (_MANIFEST, _PROJECTIONS, Journal.name)
+_OWN_FILES = (_MANIFEST, _PROJECTIONS)
 
 
 class EmbeddedStore(ReadingShards):
@@ -45,7 +48,7 @@ class EmbeddedStore(ReadingShards):
         self.address = str(folder)
         self.engine = f"the embedded Qdrant engine in {folder}"
         self._open: dict[str, edge.EdgeShard] = {}
-        self._unflushed: dict[str, list[str]] = {}
+        self._written: dict[str, int] = {}  # points since a segment was made
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -97,7 +100,10 @@ class EmbeddedStore(ReadingShards):
         vectors: dict[str, np.ndarray],
         payloads: Sequence[dict[str, Any]],
     ) -> None:
-        """Write points; every few thousand are flushed and entered in the version's journal."""
+        """Write points. Without a log, only `flush` makes them durable.
+
+        Of a large version, each `_SEGMENT` points become a segment of their own as soon as they are there.
+        """
         # The engine copies a buffer in one step, but reads a numpy array number by number.
         buffers: dict[str, list[Any]] = {
             name: [memoryview(row) for row in np.ascontiguousarray(rows, np.float32)]
@@ -108,10 +114,9 @@ class EmbeddedStore(ReadingShards):
             for i, point in enumerate(ids)
         ]
         self._shard(version).update(edge.UpdateOperation.upsert_points(points))
-        waiting = self._unflushed.setdefault(version, [])
-        waiting.extend(ids)
-        if len(waiting) >= _FLUSH_EVERY:
-            self._flush(version)
+        self._written[version] = self._written.get(version, 0) + len(ids)
+        if self._written[version] >= _SEGMENT:
+            self._index(version)
 
     def copy(self, version: str, copy: str) -> None:
         """Copy the shard's folder, under a draft name until it is whole."""
@@ -133,18 +138,25 @@ class EmbeddedStore(ReadingShards):
         """Remove points."""
         self._shard(version).update(edge.UpdateOperation.delete_points(list(ids)))
 
-    def loaded(self, version: str) -> set[str]:
-        """The journal: points flushed before a crash. Without a log, others may be there in part."""
-        return Journal(self.folder / version).ids()
+    def flush(self, version: str) -> None:
+        """Write to the disk what is in memory."""
+        self._shard(version).flush()
 
     def finish(self, version: str) -> None:
         """Flush, build HNSW, flush, close."""
-        self._flush(version)
+        self._index(version)
+        self._shard(version).close()
+        self._open.pop(version, None)
+        _free_unused()
+
+    def _index(self, version: str) -> None:
+        """Make a segment, with its graph, of the points that were written since the last one was made."""
         shard = self._shard(version)
+        shard.flush()
         shard.optimize()
         shard.flush()
-        shard.close()
-        self._open.pop(version, None)
+        self._written.pop(version, None)
+        _free_unused()
 
     def finished(self, versions: Sequence[str], *, patient: bool = True) -> set[str]:
         """Those with a manifest's file."""
@@ -156,7 +168,6 @@ class EmbeddedStore(ReadingShards):
         if manifest.tensors:
             tensors = {name: np.ascontiguousarray(tensor) for name, tensor in manifest.tensors.items()}
             save_file(tensors, folder / _PROJECTIONS)
-        Journal(folder).delete()
         write_file(str(folder / _MANIFEST), manifest.to_json().encode())
 
     def read_manifest(self, version: str) -> Manifest:
@@ -199,7 +210,7 @@ class EmbeddedStore(ReadingShards):
         """Delete the folder of a version."""
         if version in self.aliases().values():
             raise SimileError(f"'{version}' is live; switch its alias to another version first.")
-        self._unflushed.pop(version, None)
+        self._written.pop(version, None)
         shard = self._open.pop(version, None)
         if shard is not None:
             shard.close()
@@ -216,11 +227,6 @@ class EmbeddedStore(ReadingShards):
     def payload_index_bytes(self, version: str) -> int | None:
         """The engine's files do not tell what they take in RAM."""
         return None
-
-    def _flush(self, version: str) -> None:
-        """Without a log, `flush` is the acknowledgement; only then may the journal say so."""
-        self._shard(version).flush()
-        Journal(self.folder / version).enter(self._unflushed.pop(version, []))
 
     def resident_bytes(self, version: str) -> dict[str, Resident] | None:
         """From the sizes of the engine's own files."""
@@ -239,3 +245,12 @@ class EmbeddedStore(ReadingShards):
                     raise SimileError(f"The store at {self.folder} has no version '{version}'.")
                 shard = self._open[version] = edge.EdgeShard.load(str(folder))
             return shard
+
+
+def _free_unused() -> None:
+    """Let the C library give back what the engine has freed. Otherwise it keeps that, some hundred MB after a
+    million points, for as long as the process lives. Only the GNU C library has a call for it.
+    """
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if library is not None and hasattr(library, "malloc_trim"):
+        library.malloc_trim(0)

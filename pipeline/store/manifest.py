@@ -170,7 +170,7 @@ class Manifest(_Record):
         source, split, revision, licence, credit: of the first source; `added`: of further ones.
         settings, source_key: hashes that tell whether another job's points belong into this version.
         fitted_rows: staged vectors that the projections were fitted on.
-        rows: points.
+        rows: points; `colours`: by which method they have colour vectors (`images.palette`), if any.
         built: ISO 8601, UTC.
         tensors: projection matrices and offsets, float32, named `<vector>.matrix`, `<vector>.offset`; not
             part of the JSON.
@@ -196,6 +196,7 @@ class Manifest(_Record):
     hnsw: HnswConfig = HnswConfig()
     memory: MemoryConfig = MemoryConfig()
     rows: int = 0
+    colours: str | None = None
     fitted_rows: int = 0
     account: RowCounts | None = None
     built: str = ""

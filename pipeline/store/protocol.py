@@ -9,6 +9,7 @@ from qdrant_client import models
 
 from pipeline.config import CollectionConfig
 from pipeline.config.memory import placed
+from pipeline.images.palette import BINS, COLOUR_VECTOR
 from pipeline.store.field_paths import FieldName
 from pipeline.store.manifest import Manifest
 
@@ -16,7 +17,12 @@ __all__ = ["Resident", "Store", "VectorQuery", "vector_params"]
 
 
 def vector_params(
-    config: CollectionConfig, dimensions: dict[str, int], codes: dict[str, int], points: int | None = None
+    config: CollectionConfig,
+    dimensions: dict[str, int],
+    codes: dict[str, int],
+    points: int | None = None,
+    *,
+    colours: bool = False,
 ) -> dict[str, models.VectorParams]:
     """Named vectors of a version: a cosine vector per encoder, and a ±1 code compared by dot product.
 
@@ -25,6 +31,7 @@ def vector_params(
         dimensions: vector -> components.
         codes: code -> bits.
         points: how many the version is made for, as few have no graph; None: enough for one.
+        colours: it also has the colours of each picture (`pipeline.images.palette`).
 
     The dot product of two ±1 vectors of D components is D − 2h for Hamming distance h, so h is exact
     with and without rescoring.
@@ -64,6 +71,14 @@ def vector_params(
             datatype=models.Datatype.FLOAT16,  # ±1 is exact in half precision
             hnsw_config=graph(size) if codes_walked else none,
             quantization_config=one_bit,
+        )
+    if colours:
+        params[COLOUR_VECTOR] = models.VectorParams(
+            size=BINS,
+            distance=models.Distance.DOT,  # of length 1 they come; a store that scales them rounds them again
+            **placed(memory.of_vectors(quantized=False)),
+            datatype=models.Datatype.FLOAT16,
+            hnsw_config=graph(BINS) if points is None or config.hnsw.over_vectors(points, BINS) else none,
         )
     return params
 
@@ -146,8 +161,8 @@ class Store(Protocol):
     ) -> None:
         """Give the vectors of a version the graphs of `vectors`, once it is finished (again)."""
 
-    def loaded(self, version: str) -> set[str]:
-        """Ids written to an unfinished version that would survive a crash now."""
+    def flush(self, version: str) -> None:
+        """What was written to an unfinished version survives a crash from now on."""
 
     def finish(self, version: str) -> None:
         """Make everything durable and build the index; returns when queries can use it."""

@@ -13,7 +13,6 @@ from pipeline.home import resolve_home
 from pipeline.store.field_paths import field_name, json_path
 from pipeline.store.manifest import Manifest
 from pipeline.store.protocol import Resident
-from pipeline.store.read_points import all_points
 from pipeline.store.server_collections import make_collection, wait_for_shards
 from pipeline.store.server_connection import patience_seconds
 from pipeline.store.server_errors import ServerError
@@ -194,9 +193,8 @@ class ServerStore(ReadingStore):
         selector = models.PointIdsList(points=list(ids))
         self.servers.ask(QdrantClient.delete, version, selector, wait=True)
 
-    def loaded(self, version: str) -> set[str]:
-        """Every point that is there: each was acknowledged, with its vectors and payload in one write."""
-        return {str(point.id) for point in all_points(self, version, fields=[])}
+    def flush(self, version: str) -> None:
+        """Nothing: the server has what it acknowledged in its log."""
 
     def finish(self, version: str) -> None:
         """Let the server build HNSW, and wait for it: queries before that would scan everything."""

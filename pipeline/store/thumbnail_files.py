@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+import pyarrow.fs as pafs
 from qdrant_client import models
 
 from pipeline.home import filesystem, write_file
@@ -40,9 +41,31 @@ class ThumbnailFiles:
 
     def keep(self, collection: str, point: str, thumbnail: bytes) -> str:
         """Write the file; returns what the payload holds in its place."""
-        name = f"{_FOLDER}/{collection}/{point[:2]}/{point}"
+        name = _name(collection, point)
         write_file(f"{self.home}/{name}", thumbnail)
         return _REFERENCE + name
+
+    def put_away(self, collection: str, points: list[Point]) -> None:
+        """The inverse of `put_back`, before points are written again: a reference where there is a file."""
+        files, folder = filesystem(f"{self.home}/{_FOLDER}/{collection}")
+        if files.get_file_info(folder).type == pafs.FileType.NotFound:
+            return
+        for point in points:
+            own = (point.payload or {}).get(RESERVED)
+            if isinstance(own, dict) and _KEY in own and self._is_there(collection, str(point.id)):
+                own[_KEY] = _REFERENCE + _name(collection, str(point.id))
+
+    def remove(self, collection: str, point: str) -> bool:
+        """Delete the file of a point; returns whether there was one."""
+        if not self._is_there(collection, point):
+            return False
+        files, path = filesystem(f"{self.home}/{_name(collection, point)}")
+        files.delete_file(path)
+        return True
+
+    def _is_there(self, collection: str, point: str) -> bool:
+        files, path = filesystem(f"{self.home}/{_name(collection, point)}")
+        return bool(files.get_file_info(path).is_file)
 
     def put_back(self, points: list[Point]) -> list[Point]:
         """The points with the thumbnails that their payloads refer to, in base64, as if they were there.
@@ -82,6 +105,10 @@ class ThumbnailFiles:
             self.home,
             error,
         )
+
+
+def _name(collection: str, point: str) -> str:
+    return f"{_FOLDER}/{collection}/{point[:2]}/{point}"
 
 
 def _refers(value: Any) -> bool:

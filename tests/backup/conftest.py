@@ -11,6 +11,7 @@ import pytest
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig, EncoderConfig, HnswConfig, QuantizationConfig
+from pipeline.images.palette import COLOUR_METHOD, COLOUR_VECTOR, palette_histogram
 from pipeline.map.map_file import MAP
 from pipeline.projection import Projection
 from pipeline.report import REPORT
@@ -43,10 +44,13 @@ def payload(i: int) -> dict[str, Any]:
 def fill(store: Store, version: str = "things__1", points: int = N) -> Store:
     vectors = np.random.default_rng(1).normal(size=(N, D)).astype(np.float32)[:points]
     codes = Projection.codes(vectors)
-    store.create(version, CONFIG, vector_params(CONFIG, {"v": D}, {"v_code": D}, points), INDEXES)
+    store.create(
+        version, CONFIG, vector_params(CONFIG, {"v": D}, {"v_code": D}, points, colours=True), INDEXES
+    )
     if points:
         payloads = [payload(i) for i in range(points)]
-        store.upsert(version, IDS[:points], {"v": vectors, "v_code": codes}, payloads)
+        colours = {COLOUR_VECTOR: np.stack([palette_histogram([f"#{i:02x}80ff"]) for i in range(points)])}
+        store.upsert(version, IDS[:points], {"v": vectors, "v_code": codes} | colours, payloads)
     store.finish(version)
     for name, data in ATTACHMENTS.items():
         store.attach(version, name, data)
@@ -59,6 +63,7 @@ def fill(store: Store, version: str = "things__1", points: int = N) -> Store:
         quantization=CONFIG.quantization,
         hnsw=CONFIG.hnsw,
         rows=points,
+        colours=COLOUR_METHOD,
         tensors={"v.matrix": np.eye(D, dtype=np.float32), "v.offset": np.zeros(D, np.float32)},
     )
     store.write_manifest(version, manifest)

@@ -122,7 +122,7 @@ def test_another_name_is_another_collection_for_jobs(embedded: Store, tmp_path: 
         restore_collection(embedded, str(tmp_path / "archive"), "others")["version"]
     )
     assert (manifest.collection, manifest.source_key) == ("others", "")
-    with pytest.raises(SimileError, match="'No Name' cannot be restored: collection: String should match"):
+    with pytest.raises(SimileError, match="A version of 'No Name' cannot be made: collection: String"):
         restore_collection(embedded, str(tmp_path / "archive"), "No Name")
 
 

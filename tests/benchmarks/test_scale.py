@@ -17,5 +17,6 @@ def test_every_number_is_another_picture_of_some_hundred_bytes() -> None:
 def test_three_jobs_are_measured(tmp_path: Path) -> None:
     found = measure(3_000, tmp_path)
     assert found["rows"] == 3_000 and found["rows_a_part"] >= 100
-    assert set(found["seconds_a_million"]) == set(STAGES)
-    assert found["driver_mb"] > 100
+    assert set(found["seconds_a_million"]) == set(found["processor_a_million"]) == set(STAGES)
+    assert found["driver_own_mb"] > 50 and found["driver_mapped_mb"] > 50
+    assert sum(found["processor_a_million"].values()) > 0

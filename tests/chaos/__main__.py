@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ray.cluster_utils import Cluster
 
+from tests.chaos.buckets import ON_A_BUCKET
 from tests.chaos.jobs import Outcome, Place
 from tests.chaos.nodes import ON_A_CLUSTER
 from tests.chaos.scenarios import SCENARIOS, Scenario
@@ -71,8 +72,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, help="begin no new run after this time")
     parser.add_argument("--cluster", action="store_true", help="only kill nodes of a Qdrant cluster")
+    every = [scenario.__name__ for scenario in SCENARIOS + ON_A_BUCKET + ON_A_CLUSTER]
+    parser.add_argument("--only", nargs="+", choices=every, help="only these ways to break a job")
     options = parser.parse_args()
-    schedule = ON_A_CLUSTER if options.cluster else SCENARIOS + ON_A_CLUSTER
+    schedule = ON_A_CLUSTER if options.cluster else SCENARIOS + ON_A_BUCKET + ON_A_CLUSTER
+    if options.only:
+        schedule = [scenario for scenario in schedule if scenario.__name__ in options.only]
     scenarios = list(itertools.islice(itertools.cycle(schedule), options.runs))
     outcomes = break_jobs(scenarios, options.seed, options.seconds)
     sums = summary(outcomes)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow.parquet as pq
 import yaml
 
 from pipeline import open_collection
 from pipeline.indexing.embed_actor import UNITS_AT_ONCE
 from pipeline.sources.units import MOST_ROWS, most_rows
 from pipeline.staging.ids import id_texts, id_words
+from pipeline.staging.parts import Parts
 from tests.chaos import journal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -38,6 +38,7 @@ class Place:
     source: str = str(ROOT / "samples" / "cifar10")
     limit: int | None = 500
     url: str | None = None
+    bucket: str | None = None  # where the home is, if it is no folder
     max_reject_fraction: float = 0.05
     credit: str = "nobody"
     dimension: int = 32
@@ -48,6 +49,11 @@ class Place:
     @property
     def home(self) -> Path:
         return self.folder / "home"
+
+    @property
+    def address(self) -> str:
+        """Of the home: a path or a URL."""
+        return self.bucket or str(self.home)
 
     @property
     def journal(self) -> Path:
@@ -69,14 +75,16 @@ class Place:
         path.write_text(yaml.safe_dump(settings))
         return str(path)
 
-    def start(self, dies_in: str | None = None) -> subprocess.Popen[str]:
+    def start(self, dies_in: str | None = None, skew: float = 0.0) -> subprocess.Popen[str]:
         """A job in a process group of its own.
 
         Args:
             dies_in: the stage before which it is killed, see `dying.STAGES`.
+            skew: seconds by which the clock of its driver is wrong.
         """
         program = ["tests.chaos.dying", dies_in] if dies_in else ["ray_jobs.index"]
-        command = [sys.executable, "-m", *program, self.config(), "--home", str(self.home)]
+        program = ["tests.chaos.skewed", str(skew)] if skew else program
+        command = [sys.executable, "-m", *program, self.config(), "--home", self.address]
         command += ["--limit", str(self.limit)] if self.limit else []
         variables = os.environ | journal.variables(self.journal) | self.environment
         variables |= {"QDRANT_URL": self.url} if self.url else {}
@@ -100,14 +108,15 @@ class Place:
     def staged(self) -> Counter[str]:
         """How often each picture that became a point is staged."""
         counts: Counter[str] = Counter()
-        for part in self.home.glob("staging/*/parts/*.parquet"):
-            rows = pq.read_table(part, columns=["id", "width"])  # a repeat within the unit has none
+        parts = Parts(self.address, "chaos")
+        for unit in parts.names():
+            rows = parts.read(unit, ["id", "width"])  # a repeat within the unit has none
             counts.update(id_texts(id_words(rows.filter(rows["width"].is_valid())["id"])))
         return counts
 
     def stored(self) -> list[str]:
         """Ids in the live version."""
-        return list(open_collection("chaos", home=str(self.home), url=self.url).ids())
+        return list(open_collection("chaos", home=self.address, url=self.url).ids())
 
 
 @dataclass

@@ -17,10 +17,14 @@ _FOLDER = "SIMILE_CHAOS_JOURNAL"
 
 
 def variables(folder: Path) -> dict[str, str]:
-    """Environment of a driver whose workers keep a journal, given as `ray job submit` gives it."""
+    """Environment of a driver whose workers keep a journal, given as `ray job submit` gives it.
+
+    Workers also get the keys of this process to an object store, as the nodes of a cluster have them.
+    """
     folder.mkdir(exist_ok=True)
     # The hook is looked for before workers know the driver's folder.
     known = {_FOLDER: str(folder), "PYTHONPATH": str(Path(__file__).parents[2])}
+    known |= {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     environment = {"env_vars": known, "worker_process_setup_hook": f"{__name__}.install"}
     return {"RAY_JOB_CONFIG_JSON_ENV_VAR": json.dumps({"runtime_env": environment})}
 

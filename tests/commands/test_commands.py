@@ -186,3 +186,12 @@ def _read_sixel(text: str) -> Image.Image:
 def test_thumbnails_between_name_and_table(home: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["search", "--id", IDS[0], "--collection", "greys", "--home", home, "--thumbnails", "iterm2"])
     assert capsys.readouterr().out.count("\x1b]1337;File=inline=1") == 10
+
+
+def test_a_palette_is_searched_for(home: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (alone,) = search(capsys, home, "--colour", "#6e6e6e", "-k", "2")
+    assert alone["query"] == "#6e6e6e" and [hit["id"] for hit in alone["hits"]] == [IDS[11], IDS[10]]
+    (of_picture,) = search(capsys, home, "--colours-of", str(folder / "a.png"), "-k", "1")
+    assert of_picture["hits"][0]["id"] == IDS[9]
+    (both,) = search(capsys, home, str(folder / "a.png"), "--colour", "#6e6e6e", "-k", "1")
+    assert both["hits"][0]["id"] in {IDS[10], IDS[11]}

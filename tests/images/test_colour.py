@@ -1,12 +1,10 @@
 """Colour profiles become sRGB, and transparent pictures are seen."""
 
-import io
-
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from pipeline.images import decode, is_single_colour, rules_of, thumbnail
+from pipeline.images import decode, is_single_colour, thumbnail
 from pipeline.images.colour import _transform
 from tests.images.made_images import display_p3, encoded, noise, printer_profile
 from tests.images.test_decode import near
@@ -76,36 +74,6 @@ def test_white_drawings_differ_from_each_other() -> None:
         return encoded(image, "PNG")
 
     assert decode(drawing(0)).tobytes() != decode(drawing(20)).tobytes()
-
-
-def _gif(**options: int) -> bytes:
-    return encoded(Image.new("P", (8, 8)), "GIF", **options)
-
-
-@pytest.mark.parametrize(
-    ("data", "rules"),
-    [
-        (encoded(noise((16, 16)), "JPEG"), 1),
-        (encoded(noise((16, 16)), "JPEG", icc_profile=display_p3()), 2),
-        (encoded(noise((16, 16)), "PNG"), 1),
-        (encoded(noise((16, 16)), "PNG", icc_profile=display_p3()), 2),
-        (encoded(noise((16, 16)).convert("RGBA"), "PNG"), 2),
-        (encoded(noise((16, 16)).convert("LA"), "PNG"), 2),
-        (encoded(Image.new("P", (8, 8)), "PNG", transparency=0), 2),
-        (encoded(noise((16, 16)), "WEBP"), 1),
-        (encoded(noise((16, 16)), "WEBP", lossless=True), 1),
-        (encoded(noise((16, 16)), "WEBP", icc_profile=display_p3()), 2),
-        (encoded(Image.new("RGBA", (16, 16)), "WEBP", lossless=True), 2),
-        (encoded(noise((16, 16)), "BMP"), 1),
-        (encoded(noise((16, 16)), "AVIF"), 2),
-        (_gif(transparency=0), 2),
-        (b"", 2),
-    ],
-)
-def test_pictures_that_newer_rules_may_change_are_known_by_their_bytes(data: bytes, rules: int) -> None:
-    assert rules_of(data) == rules
-    if data and rules == 1:
-        assert not Image.open(io.BytesIO(data)).info.get("icc_profile")
 
 
 def test_a_single_colour_is_told_from_a_dot_and_from_noise() -> None:

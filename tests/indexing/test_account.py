@@ -1,5 +1,7 @@
 """The account at the end of a job, as people read it."""
 
+import pytest
+
 from pipeline.indexing.account import Account
 from pipeline.indexing.embed import ActorReport
 from pipeline.staging.rejects import Reject
@@ -28,3 +30,9 @@ def test_the_table_for_people() -> None:
     assert (account.summary()["listed"], account.summary()["left_out"]) == (112, account.left_out)
     assert lines[8] == "100 rows = 90 written + 8 skipped + 2 rejected; 3 kept beside them, 1 removed"
     assert account.balanced
+
+
+@pytest.mark.parametrize(("single", "embedded", "warned"), [(5, 20, True), (4, 4, False), (5, 100, False)])
+def test_many_pictures_of_one_colour_are_worth_a_warning(single: int, embedded: int, warned: bool) -> None:
+    account = Account("things", embedded=embedded, single_colour=single)
+    assert (f"{single} of {embedded} embedded pictures have one single colour" in account.table()) == warned

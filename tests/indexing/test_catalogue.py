@@ -7,9 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.indexing.catalogue import Catalogue, LiveMarks
+from pipeline.errors import SimileError
+from pipeline.index_quality.recall import Queries
+from pipeline.indexing.adopt import adopt, refuse_missing
+from pipeline.indexing.catalogue import Catalogue, LiveMarks, rows_in
+from pipeline.indexing.check import exact_neighbours, staged_vectors
 from pipeline.indexing.record import Record
-from pipeline.indexing.unit_points import Target, UnitLoad, points_of, staged_vectors
+from pipeline.indexing.unit_points import Target, UnitLoad, points_of
 from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts, id_words, words_of
 from tests.indexing.units_by_hand import WIDTH, ByHand
@@ -56,7 +60,7 @@ def points(hand: ByHand, catalogue: Catalogue) -> dict[str, dict]:
             for (u0, row), those in catalogue.repeats.items()
             if u0 == at
         }
-        load = UnitLoad(entry.unit, catalogue.rows(catalogue.writes, at), entry.credit, repeats)
+        load = UnitLoad(entry.unit, catalogue.writes[at], entry.credit, repeats)
         for each in points_of(load, hand.parts, [target]):
             found.update(zip(each.ids, each.payloads, strict=True))
             assert each.vectors["v"].shape == (len(each.ids), WIDTH)
@@ -209,6 +213,25 @@ def test_a_point_whose_picture_is_rejected_now_stays_until_a_version_is_built_an
     assert (anew.rejected, len(anew.gone), anew.total) == (1, 0, 3)
 
 
+def test_points_that_no_record_names_are_found_in_other_staged_units(hand: ByHand, root: Path) -> None:
+    _, units = hand.stage(root)
+    before = points(hand, hand.catalogue(units))
+    marks = LiveMarks(words_of(before), np.zeros(len(before), np.uint64))
+    shutil.rmtree(root / "best")  # 1.png stands elsewhere, 3.png nowhere any more
+    _, left = hand.stage(root)
+    lost = hand.catalogue(left, marks, anew=True)
+    assert len(lost.lost) == len(lost.gone) == 1
+    with pytest.raises(SimileError, match=r"holds 1 pictures beside .* and 1 have no vectors of 'e'.*--sync"):
+        refuse_missing("things", lost, hand.stagings)
+    known = {entry.unit for entry in lost.entries}
+    adopted = adopt(lost.lost, known, hand.parts, hand.stagings)
+    whole = hand.catalogue(left, marks, anew=True, adopted=adopted)
+    refuse_missing("things", whole, hand.stagings)
+    assert points(hand, whole).keys() == before.keys() and len(whole.lost) == 0
+    gone = id_texts(lost.lost)[0]
+    assert points(hand, whole)[gone] == before[gone]
+
+
 def test_the_sample_is_the_vectors_with_the_smallest_ids(hand: ByHand, tmp_path: Path) -> None:
     write_mirror(tmp_path / "m", [150, 150])
     _, units = hand.stage(tmp_path / "m")
@@ -224,13 +247,18 @@ def test_the_truth_has_each_point_once_as_the_store_has_it(hand: ByHand, root: P
     _, units = hand.stage(root)
     catalogue = hand.catalogue(units)
     target = Target(hand.stagings["e"], "v", "v_code", projection())
-    chosen = [(catalogue.entries[at].unit, catalogue.rows(catalogue.points, at)) for at in catalogue.points]
-    found = [(ids, rows) for ids, rows in staged_vectors(target, chosen, hand.parts, "v")]
-    assert sorted(point for ids, _ in found for point in ids) == sorted(points(hand, catalogue))
-    for _, rows in found:
-        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
-    codes = [rows for _, rows in staged_vectors(target, chosen, hand.parts, "v_code")]
-    assert set(np.unique(np.concatenate(codes))) <= {-1.0, 1.0}
+    chosen = [(catalogue.entries[at].unit, catalogue.points[at]) for at in catalogue.points]
+    each = [staged_vectors(target, name, rows_in(bits), hand.parts) for name, bits in chosen]
+    words = np.concatenate([words for words, _ in each])
+    vectors, codes = (np.concatenate([named[name] for _, named in each]) for name in ("v", "v_code"))
+    assert sorted(id_texts(words)) == sorted(points(hand, catalogue))
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert set(np.unique(codes)) <= {-1.0, 1.0}
+    queries = [Queries("v", vectors, id_texts(words)), Queries("v_code", codes[:1], id_texts(words[:1]))]
+    told = {"target": target, "units": chosen, "parts": hand.parts, "everywhere": False}
+    near, differing = exact_neighbours(queries, **told)
+    assert near[0] == pytest.approx(dict(zip(id_texts(words[1:]), vectors[1:] @ vectors[0], strict=True)))
+    assert (len(near), len(differing)) == (len(words), 1) and differing[0].keys() == near[0].keys()
 
 
 def test_the_id_is_that_of_the_bytes_that_were_embedded(hand: ByHand, root: Path) -> None:

@@ -71,9 +71,12 @@ def test_what_an_older_version_prepared_is_searched_by_id_and_not_by_new_picture
 
 @pytest.mark.long
 @pytest.mark.usefixtures("newer_preparation")
-def test_vectors_that_an_older_version_staged_are_not_taken_over(index: Index, copied: Copied) -> None:
+def test_vectors_that_an_older_version_staged_are_not_taken_over(
+    index: Index, copied: Copied, capsys: pytest.CaptureFixture[str]
+) -> None:
     account = index(*copied)
     assert (account.embedded, account.written) == (24, 24)
+    assert "older version of Simile, which prepared pictures in another way: every" in capsys.readouterr().err
     assert open_collection("colours", home=str(copied[0])).search(picture(COLOURS["red"], 1), k=1)
 
 

@@ -41,6 +41,10 @@ def test_what_ray_says_last_is_shown() -> None:
     assert sentence(RayError("one\nthe node is gone")).startswith(
         "The stage embed stopped: the node is gone."
     )
+    advice = "Failed to apply UDF transform after 1/1 attempts.\nTo change retry attempts, configure …"
+    assert sentence(RayError(f"one\nno such column\n{advice}")).startswith(
+        "The stage embed stopped: no such column."
+    )
 
 
 def test_our_own_mistakes_keep_their_traceback() -> None:

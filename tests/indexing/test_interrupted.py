@@ -17,13 +17,13 @@ from pipeline.store import open_store
 from pipeline.store.embedded import EmbeddedStore
 from ray_jobs.rejects import main as list_rejects
 from tests.indexing.conftest import ENCODER, Copied, Index
-from tests.stand_ins.qdrant import QdrantStandIn
+from tests.sources.conftest import write_mirror
+from tests.stand_ins.qdrant import Fault, QdrantStandIn
 
 
-def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, monkeypatch) -> None:
-    home, source = copied
-    monkeypatch.setattr("pipeline.store.embedded._FLUSH_EVERY", 5)
-    monkeypatch.setattr("pipeline.indexing.unit_points.BATCH", 5)
+def test_an_interrupted_load_goes_on_where_it_was(index: Index, tmp_path: Path, monkeypatch) -> None:
+    home, source = tmp_path / "home", write_mirror(tmp_path / "source", [8, 9, 10, 11])
+    monkeypatch.setattr("pipeline.indexing.load._FLUSHED_EVERY", 5)
     upsert, sent = EmbeddedStore.upsert, []
 
     def dies_after_two(store, version, ids, *rest):  # type: ignore[no-untyped-def]
@@ -35,12 +35,12 @@ def test_an_interrupted_load_goes_on_where_it_was(index: Index, copied: Copied, 
 
     monkeypatch.setattr(EmbeddedStore, "upsert", dies_after_two)
     with pytest.raises(SimileError, match=r"stage load stopped: .*Input/output.*What is staged stays"):
-        index(home, source, projection={"dimension": 8})
+        index(home, source)
     unfinished = open_store(str(home)).versions("colours")[-1]
-    account = index(home, source, projection={"dimension": 8})
+    account = index(home, source)
     assert account.version == unfinished
-    assert account.rows["load"] == 24 - len(sent[0]) - len(sent[1])
-    assert (account.written, account.skipped) == (24, 0)
+    assert account.rows["load"] == 38 - len(sent[0]) - len(sent[1])
+    assert (account.written, account.skipped, account.embedded) == (38, 0, 0)
     assert not set(sent[0] + sent[1]) & {point for batch in sent[3:] for point in batch}
 
 
@@ -90,6 +90,44 @@ def test_a_store_that_goes_away_keeps_what_is_staged(
         server.fault = lambda method, path: None
         account = index(tmp_path, source, url=server.url)
         assert (account.embedded, account.written) == (0, 24)
+
+
+@pytest.mark.long
+def test_additions_to_a_server_go_on_by_markers_and_read_no_point(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMILE_STORE_PATIENCE", "1")
+    home, source = tmp_path / "home", write_mirror(tmp_path / "source", [30])
+    written: list[str] = []
+    scrolled: list[str] = []
+
+    def only_one_more(method: str, path: str) -> Fault | None:
+        points = "colours__2" in path and "preflight" not in path
+        if points and path.endswith("/points/scroll"):
+            scrolled.append(path)
+        if points and method == "PUT" and path.endswith("/points"):
+            written.append(path)
+            return "500" if len(written) > 1 else None
+        return None
+
+    with QdrantStandIn() as server:
+        first = index(home, source, url=server.url)
+        shutil.rmtree(source)
+        write_mirror(source, [30, 40, 50])
+        server.fault = only_one_more
+        with pytest.raises(SimileError, match=r"did not answer|try again"):
+            index(home, source, url=server.url)
+        assert open_store(url=server.url).count(first.version) in (30 + 40, 30 + 50)
+        written.clear()
+        before = len(scrolled)
+        account = index(home, source, url=server.url)
+        assert len(written) == 1  # the unit that was not written yet
+        assert (account.version, account.embedded, account.written) == (first.version, 0, 90)
+        checked = 2  # the check reads its queries, the calibration its sample
+        assert len(scrolled) - before == checked
+        store = open_store(url=server.url)
+        assert (store.count(account.version), store.read_manifest(account.version).rows) == (120, 120)
+        assert index(home, source, url=server.url).written == 0
 
 
 def test_one_writer_at_a_time(index: Index, copied: Copied) -> None:

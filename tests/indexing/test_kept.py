@@ -11,12 +11,12 @@ import pytest
 from pipeline import open_collection
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
-from pipeline.indexing.build import Staged
 from pipeline.indexing.catalogue import Catalogue
 from pipeline.indexing.job import _refuse_unsure
 from pipeline.indexing.live import Live
 from pipeline.indexing.plan import refuse_most_leaving, refuse_small_source
 from pipeline.indexing.preflight import Checked, IndexJob
+from pipeline.indexing.staged import Staged
 from pipeline.sources import Source
 from pipeline.staging.parts import Parts
 from pipeline.store import open_store

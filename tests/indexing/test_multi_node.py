@@ -27,7 +27,7 @@ from tests.stand_ins.qdrant import QdrantStandIn
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.long
 
-ROWS = 600  # forty batches: every actor gets some
+ROWS = 600  # forty units: every actor gets some
 NODES = 3
 
 
@@ -56,7 +56,8 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture(autouse=True)
 def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every node has several of them, and there is something to interrupt."""
-    monkeypatch.setattr("pipeline.sources.units.LEAST_ROWS", 32)
+    monkeypatch.setattr("pipeline.sources.units.LEAST_ROWS", 15)
+    monkeypatch.setattr("pipeline.sources.units._UNITS", 100)  # a source of 2,000 rows keeps that size
     monkeypatch.setattr("pipeline.sources.parquet_rows._MOST_RANGES_HERE", 100)
     monkeypatch.setattr("pipeline.index_quality.recall.QUERIES", 50)  # the stand-in is slow
 

@@ -1,4 +1,4 @@
-"""A whole job whose home is a bucket: staged there, resumed, added to, one writer at a time, with faults."""
+"""A whole job whose source and home are in a bucket: resumed, added to, one writer at a time, with faults."""
 
 import json
 import os
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipeline import open_collection
+from pipeline.home import write_file
 from pipeline.indexing.lock import writer_lock
 from tests.indexing.conftest import ENCODER, picture, write_pictures
 from tests.stand_ins.qdrant import QdrantStandIn
@@ -28,7 +29,7 @@ def servers() -> Iterator[tuple[S3StandIn, str, str]]:
         yield objects, serve_s3(objects, patch), points.url
 
 
-def start(tmp_path: Path, home: str, url: str, source: Path, *flags: str) -> "subprocess.Popen[str]":
+def start(tmp_path: Path, home: str, url: str, source: str, *flags: str) -> "subprocess.Popen[str]":
     """A job in a process of its own, whose Ray inherits the keys of the bucket."""
     config = tmp_path / "colours.yaml"
     config.write_text(
@@ -55,7 +56,10 @@ def account(job: "subprocess.Popen[str]") -> dict[str, Any]:
 
 def test_a_job_on_a_bucket(servers: tuple[S3StandIn, str, str], tmp_path: Path) -> None:
     objects, bucket, url = servers
-    source, home, requests = write_pictures(tmp_path / "pictures"), f"{bucket}/home", count()
+    source, home, requests = f"{bucket}/pictures", f"{bucket}/home", count()
+    local = write_pictures(tmp_path / "pictures")
+    for path in local.rglob("*.png"):
+        write_file(f"{source}/{path.relative_to(local)}", path.read_bytes())
     # Every seventh request fails, before or after it was carried out.
     faults = {0: "before", 7: "after"}
     objects.fault = lambda method, path: faults.get(next(requests) % 14) if "home/" in path else None
@@ -63,7 +67,8 @@ def test_a_job_on_a_bucket(servers: tuple[S3StandIn, str, str], tmp_path: Path) 
     assert (first["written"], first["embedded"], first["rejected"]) == (24, 24, 0)
     objects.fault = lambda method, path: None
 
-    picture((250, 250, 20), 1).save(source / "red" / "new.png")
+    picture((250, 250, 20), 1).save(local / "new.png")
+    write_file(f"{source}/red/new.png", (local / "new.png").read_bytes())
     more = account(start(tmp_path, home, url, source))  # lists what another process staged
     assert (more["embedded"], more["written"], more["skipped"]) == (1, 1, 24)
     found = dict(open_collection("colours", home=home, url=url).facets("label"))
@@ -72,7 +77,7 @@ def test_a_job_on_a_bucket(servers: tuple[S3StandIn, str, str], tmp_path: Path) 
 
 def test_of_two_jobs_at_once_one_is_refused(servers: tuple[S3StandIn, str, str], tmp_path: Path) -> None:
     _, bucket, url = servers
-    source, home = write_pictures(tmp_path / "pictures", each=1), f"{bucket}/two"
+    source, home = str(write_pictures(tmp_path / "pictures", each=1)), f"{bucket}/two"
     began = time.monotonic()
     with writer_lock(home, "colours"):
         job = start(tmp_path, home, url, source)

@@ -12,8 +12,12 @@ import ray
 import yaml
 from qdrant_client import QdrantClient
 
+from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.encoders import EncoderDescription
 from pipeline.indexing import preflight
 from pipeline.indexing.lock import writer_lock
+from pipeline.indexing.preflight import bytes_a_row
+from pipeline.sources import Unit
 from pipeline.store import server_connection, servers
 from pipeline.store.server import ServerStore
 from ray_jobs.index import main
@@ -94,6 +98,16 @@ def test_a_wrong_key(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatc
         if key:
             monkeypatch.setenv("QDRANT_API_KEY", key)
         assert "answers 401; set QDRANT_API_KEY" in refusal(tmp_path, capsys)
+
+
+def test_small_pictures_need_little_disk() -> None:
+    config = CollectionConfig(collection="c", source="s", encoders=[EncoderConfig(name="e")])
+    described = {"e": EncoderDescription("e", "timm:e", 32, "r", {}, "e")}
+    of_photographs = bytes_a_row(described, config, [Unit("u", 10, 10 * 2_000_000), Unit("v", 5)])
+    assert of_photographs == bytes_a_row(described, config) == bytes_a_row(described, config, [Unit("u", 9)])
+    small = bytes_a_row(described, config, [Unit("u", 10, 10 * 300)])
+    assert of_photographs[0] - small[0] == 15_000 - (500 + 3 * 300)
+    assert of_photographs[1] - small[1] == 15_000 * 4 // 3 - (500 + 3 * 300) * 4 // 3
 
 
 def test_a_disk_without_room(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:

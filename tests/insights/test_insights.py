@@ -17,7 +17,7 @@ from pipeline.insights.examine import examine
 from pipeline.insights.label_noise import doubtful_labels
 from pipeline.report.geometry import find_neighbours
 from pipeline.search import Collection
-from ray_jobs.insights import INSIGHTS, main
+from ray_jobs.insights import PAGE, main
 from tests.search.conftest import IDS, fill, greys, store  # noqa: F401 (fixtures)
 
 # Three bunches of 40 pictures, around three axes of eight.
@@ -103,7 +103,7 @@ def test_the_job_keeps_a_page_and_writes_tables(tmp_path: Path, capsys: pytest.C
     told: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert sum(size for _, size in told["clusters"]) == 12 and told["doubtful"].keys() == {"style"}
     page, pictures, doubtful = (Path(file) for file in told["files"])
-    kept = open_store(home=home).attachment(version, INSIGHTS)
+    kept = open_store(home=home).attachment(version, PAGE)
     assert kept == page.read_bytes() and b"Most unusual" in kept and kept.count(b"<section") == 2
     assert set(pq.read_table(pictures).column_names) == {"id", "cluster", "name", "typical", "unusual"}
     assert pq.read_table(doubtful).num_rows == told["doubtful"]["style"]

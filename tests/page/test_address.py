@@ -22,7 +22,14 @@ def test_an_address_holds_only_what_exists(demo_home: Path) -> None:
     found = library.open("wikiart")
     point_id, style = found.examples(1)[0].id, found.facets("style")[0][0]
     assert link_to(None, "wikiart", PLAIN, {}) == "collection=wikiart", "usual values are left out"
-    wrong = [("metric", "<b>"), ("k", "1e9"), ("exact", "1"), ("encoder", "hf:x/y"), ("combine", "")]
+    wrong = [
+        ("metric", "<b>"),
+        ("k", "1e9"),
+        ("exact", "1"),
+        ("colours", "red"),
+        ("encoder", "hf:x/y"),
+        ("combine", ""),
+    ]
     wrong += [("filter.style", "../x"), ("filter.nope", "y"), ("from", "http://a/b.png"), ("from", "own.x")]
     wrong += [("from", f"cifar10/{point_id}"), ("from", f"../{point_id}"), ("from", f"{point_id}~0,0,0,x")]
     link = read_link([("collection", "wikiart"), *wrong], library)
@@ -62,6 +69,7 @@ def test_an_address_holds_everything_that_decides_what_is_seen(demo_home: Path, 
         diversity=0.3,
         combine="average",
         side_by_side=True,
+        colours="aa3311,ffeecc",
     )
     text = link_to(query, "wikiart", options, {"style": [style, None]}, uploads, shown=48)
     link = read_link(parse_qsl(text + "&tab=map&open=x"), library, uploads, "anna")

@@ -58,15 +58,18 @@ def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
     page = open_page()
     open_map(page)
     assert coloured(page, "#map .stage") > LIMIT * 5  # dots of 7 px in the colours of styles
-    assert not page.evaluate(f"{SIMILE}.state.shown"), "no pictures before anyone has zoomed"
+    page.wait_for_function(f"{SIMILE}.state.shown > 10")  # it opens with its pictures
+    assert page.evaluate(f"{SIMILE}.state.named") > 0, "names of styles stand where those are dense"
+    page.get_by_role("button", name="Pictures").click()
+    page.wait_for_function(f"!{SIMILE}.state.shown")
     labels = page.locator("#map .legend button").all_inner_texts()
     assert sum(int(label.split()[-1].replace(",", "")) for label in labels) == LIMIT
     page.mouse.move(*place_of(page, 7))
     page.locator("#map .tip:not([hidden])").wait_for()
     page.mouse.click(*place_of(page, 7))
-    status(page, "cosine")
-    assert page.get_by_role("tab", name="Search").get_attribute("aria-selected") == "true"
-    page.get_by_role("tab", name="Map").click()
+    status(page, "24 closest, ringed on the map", "#map-status")
+    assert page.locator("#map-hits .card").count() == 24
+    page.wait_for_function(f"{SIMILE}.state.facts.hits.length === 24")
     page.wait_for_function(f"{SIMILE}.state.facts.marker !== null")
     marker, x, y = page.evaluate(f"(s => [s.facts.marker, s.data.x[7], s.data.y[7]])({SIMILE}.state)")
     assert marker == pytest.approx([x, y], abs=1e-3)  # the query lies where it was clicked
@@ -77,8 +80,6 @@ def test_map_draws_points_and_a_click_searches_from_one(open_page: Any) -> None:
 def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
     page = open_page()
     stage = open_map(page)
-    page.get_by_role("button", name="Pictures").click()
-    page.wait_for_function(f"{SIMILE}.state.shown > 10")
     page.get_by_role("button", name="Lasso").click()
     box = stage.bounding_box()
     left, top, right, bottom = (
@@ -95,7 +96,8 @@ def test_pictures_appear_and_a_lasso_selects(open_page: Any) -> None:
     status(page, f"36 of {LIMIT} pictures in the lasso", "#map-status")
     assert page.locator("#map-hits .card").count() == 36
     page.get_by_role("button", name="Search from 8 of these").click()
-    status(page, "cosine")
+    status(page, "closest, ringed on the map", "#map-status")
+    page.get_by_role("button", name="Show in Search").click()
     assert page.locator("#search-query img").count() == 8
 
 
@@ -110,6 +112,9 @@ def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
     page.keyboard.press("Enter")
     page.locator("#map-hits .card").first.wait_for()
     assert page.locator("#map-hits .card").count() == min(36, count)
+    assert page.evaluate(f"{SIMILE}.state.only") is not None
+    seen = page.evaluate(f"{SIMILE}.state.shown")
+    assert seen > count, "the others are faint and not gone"
     stage.focus()
     before = page.evaluate(f"{SIMILE}.across.domain()")
     page.keyboard.press("+")

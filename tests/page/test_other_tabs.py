@@ -49,15 +49,16 @@ def test_one_query_two_ways(open_page: Any) -> None:
     status(page, "of 24 pictures are in both columns", "#compare-status")
     assert not page.locator("#compare-hits [data-action=like]").count()  # its query is the one of Search
     titles = page.locator("#compare-hits .column h2").all_inner_texts()
-    assert titles == ["weights:art-cnn · Cosine", "weights:art-vit · Hamming"]
+    assert titles == ["Cosine", "Hamming"]
+    status(page, "Only the distance differs", "#compare-status")
     only = page.locator("#compare-hits .reason", has_text="only here").count()
     told = re.search(r"(\d+) of 24 pictures", page.locator("#compare-status").inner_text())
     assert told
     both = int(told[1])
     assert only == 2 * (24 - both)
-    page.locator("#right-metric").get_by_text("Cosine").click()
-    page.locator("#right-exact input").click()
-    page.locator("#compare-hits .column h2", has_text="Cosine · exact").wait_for()
+    page.locator("#differs").get_by_text("Encoder").click()
+    page.locator("#compare-hits .column h2", has_text="weights:art-vit").wait_for()
+    status(page, "Only the encoder differs", "#compare-status")
     page.locator("#compare-hits .open").first.click()
     page.get_by_role("button", name="Search from this").click()
     page.locator("#search-query .crop img").wait_for()
@@ -108,7 +109,12 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
     page.get_by_role("tab", name="Collections").click()
     parts = page.locator("#collections article.collection")
     parts.first.wait_for()
-    text = parts.nth(1).inner_text()
+    paintings = parts.nth(1)
+    assert paintings.locator("table").is_hidden(), "what operators ask for is folded"
+    assert "A search finds " in paintings.inner_text() and "By style: " in paintings.inner_text()
+    for summary in paintings.locator("summary").all():
+        summary.click()
+    text = paintings.inner_text()
     assert parts.count() == 2
     for said in (
         "WikiArt",
@@ -121,6 +127,9 @@ def test_collections_say_where_they_come_from(open_page: Any) -> None:
         "python -m ray_jobs.report wikiart",
     ):
         assert said in text
+    paintings.locator(".some button").first.click()
+    status(page, "24 closest")
+    page.wait_for_url("**/?collection=wikiart&from=*")
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from PIL import Image
 from qdrant_client import models
 
 from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.images.palette import COLOUR_METHOD, COLOUR_VECTOR, colour_histogram
 from pipeline.index_quality.calibration import calibrate
 from pipeline.points import RESERVED
 from pipeline.projection import Projection
@@ -57,14 +58,18 @@ def _payload(i: int) -> dict[str, Any]:
     return {"artist": f"artist {i % 3}", "style": "even" if i % 2 == 0 else "odd", RESERVED: own}
 
 
-def fill(store: Store, *, calibrated: bool) -> str:
+def fill(store: Store, *, calibrated: bool, colours: bool = True) -> str:
     """Picture i has grey level 10 · i; artists take turns by three, styles by two."""
     version = f"greys__{uuid.uuid4().hex}"
     vectors = np.stack([direction(10 * i) for i in range(N)])
     codes = Projection.codes(vectors)
     fields = dict.fromkeys(("artist", "style"), models.PayloadSchemaType.KEYWORD)
-    store.create(version, CONFIG, vector_params(CONFIG, {"v": BITS}, {"v_code": BITS}), fields)
-    store.upsert(version, IDS, {"v": vectors, "v_code": codes}, [_payload(i) for i in range(N)])
+    params = vector_params(CONFIG, {"v": BITS}, {"v_code": BITS}, colours=colours)
+    store.create(version, CONFIG, params, fields)
+    named = {"v": vectors, "v_code": codes}
+    if colours:
+        named[COLOUR_VECTOR] = np.stack([colour_histogram(grey(10 * i)) for i in range(N)])
+    store.upsert(version, IDS, named, [_payload(i) for i in range(N)])
     store.finish(version)
     facts = {"name": "e:grey", "vector": "v", "code": "v_code", "fingerprint": "grey"}
     facts |= {"dimension": BITS, "prepared_dimension": BITS}
@@ -75,6 +80,7 @@ def fill(store: Store, *, calibrated: bool) -> str:
         "filters": ["artist", "style"],
         "encoders": [facts],
         "search": {"oversampling": 4.0, "hnsw_ef": 128},
+        "colours": COLOUR_METHOD if colours else None,
     }
     tensors = {"v.matrix": np.eye(BITS, dtype=np.float32), "v.offset": np.zeros(BITS, np.float32)}
     store.write_manifest(version, Manifest(**manifest, tensors=tensors))

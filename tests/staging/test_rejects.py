@@ -12,7 +12,6 @@ from pipeline.errors import ImageError
 from pipeline.images import decode
 from pipeline.indexing.account import Account
 from pipeline.indexing.decode_and_embed import embed_group
-from pipeline.staging.earlier_parts import earlier_rejects
 from pipeline.staging.rejects import Reject, RejectLog, grouped, read_rejects
 
 
@@ -86,12 +85,3 @@ def test_tables_of_earlier_versions_are_read(tmp_path):
     new = [Reject(None, "plan", "no", kind="not readable"), Reject("y", "embed", "no", kind="k")]
     logged(new).write(str(tmp_path), "new")
     assert read_rejects(str(tmp_path), "new") == new
-
-
-def test_rejects_that_earlier_versions_staged_are_read(tmp_path):
-    columns = {name: ["x"] for name in ("id", "stage", "reason", "first_bytes")}
-    (tmp_path / "rejects").mkdir()
-    pq.write_table(pa.table(columns), tmp_path / "rejects/a.parquet")
-    pq.write_table(pa.table(columns | {"id": ["y"], "kind": ["cut short"]}), tmp_path / "rejects/b.parquet")
-    found = earlier_rejects(str(tmp_path))
-    assert {point: reject.kind for point, (reject, _) in found.items()} == {"x": "", "y": "cut short"}

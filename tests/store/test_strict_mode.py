@@ -66,7 +66,6 @@ OPERATIONS: dict[str, Callable[[ServerStore], bool]] = {
     "manifest": lambda store: store.read_manifest("things__1").rows == N,
     "attach": lambda store: store.attach("things__1", "map", b"x")
     or store.attachment("things__1", "map") == b"x",
-    "loaded": lambda store: store.loaded("things__1") == set(IDS),
     "count": lambda store: store.count("things__1") == N and store.count("things__1", ONLY) == 3,
     "query": lambda store: query(store)[0] == IDS[0] and len(set(query(store))) == N,
     "codes": lambda store: len(set(query(store, using="cnn_code"))) == N,

@@ -1,0 +1,60 @@
+"""Dots over the picture of a query: a tap on one searches with that part of it."""
+
+import json
+import logging
+from typing import Any
+
+import gradio as gr
+from cachetools import LRUCache
+
+from page.collection_library import CollectionLibrary
+from page.components.cards import url_of
+from page.shared_state import Query
+from page.theme import script
+from page.uploads import read_upload
+from pipeline.errors import SimileError
+from pipeline.search import Box
+from pipeline.why.regions import suggested_regions
+
+__all__ = ["SuggestedParts", "parts_over"]
+
+_KEPT = 256  # pictures whose parts are remembered; so asking again costs nothing
+log = logging.getLogger("simile")
+
+
+def parts_over(panel: str) -> gr.HTML:
+    """The component; the value of `SuggestedParts.of` is drawn over the picture of the panel `panel`."""
+    return gr.HTML(
+        "",
+        html_template=f'<i hidden data-panel="{panel}-query"></i>',
+        js_on_load=script("suggested_parts.js"),
+        elem_id=f"{panel}-parts",
+    )
+
+
+class SuggestedParts:
+    """Over the collections of one library."""
+
+    def __init__(self, library: CollectionLibrary) -> None:
+        self._library = library
+        self._known: LRUCache[Any, list[Box]] = LRUCache(_KEPT)
+
+    def of(self, query: Query | None, name: str | None) -> str:
+        """JSON with the parts of the first picture of a query; empty where nothing is suggested."""
+        if not query or not query.likes or query.likes[0].box or not name:
+            return ""
+        first = query.likes[0]
+        try:
+            regions = self._regions(first.file, name)
+        except SimileError as error:
+            log.info("no parts are suggested: %s", error)  # not every network can show its places
+            return ""
+        boxes = [[round(side, 3) for side in box] for box in regions]
+        return json.dumps({"picture": url_of(first), "boxes": boxes})
+
+    def _regions(self, file: str, name: str) -> list[Box]:
+        found = self._library.open(name)
+        key = (file, found.version)
+        if key not in self._known:
+            self._known[key] = suggested_regions(found, read_upload(file))
+        return self._known[key]

@@ -1,0 +1,125 @@
+"""Altered pictures, closeness words, words by prototypes, and the command that prints every table."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from pipeline.encoders import load_encoder
+from pipeline.evaluation.closeness import SHARES, measure_closeness
+from pipeline.evaluation.instances import ALTERATIONS, measure_instances
+from pipeline.evaluation.labels import encode_labels
+from pipeline.evaluation.pool import Vectors
+from pipeline.evaluation.protocols import official_test
+from pipeline.evaluation.words import measure_words
+from pipeline.projection import Projection, identity
+from ray_jobs import evaluate, index
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_an_alteration_gives_another_picture_of_the_same_kind(name: str) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    altered = ALTERATIONS[name](image, rng)
+    assert altered.mode == "RGB" and min(altered.size) >= 20
+    assert altered.size != image.size or altered.tobytes() != image.tobytes()
+    assert ALTERATIONS[name](image.resize((1, 1)), rng).size == (1, 1)
+
+
+def test_a_picture_that_is_not_altered_much_finds_itself() -> None:
+    (file,) = (ROOT / "samples" / "cifar10").rglob("*.parquet")
+    stored = pq.read_table(file).slice(0, 60)
+    pictures = [row["bytes"] for row in stored["img"].to_pylist()]
+    encoder = load_encoder("weights:cifar10-cnn")
+    database = encoder.encode(pictures)
+    projection = identity(database.shape[1], None)
+    places = np.arange(8)
+    rows = {
+        row.alteration: row for row in measure_instances(encoder, projection, pictures[:8], places, database)
+    }
+    assert list(rows) == list(ALTERATIONS) and all(row.queries == 8 for row in rows.values())
+    assert rows["saved as JPEG of quality 20"].first["mean"] >= 0.75
+    for row in rows.values():  # 1 / rank is never less than the share of first ranks
+        assert row.first["mean"] <= row.mean_average_precision["mean"] <= 1
+
+
+def test_closeness_of_new_pictures_is_what_the_word_says() -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(3000, 8)).astype(np.float32)
+    protocol = official_test(2000, 1000)
+    labels = rng.integers(0, 4, 3000)
+    rows = list(
+        measure_closeness(Vectors(None, vectors, Projection.codes(vectors)), protocol, {"kind": labels})
+    )
+    assert [row.share for row in rows] == list(SHARES)
+    for row in rows:
+        assert row.measured["mean"] == pytest.approx(row.share, rel=0.25)
+        assert row.alike["kind"] == pytest.approx(0.25, abs=0.05)  # labels here say nothing of the vectors
+
+
+def test_words_find_pictures_that_no_prototype_was_made_of() -> None:
+    rng = np.random.default_rng(0)
+    forms, colours = np.repeat(np.arange(3), 200) % 3, np.tile(np.arange(2), 300)
+    axes = np.eye(8)
+    vectors = axes[forms] + axes[3 + colours] + 0.1 * rng.normal(size=(600, 8))
+    order = rng.permutation(600)
+    fields = {
+        "form": encode_labels([f"form {value}" for value in forms[order]]),
+        "colour": encode_labels([f"colour {value}" for value in colours[order]]),
+        "number": encode_labels([str(value) for value in order]),  # names nothing
+    }
+    rows = list(measure_words(vectors[order].astype(np.float32), official_test(500, 100), fields))
+    assert {(row.field, row.value) for row in rows} == {
+        *(("form", f"form {n}") for n in range(3)),
+        *(("colour", f"colour {n}") for n in range(2)),
+    }
+    for row in rows:
+        assert row.precision == pytest.approx(row.possible, abs=0.05) and row.random < 0.35
+    # What was not searched cannot be found: the same words on shuffled labels are at chance.
+    shuffled = {name: encode_labels(rng.permutation(each.texts())) for name, each in fields.items()}
+    by_chance = list(measure_words(vectors[order].astype(np.float32), official_test(500, 100), shuffled))
+    assert np.mean([row.precision for row in by_chance]) < 0.4
+
+
+def test_what_everything_leaves_no_room_for(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in (
+        ([], "name a collection"),
+        (["--everything", "--limit", "5"], "leave out --limit"),
+    ):
+        with pytest.raises(SystemExit):
+            evaluate.main(arguments)
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_the_tables_of_the_page_are_those_that_the_command_prints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index.main(
+        [
+            str(ROOT / "qdrant_config" / "wikiart.yaml"),
+            "--source",
+            str(ROOT / "samples" / "wikiart"),
+            "--home",
+            str(tmp_path),
+        ]
+    )
+    capsys.readouterr()
+    evaluate.main(["wikiart", "--everything", "--home", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert printed.startswith("Made by `python -m ray_jobs.evaluate wikiart --everything` on ")
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    own = page[page.index("### wikiart") :]
+    there = heads(own[: own.index("\n## ")])
+    # So few held-out works as the samples have give no queries of two words.
+    assert heads(printed) == [head for head in there if not head.startswith("| label ")]
+
+
+def heads(markdown: str) -> list[str]:
+    """The first line of each table."""
+    return re.findall(r"^(\|.*\|)\n\| ---", markdown, re.MULTILINE)
