@@ -43,6 +43,16 @@ def test_a_file_runs_nothing(strangers: Any) -> None:
     assert "default-src 'none'" in told and "sandbox" in told and "script-src" not in told
 
 
+def test_the_page_comes_compressed_and_its_scripts_keep_their_nonce(strangers: Any) -> None:
+    client, _ = strangers()
+    answer = client.get("/", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers.get("content-length", 0)) < len(answer.content) / 3
+    nonce = re.search("nonce-([^']+)'", answer.headers["content-security-policy"])
+    assert nonce and f'<script nonce="{nonce[1]}"' in answer.text
+    assert "content-encoding" not in client.get("/", headers={"Accept-Encoding": "identity"}).headers
+
+
 def test_scripts_run_by_a_nonce_that_is_new_each_time() -> None:
     told = dict(part.split(" ", 1) for part in policy("abc", ["https://huggingface.co"]).split("; "))
     assert told["script-src"] == "'self' 'nonce-abc' 'unsafe-eval'", "never 'unsafe-inline'"
