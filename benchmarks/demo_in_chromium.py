@@ -50,7 +50,8 @@ def running_demo(
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [sys.executable, "demo.py", "--port", str(port), *arguments]
-    command += ["--home", str(Path(home).resolve())] if home else []
+    home = str(Path(home).resolve()) if home else None
+    command += ["--home", home] if home else []
     process = psutil.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment, stderr=log)
     ready = threading.Event()
 

@@ -17,7 +17,6 @@ import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,7 +39,18 @@ _ALONE = 40  # searches of a session that has the page to itself
 _ROUNDS = 3  # of both pages in turns, with --against
 _WEIGHED = (0.1, 0.5)  # shares of the load after which memory is read, besides its end
 _SESSIONS = {"visitors": PageSession, "programs": ProgramSession}
-_COLUMNS = ["callers", "searches", "errors", "queries_per_s", "p50_ms", "p95_ms", "kb", "mb", "growth"]
+_COLUMNS = [
+    "callers",
+    "searches",
+    "errors",
+    "queries_per_s",
+    "p50_ms",
+    "p95_ms",
+    "kb",
+    "cpu_ms",
+    "mb",
+    "growth",
+]
 
 
 def load(
@@ -49,18 +59,20 @@ def load(
     callers: int,
     seconds: float | None = None,
     searches: int | None = None,
-    weigh: Callable[[], int] = lambda: 0,
+    process: psutil.Process | None = None,
     kind: type[PageSession] | type[ProgramSession] = PageSession,
 ) -> dict[str, Any]:
     """Searches from `callers` sessions for `seconds`, or until there were so many.
 
     Args:
         collection: None: the page's first one.
+        process: of the page, whose memory and processor time are read.
         kind: of the sessions.
 
     Returns:
-        Count, errors, queries a second, p50 and p95 in ms, kilobytes that a search moves; resident megabytes
-        during the load and at its end, and the ratio of the last of these to the first (growth).
+        Count, errors, queries a second, p50 and p95 in ms, kilobytes that a search moves, milliseconds of a
+        core that the page spends on it; resident megabytes during the load and at its end, and the ratio of
+        the last of these to the first (growth).
     """
     pictures = [_picture(seed) for seed in range(_PICTURES)]
     with urllib.request.urlopen(f"{url}/config") as answer:
@@ -68,7 +80,7 @@ def load(
     sessions = [kind(url, config, collection) for _ in range(callers)]
     for picture in pictures[:_WARMED]:
         sessions[0].search(picture)
-    moved = sum(session.moved for session in sessions)
+    moved, spent = sum(session.moved for session in sessions), _cpu_seconds(process)
     with ThreadPoolExecutor(callers) as pool:
         rows: list[tuple[float, str | None]] = []
         start = time.perf_counter()
@@ -82,11 +94,12 @@ def load(
         for share in _WEIGHED:
             while done() < share:
                 time.sleep(0.05)
-            weights.append(weigh())
+            weights.append(_megabytes(process))
         for caller in asking:
             caller.result()
         wall = time.perf_counter() - start
-    weights.append(weigh())
+    weights.append(_megabytes(process))
+    spent = _cpu_seconds(process) - spent
     for session in sessions:
         session.close()
     times = [took for took, error in rows if error is None]
@@ -101,6 +114,7 @@ def load(
         "p50_ms": round(float(np.percentile(times, 50)) * 1e3, 1) if times else None,
         "p95_ms": round(float(np.percentile(times, 95)) * 1e3, 1) if times else None,
         "kb": round(moved / len(rows) / 1e3, 1),
+        "cpu_ms": round(1e3 * spent / len(rows), 1),
         "mb": weights,
         "growth": round(weights[-1] / weights[0], 3) if weights[0] else None,
     }
@@ -109,11 +123,10 @@ def load(
 def measure(url: str, process: psutil.Process, options: argparse.Namespace) -> dict[str, Any]:
     """What Chromium sees of one page (None without a Chromium), and searches from one session."""
     first_screen(url)  # not counted: the first start of the browser reads it from the disk
-    weigh = partial(_megabytes, process)
     return {
         "first_screen": first_screen(url),
         "example_click_ms": example_click(url),
-        "alone": load(url, options.collection, 1, searches=_ALONE, weigh=weigh),
+        "alone": load(url, options.collection, 1, searches=_ALONE, process=process),
     }
 
 
@@ -135,9 +148,8 @@ def main(argv: list[str] | None = None) -> int:
                 round_of[kind] = []
             for _ in range(_ROUNDS if options.against else 1):
                 for name, (url, process) in pages.items():
-                    weigh = partial(_megabytes, process)
                     bounds = (options.callers, options.seconds, options.searches)
-                    figures[name][kind].append(load(url, options.collection, *bounds, weigh, sessions))
+                    figures[name][kind].append(load(url, options.collection, *bounds, process, sessions))
     for name, found in figures.items():
         _print(name, found)
     ratios = {kind: _ratio(figures, kind) for kind in _SESSIONS} if options.against else {}
@@ -186,8 +198,13 @@ def _ratio(figures: dict[str, Any], kind: str) -> float:
     return round(here / next(iter(rates.values())), 2)
 
 
-def _megabytes(process: psutil.Process) -> int:
-    return round(process.memory_info().rss / 1e6)
+def _megabytes(process: psutil.Process | None) -> int:
+    return round(process.memory_info().rss / 1e6) if process else 0
+
+
+def _cpu_seconds(process: psutil.Process | None) -> float:
+    times = process.cpu_times() if process else None
+    return times.user + times.system if times else 0.0
 
 
 def _ask(

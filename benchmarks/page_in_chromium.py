@@ -11,6 +11,7 @@ from benchmarks.demo_in_chromium import FLAGS, find_chromium
 __all__ = ["example_click", "first_screen"]
 
 _EXAMPLE = "#examples .card img"
+_PATIENCE_MS = 120_000
 _CLICKS = 7  # on different examples, each in a page that was opened anew
 # Entries beyond 250 are left out unless there is room for them.
 _ROOM = "performance.setResourceTimingBufferSize(5000)"
@@ -48,6 +49,7 @@ def _opened(url: str) -> Iterator[Any]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(_PATIENCE_MS)
         page.add_init_script(_ROOM)
         page.goto(url, wait_until="commit")
         page.locator(_EXAMPLE).first.wait_for()

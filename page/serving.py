@@ -10,6 +10,7 @@ from typing import Any
 
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route
 
 from page.allowed_hosts import AllowedHosts, HostGuard
@@ -55,6 +56,8 @@ def app_options(
     disk = disk or DiskBudget(Path(get_upload_folder()))
     first_to_last = [
         Middleware(RequestLog),  # also of what the others refuse
+        # The page is 400 kB of HTML, and 60 compressed. Pictures and streams of events are left as they are.
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         Middleware(SecurityHeaders, ancestors=ancestors),  # the same
         Middleware(HostGuard, hosts=hosts or AllowedHosts()),
         Middleware(RouteGuard),

@@ -1,5 +1,6 @@
 """Dots over the picture of a query: a tap on one searches with that part of it."""
 
+import hashlib
 import json
 import logging
 from typing import Any
@@ -9,9 +10,9 @@ from cachetools import LRUCache
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import url_of
+from page.run_search import bytes_of
 from page.shared_state import Query
 from page.theme import script
-from page.uploads import read_upload
 from pipeline.errors import SimileError
 from pipeline.search import Box
 from pipeline.why.regions import suggested_regions
@@ -45,16 +46,16 @@ class SuggestedParts:
             return ""
         first = query.likes[0]
         try:
-            regions = self._regions(first.file, name)
+            regions = self._regions(bytes_of(first, self._library), name)
         except SimileError as error:
             log.info("no parts are suggested: %s", error)  # not every network can show its places
             return ""
         boxes = [[round(side, 3) for side in box] for box in regions]
         return json.dumps({"picture": url_of(first), "boxes": boxes})
 
-    def _regions(self, file: str, name: str) -> list[Box]:
+    def _regions(self, data: bytes, name: str) -> list[Box]:
         found = self._library.open(name)
-        key = (file, found.version)
+        key = (hashlib.sha256(data).digest(), found.version)
         if key not in self._known:
-            self._known[key] = suggested_regions(found, read_upload(file))
+            self._known[key] = suggested_regions(found, data)
         return self._known[key]

@@ -11,7 +11,7 @@ import numpy as np
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card, grid_html, query_picture
-from page.components.event_wiring import QUIET, named_outputs, no_update
+from page.components.event_wiring import QUIET, UNCHANGED, named_outputs, no_update
 from page.components.hits import hits_view
 from page.components.map_chart import map_chart
 from page.components.map_files import MapFiles, OpenMap
@@ -31,6 +31,13 @@ MOST_SEARCHED = 8  # of them that become one query
 NEIGHBOURS = 5  # hits that say where a query belongs
 FAILED = "That did not work; whoever runs this page finds the reason in its log."
 log = logging.getLogger("simile")
+
+
+@dataclass(frozen=True)
+class ChartUpdate:
+    """What the map itself shows."""
+
+    chart: Any = UNCHANGED
 
 
 @dataclass(frozen=True)
@@ -69,18 +76,14 @@ def build(shared: Shared, tab: gr.Tab) -> None:
         "open": back,
     }
     found = [shared.query, shared.hits]
-    hits_beside: dict[str, Any] = {
-        **named_outputs(do.beside_again, beside),
-        "inputs": [visited, *found],
-        **QUIET,
-    }
+    hits_beside: dict[str, Any] = {**named_outputs(do.beside, beside), "inputs": found, **QUIET}
     entered = tab.select(lambda: True, None, visited, **QUIET)
     entered.then(do.show, shown, chart, **QUIET)
     entered.then(**hits_beside)
     # The hits change after the query, and with another collection.
     changes = [shared.collection.change, shared.hits.change]
-    gr.on(changes, do.show_again, [visited, *shown], chart, trigger_mode="always_last", **QUIET)
-    gr.on(changes, trigger_mode="always_last", **hits_beside)
+    again = named_outputs(do.show_again, {"chart": chart, **beside})
+    gr.on(changes, **again, inputs=[visited, *shown], trigger_mode="always_last", **QUIET)
     chart.lasso(**named_outputs(do.lasso, beside), inputs=found, **QUIET)
     chart.group(**named_outputs(do.group, beside), inputs=found, **QUIET)
     chart.pick(do.pick, None, shared.request, **QUIET)
@@ -128,14 +131,12 @@ class MapHandlers:
             return _facts(notice=FAILED)
 
     def show_again(
-        self, visited: bool, name: str | None, query: Query | None, hits: Sequence[Card] = ()
-    ) -> Any:
-        """`show`, but only for visitors who have looked at the map, because it costs a search."""
-        return self.show(name, query, hits) if visited else gr.skip()
-
-    def beside_again(self, visited: bool, query: Query | None, hits: list[Card]) -> BesideUpdate:
-        """`beside`, for visitors who have looked at the map: others need not be sent every hit twice."""
-        return self.beside(query, hits) if visited else no_update(BesideUpdate)
+        self, visited: bool, name: str | None, query: Query | None, hits: list[Card]
+    ) -> tuple[ChartUpdate, BesideUpdate]:
+        """`show` and `beside`, but only for visitors who have looked at the map: it costs a search."""
+        if not visited:
+            return ChartUpdate(), no_update(BesideUpdate)
+        return ChartUpdate(self.show(name, query, hits)), self.beside(query, hits)
 
     def beside(self, query: Query | None, hits: list[Card]) -> BesideUpdate:
         """The hits of the last search; nothing where nothing was searched."""

@@ -18,10 +18,10 @@ from pipeline.store.manifest import Version
 
 __all__ = ["Index", "Plan", "filtered_query", "plan_of"]
 
-# Candidates that should pass for k hits: 6 k and 100 more. Of a million synthetic points, of which a fifth
-# passed, 40 passing ones held 0.963 of the nearest ten, and 80 held 0.985.
-_PASSING, _PASSING_AT_LEAST = 6, 100
-_ENOUGH = 0.5  # of these; fewer pass if what is near the query passes more rarely than points at large
+# The last hit stands at rank k · points / passing among all points. For 0.99 and more of the nearest 10 of a
+# million points 80 codes were enough; the nearest 50 took 600, and the nearest 250 took 8,000.
+_FOR_EACH, _UP_TO = 8, 10
+_ENOUGH = 0.5  # of those that should pass; fewer do if what is near the query passes more rarely than others
 MOST_CANDIDATES = 4_000  # candidates; a walk that keeps more takes longer than one that knows the filter
 _COUNTS, _SECONDS = 512, 30.0  # estimates that are kept; a server's version may change while it is searched
 
@@ -66,13 +66,14 @@ def plan_of(points: int, passing: int, k: int, scanned: int, most: int = MOST_CA
     >>> plan_of(1_000_000, 40_000, 10, 50_000)
     Plan(way='scan', candidates=0)
     >>> plan_of(1_000_000, 200_000, 10, 50_000)
-    Plan(way='keep', candidates=800)
+    Plan(way='keep', candidates=895)
     >>> plan_of(1_000_000, 60_000, 1_000, 50_000)
     Plan(way='graph', candidates=0)
     """
     if passing <= scanned:
         return Plan("scan")
-    candidates = math.ceil(_should_pass(k) * points / passing)
+    rank = k * points / passing
+    candidates = math.ceil(_FOR_EACH * rank * math.sqrt(max(1.0, rank / _UP_TO)))
     return Plan("keep", candidates) if candidates <= most else Plan("graph")
 
 
@@ -96,37 +97,32 @@ def filtered_query(
     scanned = index.hnsw.scanned_points(index.points, len(vector))
     ids = store.most_ids(index.name)
     most = MOST_CANDIDATES if ids is None else min(ids, MOST_CANDIDATES)
-    plan = plan_of(index.points, _passing(store, index.name, query_filter), limit, scanned, most)
+    passing = _passing(store, index.name, query_filter)
+    plan = plan_of(index.points, passing, limit, scanned, most)
     if plan.way == "keep":
-        near = _near_that_pass(store, index, vector, plan.candidates, limit, using, query_filter)
-        if near is not None:
+        near = _among_the_nearest(store, index, vector, plan.candidates, using, query_filter)
+        if store.count(index.name, near) >= _ENOUGH * plan.candidates * passing / index.points:
             return store.query(index.name, vector, query_filter=near, params=few, **asked)
     params = few if plan.way == "scan" else index.search.to_qdrant(limit, metric=metric, filtered=True)
     return store.query(index.name, vector, query_filter=query_filter, params=params, **asked)
 
 
-def _near_that_pass(
+def _among_the_nearest(
     store: Store,
     index: Index,
     vector: np.ndarray,
     candidates: int,
-    k: int,
     using: str,
     query_filter: models.Filter,
-) -> models.Filter | None:
-    """A filter for what passes among the candidates; None where too few of them do.
+) -> models.Filter:
+    """A filter for what passes among the candidates.
 
-    There are too few where what is near the query is of another kind than what passes: the paintings of a
+    Few of them do where what is near the query is of another kind than what passes: the paintings of a
     century, say, seen from a painting of another one.
     """
     params = index.search.to_candidates(candidates)
     found = store.query(index.name, vector, using=using, limit=candidates, params=params, fields=[])
-    near = models.Filter(must=[query_filter, models.HasIdCondition(has_id=[point.id for point in found])])
-    return near if store.count(index.name, near) >= _ENOUGH * _should_pass(k) else None
-
-
-def _should_pass(k: int) -> int:
-    return _PASSING * k + _PASSING_AT_LEAST
+    return models.Filter(must=[query_filter, models.HasIdCondition(has_id=[point.id for point in found])])
 
 
 _counts: TTLCache[tuple[str, str, str], int] = TTLCache(_COUNTS, _SECONDS)

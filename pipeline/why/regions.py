@@ -50,7 +50,7 @@ def peaks(heat: np.ndarray, most: int = _MOST) -> list[Box]:
         if values[at] < _HIGH * highest:
             break
         spots, _ = ndimage.label(values >= _WARM * values[at])
-        rows, columns = ndimage.find_objects((spots == spots[at]).astype(int))[0]
+        rows, columns = ndimage.find_objects((spots == spots[at]).astype(np.int8))[0]
         box = (*_side(columns, values.shape[1]), *_side(rows, values.shape[0]))
         left, right, top, bottom = box
         if right - left <= _LARGEST and bottom - top <= _LARGEST:

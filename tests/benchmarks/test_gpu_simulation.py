@@ -1,5 +1,6 @@
 """GPUs by simulation: what counts as idle, what a node can do, and the command in its short form."""
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -34,7 +35,7 @@ def test_the_simulated_gpu_takes_its_time_and_one_batch_at_once() -> None:
     assert all(np.array_equal(first, other) for other in others)
     spans = sorted((begun, done) for _, begun, done in gpu.batches)
     assert all(done - begun >= 0.004 for begun, done in spans)
-    assert all(one[1] <= following[0] for one, following in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= following[0] for one, following in itertools.pairwise(spans))
 
 
 def test_a_node_is_as_fast_as_its_gpus_or_its_cores() -> None:

@@ -11,8 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
 
-from page.security_headers import policy
+from page.collection_library import CollectionLibrary
+from page.security_headers import SecurityHeaders, policy
+from page.serving import app_options
 from tests.page.conftest import running, status, upload
 
 LOGIN = {"username": "anna", "password": "b"}
@@ -41,6 +49,23 @@ def test_a_file_runs_nothing(strangers: Any) -> None:
     client, _ = strangers()
     told = client.get("/gradio_api/file=/etc/passwd").headers["content-security-policy"]
     assert "default-src 'none'" in told and "sandbox" in told and "script-src" not in told
+
+
+def test_answers_come_compressed_and_scripts_keep_their_nonce(strangers: Any) -> None:
+    client, page = strangers()
+    told = client.get("/gradio_api/info", headers={"Accept-Encoding": "gzip"})
+    assert told.headers["content-encoding"] == "gzip" and "/search_image" in told.text
+    assert "content-encoding" not in client.get("/health", headers={"Accept-Encoding": "gzip"}).headers
+
+    def html(_: Request) -> HTMLResponse:
+        return HTMLResponse("<script>1</script>" + "a page " * 1000)
+
+    ours = {SecurityHeaders, GZipMiddleware}
+    order = [one for one in app_options(page, CollectionLibrary())["middleware"] if one.cls in ours]
+    answer = TestClient(Starlette(routes=[Route("/", html)], middleware=order)).get("/")
+    assert answer.headers["content-encoding"] == "gzip"
+    nonce = re.search("nonce-([^']+)'", answer.headers["content-security-policy"])
+    assert nonce and f'<script nonce="{nonce[1]}">1' in answer.text
 
 
 def test_scripts_run_by_a_nonce_that_is_new_each_time() -> None:
