@@ -182,7 +182,7 @@ def said_left_out(source: int, left_out: Mapping[str, int]) -> str:
     return f"listed {source + count:,} = {source:,} rows + {count:,} left out ({kinds})"
 
 
-_ADVICE = "\nFailed to apply UDF transform after"  # Ray's, of many lines, after the error itself
+_ADVICE = "\nFailed to apply UDF transform after"  # Ray's, of many lines; added to what any worker says
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FULL_TEXT = "No space left on device"  # of the embedded engine, whose errors have no number
 
@@ -204,6 +204,7 @@ def explained(stage: str) -> Iterator[None]:
     except Exception as error:
         for cause in _chain(error):
             if isinstance(cause, SimileError) and not isinstance(cause, RayError):  # Ray's derive from both
+                cause.args = (str(cause.args[0]).partition(_ADVICE)[0], *cause.args[1:])
                 raise cause from error
             if _is_full(cause):
                 raise SimileError(

@@ -23,6 +23,8 @@ def sentence(error: Exception) -> str:
 
 def test_a_sentence_of_a_worker_is_kept_without_its_traceback() -> None:
     assert sentence(from_a_worker(SimileError("The store is away."))) == "The store is away."
+    advised = "The store is away.\nFailed to apply UDF transform after 1/1 attempts.\nTo change …"
+    assert sentence(from_a_worker(SimileError(advised))) == "The store is away."
 
 
 @pytest.mark.parametrize(
