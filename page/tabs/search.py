@@ -17,6 +17,7 @@ from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
 from page.components.start import start_area
 from page.components.suggested_parts import SuggestedParts, parts_over
+from page.public_blocks import is_busy
 from page.shared_state import Shared
 from page.tabs.query_changes import QueryChanges
 from page.tabs.search_arrival import ArrivalHandlers
@@ -63,7 +64,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
     # After the hits, so that nobody waits for it.
-    suggested = SuggestedParts(shared.library)
+    suggested = SuggestedParts(shared.library, lambda: is_busy(shared.page))
     shared.hits.change(suggested.of, [shared.query, shared.collection], parts, **QUIET)
 
 
