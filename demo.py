@@ -53,6 +53,10 @@ def _run(options: argparse.Namespace) -> int:
             raise SimileError(
                 "--mcp cannot be with --auth: models would get in without the login; leave one out"
             )
+        if options.edit and not auth:
+            raise SimileError(
+                "--edit needs --auth: without a login every visitor could delete pictures; add --auth"
+            )
         if options.limit < 0:
             raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
         trust(options.ca)
@@ -97,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         default=120,
         metavar="N",
         help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
+    )
+    parser.add_argument(
+        "--edit",
+        action="store_true",
+        help="let whoever logs in tag and delete pictures; only with --auth",
     )
     parser.add_argument(
         "--allow-originals",
@@ -176,7 +185,7 @@ def _serve(options: argparse.Namespace, auth: tuple[str, str] | None, uploads: s
     count_logged_errors()
     if options.log_requests:
         log_requests()
-    library = CollectionLibrary(options.home, options.url, originals=options.allow_originals)
+    library = CollectionLibrary(options.home, options.url, options.allow_originals, options.edit)
     page = build(library, RateLimit(options.limit))
     with ExitStack() as closing:
         closing.callback(page.close, verbose=False)

@@ -24,7 +24,7 @@ from pipeline.errors import SimileError
 from pipeline.points import point_id
 from pipeline.search import METRICS, Collection, Example, Settings, open_collection
 
-__all__ = ["main", "pictures_in", "share_without_match"]
+__all__ = ["main", "pictures_in", "share_without_match", "stored_pictures"]
 
 NOISE = "noise"
 _ENDINGS = (".jpg", ".jpeg", ".png", ".webp")
@@ -38,13 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--own", required=True, help="folder of pictures, or of parquet files, of its kind")
     parser.add_argument("--other", required=True, help=f"the same of another kind, or '{NOISE}'")
     parser.add_argument("--pictures", type=int, default=200, help="of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--skip", type=int, default=0, help="so many are left out before them (default: %(default)s)"
+    )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     options = parser.parse_args(arguments)
     try:
         found = open_collection(options.collection, home=options.home)
         held = set(found.ids())
         kinds = {
-            kind: pictures_in(source, options.pictures, found.name, held)
+            kind: pictures_in(source, options.skip + options.pictures, found.name, held)[options.skip :]
             for kind, source in (("own", options.own), ("other", options.other))
         }
         for encoder in found.encoders:
@@ -73,8 +76,7 @@ def pictures_in(source: str, most: int, collection: str, held: set[str]) -> list
     Raises:
         SimileError: there are none.
     """
-    drawn = random.Random(0)
-    every = _noise(most) if source == NOISE else _stored(Path(source), drawn)
+    every = _noise(most) if source == NOISE else stored_pictures(Path(source))
     kept: list[bytes] = []
     for data in every:
         if point_id(collection, hashlib.sha256(data).hexdigest()) not in held:
@@ -86,8 +88,9 @@ def pictures_in(source: str, most: int, collection: str, held: set[str]) -> list
     return kept
 
 
-def _stored(folder: Path, drawn: random.Random) -> Iterator[bytes]:
-    """Pictures of one row group after another, or file after file, in random order."""
+def stored_pictures(folder: Path) -> Iterator[bytes]:
+    """Pictures of one row group after another, or file after file, in one random order."""
+    drawn = random.Random(0)
     groups = [
         (file, group)
         for file in sorted(folder.rglob("*.parquet"))
@@ -98,9 +101,7 @@ def _stored(folder: Path, drawn: random.Random) -> Iterator[bytes]:
         rows = _pictures_of(pq.ParquetFile(file).read_row_group(group))
         for at in drawn.sample(range(len(rows)), len(rows)):
             yield rows[at].as_py()["bytes"]
-    files = sorted(
-        one for one in folder.rglob("*") if one.suffix.lower() in (".jpg", ".jpeg", ".png", ".webp")
-    )
+    files = sorted(one for one in folder.rglob("*") if one.suffix.lower() in _ENDINGS)
     drawn.shuffle(files)
     for one in files:
         yield one.read_bytes()

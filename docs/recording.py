@@ -22,13 +22,14 @@ WINDOW = {"width": 1120, "height": 700}
 WIDTH = 800  # pixels of the recording
 COLOURS = (128, 64, 32)  # of a frame; fewer where the file would be too large
 MAX_BYTES = 3_000_000
-FRAME_MS = 200
+FRAME_MS = 300
 EXAMPLE = 0  # an Impressionist landscape of the WikiArt sample
 # A mouse pointer, because pictures of a window have none.
 _POINTER = """() => {
   const dot = document.createElement('div');
   dot.style.cssText = 'position:fixed;z-index:2147483647;width:18px;height:18px;margin:-9px;'
-    + 'border-radius:50%;background:rgb(200 30 79 / .85);border:2px solid #fff;pointer-events:none;left:-50px;top:-50px';
+    + 'border-radius:50%;background:rgb(200 30 79 / .85);border:2px solid #fff;'
+    + 'pointer-events:none;left:-50px;top:-50px';
   dot.popover = 'manual';
   document.body.append(dot);
   document.addEventListener('mousemove', event => {
@@ -48,17 +49,15 @@ class Recorder:
         self.frames: list[tuple[bytes, int]] = []
 
     def watch(self, seconds: float) -> None:
-        """Takes pictures for so long; equal ones count as one."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        """Takes pictures for so long; equal ones count as one. A slow machine does not make it longer."""
+        for _ in range(max(1, round(seconds * 1000 / FRAME_MS))):
             began = time.monotonic()
             shot = self._page.screenshot()
             time.sleep(max(0.0, FRAME_MS / 1000 - (time.monotonic() - began)))
-            took = round((time.monotonic() - began) * 1000)
             if self.frames and self.frames[-1][0] == shot:
-                self.frames[-1] = (shot, self.frames[-1][1] + took)
+                self.frames[-1] = (shot, self.frames[-1][1] + FRAME_MS)
             else:
-                self.frames.append((shot, took))
+                self.frames.append((shot, FRAME_MS))
 
     def press(self, target: Locator, seconds: float) -> None:
         """Moves the pointer there, presses, and watches what comes."""

@@ -231,7 +231,7 @@ def _read_picture(
             raise ValueError(other)
         within = library.open(other) if slash else found
         hit = within.get(str(uuid.UUID(point)))
-        shown = query_picture(card(hit, within.name, library.pictures))
+        shown = query_picture(card(hit, within.name, pictures=library.pictures))
         return replace(shown, box=box)
     except (ValueError, SimileError):
         ignored.append(f"there is no picture {_short(text)}")

@@ -10,17 +10,19 @@ from page.components import collection_picker
 from page.public_blocks import PublicBlocks
 from page.rate_limit import RateLimit
 from page.shared_state import MAP, SEARCH, WHY, Shared
-from page.tabs import collections, compare, map, recommend, search, why
+from page.tabs import collections, compare, insights, map, recommend, search, why
 from page.theme import script
 
 __all__ = ["MAX_WAITING", "TABS", "build"]
 
+_INSIGHTS = "insights"  # shown where there are some
 TABS: list[tuple[str, str, Callable[[Shared, gr.Tab], None]]] = [
     ("Search", SEARCH, search.build),
     ("Recommend", "recommend", recommend.build),
     ("Map", MAP, map.build),
     ("Why", WHY, why.build),
     ("Compare", "compare", compare.build),
+    ("Insights", _INSIGHTS, insights.build),
     ("Collections", "collections", collections.build),
 ]
 _SKIP = '<a class="skip" href="#status">Skip to the results</a>'
@@ -61,7 +63,7 @@ def build(library: CollectionLibrary, rate_limit: RateLimit | None = None) -> Pu
                 **states,
             )
             for title, name, build_tab in TABS:
-                with gr.Tab(title, id=name, elem_id=f"tab-{name}") as tab:
+                with gr.Tab(title, id=name, elem_id=f"tab-{name}", visible=name != _INSIGHTS) as tab:
                     build_tab(shared, tab)
         gr.HTML(
             "<p>Only you see the pictures that you upload, unless you include one in a link. They join no "

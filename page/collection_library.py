@@ -1,4 +1,4 @@
-"""The collections that a page can search: listed anew each time, opened once, shared by all visitors."""
+"""The collections that a page can search, without what is hidden: opened once, shared by all visitors."""
 
 import logging
 import threading
@@ -8,8 +8,11 @@ from page.hit_pictures import HitPictures
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
 from pipeline.indexing.lock import JobRecord, job_records
-from pipeline.search import PATIENCE_SECONDS, Collection, open_collection
+from pipeline.moderation.hidden import HiddenIds
+from pipeline.moderation.reports import report
+from pipeline.search import PATIENCE_SECONDS, Collection
 from pipeline.store import Store, open_store
+from pipeline.store.hiding_store import hiding
 from pipeline.store.versions import searchable, unknown_collection
 
 __all__ = ["CollectionLibrary"]
@@ -18,14 +21,22 @@ log = logging.getLogger("simile")
 
 
 class CollectionLibrary:
-    """Collections of one home or server, by name; `originals` says whether visitors may open their files.
+    """Collections of one home or server, by name.
 
     Attributes:
+        originals: visitors may open the files of the collections.
+        edits: whoever is logged in may tag and delete pictures.
         pictures: thumbnails of hits that were shown just now.
     """
 
-    def __init__(self, home: str | None = None, url: str | None = None, originals: bool = False) -> None:
-        self.originals = originals
+    def __init__(
+        self,
+        home: str | None = None,
+        url: str | None = None,
+        originals: bool = False,
+        edits: bool = False,
+    ) -> None:
+        self.originals, self.edits = originals, edits
         self.pictures = HitPictures()
         self._home = home
         self._url = url
@@ -37,6 +48,11 @@ class CollectionLibrary:
     def _store(self) -> Store:
         """What is listed; it remembers which versions are finished."""
         return open_store(self._home, self._url, patience=PATIENCE_SECONDS)
+
+    @property
+    def where(self) -> tuple[str | None, str | None]:
+        """Home and server, as they were given."""
+        return self._home, self._url
 
     @property
     def engine(self) -> str:
@@ -67,8 +83,18 @@ class CollectionLibrary:
             raise unknown_collection("", self.names())
         with self._lock:
             if name not in self._open:
-                self._open[name] = open_collection(name, home=self._home, url=self._url)
+                store = open_store(self._home, self._url, patience=PATIENCE_SECONDS)
+                self._open[name] = Collection(name, hiding(store, HiddenIds(resolve_home(self._home), name)))
             return self._open[name]
+
+    def report(self, name: str, point: str, reason: str) -> None:
+        """Keep what a visitor says of a picture, for the owner of the page.
+
+        Raises:
+            SimileError: there is no such picture or reason, or too many were reported.
+        """
+        found = self.open(name)
+        report(resolve_home(self._home), found.name, found.get(point).id, reason)
 
     def jobs(self) -> dict[str, JobRecord]:
         """Collection -> its index job in this home, if one is running or has stopped before its end."""

@@ -13,7 +13,7 @@ __all__ = ["ARRIVING", "UPLOADS", "Allowance", "DiskBudget"]
 
 UPLOADS, ARRIVING = "uploads", "arriving"  # folders below the one where Gradio keeps files
 _BROKEN_OFF = 900.0  # seconds; an upload that still arrives has got a few bytes in this time
-_EXPORTS = (".csv", ".json", ".jpg")
+_EXPORTS = (".csv", ".json", ".jpg", ".txt", ".zip")
 
 
 @dataclass(frozen=True)

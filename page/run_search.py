@@ -68,11 +68,11 @@ def run_search(
         card(
             hit,
             collection.name,
-            library.pictures,
             settings.metric,
             reason(hit, query, settings, explained=explained),
             settings.encoder,
             nearest_of(hit.like_scores[: len(query.likes)]),
+            pictures=library.pictures,
         )
         for hit in found.hits
     ]

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from page.allowed_hosts import AllowedHosts, HostGuard
 from page.api.health import health_route
+from page.api.panel_examples import PanelExamples
 from page.body_limit import BodyLimit
 from page.collection_library import CollectionLibrary
 from page.disk_budget import DiskBudget
@@ -69,6 +70,7 @@ def app_options(
     @asynccontextmanager
     async def running(app: Any) -> AsyncIterator[None]:
         page.keep_states(app)
+        PanelExamples(library).install()
         sweeper = asyncio.create_task(_sweep(page, disk, sweep_every))
         try:
             yield

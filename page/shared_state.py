@@ -99,6 +99,7 @@ class Searched:
     query: Query = Query()
     side_by_side: bool = False  # in three columns
     closeness: float = 0  # of `closeness.STEPS`
+    everywhere: str = ""  # in all collections: `beside` one another or `merged`; else in the open one
 
     @property
     def browses(self) -> bool:

@@ -1,16 +1,18 @@
-"""Commands of the library itself: python -m pipeline search | collections | show | versions | tag | doctor"""
+"""Commands of the library: search, collections, show, versions, tag, hide, reports and doctor."""
 
 import argparse
 import sys
 
-from pipeline.commands import collections, doctor, search, show, tag, versions
+from pipeline.commands import collections, doctor, hide, reports, search, show, tag, versions
 from pipeline.errors import SimileError
 from pipeline.printable import printable
 from pipeline.version import simile_version
 
 __all__ = ["main"]
 
-_COMMANDS = {command.NAME: command for command in (search, collections, show, versions, tag, doctor)}
+_COMMANDS = {
+    command.NAME: command for command in (search, collections, show, versions, tag, hide, reports, doctor)
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -102,9 +102,10 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     slices = slices_for(collection.count)
     read = partial(read_signatures, version.name)
     with ray_session():
-        signatures = Signatures.joined(_over(read, store, slices, "read"))
+        spent: list[float] = []
+        signatures = Signatures.joined(_over(read, store, slices, "read", spent))
         search = PairSearch(version, entry, signatures, near, options.threshold, options.mirrored)
-        found = assemble(store, version.name, _over(search.in_slice, store, slices, "copies"), rule)
+        found = assemble(store, version.name, _over(search.in_slice, store, slices, "copies", spent), rule)
     seconds = round(time.perf_counter() - started, 1)
     settings = {"encoder": entry.name, "near from cosine": near, "same from correlation": options.threshold}
     files = write_listing(rows_of(found.groups), folder)
@@ -119,21 +120,33 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
         "copies": found.copies,
         "near": near,
         "seconds": seconds,
+        "processor_seconds": round(sum(spent), 1),
         "files": [page, *files.values()],
     }
 
 
 def _over(
-    work: "Callable[[Store, IdSlice], T]", store: "Store", slices: "Sequence[IdSlice]", stage: str
+    work: "Callable[[Store, IdSlice], T]",
+    store: "Store",
+    slices: "Sequence[IdSlice]",
+    stage: str,
+    spent: list[float],
 ) -> "Iterator[T]":
-    """The results of all slices, with a bar."""
+    """The results of all slices, with a bar; the processor time of each, in seconds, is added to `spent`."""
     from pipeline.progress import progress
     from ray_jobs.over_slices import over_slices
 
     with progress(stage, len(slices), unit="slice") as bar:
-        for _, result in over_slices(work, store, slices):
+        for _, (result, seconds) in over_slices(partial(_timed, work), store, slices):
+            spent.append(seconds)
             bar.update(1)
             yield result
+
+
+def _timed(work: "Callable[[Store, IdSlice], T]", store: "Store", within: "IdSlice") -> "tuple[T, float]":
+    began = time.process_time()
+    result = work(store, within)
+    return result, time.process_time() - began
 
 
 def _output(options: argparse.Namespace) -> str:

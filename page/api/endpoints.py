@@ -9,9 +9,11 @@ import gradio as gr
 
 from page.api.argument_types import checked_arguments
 from page.api.arguments import described
+from page.api.edit import EditEndpoints
 from page.api.explain_map_compare import HitEndpoints
 from page.api.found_by_jobs import JobEndpoints
 from page.api.search import SearchEndpoints
+from page.api.search_everywhere import EverywhereEndpoints
 from page.api.search_upload import UPLOAD_ENDPOINT, search_upload
 from page.collection_library import CollectionLibrary
 from page.rate_limit import counts_as_search
@@ -29,6 +31,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
     """Makes the endpoints; called inside the Blocks."""
     gr.api(_explained(search_upload(library)), api_name=UPLOAD_ENDPOINT)
     searches, hits, jobs = SearchEndpoints(library), HitEndpoints(library), JobEndpoints(library)
+    everywhere = EverywhereEndpoints(library)
     for function in (
         searches.collections,
         searches.facets,
@@ -38,6 +41,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
         searches.search_colours,
         searches.palette,
         searches.search_by_vector,
+        everywhere.search_everywhere,
         searches.recommend,
         searches.export,
         hits.explain,
@@ -47,6 +51,13 @@ def add_endpoints(library: CollectionLibrary) -> None:
         jobs.insights,
     ):
         gr.api(_explained(function), api_name=function.__name__)
+    edits = EditEndpoints(library)
+    for change in (
+        edits.tag,
+        edits.delete,
+    ):  # of a page that only reads they say so, and nobody is told of them
+        seen: Any = "public" if library.edits else "undocumented"
+        gr.api(_explained(change), api_name=change.__name__, api_visibility=seen)
 
 
 def _explained(function: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

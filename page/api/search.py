@@ -174,7 +174,9 @@ class SearchEndpoints:
         check_own_pictures([example])
         if example.id and not collection:
             raise SimileError("name the collection that holds the picture of this id")
-        picture = self._library.open(collection).get(example.id).thumbnail if example.id else example.picture
+        stored = self._library.open(collection).get(example.id).thumbnail if example.id else None
+        picture = stored or example.picture
+        assert picture is not None, "an example without an id is a picture"
         return {"colours": colours_of(picture)}
 
     def search_by_vector(

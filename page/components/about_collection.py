@@ -26,7 +26,7 @@ def about_html(found: Collection, pictures: HitPictures) -> str:
     """Sentences, examples that can be searched from, and a button that opens the collection."""
     lines = [_whose(found), *_contents(found), how_good(found)]
     said = "".join(f"<p>{escape(line)}</p>" for line in lines)
-    shown = [card(hit, found.name, pictures) for hit in found.examples(_EXAMPLES)]
+    shown = [card(hit, found.name, pictures=pictures) for hit in found.examples(_EXAMPLES)]
     examples = "".join(_example(one, found.name) for one in shown)
     return (
         f'<div class="about-it">{said}</div><div class="some" role="group" '
@@ -86,7 +86,7 @@ def taken_from(library: CollectionLibrary, event: gr.EventData) -> tuple[Any, An
         return name, gr.skip(), gr.Tabs(selected=SEARCH)
     try:
         found = library.open(name)
-        picture = query_picture(card(found.get(str(uuid.UUID(point))), name, library.pictures))
+        picture = query_picture(card(found.get(str(uuid.UUID(point))), name, pictures=library.pictures))
     except (ValueError, SimileError):
         return nothing
     return name, Query((picture,)), gr.Tabs(selected=SEARCH)

@@ -88,14 +88,20 @@ class Card:
 def card(
     hit: Hit,
     collection: str,
-    pictures: HitPictures,
     metric: str | None = None,
     reason: str = "",
     encoder: str | None = None,
     nearest: int = 0,
+    *,
+    pictures: HitPictures | None = None,
 ) -> Card:
-    """The card of a hit, whose picture is kept for the browser that will ask for it."""
-    pictures.keep(collection, hit)
+    """The card of a hit.
+
+    Args:
+        pictures: keeps its picture for the browser that will ask for it; None: the store is asked then.
+    """
+    if pictures is not None:
+        pictures.keep(collection, hit)
     size = proportions_of(hit.payload)
     label = " · ".join(readable(part) for part in hit.label.split(" · ")) if hit.label else ""
     return Card(

@@ -11,6 +11,7 @@ import gradio as gr
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, action_of, grid, query_picture
 from page.components.event_wiring import QUIET, UNCHANGED, named_outputs
+from page.components.reporting import REPORTS, Reports, report_html
 from page.components.viewer_parts import fact_rows, pictures_html, similar_cards, similar_html, title_of
 from page.originals import original_url
 from page.shared_state import SEARCH, WHY, Pair, Query, Shared
@@ -21,7 +22,7 @@ from pipeline.points import RESERVED
 
 __all__ = ["HitsView", "actions_for", "hits_view", "step_of", "viewer_action", "viewer_html", "voted"]
 
-ACTIONS = ("from", "like", "dislike", "why", "next", "previous", "similar")
+ACTIONS = ("from", "like", "dislike", "why", "next", "previous", "similar", *REPORTS)
 _BUTTONS = {
     "from": ("Search from this", "primary"),
     "like": ("♥ More like this", ""),
@@ -72,8 +73,14 @@ class HitsView:
                 return _Update(viewer=_inside(shared, cards, index, asked, actions(asked)), selected=index)
             return done_to(cards[index], asked, what)
 
+        reports = Reports(shared.library)
+
         def acted(
-            cards: list[Card], selected: int | Card | None, asked: Query | None, event: gr.EventData
+            cards: list[Card],
+            selected: int | Card | None,
+            asked: Query | None,
+            event: gr.EventData,
+            request: gr.Request,
         ) -> _Update:
             action = viewer_action(event)
             if isinstance(selected, Card):
@@ -81,6 +88,9 @@ class HitsView:
             else:
                 index = selected if selected is not None else -1
             if action is None or not 0 <= index < len(cards):
+                return _Update()
+            if action in REPORTS:
+                reports.take(cards[index], action, request.client.host if request.client else None)
                 return _Update()
             if action in ("next", "previous"):
                 step = step_of(action, index, len(cards))
@@ -182,7 +192,7 @@ def viewer_html(
         pictures_html(shown, hit, title, query) + f'<div class="facts">{count}<h2>{escape(title)}</h2>'
         f'<div class="buttons">{"".join(_button(action) for action in actions)}{_original(original)}</div>'
         f"{reason}{field_list(fact_rows(shown, hit, found))}"
-        f"{credit(about.get('credit') or found.credit)}</div>"
+        f"{credit(about.get('credit') or found.credit)}{report_html()}</div>"
         + similar_html(similar_cards(shown, found, library.pictures))
         + _step("previous", "Previous picture", "‹", index == 0)
         + _step("next", "Next picture", "›", index == len(cards) - 1)

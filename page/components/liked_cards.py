@@ -14,4 +14,8 @@ def liked_cards(query: Query, found: Collection, pictures: HitPictures) -> list[
     """Cards of the liked pictures of this collection, but not of the one that the search began with."""
     liked = query.likes if query.text else query.likes[1:]
     ids = [one.point_id for one in liked if one.point_id and one.collection == found.name and not one.box]
-    return [card(hit, found.name, pictures, reason=_REASON) for hit in found.get_many(ids)] if ids else []
+    return (
+        [card(hit, found.name, reason=_REASON, pictures=pictures) for hit in found.get_many(ids)]
+        if ids
+        else []
+    )

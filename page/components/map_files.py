@@ -16,8 +16,10 @@ from gradio.utils import get_upload_folder
 from page.components.cards import picture_url
 from page.wording import field_name, readable
 from pipeline.map import Map, sheet_name
+from pipeline.map.hidden_points import Covered, cover_tiles, without_points
 from pipeline.map.map_file import MAP, read_map
 from pipeline.search import Collection
+from pipeline.store.hiding_store import hidden_in
 
 __all__ = ["MapFiles", "OpenMap", "pack"]
 
@@ -59,10 +61,12 @@ class MapFiles:
         data = found.attachment(MAP)
         if data is None:
             return None
-        key = hashlib.sha256(found.name.encode() + data).hexdigest()[:16]
+        hidden = hidden_in(found.live[0])
+        about = found.name.encode() + data + "".join(sorted(hidden)).encode()
+        key = hashlib.sha256(about).hexdigest()[:16]
         with self._lock:
             if key not in self._open:
-                self._open[key] = _prepared(found, key, read_map(data))
+                self._open[key] = _prepared(found, key, read_map(data), hidden)
             return self._open[key]
 
     def get(self, key: Any) -> OpenMap | None:
@@ -71,14 +75,14 @@ class MapFiles:
             return self._open.get(key) if isinstance(key, str) else None
 
 
-def _prepared(found: Collection, key: str, made: Map) -> OpenMap:
+def _prepared(found: Collection, key: str, made: Map, hidden: frozenset[str]) -> OpenMap:
+    made, covered = without_points(made, hidden)
     facts = {
         "key": key,
         "script": _kept(_LIBRARY.read_bytes(), "map.js"),
         "data": _kept(pack(made), "map.bin"),
         "sheets": [
-            _kept(found.attachment(sheet_name(n)) or b"", f"map-{n}.webp")
-            for n in range(made.facts["sheets"])
+            _kept(_sheet(found, made, n, covered), f"map-{n}.webp") for n in range(made.facts["sheets"])
         ],
         "points": len(made.ids),
         "side": made.facts["side"],
@@ -94,6 +98,12 @@ def _prepared(found: Collection, key: str, made: Map) -> OpenMap:
         ],
     }
     return OpenMap(key, found.name, made, facts)
+
+
+def _sheet(found: Collection, made: Map, number: int, covered: Covered) -> bytes:
+    data = found.attachment(sheet_name(number)) or b""
+    places = covered.get(number)
+    return cover_tiles(data, places, made.facts["side"]) if data and places else data
 
 
 def _kept(data: bytes, name: str) -> str:

@@ -31,7 +31,7 @@ __all__ = [
 MAX_HITS = 100  # of one search; a visitor asks for more by "Show more"
 _MOST_DIVERSITY = 0.9
 _ENDS = {"k": (1, MAX_HITS), "diversity": (0, _MOST_DIVERSITY)}
-_CHOICES = {"metric": METRICS, "combine": ("any", "average")}
+_CHOICES = {"metric": METRICS, "combine": ("any", "average"), "everywhere": ("beside", "merged")}
 
 
 def check_bounds(metric: object, k: object, offset: object = 0) -> None:
@@ -65,6 +65,7 @@ class SearchOptions:
     diversity: float = 0.0
     combine: Literal["any", "average"] = "any"
     side_by_side: bool = False
+    everywhere: Literal["", "beside", "merged"] = ""  # in all collections at once
     colours: str = ""  # such as `aa3311,ffeecc`
     filters: tuple[Any, ...] = ()  # what is chosen in each filter box, and the `FilterState`
 
@@ -147,6 +148,7 @@ class SearchControls:
     fold: gr.Checkbox
     exact: gr.Checkbox
     side_by_side: gr.Checkbox
+    everywhere: gr.Radio
     encoder: gr.Dropdown
 
     @property
@@ -178,6 +180,13 @@ def search_controls() -> SearchControls:
         filters, more_filters = filter_boxes()
         ranges, filter_state = range_sliders(), gr.State(FilterState())
     with gr.Accordion("More options", open=False, elem_id="options"):
+        everywhere = gr.Radio(
+            [("This collection", ""), ("All, side by side", "beside"), ("All in one order", "merged")],
+            value="",
+            label="Search in",
+            info="One order is by how rare a hit is in its own collection",
+            elem_id="everywhere",
+        )
         metric = gr.Radio(
             [("Cosine", "cosine"), ("Hamming", "hamming")], value="cosine", label="Distance", elem_id="metric"
         )
@@ -216,6 +225,7 @@ def search_controls() -> SearchControls:
         fold=fold,
         exact=exact,
         side_by_side=side_by_side,
+        everywhere=everywhere,
         encoder=encoder,
     )
 

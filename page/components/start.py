@@ -52,7 +52,7 @@ def start_html(library: CollectionLibrary, opened: str) -> str:
 def _card(library: CollectionLibrary, name: str, is_open: bool) -> str:
     try:
         found = library.open(name)
-        shown = [card(hit, name, library.pictures) for hit in found.examples(_THUMBNAILS)]
+        shown = [card(hit, name, pictures=library.pictures) for hit in found.examples(_THUMBNAILS)]
     except SimileError as error:
         log.warning("'%s' has no card: %s", name, error)
         return ""

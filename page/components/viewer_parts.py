@@ -86,7 +86,7 @@ def _nearest(shown: Card, query: Query | None) -> QueryPicture | None:
 def similar_cards(shown: Card, found: Collection, pictures: HitPictures) -> list[Card]:
     """The nearest works of a hit itself."""
     hits, _ = found.search_id(shown.id, k=_SIMILAR, encoder=shown.encoder)
-    return [card(hit, found.name, pictures, "cosine", encoder=shown.encoder) for hit in hits]
+    return [card(hit, found.name, "cosine", encoder=shown.encoder, pictures=pictures) for hit in hits]
 
 
 def similar_html(cards: Sequence[Card]) -> str:

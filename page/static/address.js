@@ -66,10 +66,12 @@ const showResults = () => {
   if (!box || !status.offsetParent) return;
   if (box.top < 0 || box.top > innerHeight * 0.6) scrollTo(0, scrollY + box.top - 12);
   // What was pressed may be gone with the first screen; the next Tab leads to the hits.
-  const at = document.activeElement;
-  if (at !== document.body && !at.closest("#examples, #start, #words")) return;
-  status.tabIndex = -1;
-  status.focus({ preventScroll: true });
+  setTimeout(() => { // a vote in the grid has its focus back by then: see grid.js
+    const at = document.activeElement;
+    if (at !== document.body && !at.closest("#examples, #start, #words")) return;
+    status.tabIndex = -1;
+    status.focus({ preventScroll: true });
+  }, 150);
 };
 
 // --- from Python

@@ -59,7 +59,10 @@ const openMenu = (opener) => {
     item.addEventListener("click", () => { leave(true); tell(action, card); });
     return item;
   }));
+  let left = false;
   const leave = (back) => {
+    if (left) return; // what is taken away loses the focus, which leads here again
+    left = true;
     menu.remove();
     if (back) opener.focus();
   };

@@ -21,10 +21,11 @@ document.addEventListener("keydown", (event) => {
 new MutationObserver(rove).observe(document.body, { subtree: true, childList: true, attributeFilter: ["aria-selected"] });
 rove();
 
-// A box to choose from keeps its list open when Tab leads past it.
+// A box to choose from takes every key for the beginning of a search in its list, and opens that after Tab has led on.
 document.addEventListener("keydown", (event) => {
-  const input = event.target.closest?.(".secondary-wrap, .wrap")?.querySelector("input[role=listbox], input[role=combobox]");
-  if (event.key === "Tab" && input === event.target) input.dispatchEvent(new FocusEvent("blur"));
+  if (["Tab", "Shift"].includes(event.key) && event.target.matches?.(".secondary-wrap input, .wrap-inner input")) {
+    event.stopImmediatePropagation();
+  }
 }, true);
 
 element.addEventListener("click", (event) => {

@@ -9,7 +9,7 @@ const PICTURES_UP_TO = 20000; // points of a map that opens with its pictures
 const FAINT = 0.14; // opacity of what does not have the chosen label
 const MOST_PICTURES = 900, MOST_SHEETS = 8; // drawn in one frame, fetched for one view
 // wide: pixels that a unit of the map takes when all of it is seen; before that no zoom counts as close
-const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: Infinity, places: [] };
+const state = { facts: null, plot: null, field: 0, only: null, always: false, lasso: false, sheets: [], wide: Infinity, places: [], drawn: new Set() };
 
 function axis() {
   let domain = [-1, 1], range = [0, 1];
@@ -100,11 +100,12 @@ function drawOverlay() {
   if (!state.clean) context.clearRect(0, 0, width, height);
   const unit = across(1) - across(0), zoom = unit / state.wide;
   const begun = performance.now();
+  state.drawn.clear();
   state.shown = state.always || zoom >= PICTURES_FROM ? drawPictures(context, width, height, unit, zoom) : 0;
   const { color: ink, backgroundColor: ground } = getComputedStyle(stage);
   const names = state.facts.fields[state.field]?.names ?? [];
-  state.named = drawNames(context, state.only === null ? state.places : [], names, across, down, ink, ground);
   drawHits(context, ink, ground);
+  state.named = drawNames(context, state.only === null ? state.places : [], names, across, down, ink, ground);
   drawMarker(context);
   state.clean = !state.shown && !state.named && !state.facts.marker && !state.facts.hits?.length; // what is not touched need not be put on the screen again
   lost.hidden = !isEmpty();
@@ -139,6 +140,7 @@ function drawPictures(context, width, height, unit, zoom) {
     context.globalAlpha = isChosen(i) ? 1 : FAINT;
     if (!thumbnail(i, context, x, y, side)) continue;
     taken.add(key);
+    state.drawn.add(i);
     context.strokeStyle = colour(i);
     context.lineWidth = 2;
     context.strokeRect(x - side / 2, y - side / 2, side, side);
@@ -157,15 +159,15 @@ function isEmpty() { // between the dots, or beside them: a visitor needs a way 
 }
 
 function drawHits(context, ink, ground) { // a ring around each hit of the last search, or a frame around its picture
-  const half = state.shown ? state.side / 2 + 2 : 0;
   for (const point of state.facts.hits ?? []) {
+    const half = state.drawn.has(point) ? state.side / 2 + 2 : 0, radius = state.shown ? 5 : 9;
     const x = across(state.data.x[point]), y = down(state.data.y[point]);
     for (const [style, width] of [[ground, 6], [ink, 3]]) {
       context.strokeStyle = style;
       context.lineWidth = width;
       context.beginPath();
       if (half) context.rect(x - half, y - half, 2 * half, 2 * half);
-      else context.arc(x, y, 9, 0, 7);
+      else context.arc(x, y, radius, 0, 7);
       context.stroke();
     }
   }

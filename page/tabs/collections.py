@@ -18,6 +18,7 @@ from page.theme import script
 from page.wording import Verbatim, field_list, note
 from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
+from pipeline.insights.kept import INSIGHTS
 from pipeline.search import Collection
 from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
 
@@ -90,7 +91,7 @@ def _part(library: CollectionLibrary, name: str, job: JobRecord | None) -> str:
             "</h2>"
             f"{_building(found, job)}{about_html(found, library.pictures)}"
             f"<details><summary>How it was made</summary>{field_list(_rows(found, manifest))}"
-            f"{_encoders(manifest)}{_rejects(manifest)}</details>{_report(found)}</article>"
+            f"{_encoders(manifest)}{_rejects(manifest)}</details>{_report(found)}{_insights(found)}</article>"
         )
     except Exception as error:
         said = str(error)
@@ -193,6 +194,14 @@ def _rejects(manifest: Manifest) -> str:
         said = f"<br><small>such as {escape(example)}</small>" if example else ""
         items += f"<li>{escape(kind)}: {count:,}{said}</li>"
     return f"<details><summary>Rejected rows</summary><ul>{items}</ul></details>"
+
+
+def _insights(found: Collection) -> str:
+    """How to make insights, where there are none."""
+    if found.attachment(INSIGHTS):
+        return ""
+    command = f"<code>python -m ray_jobs.insights {escape(found.name)}</code>"
+    return f'<p class="status">No insights yet. One command makes them: {command}</p>'
 
 
 def _report(found: Collection) -> str:

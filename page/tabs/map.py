@@ -116,7 +116,8 @@ class MapHandlers:
                     notice=f"{found.title} has no map yet. One command makes it:",
                     command=f"python -m ray_jobs.map {found.name}",
                 )
-            numbers = [opened.numbers.get(one.id) for one in hits if query and one.collection == found.name]
+            searched = [one for one in hits if one.metric and one.collection == found.name]
+            numbers = [opened.numbers.get(one.id) for one in searched if query]
             return _facts(
                 **opened.facts,
                 **_age(found, opened),
@@ -139,6 +140,7 @@ class MapHandlers:
 
     def beside(self, query: Query | None, hits: list[Card]) -> BesideUpdate:
         """The hits of the last search; nothing where nothing was searched."""
+        hits = [one for one in hits if one.metric]  # what the visitor likes is none
         if not query or not hits:
             return BesideUpdate()
         return BesideUpdate(
@@ -231,7 +233,7 @@ class MapHandlers:
         try:
             found = self._library.open(opened.collection)
             hits = found.get_many([opened.map.ids[i] for i in at])
-            return [card(hit, found.name, self._library.pictures) for hit in hits]
+            return [card(hit, found.name, pictures=self._library.pictures) for hit in hits]
         except SimileError as error:
             gr.Warning(str(error))
         except Exception:

@@ -206,7 +206,7 @@ class RecommendHandlers:
         return grid_html(cards, liked), cards
 
     def _sample(self, found: Collection) -> list[Card]:
-        return [card(hit, found.name, self._library.pictures) for hit in found.sample(_WORKS)]
+        return [card(hit, found.name, pictures=self._library.pictures) for hit in found.sample(_WORKS)]
 
     @counts_as_search
     def recommend(self, liked: Query | None, name: str, *values: Any) -> RecommendUpdate:

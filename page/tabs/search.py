@@ -15,6 +15,7 @@ from page.components.hits import HitsView, hits_view
 from page.components.palette import repainted
 from page.components.query_panel import QueryPanel, query_panel
 from page.components.search_controls import SearchControls, search_controls
+from page.components.selection import selection_bar
 from page.components.start import start_area
 from page.components.suggested_parts import SuggestedParts, parts_over
 from page.public_blocks import is_busy
@@ -23,6 +24,7 @@ from page.tabs.query_changes import QueryChanges
 from page.tabs.search_arrival import ArrivalHandlers
 from page.tabs.search_handlers import HINT, SearchHandlers
 from page.tabs.search_links import OWN_PICTURE, LinkHandlers
+from page.tabs.search_selection import connect_selection
 from page.wording import note
 
 __all__ = ["build"]
@@ -46,6 +48,7 @@ class _Results:
     examples: gr.HTML
     example_cards: gr.State
     hits: HitsView
+    selection: gr.HTML
     more: gr.Button
     credit: gr.HTML
     address: gr.HTML
@@ -59,16 +62,16 @@ def build(shared: Shared, tab: gr.Tab) -> None:
             parts = parts_over("search")
             controls = search_controls()
         with gr.Column(scale=4, min_width=320, elem_classes=["wide"]):
-            results = _results(shared.hits)
+            results = _results(shared.hits, shared.library.edits)
     do = SearchHandlers(shared.library, shared.uploads)
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
     # After the hits, so that nobody waits for it.
     suggested = SuggestedParts(shared.library, lambda: is_busy(shared.page))
-    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, **QUIET)
+    shared.hits.change(suggested.of, [shared.query, shared.collection], parts, concurrency_limit=1, **QUIET)
 
 
-def _results(cards: gr.State) -> _Results:
+def _results(cards: gr.State, edits: bool) -> _Results:
     start = start_area()
     with gr.Row(elem_classes=["line"]):
         status = gr.HTML(note(HINT), elem_id="status")
@@ -77,7 +80,7 @@ def _results(cards: gr.State) -> _Results:
     with gr.Row(visible=False, elem_id="include", elem_classes=["line"]) as include:
         gr.HTML(note(OWN_PICTURE))
         share = gr.Button("Include my picture", size="sm", elem_id="share", min_width=150, scale=0)
-    active = chips()
+    active, selection = chips(), selection_bar(edits)
     files = gr.File(
         visible=False,
         interactive=False,
@@ -97,6 +100,7 @@ def _results(cards: gr.State) -> _Results:
         examples=grid("examples", classes="examples"),
         example_cards=gr.State([]),
         hits=hits_view("search", cards=cards),
+        selection=selection,
         more=gr.Button("Show more", visible=False, elem_id="more"),
         credit=gr.HTML(elem_id="credit"),
         address=address_bar(),
@@ -181,6 +185,7 @@ def _connect_controls(
         controls.fold,
         controls.combine,
         controls.side_by_side,
+        controls.everywhere,
     ]
     changes = [control.input for control in changed_at_once]
     gr.on([*changes, controls.k.release, controls.diversity.release], trigger_mode="always_last", **search)
@@ -280,6 +285,7 @@ def _connect_results(shared: Shared, do: SearchHandlers, results: _Results, inpu
     hits = results.hits
     links = LinkHandlers(shared.uploads)
     hits.connect(shared, shared.query)
+    connect_selection(shared, results.selection, hits, results.status, results.files)
     results.copy.click(None, None, None, js=_COPY, **QUIET)
     results.copy.click(links.copied, shared.query, results.include, **QUIET)
     results.share.click(None, None, None, js=_COPY, **QUIET)

@@ -34,7 +34,8 @@ from page.components.start import start_html
 from page.own_uploads import OwnUploads, owner_of
 from page.rate_limit import counts_as_search
 from page.shared_state import SEARCH, Query
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from page.wording import value_words
 from pipeline.errors import SimileError
 from pipeline.search import Collection
@@ -170,7 +171,7 @@ class ArrivalHandlers:
         if index is not None:
             return viewer_html(self._library, cards, index, actions_for(query), query), index
         try:
-            alone = card(found.get(str(uuid.UUID(opened))), found.name, self._library.pictures)
+            alone = card(found.get(str(uuid.UUID(opened))), found.name, pictures=self._library.pictures)
             return viewer_html(self._library, [alone], 0, actions_for(query)), alone
         except (ValueError, SimileError):  # no picture is open, or it is gone
             return "", None
@@ -202,7 +203,7 @@ class ArrivalHandlers:
     def _controls(self, found: Collection, link: Link, options: SearchOptions) -> CollectionUpdate:
         places = places_of(found)
         boxes, state = boxes_of(found, places, link.filters), state_of(places, link.filters)
-        cards = [card(hit, found.name, self._library.pictures) for hit in found.examples(_EXAMPLES)]
+        cards = [card(hit, found.name, pictures=self._library.pictures) for hit in found.examples(_EXAMPLES)]
         sliders = places.sliders[:MAX_FILTERS]
         return CollectionUpdate(
             shown_for=found.name,

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -12,7 +12,7 @@ from page.collection_library import CollectionLibrary
 from page.components.address_bar import said
 from page.components.cards import Card, card, columns_html, grid_html, query_picture
 from page.components.closeness import STEPS, closeness_html
-from page.components.event_wiring import UNCHANGED, no_update
+from page.components.event_wiring import no_update
 from page.components.filter_chips import chips_html
 from page.components.liked_cards import liked_cards
 from page.components.search_controls import SearchOptions
@@ -22,6 +22,8 @@ from page.own_uploads import OwnUploads
 from page.rate_limit import counts_as_search
 from page.run_search import FAILED, SearchResult, examples_of, figures, run_search, shared_share
 from page.shared_state import Query, Searched
+from page.tabs.search_everywhere import everywhere
+from page.tabs.search_update import MoreUpdate, SearchUpdate
 from page.wording import credit, milliseconds, note, result_line
 from pipeline.errors import SimileError
 from pipeline.index_quality.calibration import match_threshold
@@ -29,7 +31,7 @@ from pipeline.search import Settings
 from pipeline.search.browse import browse
 from pipeline.search.query import is_vector_text, words_or_vector
 
-__all__ = ["HINT", "MAX_SHOWN", "MoreUpdate", "SearchHandlers", "SearchUpdate"]
+__all__ = ["HINT", "MAX_SHOWN", "SearchHandlers"]
 
 HINT = "Drop in a picture of your own, or click one of these."
 NOTHING = "Nothing here passes these filters; take one away."
@@ -37,40 +39,6 @@ NONE_SO_CLOSE = "No picture here is that close; move Closeness back."
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
 
 log = logging.getLogger("simile")
-
-
-def _hidden() -> Any:
-    return gr.update(visible=False)
-
-
-@dataclass(frozen=True)
-class SearchUpdate:
-    """What a search changes. The default shows nothing and offers nothing."""
-
-    status: Any = UNCHANGED
-    grid: Any = ""
-    cards: Any = field(default_factory=list)
-    credit: Any = ""
-    more: Any = field(default_factory=_hidden)
-    export: Any = field(default_factory=_hidden)
-    files: Any = field(default_factory=_hidden)
-    examples: Any = field(default_factory=_hidden)
-    closeness_view: Any = field(default_factory=_hidden)
-    chips: Any = ""
-    start: Any = field(default_factory=_hidden)
-    searched: Searched | None = None
-    address: Any = UNCHANGED
-
-
-@dataclass(frozen=True)
-class MoreUpdate:
-    """What a longer list of hits changes."""
-
-    status: Any = UNCHANGED
-    grid: Any = UNCHANGED
-    cards: Any = UNCHANGED
-    more: Any = UNCHANGED
-    address: Any = UNCHANGED
 
 
 class SearchHandlers:
@@ -86,7 +54,7 @@ class SearchHandlers:
         chosen = chosen_start(event)
         if chosen == "surprise":
             hits = self._library.open(name).sample(1)
-            cards = [card(hit, name, self._library.pictures) for hit in hits]
+            cards = [card(hit, name, pictures=self._library.pictures) for hit in hits]
             return gr.skip(), Query((query_picture(cards[0]),)) if cards else gr.skip()
         wanted = (chosen or "").removeprefix("collection:")
         return wanted if wanted in self._library.names() else gr.skip(), gr.skip()
@@ -126,7 +94,9 @@ class SearchHandlers:
         near = options.closeness if options.closeness in STEPS else 0
         if query and query.text and query.likes:  # a picture and words mean both, not one of them
             settings = replace(settings, combine="average")
-        return Searched(name, settings, query or Query(), bool(options.side_by_side), near)
+        return Searched(
+            name, settings, query or Query(), bool(options.side_by_side), near, options.everywhere
+        )
 
     def answer(self, asked: Searched, shown: int = 0) -> SearchUpdate:
         """What is found. Without a query, the hint and the examples.
@@ -140,12 +110,12 @@ class SearchHandlers:
         try:
             if asked.browses:
                 answer = self._browse(asked, shown)
+            elif asked.everywhere:
+                answer = everywhere(self._library, asked)
+            elif asked.side_by_side and asked.query:
+                answer = self._side_by_side(asked)
             else:
-                answer = (
-                    self._side_by_side(asked)
-                    if asked.side_by_side and asked.query
-                    else self._nearest(asked, shown)
-                )
+                answer = self._nearest(asked, shown)
             return replace(answer, chips=_chips(asked, answer))
         except SimileError as error:
             return SearchUpdate(status=note(str(error), problem=True))
@@ -201,7 +171,7 @@ class SearchHandlers:
         """Without a query, what passes the filters."""
         found = self._library.open(asked.collection)
         hits, total = browse(found, asked.settings.filters, min(MAX_SHOWN, max(asked.settings.k, shown)))
-        cards = [card(hit, found.name, self._library.pictures) for hit in hits]
+        cards = [card(hit, found.name, pictures=self._library.pictures) for hit in hits]
         return SearchUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -216,7 +186,7 @@ class SearchHandlers:
         found = self._library.open(asked.collection)
         many = max(1, min(asked.settings.k, MAX_SHOWN - len(cards)))
         hits, total = browse(found, asked.settings.filters, many, len(cards))
-        cards = [*cards, *(card(hit, found.name, self._library.pictures) for hit in hits)]
+        cards = [*cards, *(card(hit, found.name, pictures=self._library.pictures) for hit in hits)]
         return MoreUpdate(
             status=_passing(cards, total),
             grid=grid_html(cards, asked.query, endless=True),
@@ -249,7 +219,7 @@ class SearchHandlers:
         settings, query = searched.settings, searched.query
         calibration = result.collection.encoder_entry(settings.encoder).calibration
         if calibration is None or not query:
-            return _hidden()
+            return gr.update(visible=False)
         kept, counts = calibration.of(settings.metric), []
         scores = [match_threshold(kept, step / 100) for step in STEPS[1:]]
         if not (query.dislikes or settings.colours) and len(query.likes) + bool(query.text) == 1:

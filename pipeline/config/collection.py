@@ -10,6 +10,7 @@ from pipeline.config.graph_and_search import HnswConfig, SearchConfig
 from pipeline.config.memory import MemoryConfig
 from pipeline.config.quantization import QuantizationConfig
 from pipeline.config.yaml_file import Frozen, load_yaml
+from pipeline.images.palette import COLOUR_VECTOR
 
 __all__ = ["CollectionConfig", "EncoderConfig", "ProjectionConfig", "load_config"]
 
@@ -143,6 +144,8 @@ class CollectionConfig(Frozen):
     @classmethod
     def _distinct_vectors(cls, encoders: list[EncoderConfig]) -> list[EncoderConfig]:
         names = [encoder.vector_name for encoder in encoders]
+        if COLOUR_VECTOR in names:
+            raise ValueError(f"the vector '{COLOUR_VECTOR}' holds colours; give another name as `vector:`")
         if len(set(names)) < len(names):
             raise ValueError(f"two encoders would share one vector name ({', '.join(names)}); set `vector:`")
         return encoders

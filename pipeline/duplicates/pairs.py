@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pipeline.duplicates.same_picture import Match, Pixels, compare
+from pipeline.duplicates.same_picture import Match, Pixels, best_of, second_looks
 from pipeline.duplicates.signatures import Signatures, pixels_of
 from pipeline.points import RESERVED
 from pipeline.search.query import search_params
@@ -119,14 +119,20 @@ class PairSearch:
             for own, others in candidates.items()
             for other in self.signatures.may_be_same(own, others, self.mirrored)
         }
-        pixels = _pixels(store, self.version.name, {point for pair in looked for point in pair})
-        made = (self._pair(first, second, pixels) for first, second in looked)
+        likely = self.signatures.likely(sorted(looked), self.mirrored)
+        pixels = _pixels(store, self.version.name, {point for pair in likely for point in pair})
+        # Some points were stored without a thumbnail, or deleted meanwhile.
+        there = {pair: looks for pair, looks in likely.items() if pixels.keys() >= set(pair)}
+        each = [(pair, look) for pair, looks in there.items() for look in looks]
+        laid = [(pixels[one], pixels[other], look) for (one, other), look in each]
+        matches = second_looks(laid, self.correlation)
+        of_pair: dict[tuple[str, str], list[Match]] = {}
+        for (pair, _), match in zip(each, matches, strict=True):
+            of_pair.setdefault(pair, []).append(match)
+        made = (self._pair(*pair, best_of(found)) for pair, found in of_pair.items())
         return {pair for pair in made if pair is not None}
 
-    def _pair(self, first: str, second: str, pixels: Mapping[str, Pixels]) -> Pair | None:
-        if first not in pixels or second not in pixels:  # stored without a thumbnail, or deleted meanwhile
-            return None
-        match = compare(pixels[first], pixels[second], mirrored=self.mirrored)
+    def _pair(self, first: str, second: str, match: Match) -> Pair | None:
         if match.correlation < self.correlation or match.detail < _SAME_DETAIL or match.moved > _MOVED_MOST:
             return None
         return Pair(first, second, _kind(match), round(match.correlation, 4))

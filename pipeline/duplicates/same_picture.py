@@ -1,30 +1,44 @@
 """Do two thumbnails show the same picture? Decided by their pixels, after they were laid over each other.
 
-Embeddings say which pictures may be copies of each other; many different pictures are as near. Pixels decide:
-the second picture is moved, scaled and turned until it fits the first one best (Baker & Matthews,
-"Lucas-Kanade 20 Years On", IJCV 2004: inverse compositional, affine), and then the two are correlated.
+Embeddings say which pictures may be copies of each other; many different pictures are as near. Pixels decide,
+in two looks: small grey pictures are aligned, many pairs at once (`alignment`); of those that fit, the
+thumbnails are aligned and correlated.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-__all__ = ["COARSE", "COARSE_LEAST", "Match", "Pixels", "compare"]
+from pipeline.duplicates.alignment import LEAST_OVERLAP, align, moved, smooth, standard, warped
+
+__all__ = [
+    "COARSE",
+    "COARSE_LEAST",
+    "MEDIUM",
+    "Look",
+    "Match",
+    "Pixels",
+    "best_of",
+    "coarse_rows",
+    "compare",
+    "first_looks",
+    "second_looks",
+]
 
 SIDE = 64  # pixels of what is compared; both pictures are squeezed to a square
-COARSE, COARSE_LEAST = 16, 0.6  # pixels of a first look, and correlation; copies have 0.7 and more there
-_ALIKE = 0.95  # correlation of the first look from which the two are compared as they lie, too
-_MEDIUM, _MEDIUM_LEAST = 32, 0.7  # the same once both were aligned; copies have 0.85 and more
+COARSE, COARSE_LEAST = 16, 0.6  # pixels of the coarsest look, and correlation; copies have 0.7 and more there
+_ALIKE = 0.95  # correlation of the coarsest look from which the two are compared as they lie, too
+MEDIUM, _MEDIUM_LEAST = 32, 0.78  # the same once both were aligned; copies have 0.85 and more
 _MEDIUM_STEPS, _FINE_STEPS = 10, 6  # of the search; it ends sooner where nothing moves any more
-_BLUR = 0.7  # pixels: a picture is smooth enough for its slope to say where it has to go
-_LEAST_OVERLAP = 0.7  # of the first picture's pixels that the second one covers
-_STILL = 1e-3  # a step that moves no corner by more than this share of the side ends the search,
-_AWAY = 0.25  # and so do corners that are this far from where they were: that is no copy
+_AT_ONCE = 4  # pairs of thumbnails that are aligned together: arrays of 64 kB stay in the cache
 _WORTH_DETAIL = 0.7  # correlation below which details are not looked at
 _DETAIL = 1.5  # pixels of the coarser picture: what is finer than this is detail
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 
 
 @dataclass(frozen=True)
@@ -47,7 +61,7 @@ class Match:
     mirrored: bool = False
 
 
-_GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
+_DIFFERENT = Match(0.0, 0.0, 0.0)
 
 
 class Pixels:
@@ -69,28 +83,16 @@ class Pixels:
         return self._bytes.astype(np.float32)
 
     @property
-    def means(self) -> np.ndarray:
-        """(COARSE · COARSE,) uint8: grey means of a coarse grid."""
-        return np.asarray(np.rint(_means(self._grey, COARSE)), np.uint8).ravel()
-
-    @cached_property
-    def coarse(self) -> np.ndarray:
-        """The same as float32 of mean 0 and length 1; all 0 for a picture of one colour."""
-        return _standard(_means(self._grey, COARSE).ravel())
-
-    @cached_property
-    def medium(self) -> "_Template":
-        """Grey, in the size in which pictures are aligned at first."""
-        return _Template(_means(self._grey, _MEDIUM))
-
-    @property
-    def fine(self) -> "_Template":
-        """Grey, in full size."""
-        return _Template(self._grey)
-
-    @property
-    def _grey(self) -> np.ndarray:
+    def grey(self) -> np.ndarray:
+        """(SIDE, SIDE) float32."""
         return self.colours @ _GREY
+
+    @cached_property
+    def medium(self) -> np.ndarray:
+        """(MEDIUM, MEDIUM) uint8: grey means, for the first look."""
+        step = SIDE // MEDIUM
+        means = self.grey.reshape(MEDIUM, step, MEDIUM, step).mean(axis=(1, 3))
+        return np.asarray(np.rint(means), np.uint8)
 
     def mirrored(self) -> "Pixels":
         """Left and right exchanged."""
@@ -99,23 +101,97 @@ class Pixels:
         return other
 
 
-class _Template:
-    """A grey picture, smoothed, with what the search for the best fit needs of it."""
+@dataclass(frozen=True)
+class Look:
+    """What small grey pictures say of a pair.
 
-    def __init__(self, grey: np.ndarray) -> None:
-        self.grey = ndimage.gaussian_filter(grey, _BLUR)
+    Attributes:
+        warp: (3, 3), by which the second one fits the first.
+        fits: whether it does.
+        alike: whether they are alike as they lie.
+        mirrored: whether the second one was mirrored first.
+    """
 
-    @cached_property
-    def solver(self) -> np.ndarray:
-        """(6, side²): from how each pixel differs to the change of the six parameters of an affine warp."""
-        side = len(self.grey)
-        down, right = np.gradient(self.grey, 1 / (side - 1))
-        rows, columns = np.mgrid[0:side, 0:side].astype(np.float32) / (side - 1) - 0.5
-        each = [down * rows, down * columns, down, right * rows, right * columns, right]
-        slopes = np.stack(each).reshape(6, -1).astype(np.float64)
-        # A picture of stripes has no slope along them, and must not be moved there.
-        ridge = 1e-6 * (np.einsum("ij,ij->", slopes, slopes) + 1) * np.eye(6)
-        return np.asarray(np.linalg.solve(slopes @ slopes.T + ridge, slopes))
+    warp: np.ndarray
+    fits: bool
+    alike: bool
+    mirrored: bool = False
+
+    @property
+    def promising(self) -> bool:
+        """Whether their thumbnails are worth a second look."""
+        return self.fits or self.alike
+
+
+def coarse_rows(medium: np.ndarray) -> np.ndarray:
+    """(N, COARSE²) float32 of mean 0 and length 1; all 0 for a picture of one colour.
+
+    Args:
+        medium: (N, MEDIUM, MEDIUM) uint8, of `Pixels.medium`.
+    """
+    step = MEDIUM // COARSE
+    # Sums of slices: numpy's mean over such short axes takes ten times as long.
+    sums = np.zeros((len(medium), COARSE, COARSE), np.float32)
+    for row, column in product(range(step), repeat=2):
+        sums += medium[:, row::step, column::step]
+    means = sums.reshape(len(medium), -1) / np.float32(step**2)
+    means -= means.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    return np.asarray(np.divide(means, lengths, out=np.zeros_like(means), where=lengths > 1))
+
+
+def first_looks(first: np.ndarray, second: np.ndarray, *, mirrored: bool = False) -> list[list[Look]]:
+    """Of each of B pairs of small grey pictures what they say: the second as it is and, if asked, mirrored.
+
+    Args:
+        first, second: (B, MEDIUM, MEDIUM) uint8, of `Pixels.medium`.
+    """
+    ways = [_looks(first, second, False)]
+    if mirrored:
+        ways.append(_looks(first, second[:, :, ::-1], True))
+    return [list(each) for each in zip(*ways, strict=True)]
+
+
+def _looks(first: np.ndarray, second: np.ndarray, mirrored: bool) -> list[Look]:
+    looks = (coarse_rows(first) * coarse_rows(second)).sum(axis=1)
+    warps = np.tile(np.eye(3), (len(first), 1, 1))
+    fits, seen = np.zeros(len(first), bool), np.flatnonzero(looks >= COARSE_LEAST)
+    if len(seen):
+        one, other = smooth(first[seen]), smooth(second[seen])
+        warps[seen] = align(one, other, warps[seen], _MEDIUM_STEPS)
+        laid = warped(other, warps[seen]).reshape(len(seen), -1)
+        inside = ~np.isnan(laid)
+        told = standard(laid, inside) * standard(one.reshape(len(seen), -1), inside)
+        fits[seen] = (told.sum(axis=1) >= _MEDIUM_LEAST) & (inside.mean(axis=1) >= LEAST_OVERLAP)
+    alike = looks >= _ALIKE
+    return [Look(warp, bool(f), bool(a), mirrored) for warp, f, a in zip(warps, fits, alike, strict=True)]
+
+
+def second_looks(pairs: Sequence[tuple[Pixels, Pixels, Look]], least: float = _WORTH_DETAIL) -> list[Match]:
+    """How well the thumbnails of each pair fit, from where the first look has put them.
+
+    Args:
+        least: correlation from which details are looked at.
+    """
+    laid = [(one, other.mirrored() if look.mirrored else other, look) for one, other, look in pairs]
+    found = [_match(one, other, np.eye(3), least) if look.alike else _DIFFERENT for one, other, look in laid]
+    fitting = [at for at, (_, _, look) in enumerate(laid) if look.fits]
+    for start in range(0, len(fitting), _AT_ONCE):
+        some = fitting[start : start + _AT_ONCE]
+        one, other = (
+            smooth(np.stack([picture.grey for picture in side]))
+            for side in zip(*(laid[at][:2] for at in some), strict=True)
+        )
+        warps = align(one, other, np.stack([laid[at][2].warp for at in some]), _FINE_STEPS)
+        for at, warp in zip(some, warps, strict=True):
+            match = _match(laid[at][0], laid[at][1], warp, least)
+            found[at] = match if match.correlation > found[at].correlation else found[at]
+    return [replace(match, mirrored=look.mirrored) for match, (_, _, look) in zip(found, laid, strict=True)]
+
+
+def best_of(matches: Iterable[Match]) -> Match:
+    """The best fit; a mirrored one only where it fits better."""
+    return max(matches, key=lambda match: (match.correlation, not match.mirrored), default=_DIFFERENT)
 
 
 def compare(first: Pixels, second: Pixels, *, mirrored: bool = False) -> Match:
@@ -124,46 +200,27 @@ def compare(first: Pixels, second: Pixels, *, mirrored: bool = False) -> Match:
     Args:
         mirrored: whether the second one may also be mirrored; it is where that fits better.
     """
-    match = _fit(first, second)
-    if not mirrored:
-        return match
-    other = _fit(first, second.mirrored())
-    return replace(other, mirrored=True) if other.correlation > match.correlation else match
+    (looks,) = first_looks(first.medium[None], second.medium[None], mirrored=mirrored)
+    return best_of(second_looks([(first, second, look) for look in looks]))
 
 
-def _fit(first: Pixels, second: Pixels) -> Match:
-    look = float(first.coarse @ second.coarse)
-    if look < COARSE_LEAST:
-        return Match(0.0, 0.0, 0.0)
-    still = _match(first, second, np.eye(3)) if look >= _ALIKE else Match(0.0, 0.0, 0.0)
-    warp = _aligned(first.medium, second.medium, np.eye(3), _MEDIUM_STEPS)
-    seen = _warped(second.medium.grey, warp)
-    inside = ~np.isnan(seen)
-    if inside.mean() < _LEAST_OVERLAP:
-        return still
-    if float(_standard(seen[inside]) @ _standard(first.medium.grey[inside])) < _MEDIUM_LEAST:
-        return still
-    warp = _aligned(first.fine, second.fine, warp, _FINE_STEPS)
-    found = _match(first, second, warp)
-    return found if found.correlation > still.correlation else still
-
-
-def _match(first: Pixels, second: Pixels, warp: np.ndarray) -> Match:
+def _match(first: Pixels, second: Pixels, warp: np.ndarray, least: float) -> Match:
     """How well the second picture fits where a warp has put it."""
-    moved = _moved(warp)
+    away = float(moved(warp[None])[0])
     colours = second.colours
-    if moved:
-        colours = np.stack([_warped(colours[..., at], warp) for at in range(3)], axis=-1)
+    if away:
+        layers = warped(np.moveaxis(colours, -1, 0), np.tile(warp, (3, 1, 1)))
+        colours = np.moveaxis(layers, 0, -1)
     inside = ~np.isnan(colours[..., 0])
-    if inside.mean() < _LEAST_OVERLAP:
-        return Match(0.0, 0.0, moved)
-    grey = np.where(inside, colours @ _GREY, first.colours @ _GREY)
+    if inside.mean() < LEAST_OVERLAP:
+        return Match(0.0, 0.0, away)
+    grey = np.where(inside, colours @ _GREY, first.grey)
     correlation = _correlation(first.colours[inside], colours[inside])
-    if correlation < _WORTH_DETAIL:
-        return Match(correlation, 0.0, moved)
+    if correlation < least:
+        return Match(correlation, 0.0, away)
     blur = _DETAIL * SIDE / min(first.sharp, second.sharp)
-    details = [_details(each, blur)[inside] for each in (first.colours @ _GREY, grey)]
-    return Match(correlation, float(_standard(details[0]) @ _standard(details[1])), moved)
+    details = standard(np.stack([_details(each, blur)[inside] for each in (first.grey, grey)]))
+    return Match(correlation, float(details[0] @ details[1]), away)
 
 
 def _details(grey: np.ndarray, blur: float) -> np.ndarray:
@@ -172,63 +229,8 @@ def _details(grey: np.ndarray, blur: float) -> np.ndarray:
     return np.asarray(fine / (np.sqrt(ndimage.gaussian_filter(fine * fine, 2 * blur)) + 4))
 
 
-def _means(grey: np.ndarray, side: int) -> np.ndarray:
-    step = len(grey) // side
-    return np.asarray(grey.reshape(side, step, side, step).mean(axis=(1, 3)))
-
-
-def _standard(values: np.ndarray) -> np.ndarray:
-    centred = values - values.mean()
-    length = np.linalg.norm(centred)
-    return np.asarray(centred / length if length > 1e-3 else np.zeros_like(centred))
-
-
 def _correlation(first: np.ndarray, second: np.ndarray) -> float:
     """(…, 3) and (…, 3): of all values together, each channel centred; so other colours are not the same."""
-    centred = (each.reshape(-1, 3) - each.reshape(-1, 3).mean(axis=0) for each in (first, second))
-    one, other = (_standard(each.ravel()) for each in centred)
+    centred = [(each - each.mean(axis=0)).ravel() for each in (first, second)]
+    one, other = standard(np.stack(centred))
     return float(one @ other)
-
-
-def _warped(image: np.ndarray, warp: np.ndarray) -> np.ndarray:
-    """(side, side): at each place the image's value at `warp` of that place; NaN outside."""
-    # A place is (row, column, 1), from −0.5 to 0.5; affine_transform wants pixels.
-    side = len(image)
-    matrix, offset = warp[:2, :2], warp[:2, 2]
-    half = (side - 1) / 2
-    shift = half + offset * (side - 1) - matrix @ np.array([half, half])
-    return np.asarray(ndimage.affine_transform(image, matrix, shift, order=1, cval=np.nan))
-
-
-def _aligned(first: _Template, second: _Template, warp: np.ndarray, steps: int) -> np.ndarray:
-    """The affine warp, (3, 3), by which the second picture fits the first best, near a given one."""
-    template = first.grey.ravel()
-    for _ in range(steps):
-        moved = _warped(second.grey, warp).ravel()
-        inside = ~np.isnan(moved)
-        if np.count_nonzero(inside) < _LEAST_OVERLAP * len(moved):
-            break
-        # The second picture's contrast and brightness as the first one has them; outside nothing differs.
-        seen, wanted = moved[inside], template[inside]
-        seen, wanted = seen - seen.mean(), wanted - wanted.mean()
-        spread = float(np.sqrt(seen @ seen))
-        if spread < 1e-3:
-            break
-        error = np.zeros(len(moved))
-        error[inside] = seen * (float(np.sqrt(wanted @ wanted)) / spread) - wanted
-        change = first.solver @ error
-        step = np.eye(3)
-        step[:2] += change.reshape(2, 3)
-        if abs(np.linalg.det(step)) < 0.1:
-            break
-        warp = warp @ np.linalg.inv(step)
-        if _moved(step) < _STILL or _moved(warp) > _AWAY:
-            break
-    return warp
-
-
-_CORNERS = np.array([[-0.5, -0.5, 0.5, 0.5], [-0.5, 0.5, -0.5, 0.5], [1, 1, 1, 1]])
-
-
-def _moved(warp: np.ndarray) -> float:
-    return float(np.linalg.norm((warp @ _CORNERS - _CORNERS)[:2], axis=0).max())

@@ -1,4 +1,4 @@
-"""A coarse look at every picture of a version: 16 × 16 grey means, from which pictures saved again are found.
+"""A small grey picture of every one of a version, from which those that were saved again are found.
 
 Networks do not see every copy as near: a strong JPEG or half the size can move the vector of a tiny picture
 further than another picture of its kind is. Coarse grey means hardly change.
@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.duplicates.same_picture import COARSE, COARSE_LEAST, Pixels
+from pipeline.duplicates.same_picture import (
+    COARSE,
+    COARSE_LEAST,
+    MEDIUM,
+    Look,
+    Pixels,
+    coarse_rows,
+    first_looks,
+)
 from pipeline.points import RESERVED
 from pipeline.store import Store
 from pipeline.store.id_slices import IdSlice
@@ -24,6 +32,7 @@ __all__ = ["Signatures", "pixels_of", "read_signatures"]
 
 _ALIKE = 0.92  # correlation of the means from which two pictures are compared, whatever their vectors say
 _MOST_ALIKE = 64  # such pictures of one: thousands of blank pages are no reason for millions of comparisons
+_PAIRS = 16  # that are aligned at once: arrays of 64 kB, which stay in the processor's cache
 _BLOCK = 4096  # rows that are multiplied at once: 64 MB of products
 _THUMBNAIL = (RESERVED, "thumbnail")
 
@@ -34,11 +43,11 @@ class Signatures:
 
     Attributes:
         ids: (N,) bytes.
-        means: (N, 256) uint8; all equal for a picture of one colour, or without a thumbnail.
+        medium: (N, 32, 32) uint8, grey; all equal for a picture of one colour, or without a thumbnail.
     """
 
     ids: np.ndarray
-    means: np.ndarray
+    medium: np.ndarray
 
     @staticmethod
     def joined(parts: Iterable["Signatures"]) -> "Signatures":
@@ -46,14 +55,12 @@ class Signatures:
         every = list(parts)
         ids = np.concatenate([part.ids for part in every])
         order = np.argsort(ids)
-        return Signatures(ids[order], np.concatenate([part.means for part in every])[order])
+        return Signatures(ids[order], np.concatenate([part.medium for part in every])[order])
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """(N, 256) float32 of mean 0 and length 1, or all 0."""
-        centred = self.means - self.means.mean(axis=1, keepdims=True, dtype=np.float32)
-        lengths = np.linalg.norm(centred, axis=1, keepdims=True)
-        return np.asarray(np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths > 1))
+        """(N, 256) float32 of mean 0 and length 1, or all 0: 16 × 16 grey means."""
+        return coarse_rows(self.medium)
 
     def places(self, ids: Sequence[str]) -> np.ndarray:
         """Rows of points that are there."""
@@ -70,6 +77,21 @@ class Signatures:
         own = self.rows[self.places([first])[0]]
         looks = self.rows[self.places(others)] @ self._both(own[None], mirrored).T
         return [other for other, look in zip(others, looks.max(axis=1), strict=True) if look >= COARSE_LEAST]
+
+    def likely(self, pairs: Sequence[tuple[str, str]], mirrored: bool) -> dict[tuple[str, str], list[Look]]:
+        """Those of some pairs that may be the same at a first look; only these need their thumbnails.
+
+        Args:
+            mirrored: whether the second one may be mirrored as well.
+        """
+        kept = {}
+        for start in range(0, len(pairs), _PAIRS):
+            some = pairs[start : start + _PAIRS]
+            one, other = (self.medium[self.places(each)] for each in zip(*some, strict=True))
+            for pair, looks in zip(some, first_looks(one, other, mirrored=mirrored), strict=True):
+                if promising := [look for look in looks if look.promising]:
+                    kept[pair] = promising
+        return kept
 
     def alike(self, within: IdSlice, mirrored: bool) -> dict[str, list[str]]:
         """Id -> ids behind it that look the same, for the points of a slice; those with none are left out."""
@@ -102,12 +124,12 @@ class Signatures:
 def read_signatures(version: str, store: Store, within: IdSlice) -> Signatures:
     """Those of a slice; every thumbnail is decoded."""
     ids: list[str] = []
-    means: list[np.ndarray] = []
+    medium: list[np.ndarray] = []
     for record in all_points(store, version, [_THUMBNAIL], page=256, within=within):
         pixels = pixels_of(record.payload)
         ids.append(str(record.id))
-        means.append(np.zeros(COARSE**2, np.uint8) if pixels is None else pixels.means)
-    return Signatures(np.array(ids, "S36"), np.array(means, np.uint8).reshape(len(ids), COARSE**2))
+        medium.append(np.zeros((MEDIUM, MEDIUM), np.uint8) if pixels is None else pixels.medium)
+    return Signatures(np.array(ids, "S36"), np.array(medium, np.uint8).reshape(len(ids), MEDIUM, MEDIUM))
 
 
 def pixels_of(payload: Mapping[str, Any] | None) -> Pixels | None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from PIL import Image
@@ -26,6 +26,7 @@ __all__ = [
     "MAX_COLOURS",
     "checked_colours",
     "colour_histogram",
+    "lab_of",
     "main_colours",
     "palette_histogram",
 ]
@@ -37,8 +38,8 @@ COLOUR_VECTOR = "simile_colours"  # the named vector in a store; no encoder can 
 MAX_COLOURS = 5  # of a palette
 BINS = 118  # of a vector, as the constants below make them
 
-_SIDE = 64  # pixels of the longer side that are counted, some 4,000
-_LEVELS = 16  # of each channel that are told apart: 4,096 colours, at most 5 ΔE from the one that is meant
+_SIDE = 48  # pixels of the longer side that are counted, about: some 2,000 in all
+_LEVELS = 16  # of each channel in the table of weights, which then fits the processor's cache
 _STEP = 25.0  # ΔE between neighbouring bins
 _BLUR = 15.0  # ΔE, standard deviation of the weight that a colour has in the bins around it
 _LEAST = 0.2  # weight that some colour of sRGB must give a bin which is kept
@@ -46,12 +47,14 @@ _HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
 
 
 def colour_histogram(image: Image.Image) -> np.ndarray:
-    """(`BINS`,) float32 of length 1: how much of each colour there is.
+    """(`BINS`,) float32 of length 1 but for rounding to half precision: how much of each colour there is.
 
     Args:
         image: RGB, of any size; it is made small.
     """
-    return _rooted(_counts(image))
+    counts = _counts(image)
+    there = np.flatnonzero(counts)
+    return _rooted(counts[there] @ _weights()[there])
 
 
 def palette_histogram(colours: Sequence[str]) -> np.ndarray:
@@ -60,24 +63,27 @@ def palette_histogram(colours: Sequence[str]) -> np.ndarray:
     Raises:
         SimileError: as `checked_colours`.
     """
-    values = np.array([_rgb(one) for one in checked_colours(colours)], np.uint8)
-    return _rooted(np.bincount(_indices(values), minlength=_LEVELS**3).astype(np.float32))
+    values = np.array([tuple(bytes.fromhex(one[1:])) for one in checked_colours(colours)], np.float64)
+    return _rooted(_given(values).mean(axis=0))
 
 
 def main_colours(image: Image.Image, most: int = MAX_COLOURS) -> list[str]:
     """Up to `most` colours that stand for a picture, commonest first, such as `#aa3311`.
 
-    Median cut, then k-means (both PIL's) over pixels whose commonness counts by its square root, so that a
-    sky does not take all the places.
+    Median cut, then k-means (both PIL's). How common a colour is counts by its square root, so that a sky
+    does not take all the places.
 
     Args:
         image: RGB.
     """
-    counts = _counts(image)
-    there = np.flatnonzero(counts)
-    repeated = np.repeat(there, np.ceil(np.sqrt(counts[there])).astype(int))
-    pixels = _values()[repeated].astype(np.uint8)[None]
-    reduced = Image.fromarray(pixels).quantize(most, Image.Quantize.MEDIANCUT, kmeans=4)
+    pixels = _pixels(image)
+    coarse = (pixels >> 3).astype(np.int64) @ [1024, 32, 1]
+    _, which, counts = np.unique(coarse, return_inverse=True, return_counts=True)
+    means = (
+        np.stack([np.bincount(which, pixels[:, channel]) for channel in range(3)], axis=1) / counts[:, None]
+    )
+    repeated = np.repeat(np.rint(means).astype(np.uint8), np.ceil(np.sqrt(counts)).astype(int), axis=0)
+    reduced = Image.fromarray(repeated[None]).quantize(most, Image.Quantize.MEDIANCUT, kmeans=4)
     palette = np.array(reduced.getpalette(), np.uint8).reshape(-1, 3)
     found = np.bincount(np.asarray(reduced).ravel(), minlength=len(palette))
     order = [int(at) for at in np.argsort(-found, kind="stable") if found[at]]
@@ -108,40 +114,31 @@ def checked_colours(colours: Sequence[str]) -> tuple[str, ...]:
     return distinct
 
 
-def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = bytes.fromhex(colour[1:])
-    return red, green, blue
+def _pixels(image: Image.Image) -> np.ndarray:
+    """(N, 3) uint8. A block of pixels counts as its mean: what is finer than that is seen as a mixture."""
+    block = max(1, max(image.size) // _SIDE)
+    return np.asarray(image.reduce(block) if block > 1 else image).reshape(-1, 3)
 
 
 def _counts(image: Image.Image) -> np.ndarray:
-    """Pixels of each of the 4,096 colours. (4096,) float32."""
-    # A block of pixels counts as its mean: what is finer than that is seen as a mixture.
-    block = max(1, max(image.size) // _SIDE)
-    pixels = np.asarray(image.reduce(block) if block > 1 else image).reshape(-1, 3)
-    return np.bincount(_indices(pixels), minlength=_LEVELS**3).astype(np.float32)
+    """(4096,) float32: pixels of each colour of the table.
+
+    A colour between two levels goes to either, in shares that have it as their mean: so the table need have
+    no more levels, and two colours between the same levels do not become one.
+    """
+    pixels = _pixels(image)
+    levels = (pixels * np.float32((_LEVELS - 1) / 255) + _dither(len(pixels))).astype(np.int64)
+    return np.bincount(levels @ [_LEVELS**2, _LEVELS, 1], minlength=_LEVELS**3).astype(np.float32)
 
 
-def _indices(values: np.ndarray) -> np.ndarray:
-    """(N, 3) uint8 of sRGB -> (N,) numbers of the nearest of the 4,096 colours."""
-    red, green, blue = _parts()
-    return red[values[:, 0]] + green[values[:, 1]] + blue[values[:, 2]]
+@lru_cache(maxsize=64)
+def _dither(count: int) -> np.ndarray:
+    """(`count`, 3) float32 in [0, 1): spread evenly, the same each time (an additive recurrence)."""
+    steps = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
+    return (np.arange(1, count + 1)[:, None] * steps % 1).astype(np.float32)
 
 
-@cache
-def _parts() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    nearest = np.rint(np.arange(256) * (_LEVELS - 1) / 255).astype(np.int64)
-    return nearest * _LEVELS**2, nearest * _LEVELS, nearest
-
-
-@cache
-def _values() -> np.ndarray:
-    """(4096, 3) float64, sRGB from 0 to 255 of the colours that are told apart."""
-    numbers = np.arange(_LEVELS**3)
-    digits = np.stack([numbers // _LEVELS**2, numbers // _LEVELS % _LEVELS, numbers % _LEVELS], axis=1)
-    return digits * (255 / (_LEVELS - 1))
-
-
-def _lab(values: np.ndarray) -> np.ndarray:
+def lab_of(values: np.ndarray) -> np.ndarray:
     """(N, 3) sRGB from 0 to 255 -> CIELAB (white point D65)."""
     part = values / 255
     linear = np.where(part <= 0.04045, part / 12.92, ((part + 0.055) / 1.055) ** 2.4)
@@ -158,23 +155,41 @@ def _lab(values: np.ndarray) -> np.ndarray:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
 
 
+def _table() -> np.ndarray:
+    """(4096, 3) sRGB from 0 to 255: the colours of the table of weights."""
+    levels = np.arange(_LEVELS) * (255 / (_LEVELS - 1))
+    return np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
 @cache
-def _weights() -> np.ndarray:
-    """(4096, `BINS`) float32: what each colour gives each bin; rows sum to 1."""
-    lab = _lab(_values())
+def _grid() -> np.ndarray:
+    """(`BINS`, 3): the centres of the bins in CIELAB, of a cubic grid those that colours of sRGB are near."""
+    lab = lab_of(_table())
     ends = [
         np.arange(np.floor(low / _STEP), np.ceil(high / _STEP) + 1)
         for low, high in zip(lab.min(0), lab.max(0), strict=True)
     ]
-    grid = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3) * _STEP
-    squared = ((lab[:, None] - grid[None]) ** 2).sum(axis=2)
+    every = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3) * _STEP
+    return every[_shares(lab, every).max(axis=0) >= _LEAST]
+
+
+@cache
+def _weights() -> np.ndarray:
+    """(4096, `BINS`) float32, 2 MB: what each colour of the table gives each bin."""
+    return _given(_table()).astype(np.float32)
+
+
+def _given(colours: np.ndarray) -> np.ndarray:
+    """(N, 3) sRGB from 0 to 255 -> (N, `BINS`): what each gives each bin; rows sum to 1."""
+    return _shares(lab_of(colours), _grid())
+
+
+def _shares(lab: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    squared = (lab**2).sum(axis=1)[:, None] - 2 * lab @ centres.T + (centres**2).sum(axis=1)
     given = np.exp(-squared / (2 * _BLUR**2))
-    given /= given.sum(axis=1, keepdims=True)
-    given = given[:, given.max(axis=0) >= _LEAST]
-    return (given / given.sum(axis=1, keepdims=True)).astype(np.float32)
+    return given / given.sum(axis=1, keepdims=True)
 
 
-def _rooted(counts: np.ndarray) -> np.ndarray:
-    there = np.flatnonzero(counts)
-    shares = counts[there] @ _weights()[there]
-    return np.sqrt(shares / shares.sum())
+def _rooted(shares: np.ndarray) -> np.ndarray:
+    # Rounded as it is stored, so that a vector is the same before and after.
+    return np.sqrt(shares / shares.sum()).astype(np.float16).astype(np.float32)

@@ -1,6 +1,7 @@
 """A version of the embedded store anew, point by point: what is left out is in none of its files."""
 
 from collections.abc import Set
+from typing import Any
 
 import numpy as np
 
@@ -32,8 +33,8 @@ def rewrite(store: Store, live: Version, target: str, without: Set[str], home: s
     manifest = live.manifest
     codes = {entry.code for entry in manifest.encoders if entry.code}
     vectors = [*(entry.vector for entry in manifest.encoders), *codes]
-    first = store.scroll(live.name, 1, with_vectors=vectors)[0].vector
-    sizes = {name: len(first[name]) for name in vectors}  # type: ignore[index,call-overload,arg-type]
+    first: Any = store.scroll(live.name, 1, with_vectors=vectors)[0].vector
+    sizes = {name: len(first[name]) for name in vectors}
     config = config_of(manifest, manifest.collection)
     params = vector_params(
         config,

@@ -9,14 +9,24 @@ from PIL import Image
 from pipeline.errors import ImageError
 from pipeline.images import decode
 
-__all__ = ["MAX_TILES", "SHEET_SIDE", "curve_order", "sheets", "spread_sample", "tile", "tile_side"]
+__all__ = [
+    "EMPTY",
+    "MAX_TILES",
+    "QUALITY",
+    "SHEET_SIDE",
+    "curve_order",
+    "sheets",
+    "spread_sample",
+    "tile",
+    "tile_side",
+]
 
 SHEET_SIDE = 1024  # pixels: some 300 kB as WebP, and any browser takes it
 MAX_TILES = 50_000  # 50,000 tiles of 32 px are some 30 MB; further points stay dots
 QUALITY = 70
 _GRID = 1024  # cells a side for ordering
 _SAMPLE_GRID = 32  # cells a side for the sample; 32 × 32 tiles of 32 px fill one sheet
-_EMPTY = (128, 128, 128)
+EMPTY = (128, 128, 128)
 
 
 def tile_side(points: int) -> int:
@@ -49,7 +59,7 @@ def tile(data: bytes, side: int) -> Image.Image:
     try:
         picture = decode(data, min_side=side)
     except ImageError:
-        return Image.new("RGB", (side, side), _EMPTY)
+        return Image.new("RGB", (side, side), EMPTY)
     short = min(picture.size)
     left, top = (picture.width - short) / 2, (picture.height - short) / 2
     box = (left, top, left + short, top + short)
@@ -71,7 +81,7 @@ def sheets(tiles: Iterable[Image.Image], side: int) -> Iterator[bytes]:
 
 def _sheet(tiles: list[Image.Image], side: int, columns: int) -> bytes:
     rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * side, rows * side), _EMPTY)
+    sheet = Image.new("RGB", (columns * side, rows * side), EMPTY)
     for place, each in enumerate(tiles):
         sheet.paste(each, (place % columns * side, place // columns * side))
     file = io.BytesIO()

@@ -15,7 +15,7 @@ from pipeline.images.several import pictures_of
 from pipeline.search.colour_search import colour_search, run_with_colours
 from pipeline.search.edited_collection import EditedCollection
 from pipeline.search.hit import Found, Hit, Hits
-from pipeline.search.own_kind import is_of_another_kind, learn_own_kind
+from pipeline.search.own_kind import is_of_another_kind, knows_own_kind, learn_own_kind
 from pipeline.search.query import Example, Metric, Settings, check_examples
 from pipeline.search.query_embedding import Prepared, embed_examples, prepare
 from pipeline.search.ranking import Search
@@ -84,12 +84,12 @@ class Collection(EditedCollection):
         stored = all(example.id or example.vector for example in every)  # no network ran
         embed_ms = 0.0 if stored else round((embedded - start) * 1e3, 2)
         search_ms = round((searched - embedded) * 1e3, 2)
-        close = None if search.settings.colours or any(example.text for example in every) else search.close
-        foreign = (
-            bool(likes)
-            and all(example.picture is not None for example in likes)
-            and is_of_another_kind(search.version, search.entry, search.likes)
-        )
+        by_pictures = bool(likes) and all(example.picture is not None for example in likes)
+        foreign = by_pictures and is_of_another_kind(search.version, search.entry, search.likes)
+        # Where own pictures were learnt, they say more of a new picture than the score of its best hit does.
+        learnt = by_pictures and knows_own_kind(search.version, search.entry)
+        unknown = search.settings.colours or learnt or any(example.text for example in every)
+        close = None if unknown else search.close
         return Found(Hits(hits), embed_ms, search_ms, more, search.threshold, close, foreign)
 
     def count_near(self, like: Example, settings: Settings, scores: Sequence[float]) -> list[int]:

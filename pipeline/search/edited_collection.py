@@ -48,4 +48,6 @@ class EditedCollection(VectorsOut):
         home = resolve_home(self._home)
         with writer_lock(home, self.name) as lock:
             store = fenced(self._store, lock.check)
-            return tag_points(store, home, self.name, ids, tag, remove=remove)
+            told = tag_points(store, home, self.name, ids, tag, remove=remove)
+        self.refresh()
+        return told

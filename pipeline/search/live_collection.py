@@ -72,6 +72,11 @@ class LiveCollection:
             return fresh
         return current
 
+    def refresh(self) -> None:
+        """Read the live version and its counts anew: a server changes both in place."""
+        self._counts = Counts(self._store)
+        self._current = self._read(self._version().name)
+
     @property
     def version(self) -> str:
         """Name of the live version."""

@@ -1,10 +1,4 @@
-"""Whether a picture is of the kind of a collection, by how far its vector lies from the collection's centre.
-
-Cosine leaves out the length of a vector. But networks for one kind of picture give those of another long
-vectors about the centre: small photographs among the bundled paintings, for example, are further out than
-nearly all paintings, and their nearest paintings are as near as those of a painting. Vectors are stored with
-length one, so the lengths of a collection's own pictures are learnt from their thumbnails.
-"""
+"""What is known of each version's own pictures: learnt from its thumbnails, asked with each search."""
 
 import base64
 import threading
@@ -13,30 +7,48 @@ from collections.abc import Sequence
 import numpy as np
 from cachetools import LRUCache
 
+from pipeline.index_quality.own_kind import REFERENCES, OwnKind, own_kind
 from pipeline.points import RESERVED
 from pipeline.search.query_embedding import Prepared, prepare
 from pipeline.store import Store
 from pipeline.store.manifest import EncoderEntry, Version
 
-__all__ = ["is_of_another_kind", "learn_own_kind"]
+__all__ = ["is_of_another_kind", "knows_own_kind", "learn_own_kind"]
 
-_SAMPLE = 128  # pictures; the first ones by id, which are hashes
-_WITHIN = 0.98  # share of a collection's own pictures that are of its kind by this measure
-_lengths: LRUCache[tuple[str, str], float] = LRUCache(256)
+_AT_ONCE = 64  # thumbnails that are decoded together
+_learnt: LRUCache[tuple[str, str], OwnKind] = LRUCache(64)
 _lock = threading.Lock()
 
 
 def learn_own_kind(store: Store, version: Version, entry: EncoderEntry) -> None:
-    """Learns how long the vectors of the version's pictures are. It runs the network on 128 thumbnails."""
-    records = store.scroll(version.name, _SAMPLE)
+    """Learns what the version's pictures are like. It runs the network on 256 thumbnails."""
+    # The first ones by id, which are hashes.
+    records = store.scroll(version.name, REFERENCES)
     pictures = [base64.b64decode((record.payload or {})[RESERVED]["thumbnail"]) for record in records]
-    lengths = [np.linalg.norm(one.vector) for one in prepare(version, entry, pictures)]
-    with _lock:
-        _lengths[version.name, entry.name] = float(np.quantile(lengths, _WITHIN)) if lengths else np.inf
+    outputs = [
+        one.output
+        for start in range(0, len(pictures), _AT_ONCE)
+        for one in prepare(version, entry, pictures[start : start + _AT_ONCE])
+    ]
+    learnt = own_kind(np.array(outputs, np.float32)) if outputs else None
+    if learnt:
+        with _lock:
+            _learnt[version.name, entry.name] = learnt
+
+
+def knows_own_kind(version: Version, entry: EncoderEntry) -> bool:
+    """Whether the version's pictures were learnt for this encoder."""
+    return _kept(version, entry) is not None
 
 
 def is_of_another_kind(version: Version, entry: EncoderEntry, examples: Sequence[Prepared]) -> bool:
-    """Whether each example lies further out than the collection's own; False before those were learnt."""
+    """Whether each example is unlike the collection's own; False before those were learnt."""
+    learnt = _kept(version, entry)
+    return learnt is not None and all(
+        one.output is not None and learnt.is_foreign(one.output) for one in examples
+    )
+
+
+def _kept(version: Version, entry: EncoderEntry) -> OwnKind | None:
     with _lock:
-        longest = _lengths.get((version.name, entry.name))
-    return longest is not None and all(np.linalg.norm(one.vector) > longest for one in examples)
+        return _learnt.get((version.name, entry.name))

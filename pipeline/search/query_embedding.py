@@ -31,10 +31,12 @@ class Prepared:
     Attributes:
         vector: (D,) float32, not normalised.
         code: (B,) float32 of −1 and +1.
+        output: (raw D,) float32 of the network, of a picture that it has just seen; None of all else.
     """
 
     vector: np.ndarray
     code: np.ndarray
+    output: np.ndarray | None = None
 
 
 def embed_examples(
@@ -96,8 +98,9 @@ def prepare(
         lambda given: opened(given[0], network.decode_side, given[1]), list(zip(images, boxes, strict=True))
     )
     projection = version.manifest.projection_of(entry)
-    vectors, codes = projection.split(_raw(network, seen, projection.hash_bits))
-    return [_checked(Prepared(*each), entry) for each in zip(vectors, codes, strict=True)]
+    raw = _raw(network, seen, projection.hash_bits)
+    outputs = raw[:, : len(projection.matrix)]
+    return [_checked(Prepared(*each), entry) for each in zip(*projection.split(raw), outputs, strict=True)]
 
 
 def _prepare_vector(version: Version, entry: EncoderEntry, raw: np.ndarray) -> Prepared:

@@ -179,7 +179,8 @@ class Search:
     def _scored(self, points: Sequence[models.ScoredPoint]) -> list[Hit]:
         if not self._several:
             unit = self._bits if self._hamming else 1
-            return [self._hit(point, point.score / unit) for point in points]
+            # Beside cosines and codes, vectors have length 1 but for rounding.
+            return [self._hit(point, min(1.0, point.score / unit)) for point in points]
         if not points:
             return []
         rows = _vectors(points, self._using)

@@ -25,9 +25,6 @@ from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["EmbeddedStore"]
 
-# Points of a segment, at most. To make one takes some 430 bytes of memory for each of its points, beside
-# mapped files. Fewer would make searches by graph slower: each segment has a graph of its own.
-_SEGMENT = 1_000_000
 _MANIFEST, _PROJECTIONS = "manifest.json", "projections.safetensors"
 _OWN_FILES = (_MANIFEST, _PROJECTIONS)
 
@@ -102,7 +99,7 @@ class EmbeddedStore(ReadingShards):
     ) -> None:
         """Write points. Without a log, only `flush` makes them durable.
 
-        Of a large version, each `_SEGMENT` points become a segment of their own as soon as they are there.
+        Of a large version, each `SEGMENT` points become a segment of their own as soon as they are there.
         """
         # The engine copies a buffer in one step, but reads a numpy array number by number.
         buffers: dict[str, list[Any]] = {
@@ -115,7 +112,7 @@ class EmbeddedStore(ReadingShards):
         ]
         self._shard(version).update(edge.UpdateOperation.upsert_points(points))
         self._written[version] = self._written.get(version, 0) + len(ids)
-        if self._written[version] >= _SEGMENT:
+        if self._written[version] >= translate.SEGMENT:
             self._index(version)
 
     def copy(self, version: str, copy: str) -> None:

@@ -26,6 +26,9 @@ __all__ = [
 
 # A segment above this many kilobytes of vectors gets an HNSW graph; smaller ones are scanned exactly.
 INDEXING_THRESHOLD = 1_000
+# Points of a segment, at most. To make one takes some 430 bytes of memory for each of its points, beside
+# mapped files. Fewer would make searches by graph slower: each segment has a graph of its own.
+SEGMENT = 1_000_000
 _INDEX = "vector_index-"  # how the engine names the folder of a named vector's graph
 _MMR_CANDIDATES = 100  # Qdrant's own default is the limit, which would leave nothing to choose from
 _DISTANCES = {models.Distance.COSINE: edge.Distance.Cosine, models.Distance.DOT: edge.Distance.Dot}
@@ -70,10 +73,17 @@ def shard_config(vectors: dict[str, models.VectorParams], config: CollectionConf
     return edge.EdgeConfig(
         vectors={name: _vector(params, graph(params)) for name, params in vectors.items()},
         hnsw_config=graph(),
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=INDEXING_THRESHOLD),
+        optimizers=edge.EdgeOptimizersConfig(
+            indexing_threshold=INDEXING_THRESHOLD,
+            max_segment_size=max(SEGMENT * _point_bytes(params) // 1024 for params in vectors.values()),
+        ),
         payload_memory=_memory(models.Memory(kept.payload)),
         wal_enabled=False,
     )
+
+
+def _point_bytes(params: models.VectorParams) -> int:
+    return params.size * (2 if params.datatype == models.Datatype.FLOAT16 else 4)
 
 
 def _vector(params: models.VectorParams, hnsw: edge.HnswIndexConfig) -> edge.EdgeVectorParams:

@@ -28,9 +28,8 @@ def suggested_regions(collection: Collection, picture: Picture, encoder: str | N
     entry = version.manifest.encoder(encoder)
     network = encoder_of(version, entry)
     image = opened(picture, network.decode_side)
-    batch = network.preprocess(image)[None]
-    embedding = network.encode_tensor(batch)[0, : network.dimension]
-    places = Places(network.spatial(batch)[0], embedding)
+    grid = network.spatial(network.preprocess(image)[None])[0]
+    places = Places(grid, grid.mean((0, 1)))  # of a class token, too: what its patches have in common
     heat = explain(places, places, version.manifest.projection_of(entry)).query
     left, top, right, bottom = seen_part(network, image.size)
     wide, high = right - left, bottom - top

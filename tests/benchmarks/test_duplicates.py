@@ -25,3 +25,7 @@ def test_a_group_of_two_originals_is_a_mistake() -> None:
     assert told["recall"] == {"jpeg": 0.5, "turned": 1.0}
     assert told["precision"] == round(1 - 1 / 3, 4)
     assert told["groups of several originals"] == [["8", "9"]]
+    # Somebody has looked at the two, and they show the same painting.
+    seen = score(Counter(jpeg=2, turned=1), rows, [["a", "b"]], [frozenset("ab")])
+    assert (seen["precision"], seen["precision without the list"]) == (1.0, told["precision"])
+    assert score(Counter(jpeg=2, turned=1), rows, [["a", "c"]], [frozenset("ab")])["precision"] < 1

@@ -16,17 +16,17 @@ _HOURS = 3600.0
 
 
 @contextmanager
-def _bucket_of(place: Place) -> Iterator[S3StandIn]:
+def _bucket_of(place: Place) -> Iterator[tuple[S3StandIn, QdrantStandIn]]:
     """The home of `place` in a bucket, and a server for its points."""
     with S3StandIn() as objects, QdrantStandIn() as server, pytest.MonkeyPatch.context() as patch:
         place.bucket, place.url = f"{serve_s3(objects, patch)}/{place.folder.name}", server.url
-        yield objects
+        yield objects, server
 
 
 def bad_bucket(place: Place) -> Outcome:
     """One request in eight fails, seems to fail and is carried out, or is slow; the driver is killed too."""
     outcome = Outcome("bad bucket")
-    with _bucket_of(place) as objects:
+    with _bucket_of(place) as (objects, _):
 
         def fault(method: str, path: str) -> str | None:
             if place.folder.name not in path or place.random.random() > 1 / 8:
@@ -49,8 +49,10 @@ def bad_bucket(place: Place) -> Outcome:
 def wrong_clocks(place: Place) -> Outcome:
     """Two machines whose clocks are four hours apart: one writer at a time, and who is dead is found dead."""
     outcome = Outcome("wrong clocks")
-    place.limit = None
-    with _bucket_of(place):
+    place.environment["SIMILE_STORE_PATIENCE"] = "600"
+    with _bucket_of(place) as (_, server):
+        # The first job stays at its load until it is killed.
+        server.fault = lambda method, path: "stall" if method == "PUT" and "chaos__2" in path else None
         late = place.start(skew=2 * _HOURS)
         assert wait_for(lambda: bool(place.staged()), late), late.communicate()[1][-2000:]
         said = place.fail(place.start(skew=-2 * _HOURS))
@@ -59,6 +61,7 @@ def wrong_clocks(place: Place) -> Outcome:
         outcome.killed += late.poll() is None
         late.kill()
         late.communicate()
+        server.fault = lambda method, path: None
         began = time.monotonic()
         account = place.finish(place.start(skew=-2 * _HOURS))
         assert time.monotonic() - began < 10 * 60, "the next job waited for a clock"

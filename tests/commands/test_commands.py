@@ -193,5 +193,5 @@ def test_a_palette_is_searched_for(home: str, folder: Path, capsys: pytest.Captu
     assert alone["query"] == "#6e6e6e" and [hit["id"] for hit in alone["hits"]] == [IDS[11], IDS[10]]
     (of_picture,) = search(capsys, home, "--colours-of", str(folder / "a.png"), "-k", "1")
     assert of_picture["hits"][0]["id"] == IDS[9]
-    (both,) = search(capsys, home, str(folder / "a.png"), "--colour", "#6e6e6e", "-k", "1")
-    assert both["hits"][0]["id"] in {IDS[10], IDS[11]}
+    (both,) = search(capsys, home, str(folder / "a.png"), "--colour", "#6e6e6e", "-k", "3")
+    assert {hit["id"] for hit in both["hits"]} == {IDS[9], IDS[10], IDS[11]}

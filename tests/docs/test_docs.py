@@ -196,7 +196,7 @@ FLAG_TABLES = {
 
 
 PROGRAMS = {f"ray_jobs.{path.stem}" for path in (ROOT / "ray_jobs").glob("[a-z]*.py")} | {"demo"}
-PROGRAMS |= {"pipeline search"}
+PROGRAMS |= {"pipeline search", "pipeline hide", "pipeline reports"}
 PROGRAMS -= {"ray_jobs.over_slices", "ray_jobs.session", "ray_jobs.stopping"}  # no programs
 PROGRAMS -= {"ray_jobs.encoders"}  # a single flag, in a sentence
 

@@ -17,7 +17,7 @@ from pipeline.duplicates.candidates import candidate_cosine
 from pipeline.duplicates.groups import Group, KeepRule, keep_rule, make_groups
 from pipeline.duplicates.listing import path_of, rows_of, write_listing
 from pipeline.duplicates.pairs import Pair, PairSearch
-from pipeline.duplicates.same_picture import Pixels, compare
+from pipeline.duplicates.same_picture import Look, Pixels, compare
 from pipeline.duplicates.signatures import Signatures, read_signatures
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
@@ -83,7 +83,7 @@ def test_what_was_saved_again_looks_alike_however_far_its_vector_is(
     named = [(f"original-{COPIED[kind]}", f"{kind}-{COPIED[kind]}") for kind in kinds]
     wanted = {frozenset((point(first), point(second))) for first, second in named}
     assert wanted <= alike and len(alike) <= len(kinds) + 2
-    blank = Signatures(np.array([b"a", b"b"]), np.full((2, 256), 200, np.uint8))
+    blank = Signatures(np.array([b"a", b"b"]), np.full((2, 32, 32), 200, np.uint8))
     assert blank.alike(id_slices(1)[0], mirrored) == {}
 
 
@@ -123,6 +123,8 @@ def test_a_crowd_of_copies_is_one_group(paintings: Collection, monkeypatch: pyte
     monkeypatch.setattr(pairs_module, "_pixels", lambda store, version, ids: dict.fromkeys(ids, SAME))
     store, version = paintings.live
     monkeypatch.setattr(Signatures, "may_be_same", lambda self, own, others, mirrored: others)
+    here = Look(np.eye(3), fits=False, alike=True)
+    monkeypatch.setattr(Signatures, "likely", lambda self, pairs, mirrored: {pair: [here] for pair in pairs})
     search = PairSearch(version, version.manifest.encoder(), signatures_of(paintings), -1.0)
     result = search.in_slice(store, id_slices(1)[0])
     n = len(pictures())

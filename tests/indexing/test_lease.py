@@ -134,7 +134,7 @@ def test_a_job_whose_lock_was_lost_writes_nothing(home: str, tmp_path: Path) -> 
 
 def test_every_method_of_a_store_is_known_as_a_read_or_a_write() -> None:
     reads = {
-        *("aliases", "versions", "loaded", "read_manifest", "attachment", "release", "count", "query"),
+        *("aliases", "versions", "read_manifest", "attachment", "release", "count", "query"),
         *("query_many", "retrieve", "scroll", "facet", "resident_bytes", "attachments", "payload_indexes"),
         *("finished", "check", "check_whole", "allows_exact", "most_ids", "writers", "payload_index_bytes"),
     }

@@ -49,6 +49,7 @@ def violations(page: Any) -> dict[str, list[str]]:
     """axe's rule -> the elements that break it, without those of Gradio."""
     from axe_playwright_python.sync_playwright import Axe
 
+    page.wait_for_function("!document.querySelector('.pending, .generating')")  # Gradio shows those faintly
     found: dict[str, list[str]] = {}
     for rule in Axe().run(page).response["violations"]:
         known = OF_GRADIO.get(rule["id"])

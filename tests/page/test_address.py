@@ -70,6 +70,7 @@ def test_an_address_holds_everything_that_decides_what_is_seen(demo_home: Path, 
         combine="average",
         side_by_side=True,
         colours="aa3311,ffeecc",
+        everywhere="merged",
     )
     text = link_to(query, "wikiart", options, {"style": [style, None]}, uploads, shown=48)
     link = read_link(parse_qsl(text + "&tab=map&open=x"), library, uploads, "anna")

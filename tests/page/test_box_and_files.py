@@ -11,6 +11,7 @@ from PIL import Image
 from page.collection_library import CollectionLibrary
 from page.components.suggested_parts import SuggestedParts
 from page.shared_state import Query, QueryPicture
+from page.wording import readable
 from pipeline.why.regions import peaks
 from tests.page.conftest import status, upload
 
@@ -66,7 +67,8 @@ def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> Non
 def box_is(page: Any, *sides: float) -> None:
     page.wait_for_function(
         "wanted => { const area = document.querySelector('#search-query .crop');"
-        "const box = JSON.parse(area?.dataset.box || 'null'); return box && box.every((side, i) => Math.abs(side - wanted[i]) < 0.03)"
+        "const box = JSON.parse(area?.dataset.box || 'null'); return box"
+        " && box.every((side, i) => Math.abs(side - wanted[i]) < 0.03)"
         " && location.search.includes('~'); }",
         arg=list(sides),
     )
@@ -126,15 +128,16 @@ def test_several_files_are_one_query_and_a_heic_is_a_picture(
 
 @pytest.mark.browser
 @pytest.mark.long
-def test_the_box_for_words_completes_the_last_one(open_page: Any, picture: Path) -> None:
+def test_the_box_for_words_completes_the_last_one(open_page: Any, picture: Path, demo_home: Path) -> None:
     page = open_page()
+    style = readable(CollectionLibrary(str(demo_home)).open("wikiart").facets("style")[0][0])
     field = page.locator("#words input")
-    field.press_sequentially("portrait reali")
+    field.press_sequentially(f"a portrait {style[:4].lower()}")
     offered = page.locator("#word-list option").evaluate_all("all => all.map(one => one.value)")
-    assert "portrait Realism" in offered and all(one.startswith("portrait ") for one in offered)
+    assert f"a portrait {style}" in offered and all(one.startswith("a portrait ") for one in offered)
     upload(page, picture)
     status(page, "24 closest")
-    field.fill("impressionism")
+    field.fill(style)
     field.press("Enter")
-    page.locator("#search-query .words", has_text="impressionism").wait_for()
+    page.locator("#search-query .words", has_text=style).wait_for()
     page.locator("#search-hits .reason", has_text="like all 2").first.wait_for()

@@ -20,7 +20,8 @@ from page.shared_state import Query, Searched
 from page.tabs.compare import CompareHandlers, Contrast, two_ways
 from page.tabs.query_changes import QueryChanges, QueryUpdate
 from page.tabs.recommend import RecommendHandlers
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from page.tabs.why import WhyHandlers
 from page.wording import field_list
 from pipeline.errors import SimileError
@@ -42,7 +43,7 @@ def query_of(library: CollectionLibrary, *places: int) -> Query:
     """Stored pictures of the sample, which need no network to be searched from."""
     found = library.open("wikiart")
     hits = found.examples(max(places) + 1)
-    return Query(tuple(query_picture(card(hits[i], found.name, library.pictures)) for i in places))
+    return Query(tuple(query_picture(card(hits[i], found.name, pictures=library.pictures)) for i in places))
 
 
 def inputs(options: SearchOptions) -> list[object]:
@@ -121,7 +122,7 @@ def test_recommend_takes_over_what_is_searched_from(library: CollectionLibrary) 
 
 def test_the_larger_view_says_which_picture_it_is_and_no_row_of_a_table(library: CollectionLibrary) -> None:
     found = library.open("wikiart")
-    cards = [card(hit, found.name, library.pictures) for hit in found.examples(3)]
+    cards = [card(hit, found.name, pictures=library.pictures) for hit in found.examples(3)]
     html = viewer_html(library, cards, 1, ["from"])
     assert "2 of 3" in html and f'data-id="{cards[1].id}"' in html
     assert "<dt>Size</dt><dd>224 × 224 pixels</dd>" in html, "the original's is not known"
@@ -211,7 +212,7 @@ def test_why_ranks_the_hits_of_a_part_as_the_search_did(library: CollectionLibra
 
 def test_an_example_is_searched_from_in_the_event_of_its_click(library: CollectionLibrary) -> None:
     changes, found = QueryChanges(SearchHandlers(library)), library.open("wikiart")
-    cards = [card(hit, found.name, library.pictures) for hit in found.examples(2)]
+    cards = [card(hit, found.name, pictures=library.pictures) for hit in found.examples(2)]
     values = inputs(SearchOptions())
     clicked = gr.EventData(None, {"action": "open", "index": 1})
     answer, changed = changes.find_example(cards, clicked, None, None, "wikiart", *values)

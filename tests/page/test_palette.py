@@ -13,10 +13,11 @@ from page.collection_library import CollectionLibrary
 from page.components.palette import palette_html, repainted, without_hash
 from page.components.search_controls import SearchOptions
 from page.shared_state import Query, QueryPicture
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 from pipeline.errors import SimileError
 from pipeline.images.palette import colour_histogram, palette_histogram
-from tests.page.conftest import LIMIT, status
+from tests.page.conftest import LIMIT
 
 _BLUE = "1f3fa8"
 
@@ -49,7 +50,9 @@ def test_swatches_can_be_changed_and_taken_away() -> None:
         ("", {"action": "add", "colour": "#AA3311"}, "aa3311"),
         ("aa3311", {"action": "add", "colour": "#000000"}, "aa3311,000000"),
         ("aa3311,000000", {"action": "add", "colour": "#aa3311"}, "000000,aa3311"),
-        ("111111,222222,333333,444444,555555", {"action": "add", "colour": "#000000"}, "222222,333333,444444,555555,000000"),
+        ("111111,222222,333333,444444,555555",
+         {"action": "add", "colour": "#000000"},
+         "222222,333333,444444,555555,000000"),
         ("aa3311,000000", {"action": "change", "at": 0, "colour": "#ffffff"}, "ffffff,000000"),
         ("aa3311,000000", {"action": "remove", "at": 0}, "000000"),
         ("aa3311", {"action": "remove", "at": 0}, ""),
@@ -93,7 +96,7 @@ def answer(library: CollectionLibrary, query: Query | None = None, **options: An
 
 def test_a_palette_alone_finds_pictures_in_these_colours(library: CollectionLibrary) -> None:
     found = answer(library, colours=_BLUE)
-    assert status(found.status).startswith(f"12 closest of {LIMIT} ")
+    assert f"<p>12 closest of {LIMIT} " in found.status
     every = library.open("wikiart").sample(LIMIT)
     blue = palette_histogram(["#" + _BLUE])
     near = {hit.id: float(colour_histogram(hit.image()) @ blue) for hit in every}

@@ -25,6 +25,7 @@ from tests.page.conftest import LIMIT, run_apart
 
 ENDPOINTS = {
     *("/search", "/collections", "/facets", "/search_image", "/search_text", "/search_by_id"),
+    *("/search_colours", "/palette", "/search_everywhere"),
     *("/recommend", "/explain", "/map", "/compare", "/export"),
     *("/search_by_vector", "/duplicates", "/insights"),
 }

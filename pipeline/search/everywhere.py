@@ -1,0 +1,71 @@
+"""One query over several collections: the hits of each, and all of them in one order.
+
+Scores of two collections cannot be compared, because their networks and projections are not the same. What
+can be is how rare a score is among random pairs of its own collection (`Hit.unusual`): a hit nearer than
+99.9 % of pairs there goes before one that is nearer than 98 % of pairs here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from pipeline.errors import SimileError
+from pipeline.search.collection import Collection
+from pipeline.search.hit import Found, Hit
+from pipeline.search.query import Example, Settings
+
+__all__ = ["MOST_COLLECTIONS", "can_search", "find_everywhere", "merged"]
+
+MOST_COLLECTIONS = 8  # each of them runs a network and a search
+
+
+def find_everywhere(
+    collections: Sequence[Collection],
+    likes: Callable[[Collection], Sequence[Example]],
+    settings: Settings,
+    dislikes: Callable[[Collection], Sequence[Example]] = lambda _: (),
+) -> dict[str, Found]:
+    """Name of each collection -> what it finds.
+
+    Args:
+        collections: one to eight. Those that lack a filter field or colours of `settings` are left out.
+        likes: what is searched from in a collection: a picture that is stored in one is an id there only.
+        settings: those of `Settings.encoder` are no encoder of another collection: leave it out.
+
+    Raises:
+        SimileError: too many collections, none that has what is filtered by, or as `Collection.find`.
+    """
+    if len(collections) > MOST_COLLECTIONS:
+        raise SimileError(
+            f"{len(collections)} collections are too many for one search; give {MOST_COLLECTIONS}."
+        )
+    able = [found for found in collections if can_search(found, settings)]
+    if not able:
+        raise SimileError("No collection has all that is filtered or searched by; take a filter away.")
+    return {found.name: found.find(likes(found), dislikes(found), settings) for found in able}
+
+
+def can_search(found: Collection, settings: Settings) -> bool:
+    """Whether a collection has the fields and the colours that a search needs."""
+    fields = {*(settings.filters or {}), *(settings.excluded or {}), *(settings.at_most or {})}
+    return fields <= set(found.filters) and (not settings.colours or found.manifest.colours is not None)
+
+
+def merged(found: Mapping[str, Found], k: int) -> list[tuple[str, Hit]]:
+    """The `k` hits that are nearest by the measure of their own collection, with its name.
+
+    Where several are nearer than any random pair, the first of each collection go before the second ones.
+
+    Raises:
+        SimileError: a collection is not calibrated, so its hits cannot be compared with those of others.
+    """
+    for name, each in found.items():
+        if any(hit.unusual is None for hit in each.hits):
+            raise SimileError(
+                f"'{name}' does not say how near its hits are among random pairs, so they cannot be put in "
+                "one order with others; look at them side by side, or index it again."
+            )
+    ranked = [
+        (-(hit.unusual or 0.0), rank, name, hit)
+        for name, each in found.items()
+        for rank, hit in enumerate(each.hits)
+    ]
+    return [(name, hit) for *_, name, hit in sorted(ranked, key=lambda one: one[:3])[:k]]

@@ -1,0 +1,73 @@
+"""The examples in the panel "API" are run as they stand, one by one."""
+
+import contextlib
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from page.api.panel_examples import PanelExamples
+from page.collection_library import CollectionLibrary
+from tests.page.test_programs import ENDPOINTS
+
+_ID = {"parameter_has_default": False, "parameter_default": None, "example_input": "..."}
+PARAMETERS = [
+    {"parameter_name": "id", **_ID},
+    {"parameter_name": "words", **_ID, "parameter_has_default": True, "parameter_default": "it's"},
+]
+
+
+def test_without_a_collection_the_panel_shows_what_gradio_has(tmp_path: Path) -> None:
+    told = PanelExamples(CollectionLibrary(str(tmp_path))).snippets(
+        "/x", {"parameters": PARAMETERS}, "http://h/"
+    )
+    assert 'client = Client("http://h")' in told["python"] and "..." in told["python"]
+    assert """-d '{"id": "...", "words": "it\\u0027s"}'""" in told["bash"], "the shell's quotes are not ended"
+
+
+@pytest.fixture(scope="module")
+def shown(demo_url: str) -> dict[str, dict[str, Any]]:
+    """What the panel is given: it stands in the page itself."""
+    html = httpx.get(demo_url, timeout=60).text
+    found = re.search(r"gradio_api_info = (.*?);</script>", html, re.DOTALL)
+    assert found
+    endpoints = json.loads(found[1])["named_endpoints"]
+    assert set(endpoints) == ENDPOINTS
+    return endpoints
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("endpoint", sorted(ENDPOINTS))
+def test_the_example_in_python_runs(shown: dict[str, dict[str, Any]], endpoint: str) -> None:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(shown[endpoint]["code_snippets"]["python"], {})
+    assert said.getvalue().splitlines()[-1].startswith("{'")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("endpoint", sorted(ENDPOINTS))
+def test_the_example_for_the_shell_runs(shown: dict[str, dict[str, Any]], endpoint: str) -> None:
+    command = shown[endpoint]["code_snippets"]["bash"]
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert "event: complete" in done.stdout and "event: error" not in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_the_example_for_gradios_command_line_runs(shown: dict[str, dict[str, Any]]) -> None:
+    command = shown["/search_by_id"]["code_snippets"]["cli"]
+    own = command.replace("{command}", str(Path(sys.executable).with_name("hf-gradio")))
+    done = subprocess.run(["bash", "-c", own], capture_output=True, text=True, timeout=120)
+    assert '"hits"' in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_the_example_in_javascript_has_the_same_values(shown: dict[str, dict[str, Any]]) -> None:
+    for endpoint, about in shown.items():
+        assert '"..."' not in about["code_snippets"]["javascript"], endpoint
