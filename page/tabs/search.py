@@ -140,21 +140,8 @@ def _connect(
         "show_progress_on": results.status,
     }
     panel.connect(results.status, shows=False)
-    changes = QueryChanges(do)
-    of_query = {
-        "view": panel.view,
-        "drop": panel.drop,
-        "adding": panel.adding,
-        "text": controls.text,
-        "include": results.include,
-        "query": shared.query,
-    }
-    # One event each, as every event costs a visitor two requests.
-    asked = search | named_outputs(changes.find_query, {**shown, **of_query})
-    shared.query.change(trigger_mode="always_last", **asked)
-    clicked = search | named_outputs(changes.find_example, {**shown, **of_query})
-    clicked["inputs"] = [results.example_cards, *search["inputs"]]
-    results.examples.click(**clicked)
+    of_query = {"text": controls.text, "include": results.include, "query": shared.query}
+    QueryChanges(do).connect(panel, results.examples, results.example_cards, {**shown, **of_query}, search)
     shared.request.change(
         # The request is cleared, so that the same picture can be asked for again.
         lambda asked: (asked, None) if asked else (gr.skip(), gr.skip()),
