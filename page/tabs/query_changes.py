@@ -45,7 +45,7 @@ class QueryChanges:
 
         Args:
             examples, cards: their grid, and the cards in it.
-            answered: components by the fields of `SearchUpdate` and, but for those of the panel, `QueryUpdate`.
+            answered: components by the fields of `SearchUpdate` and, without the panel, of `QueryUpdate`.
             search: the options of an event that searches.
         """
         answered = answered | {"view": panel.view, "drop": panel.drop, "adding": panel.adding}
