@@ -38,8 +38,10 @@ _WARMED = 2  # searches before the clock starts
 _ALONE = 40  # searches of a session that has the page to itself
 _ROUNDS = 3  # of both pages in turns, with --against
 _WEIGHED = (0.1, 0.5)  # shares of the load after which memory is read, besides its end
-_Sessions = type[PageSession] | type[ProgramSession]
-_SESSIONS: dict[str, _Sessions] = {"visitors": PageSession, "programs": ProgramSession}
+_SESSIONS: dict[str, type[PageSession] | type[ProgramSession]] = {
+    "visitors": PageSession,
+    "programs": ProgramSession,
+}
 _COLUMNS = [
     "callers",
     "searches",
@@ -61,7 +63,7 @@ def load(
     seconds: float | None = None,
     searches: int | None = None,
     process: psutil.Process | None = None,
-    kind: _Sessions = PageSession,
+    kind: type[PageSession] | type[ProgramSession] = PageSession,
 ) -> dict[str, Any]:
     """Searches from `callers` sessions for `seconds`, or until there were so many.
 

@@ -1,4 +1,4 @@
-"""The recording at the top of README.md: python -m docs.recording [--home …] [--collection WikiArt].
+"""A recording of the page: python -m docs.recording [--home …] [--collection WikiArt].
 
 Starts the demo, drives Chromium as a visitor would for 20 seconds, and writes docs/recording.gif from
 pictures of its window. Needs requirements-dev.txt and a Chromium.

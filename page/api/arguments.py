@@ -113,11 +113,11 @@ def parsed_vector(given: str | Sequence[Any]) -> Example:
     Raises:
         SimileError: it is something else.
     """
-    if isinstance(given, str):
-        if not is_vector_text(given):
-            raise SimileError(f"{printable(repr(given), 60)} is no vector; write it as [0.12, -0.5, 0.33]")
-        return words_or_vector(given)
-    return Example(vector=given)
+    if not isinstance(given, str):
+        return Example(vector=given)
+    if not is_vector_text(given):
+        raise SimileError(f"{printable(repr(given), 60)} is no vector; write it as [0.12, -0.5, 0.33]")
+    return words_or_vector(given)
 
 
 def parsed_box(given: str | Sequence[Any]) -> Box | None:

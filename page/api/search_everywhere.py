@@ -46,8 +46,8 @@ class EverywhereEndpoints:
         able = [found for found in opened if can_search(found, settings)]
         known = with_known_values(able[0], settings) if len(able) == 1 else settings
         every = find_everywhere(opened, lambda _: [example], known)
-        hits = [{**hit_as_json(hit), "collection": name} for name, hit in merged(every, settings.k)]
-        if not thumbnails:
-            for hit in hits:
-                del hit["thumbnail"]
+        hits = [
+            {**hit_as_json(hit, name, thumbnails), "collection": name}
+            for name, hit in merged(every, settings.k)
+        ]
         return {"hits": hits, "searched": sorted(every)}

@@ -15,6 +15,7 @@ from pipeline.search import Collection, colours_of
 
 __all__ = ["chosen_colours", "palette_html", "palette_of", "palette_view", "repainted", "without_hash"]
 
+NO_PICTURE = "Drop in a picture first, or search from one; then its colours can be taken over."
 # To begin with, from warm to cold: a click is less work than a colour picker.
 _OFFERED = {
     "#c8281e": "red",
@@ -83,6 +84,8 @@ def repainted(text: str, query: Query | None, event: gr.EventData) -> tuple[Any,
             first = query.likes[0]
             chosen = colours_of(read_upload(first.file), box=first.box)
         else:
+            if action == "picture":
+                gr.Info(NO_PICTURE)
             return gr.skip(), gr.skip()
         changed = without_hash(chosen)
     except SimileError as error:
@@ -105,7 +108,7 @@ def palette_html(colours: Sequence[str], *, opened: bool = False) -> str:
         if colour not in colours
     )
     another = (
-        '<li><label class="swatch another" title="Any colour"><span aria-hidden="true">＋</span>'
+        '<li><label class="swatch another" title="Any colour"><span aria-hidden="true">+</span>'
         '<input type="color" value="#336699" data-new aria-label="Add any colour"></label></li>'
     )
     return (

@@ -42,10 +42,10 @@ def proportions_of(payload: Mapping[str, Any]) -> Proportions:
     own = payload.get(RESERVED) or {}
     indexed = (own.get("width") or 1, own.get("height") or 1)
     for names in _NAMES:
-        width, height = (payload.get(name) for name in names)
-        if width is not None and height is not None and _is_length(width) and _is_length(height):
+        if all(_is_length(payload.get(name)) for name in names):
+            width, height = (int(payload[name]) for name in names)
             apart = abs(width / height * indexed[1] / indexed[0] - 1)
-            return Proportions(int(width), int(height), True, 1 not in indexed and apart > _SAME)
+            return Proportions(width, height, True, 1 not in indexed and apart > _SAME)
     return Proportions(*indexed)
 
 

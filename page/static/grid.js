@@ -46,7 +46,9 @@ element.addEventListener("keydown", (event) => {
 // --- the menu of one picture
 const CHOICES = { open: "Look at it", from: "Search from this", like: "More like this", dislike: "Less like this", why: "Why is it here?" };
 const openMenu = (opener) => {
-  const card = opener.closest(".card"), menu = document.createElement("div");
+  const card = opener.closest(".card");
+  if (!card.querySelector(".votes, .score")) return; // an example: Enter does all that can be done
+  const menu = document.createElement("div");
   menu.className = "hit-menu";
   menu.setAttribute("role", "menu");
   menu.setAttribute("aria-label", `Do with ${opener.getAttribute("aria-label")}`);

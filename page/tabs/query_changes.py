@@ -10,7 +10,8 @@ from page.components.event_wiring import UNCHANGED, named_outputs, no_update
 from page.components.query_panel import QueryPanel, shown
 from page.rate_limit import counts_as_search
 from page.shared_state import Query, Searched
-from page.tabs.search_handlers import SearchHandlers, SearchUpdate
+from page.tabs.search_handlers import SearchHandlers
+from page.tabs.search_update import SearchUpdate
 
 __all__ = ["QueryChanges", "QueryUpdate"]
 

@@ -25,25 +25,31 @@ def everywhere(library: CollectionLibrary, asked: Searched) -> SearchUpdate:
 
     def likes(found: Collection) -> list[Example]:
         words = [Example(text=query.text)] if query.text.strip() else []
-        return [*examples_of(query.likes, found), *words]
+        return [*examples_of(query.likes, found, library), *words]
 
     # An encoder is one of the open collection's; the others have their own.
     settings = replace(asked.settings, encoder=None, min_score=None)
     opened = library.opened()[:MOST_COLLECTIONS]
+
+    def dislikes(found: Collection) -> list[Example]:
+        return examples_of(query.dislikes, found, library)
+
     for found in opened:
-        check_own_pictures([*likes(found), *examples_of(query.dislikes, found)])
-    every = find_everywhere(opened, likes, settings, lambda found: examples_of(query.dislikes, found))
+        check_own_pictures([*likes(found), *dislikes(found)])
+    every = find_everywhere(opened, likes, settings, dislikes)
     titles = {found.name: found.title for found in opened}
     if asked.everywhere == "merged":
         cards = [
             replace(shown, label=f"{titles[name]} · {shown.label}" if shown.label else titles[name])
             for name, hit in merged(every, settings.k)
-            for shown in [card(hit, name, settings.metric)]
+            for shown in [card(hit, name, settings.metric, pictures=library.pictures)]
         ]
         grid = grid_html(cards, query)
         said = f"{len(cards):,} closest in {len(every)} collections"
     else:
-        columns = [(titles[name], _times(each), _cards(name, each, asked)) for name, each in every.items()]
+        columns = [
+            (titles[name], _times(each), _cards(name, each, asked, library)) for name, each in every.items()
+        ]
         cards = [shown for *_, column in columns for shown in column]
         grid = columns_html(columns, query)
         said = f"{len(every)} collections side by side"
@@ -58,8 +64,8 @@ def everywhere(library: CollectionLibrary, asked: Searched) -> SearchUpdate:
     )
 
 
-def _cards(name: str, found: Found, asked: Searched) -> list[Card]:
-    return [card(hit, name, asked.settings.metric) for hit in found.hits]
+def _cards(name: str, found: Found, asked: Searched, library: CollectionLibrary) -> list[Card]:
+    return [card(hit, name, asked.settings.metric, pictures=library.pictures) for hit in found.hits]
 
 
 def _times(found: Found) -> str:

@@ -135,7 +135,8 @@ def _counts(image: Image.Image) -> np.ndarray:
 def _dither(count: int) -> np.ndarray:
     """(`count`, 3) float32 in [0, 1): spread evenly, the same each time (an additive recurrence)."""
     steps = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
-    return (np.arange(1, count + 1)[:, None] * steps % 1).astype(np.float32)
+    made: np.ndarray = (np.arange(1, count + 1)[:, None] * steps % 1).astype(np.float32)
+    return made
 
 
 def lab_of(values: np.ndarray) -> np.ndarray:
@@ -170,7 +171,8 @@ def _grid() -> np.ndarray:
         for low, high in zip(lab.min(0), lab.max(0), strict=True)
     ]
     every = np.stack(np.meshgrid(*ends, indexing="ij"), axis=-1).reshape(-1, 3) * _STEP
-    return every[_shares(lab, every).max(axis=0) >= _LEAST]
+    near: np.ndarray = every[_shares(lab, every).max(axis=0) >= _LEAST]
+    return near
 
 
 @cache
@@ -186,10 +188,12 @@ def _given(colours: np.ndarray) -> np.ndarray:
 
 def _shares(lab: np.ndarray, centres: np.ndarray) -> np.ndarray:
     squared = (lab**2).sum(axis=1)[:, None] - 2 * lab @ centres.T + (centres**2).sum(axis=1)
-    given = np.exp(-squared / (2 * _BLUR**2))
-    return given / given.sum(axis=1, keepdims=True)
+    given: np.ndarray = np.exp(-squared / (2 * _BLUR**2))
+    given /= given.sum(axis=1, keepdims=True)
+    return given
 
 
 def _rooted(shares: np.ndarray) -> np.ndarray:
     # Rounded as it is stored, so that a vector is the same before and after.
-    return np.sqrt(shares / shares.sum()).astype(np.float16).astype(np.float32)
+    rooted: np.ndarray = np.sqrt(shares / shares.sum()).astype(np.float16).astype(np.float32)
+    return rooted

@@ -10,7 +10,7 @@ from PIL import Image
 
 from page.api.search import SearchEndpoints
 from page.collection_library import CollectionLibrary
-from page.components.palette import palette_html, repainted, without_hash
+from page.components.palette import NO_PICTURE, palette_html, repainted, without_hash
 from page.components.search_controls import SearchOptions
 from page.shared_state import Query, QueryPicture
 from page.tabs.search_handlers import SearchHandlers
@@ -74,8 +74,13 @@ def test_clicks_change_the_palette(before: str, data: dict[str, Any], after: str
         {"action": "picture"},
     ],
 )
-def test_what_the_palette_does_not_send_changes_nothing(data: dict[str, Any]) -> None:
+def test_what_the_palette_does_not_send_changes_nothing(
+    data: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(gr, "Info", said.append)
     assert repainted("aa3311", None, pressed(**data)) == (gr.skip(), gr.skip())
+    assert said == [NO_PICTURE] * (data == {"action": "picture"})
 
 
 def test_the_colours_of_the_picture_are_taken_over(tmp_path: Path) -> None:
