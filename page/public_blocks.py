@@ -17,7 +17,7 @@ from page.uploads import WRONG_VALUES, UploadsOnly
 from pipeline.errors import SimileError
 from pipeline.images import decoding_within
 
-__all__ = ["FULL", "TOO_MUCH", "PublicBlocks"]
+__all__ = ["FULL", "TOO_MUCH", "PublicBlocks", "is_busy"]
 
 FULL = "too many people are searching right now; try again in a few seconds"
 TOO_MUCH = "this is more than the page sends; send pictures through the upload or the endpoints for programs"
@@ -114,6 +114,11 @@ class PublicBlocks(UploadsOnly):
             del self._asked[session]
             self._queue.pending_messages_per_session.pop(session, None)
             self._queue.pending_event_ids_session.pop(session, None)
+
+
+def is_busy(page: gr.Blocks) -> bool:
+    """Whether events wait in the queue of a page."""
+    return len(page._queue) > 0
 
 
 def _keep_no_statistics(queue: Any) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from page.collection_library import CollectionLibrary
 from page.components.cards import Card, card
 from page.pixel_budget import check_own_pictures
+from page.query_bytes import bytes_of
 from page.shared_state import Query, QueryPicture
-from page.uploads import read_upload
 from page.wording import field_name, milliseconds, numbered_names, result_line, spoken, value_words
 from pipeline.search import Collection, Example, Found, Hit, Settings
 from pipeline.search.label_words import labels_in, named_labels
@@ -17,7 +17,6 @@ __all__ = [
     "FAILED",
     "NO_CLOSE",
     "SearchResult",
-    "bytes_of",
     "examples_of",
     "figures",
     "nearest_of",
@@ -96,17 +95,6 @@ def _example(picture: QueryPicture, collection: Collection, library: CollectionL
     if own and picture.box is None:
         return Example(id=own)
     return Example(picture=bytes_of(picture, library), box=picture.box, part_of=own)
-
-
-def bytes_of(picture: QueryPicture, library: CollectionLibrary) -> bytes:
-    """The file of an upload, or the thumbnail of a stored picture.
-
-    Raises:
-        SimileError: it is not here any more.
-    """
-    if picture.point_id:
-        return library.open(picture.collection).get(picture.point_id).thumbnail
-    return read_upload(picture.file)
 
 
 def nearest_of(scores: Sequence[float]) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -10,7 +11,7 @@ from cachetools import LRUCache
 
 from page.collection_library import CollectionLibrary
 from page.components.cards import url_of
-from page.run_search import bytes_of
+from page.query_bytes import bytes_of
 from page.shared_state import Query
 from page.theme import script
 from pipeline.errors import SimileError
@@ -34,10 +35,15 @@ def parts_over(panel: str) -> gr.HTML:
 
 
 class SuggestedParts:
-    """Over the collections of one library."""
+    """Over the collections of one library.
 
-    def __init__(self, library: CollectionLibrary) -> None:
-        self._library = library
+    Args:
+        busy: whether visitors wait for searches. Then only parts that are known already are suggested: a new
+            picture passes through the network twice more, so that searches would take three times as long.
+    """
+
+    def __init__(self, library: CollectionLibrary, busy: Callable[[], bool] = lambda: False) -> None:
+        self._library, self._busy = library, busy
         self._known: LRUCache[Any, list[Box]] = LRUCache(_KEPT)
 
     def of(self, query: Query | None, name: str | None) -> str:
@@ -57,5 +63,7 @@ class SuggestedParts:
         found = self._library.open(name)
         key = (hashlib.sha256(data).digest(), found.version)
         if key not in self._known:
+            if self._busy():
+                return []
             self._known[key] = suggested_regions(found, data)
         return self._known[key]

@@ -6,8 +6,8 @@ from typing import Any
 import gradio as gr
 
 from page.components.cards import Card, action_of, query_picture
-from page.components.event_wiring import UNCHANGED, no_update
-from page.components.query_panel import shown
+from page.components.event_wiring import UNCHANGED, named_outputs, no_update
+from page.components.query_panel import QueryPanel, shown
 from page.rate_limit import counts_as_search
 from page.shared_state import Query, Searched
 from page.tabs.search_handlers import SearchHandlers
@@ -33,6 +33,27 @@ class QueryChanges:
 
     def __init__(self, searches: SearchHandlers) -> None:
         self._searches = searches
+
+    def connect(
+        self,
+        panel: QueryPanel,
+        examples: gr.HTML,
+        cards: gr.State,
+        answered: dict[str, Any],
+        search: dict[str, Any],
+    ) -> None:
+        """A change of the panel's query, and a click on an example, are one event each.
+
+        Args:
+            examples, cards: their grid, and the cards in it.
+            answered: components by the fields of `SearchUpdate` and, without the panel, of `QueryUpdate`.
+            search: the options of an event that searches.
+        """
+        answered = answered | {"view": panel.view, "drop": panel.drop, "adding": panel.adding}
+        asked = search | named_outputs(self.find_query, answered)
+        panel.query.change(trigger_mode="always_last", **asked)
+        clicked = search | named_outputs(self.find_example, answered)
+        examples.click(**(clicked | {"inputs": [cards, *search["inputs"]]}))
 
     @counts_as_search
     def find_example(

@@ -18,6 +18,7 @@ from page.components.search_controls import SearchControls, search_controls
 from page.components.selection import selection_bar
 from page.components.start import start_area
 from page.components.suggested_parts import SuggestedParts, parts_over
+from page.public_blocks import is_busy
 from page.shared_state import Shared
 from page.tabs.query_changes import QueryChanges
 from page.tabs.search_arrival import ArrivalHandlers
@@ -66,7 +67,7 @@ def build(shared: Shared, tab: gr.Tab) -> None:
     arrive = ArrivalHandlers(shared.library, do, shared.uploads)
     _connect(shared, do, arrive, panel, controls, results)
     # After the hits, so that nobody waits for it.
-    suggested = SuggestedParts(shared.library)
+    suggested = SuggestedParts(shared.library, lambda: is_busy(shared.page))
     shared.hits.change(suggested.of, [shared.query, shared.collection], parts, concurrency_limit=1, **QUIET)
 
 
@@ -139,21 +140,8 @@ def _connect(
         "show_progress_on": results.status,
     }
     panel.connect(results.status, shows=False)
-    changes = QueryChanges(do)
-    of_query = {
-        "view": panel.view,
-        "drop": panel.drop,
-        "adding": panel.adding,
-        "text": controls.text,
-        "include": results.include,
-        "query": shared.query,
-    }
-    # One event each, as every event costs a visitor two requests.
-    asked = search | named_outputs(changes.find_query, {**shown, **of_query})
-    shared.query.change(trigger_mode="always_last", **asked)
-    clicked = search | named_outputs(changes.find_example, {**shown, **of_query})
-    clicked["inputs"] = [results.example_cards, *search["inputs"]]
-    results.examples.click(**clicked)
+    of_query = {"text": controls.text, "include": results.include, "query": shared.query}
+    QueryChanges(do).connect(panel, results.examples, results.example_cards, {**shown, **of_query}, search)
     shared.request.change(
         # The request is cleared, so that the same picture can be asked for again.
         lambda asked: (asked, None) if asked else (gr.skip(), gr.skip()),

@@ -9,8 +9,9 @@ import gradio as gr
 from page.collection_library import CollectionLibrary
 from page.components.cards import query_picture
 from page.components.explanation_html import choice, explanation_html, figure, seen_by
+from page.query_bytes import bytes_of
 from page.rate_limit import counts_as_search
-from page.run_search import bytes_of, run_search
+from page.run_search import run_search
 from page.shared_state import Pair, Query, Searched, Shared
 from page.theme import script
 from page.wording import note, readable, sentence

@@ -44,6 +44,8 @@ def test_parts_are_suggested_of_the_first_picture_only(
     said = parts.of(Query((own,)), "wikiart")
     assert '"boxes": [[' in said and str(path.name) in said and parts.of(Query((own,)), "wikiart") == said
     assert parts.of(Query((QueryPicture(str(path), box=(0, 0, 1, 1)),)), "wikiart") == ""
+    waiting = SuggestedParts(CollectionLibrary(str(demo_home)), lambda: True)
+    assert '"boxes": []' in waiting.of(Query((own,)), "wikiart"), "others wait for their searches"
     stored = CollectionLibrary(str(demo_home)).open("wikiart").examples(1)[0]
     of_stored = parts.of(Query((QueryPicture(point_id=stored.id, collection="wikiart"),)), "wikiart")
     assert f"picture/wikiart/{stored.id}" in of_stored, "a stored picture has no file"

@@ -15,7 +15,7 @@ from page.components.hits import viewer_html
 from page.components.proportions import proportions_of
 from page.components.search_controls import SearchOptions
 from page.components.viewer_parts import fact_rows, title_of
-from page.run_search import bytes_of
+from page.query_bytes import bytes_of
 from page.shared_state import Query, Searched
 from page.tabs.compare import CompareHandlers, Contrast, two_ways
 from page.tabs.query_changes import QueryChanges, QueryUpdate

@@ -11,7 +11,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from page.public_blocks import FULL, PublicBlocks
+from page.public_blocks import FULL, PublicBlocks, is_busy
 from page.rate_limit import RateLimit, TokenBuckets, network_of
 from pipeline.errors import SimileError
 from tests.page.conftest import free_port, status
@@ -188,3 +188,14 @@ def _post(url: str) -> None:
     """A call of a program that is written without gradio_client, which has its own words for a full queue."""
     request = urllib.request.Request(url, b'{"data": []}', {"Content-Type": "application/json"})
     urllib.request.urlopen(request, timeout=30).close()
+
+
+def test_gradio_makes_no_table_of_the_last_events() -> None:
+    """Its own summary costs each event milliseconds, and more the more events there were."""
+    with PublicBlocks() as page:
+        gr.Button("Search")
+    queue = page.queue()._queue
+    queue.events_recorded = 5
+    event = {"function": "find", "status": "success", "process_time": 1.0}
+    assert queue.compute_analytics_summary([event] * 5) == {"functions": {}}
+    assert queue.ANALYTICS_MAX_EVENTS == 0 and not is_busy(page)

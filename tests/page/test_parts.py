@@ -201,7 +201,7 @@ def test_what_is_as_dear_as_a_search_counts_as_one() -> None:
     counted = [search.find, search.more, search.export, tab.lasso, tab.group, why.show]
     counted += [take_upload, RecommendHandlers(CollectionLibrary("/nowhere")).works]
     assert all(cost_of(each, []) == 1 for each in counted)
-    cheap = (search.link, search.begin, tab.forget, tab.beside)
+    cheap = (search.link, search.begin, tab.beside)
     assert {cost_of(each, []) for each in cheap} == {0.1}
     own = QueryPicture("a.png")
     stored = QueryPicture("b.png", "id0", "things")
