@@ -7,7 +7,7 @@ from page.api.filter_values import with_known_values
 from page.api.search import hit_as_json
 from page.collection_library import CollectionLibrary
 from pipeline.search import Example
-from pipeline.search.everywhere import can_search, find_everywhere, merged
+from pipeline.search.everywhere import can_search, find_everywhere, merged, order_of
 
 __all__ = ["EverywhereEndpoints"]
 
@@ -45,9 +45,17 @@ class EverywhereEndpoints:
         opened = [self._library.open(name) for name in collections] if collections else self._library.opened()
         able = [found for found in opened if can_search(found, settings)]
         known = with_known_values(able[0], settings) if len(able) == 1 else settings
+        order = order_of(settings, has_likes=True)
         every = find_everywhere(opened, lambda _: [example], known)
+<<<<<<< HEAD
         hits = [
             {**hit_as_json(hit, name, thumbnails), "collection": name}
             for name, hit in merged(every, settings.k)
         ]
+=======
+        hits = [{**hit_as_json(hit), "collection": name} for name, hit in merged(every, settings.k, order)]
+        if not thumbnails:
+            for hit in hits:
+                del hit["thumbnail"]
+>>>>>>> h-c
         return {"hits": hits, "searched": sorted(every)}

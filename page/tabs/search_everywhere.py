@@ -10,7 +10,7 @@ from page.shared_state import Searched
 from page.tabs.search_update import SearchUpdate
 from page.wording import credit, milliseconds, result_line
 from pipeline.search import Collection, Example, Found
-from pipeline.search.everywhere import MOST_COLLECTIONS, find_everywhere, merged
+from pipeline.search.everywhere import MOST_COLLECTIONS, find_everywhere, merged, order_of
 
 __all__ = ["everywhere"]
 
@@ -41,8 +41,13 @@ def everywhere(library: CollectionLibrary, asked: Searched) -> SearchUpdate:
     if asked.everywhere == "merged":
         cards = [
             replace(shown, label=f"{titles[name]} · {shown.label}" if shown.label else titles[name])
+<<<<<<< HEAD
             for name, hit in merged(every, settings.k)
             for shown in [card(hit, name, settings.metric, pictures=library.pictures)]
+=======
+            for name, hit in merged(every, settings.k, order_of(settings, has_likes=bool(query)))
+            for shown in [card(hit, name, settings.metric)]
+>>>>>>> h-c
         ]
         grid = grid_html(cards, query)
         said = f"{len(cards):,} closest in {len(every)} collections"

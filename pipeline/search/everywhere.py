@@ -6,14 +6,16 @@ can be is how rare a score is among random pairs of its own collection (`Hit.unu
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from pipeline.errors import SimileError
 from pipeline.search.collection import Collection
 from pipeline.search.hit import Found, Hit
 from pipeline.search.query import Example, Settings
 
-__all__ = ["MOST_COLLECTIONS", "can_search", "find_everywhere", "merged"]
+__all__ = ["MOST_COLLECTIONS", "Order", "can_search", "find_everywhere", "merged", "order_of"]
 
+Order = Literal["rarity", "rank", "score"]
 MOST_COLLECTIONS = 8  # each of them runs a network and a search
 
 
@@ -43,29 +45,39 @@ def find_everywhere(
     return {found.name: found.find(likes(found), dislikes(found), settings) for found in able}
 
 
+def order_of(settings: Settings, *, has_likes: bool) -> Order:
+    """How hits are to be merged: those that were ranked by colours as well keep their ranks."""
+    if not settings.colours:
+        return "rarity"
+    return "rank" if has_likes else "score"
+
+
 def can_search(found: Collection, settings: Settings) -> bool:
     """Whether a collection has the fields and the colours that a search needs."""
     fields = {*(settings.filters or {}), *(settings.excluded or {}), *(settings.at_most or {})}
     return fields <= set(found.filters) and (not settings.colours or found.manifest.colours is not None)
 
 
-def merged(found: Mapping[str, Found], k: int) -> list[tuple[str, Hit]]:
-    """The `k` hits that are nearest by the measure of their own collection, with its name.
+def merged(found: Mapping[str, Found], k: int, by: Order = "rarity") -> list[tuple[str, Hit]]:
+    """The `k` first hits of all, with the names of their collections.
 
-    Where several are nearer than any random pair, the first of each collection go before the second ones.
+    Args:
+        by: `rarity` of the hits in their own collections, where ties go by rank; `rank`, the first of each
+            collection before the second ones; `score`, of searches by colours alone, which is one measure in
+            all collections.
 
     Raises:
-        SimileError: a collection is not calibrated, so its hits cannot be compared with those of others.
+        SimileError: by rarity, and a collection is not calibrated.
     """
     for name, each in found.items():
-        if any(hit.unusual is None for hit in each.hits):
+        if by == "rarity" and any(hit.unusual is None for hit in each.hits):
             raise SimileError(
                 f"'{name}' does not say how near its hits are among random pairs, so they cannot be put in "
                 "one order with others; look at them side by side, or index it again."
             )
     ranked = [
-        (-(hit.unusual or 0.0), rank, name, hit)
+        ({"rarity": -(hit.unusual or 0.0), "score": -hit.score, "rank": 0.0}[by], rank, name, hit)
         for name, each in found.items()
         for rank, hit in enumerate(each.hits)
     ]
-    return [(name, hit) for *_, name, hit in sorted(ranked, key=lambda one: one[:3])[:k]]
+    return [(name, hit) for _, _, name, hit in sorted(ranked, key=lambda one: one[:3])[:k]]

@@ -1,5 +1,6 @@
 """What a stranger sees first, and what the collections hold without a query."""
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_filters_without_a_query_show_what_passes(library: CollectionLibrary) ->
     assert not none.cards and "take one away" in none.status and "Take “" in none.chips
 
 
-_PLAIN = ("metric", "encoder", "closeness", "k", "exact", "fold", "diversity", "combine", "side_by_side")
+_PLAIN = [one.name for one in fields(SearchOptions) if one.name != "filters"]
 
 
 def test_chips_are_taken_off_one_by_one() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.errors import SimileError
 from pipeline.search import Collection, Example, Found, Hit, Settings
-from pipeline.search.everywhere import find_everywhere, merged
+from pipeline.search.everywhere import find_everywhere, merged, order_of
 from pipeline.store import open_store
 from tests.search.conftest import IDS, fill, grey
 
@@ -30,6 +30,10 @@ def test_rarity_and_not_the_score_decides() -> None:
         *(("boats", "c"), ("cats", "f"), ("boats", "d")),
         *(("birds", "a"), ("boats", "e")),
     ]
+    by_rank = merged(there, 4, order_of(Settings(colours=["#fff"]), has_likes=True))
+    assert [one.id for _, one in by_rank] == ["a", "c", "f", "b"]
+    by_score = merged({"old": found(hit("g", 0.99, None)), **there}, 2, "score")
+    assert [one.id for _, one in by_score] == ["g", "a"]
     with pytest.raises(SimileError, match="'old' does not say how near its hits are"):
         merged({**there, "old": found(hit("g", 0.99, None))}, 5)
 
