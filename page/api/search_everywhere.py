@@ -47,15 +47,8 @@ class EverywhereEndpoints:
         known = with_known_values(able[0], settings) if len(able) == 1 else settings
         order = order_of(settings, has_likes=True)
         every = find_everywhere(opened, lambda _: [example], known)
-<<<<<<< HEAD
         hits = [
             {**hit_as_json(hit, name, thumbnails), "collection": name}
-            for name, hit in merged(every, settings.k)
+            for name, hit in merged(every, settings.k, order)
         ]
-=======
-        hits = [{**hit_as_json(hit), "collection": name} for name, hit in merged(every, settings.k, order)]
-        if not thumbnails:
-            for hit in hits:
-                del hit["thumbnail"]
->>>>>>> h-c
         return {"hits": hits, "searched": sorted(every)}

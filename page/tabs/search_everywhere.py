@@ -41,13 +41,8 @@ def everywhere(library: CollectionLibrary, asked: Searched) -> SearchUpdate:
     if asked.everywhere == "merged":
         cards = [
             replace(shown, label=f"{titles[name]} · {shown.label}" if shown.label else titles[name])
-<<<<<<< HEAD
-            for name, hit in merged(every, settings.k)
-            for shown in [card(hit, name, settings.metric, pictures=library.pictures)]
-=======
             for name, hit in merged(every, settings.k, order_of(settings, has_likes=bool(query)))
-            for shown in [card(hit, name, settings.metric)]
->>>>>>> h-c
+            for shown in [card(hit, name, settings.metric, pictures=library.pictures)]
         ]
         grid = grid_html(cards, query)
         said = f"{len(cards):,} closest in {len(every)} collections"
