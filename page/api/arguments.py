@@ -114,7 +114,7 @@ def parsed_vector(given: str | Sequence[Any]) -> Example:
         SimileError: it is something else.
     """
     if not isinstance(given, str):
-        return Example(vector=given)
+        return Example(vector=[float(number) for number in given])
     if not is_vector_text(given):
         raise SimileError(f"{printable(repr(given), 60)} is no vector; write it as [0.12, -0.5, 0.33]")
     return words_or_vector(given)

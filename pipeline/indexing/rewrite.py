@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.indexing.version_manifest import config_of
 from pipeline.progress import progress
 from pipeline.store import Store
@@ -33,6 +34,7 @@ def rewrite(store: Store, live: Version, target: str, without: Set[str], home: s
     manifest = live.manifest
     codes = {entry.code for entry in manifest.encoders if entry.code}
     vectors = [*(entry.vector for entry in manifest.encoders), *codes]
+    coloured = [COLOUR_VECTOR] if manifest.colours else []
     first: Any = store.scroll(live.name, 1, with_vectors=vectors)[0].vector
     sizes = {name: len(first[name]) for name in vectors}
     config = config_of(manifest, manifest.collection)
@@ -41,7 +43,9 @@ def rewrite(store: Store, live: Version, target: str, without: Set[str], home: s
         {name: size for name, size in sizes.items() if name not in codes},
         {name: size for name, size in sizes.items() if name in codes},
         manifest.rows,
+        colours=bool(coloured),
     )
+    vectors += coloured
     store.create(target, config, params, store.payload_indexes(live.name))
     thumbnails = ThumbnailFiles(home)
     records = (

@@ -98,10 +98,11 @@ def filtered_query(
     ids = store.most_ids(index.name)
     most = MOST_CANDIDATES if ids is None else min(ids, MOST_CANDIDATES)
     passing = _passing(store, index.name, query_filter)
-    plan = plan_of(index.points, passing, limit, scanned, most)
+    points = max(index.points, passing)  # manifests of earlier versions do not count them
+    plan = plan_of(points, passing, limit, scanned, most)
     if plan.way == "keep":
         near = _among_the_nearest(store, index, vector, plan.candidates, using, query_filter)
-        if store.count(index.name, near) >= _ENOUGH * plan.candidates * passing / index.points:
+        if store.count(index.name, near) >= _ENOUGH * plan.candidates * passing / points:
             return store.query(index.name, vector, query_filter=near, params=few, **asked)
     params = few if plan.way == "scan" else index.search.to_qdrant(limit, metric=metric, filtered=True)
     return store.query(index.name, vector, query_filter=query_filter, params=params, **asked)

@@ -35,13 +35,13 @@ def test_what_was_staged_without_colours_has_those_of_its_thumbnail(tmp_path: Pa
     file = f"{hand.parts.folder}/{unit}.parquet"
     older = pq.read_table(file).drop_columns([COLOUR_METHOD])
     pq.write_table(older, file)
-    load = UnitLoad(unit, np.arange(3), None, {}, colours=True)
+    load = UnitLoad(unit, np.packbits([1, 1, 1]), None, {}, colours=True)
     (made,) = points_of(load, hand.parts, [])
     assert made.vectors[COLOUR_VECTOR].shape == (3, BINS)
     row = older["file"].to_pylist().index("2.png")
     expected = colour_histogram(decode((root / "2.png").read_bytes()))
     assert np.allclose(made.vectors[COLOUR_VECTOR][row], expected, atol=1e-6)
-    (without,) = points_of(UnitLoad(unit, np.arange(3), None, {}), hand.parts, [])
+    (without,) = points_of(UnitLoad(unit, np.packbits([1, 1, 1]), None, {}), hand.parts, [])
     assert COLOUR_VECTOR not in without.vectors
 
 

@@ -16,7 +16,12 @@ from page.api.panel_examples import PanelExamples
 from page.collection_library import CollectionLibrary
 from tests.page.test_programs import ENDPOINTS
 
-_ID = {"parameter_has_default": False, "parameter_default": None, "example_input": "..."}
+_ID = {
+    "parameter_has_default": False,
+    "parameter_default": None,
+    "example_input": "...",
+    "python_type": {"type": "str"},
+}
 PARAMETERS = [
     {"parameter_name": "id", **_ID},
     {"parameter_name": "words", **_ID, "parameter_has_default": True, "parameter_default": "it's"},
