@@ -11,7 +11,6 @@ from safetensors.numpy import save as to_safetensors
 from pipeline.backup.archive import Archive, ArchivedFile, ArchiveFolder
 from pipeline.backup.points import PAGE, Page, dimensions_of, page_of, schema
 from pipeline.errors import SimileError
-from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.indexing.versions import BUILD
 from pipeline.progress import progress
 from pipeline.store import Store
@@ -107,9 +106,7 @@ def _save_points(
 
 
 def _pages(store: Store, live: Version) -> Iterator[Page]:
-    entries = live.manifest.encoders
-    vectors = [name for entry in entries for name in (entry.vector, entry.code) if name]
-    vectors += [COLOUR_VECTOR] if live.manifest.colours else []
+    vectors = live.manifest.vector_names
     records = all_points(store, live.name, with_vectors=vectors, page=PAGE)
     while page := list(islice(records, PAGE)):
         yield page_of(page, vectors)

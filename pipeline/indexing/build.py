@@ -7,7 +7,7 @@ from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
-from pipeline.images.palette import COLOUR_METHOD
+from pipeline.images.palette import COLOUR_METHOD, COLOUR_VECTOR
 from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
@@ -91,7 +91,7 @@ def build(
     if base and whole and nothing and says_the_same(base.manifest, config, kinds):
         account.version = base.name
         if store.in_place:  # an earlier job may have been cut short before it wrote them
-            apply_tags(store, job.home, base.name, tags, config.encoders)
+            apply_tags(store, job.home, base.name, tags, base.manifest.vector_names)
         account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
         _record(job, checked, base.name, staged, account)
         return
@@ -115,7 +115,8 @@ def build(
             staged.loads(config.thumbnail_files_above, colours is not None),
         )
         delete_points_of(store, version, removed)
-        apply_tags(store, job.home, version, tags, config.encoders)
+        named = [name for target in targets for name in (target.vector, target.code)]
+        apply_tags(store, job.home, version, tags, named + [COLOUR_VECTOR] * (colours is not None))
         store.finish(version)
     account.version = version
     account.written = written + again - (catalogue.to_write - catalogue.from_source)

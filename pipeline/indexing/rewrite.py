@@ -33,19 +33,17 @@ def rewrite(store: Store, live: Version, target: str, without: Set[str], home: s
     """
     manifest = live.manifest
     codes = {entry.code for entry in manifest.encoders if entry.code}
-    vectors = [*(entry.vector for entry in manifest.encoders), *codes]
-    coloured = [COLOUR_VECTOR] if manifest.colours else []
+    vectors = manifest.vector_names
     first: Any = store.scroll(live.name, 1, with_vectors=vectors)[0].vector
     sizes = {name: len(first[name]) for name in vectors}
     config = config_of(manifest, manifest.collection)
     params = vector_params(
         config,
-        {name: size for name, size in sizes.items() if name not in codes},
+        {name: size for name, size in sizes.items() if name not in {*codes, COLOUR_VECTOR}},
         {name: size for name, size in sizes.items() if name in codes},
         manifest.rows,
-        colours=bool(coloured),
+        colours=manifest.colours is not None,
     )
-    vectors += coloured
     store.create(target, config, params, store.payload_indexes(live.name))
     thumbnails = ThumbnailFiles(home)
     records = (

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from qdrant_client import models
 
-from pipeline.config import EncoderConfig
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind, values_of
 from pipeline.indexing.history import RECORD as LIVE_RECORD
@@ -134,16 +133,15 @@ def apply_tags(
     home: str,
     version: str,
     own: Mapping[str, Sequence[str]],
-    encoders: Sequence[EncoderConfig],
+    vectors: Sequence[str],
 ) -> None:
     """Write tags into points of a version that lack them, as after they were made anew from the source.
 
     Args:
         home: where thumbnails may lie as files.
         own: as of `own_tags`.
-        encoders: whose vectors the version has.
+        vectors: names of all that its points have.
     """
-    vectors = [name for each in encoders for name in (each.vector_name, each.code_name)]
     for some in in_batches(sorted(own), _AT_ONCE):
         there = _values(store, version, some)
         lacking = [one for one in some if one in there and not set(own[one]) <= set(there[one])]
@@ -176,7 +174,7 @@ def _write(
     # First what shall be: if this is cut short on a server, the same command or the next job does the rest.
     store.attach(target, TAGGED, json.dumps(by_tag).encode())
     for some in in_batches(changed, _AT_ONCE):
-        _set(store, home, target, some, own, _vectors(live), removed)
+        _set(store, home, target, some, own, live.manifest.vector_names, removed)
     store.finish(target)
     kinds = {**live.manifest.kinds, TAGS: _KIND}
     store.write_manifest(target, live.manifest.model_copy(update={"kinds": kinds, "filters": tuple(kinds)}))
@@ -209,11 +207,6 @@ def _set(
         for name in vectors
     }
     store.upsert(version, [str(record.id) for record in records], rows, payloads)
-
-
-def _vectors(version: Version) -> list[str]:
-    entries = version.manifest.encoders
-    return [name for entry in entries for name in (entry.vector, entry.code) if name]
 
 
 def _values(store: Store, version: str, ids: Iterable[str]) -> dict[str, list[Any]]:

@@ -11,6 +11,7 @@ from pipeline.config import HnswConfig, MemoryConfig, ProjectionConfig, Quantiza
 from pipeline.config.graph_and_search import Metric
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
+from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.projection import Projection, vectors_fingerprint
 
 __all__ = [
@@ -228,6 +229,12 @@ class Manifest(_Record):
     def to_json(self) -> str:
         """Everything but the tensors."""
         return self.model_dump_json(by_alias=True, indent=1)
+
+    @property
+    def vector_names(self) -> list[str]:
+        """All named vectors of a point: vectors and codes of each encoder, and its colours, if any."""
+        named = [name for entry in self.encoders for name in (entry.vector, entry.code) if name]
+        return [*named, COLOUR_VECTOR] if self.colours else named
 
     def encoder(self, wanted: str | None = None) -> EncoderEntry:
         """An encoder by its name; the first one where none is named.

@@ -23,6 +23,7 @@ from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, pi
 from tests.stand_ins.qdrant import QdrantStandIn
 
 
+@pytest.mark.long
 def test_another_source_need_not_have_the_columns_that_the_yaml_names(
     index: Index, indexed: Copied, tmp_path: Path
 ) -> None:

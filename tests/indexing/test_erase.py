@@ -74,6 +74,7 @@ def test_nothing_is_left_of_an_erased_picture(index: Index, copied: Copied, caps
     assert colours(home) == {"red": 7, "green": 8, "blue": 8}
 
 
+@pytest.mark.long
 def test_it_stays_away_from_later_jobs_and_from_a_restore(index: Index, copied: Copied, capsys) -> None:
     home, source = copied
     red, green = id_of(source, "red/0.png"), id_of(source, "green/0.png")

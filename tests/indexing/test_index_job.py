@@ -142,6 +142,7 @@ def test_mistakes_in_a_query_are_one_sentence(first_run: dict[str, Any], folder:
         open_collection("colour", home=home)
 
 
+@pytest.mark.long
 def test_a_collection_gains_an_encoder_without_touching_the_first(
     first_run: dict[str, Any], index: Index, folder: Path, home: str, tmp_path: Path
 ) -> None:

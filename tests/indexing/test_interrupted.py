@@ -21,6 +21,7 @@ from tests.sources.conftest import write_mirror
 from tests.stand_ins.qdrant import Fault, QdrantStandIn
 
 
+@pytest.mark.long
 def test_an_interrupted_load_goes_on_where_it_was(index: Index, tmp_path: Path, monkeypatch) -> None:
     home, source = tmp_path / "home", write_mirror(tmp_path / "source", [8, 9, 10, 11])
     monkeypatch.setattr("pipeline.indexing.load._FLUSHED_EVERY", 5)

@@ -133,6 +133,7 @@ def test_more_actors_than_this_machine_has(tmp_path: Path, capsys: Any) -> None:
     assert "lower --actors" in refusal(tmp_path, capsys, "--actors", "6400")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("remote", [False, True])
 def test_a_second_writer(
     tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, remote: bool, s3: str

@@ -183,6 +183,7 @@ def test_share_without_a_tunnel_fails(demo_home: Path, tmp_path: Path) -> None:
     assert "Simile is at" not in done.stdout
 
 
+@pytest.mark.long
 def test_a_shared_link_is_searched_says_when_it_expires_and_is_opened_again(
     demo_home: Path, picture: Path, tmp_path: Path
 ) -> None:

@@ -169,6 +169,7 @@ def crowded() -> Iterator[str]:
     blocks.close(verbose=False)
 
 
+@pytest.mark.long
 @pytest.mark.browser
 def test_the_queue_says_where_one_is_and_that_it_is_full(browser: Any, crowded: str) -> None:
     pages = [browser.new_page() for _ in range(3)]

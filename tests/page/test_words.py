@@ -86,6 +86,7 @@ def _fill(home: str, encoder: str, fingerprint: str, vectors: np.ndarray) -> Non
     store.switch("squares", version)
 
 
+@pytest.mark.long
 def test_a_program_finds_pictures_by_words(worded: tuple[str, list[str]]) -> None:
     url, nearest = worded
     slow = Client(url, verbose=False, httpx_kwargs={"timeout": 120})

@@ -7,12 +7,13 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.errors import SimileError
+from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.indexing.delete import delete_points
 from pipeline.indexing.tags import apply_tags, own_tags
 from pipeline.search import Collection, Example, open_collection
 from pipeline.search.query import Settings
 from pipeline.store import Store
-from tests.search.conftest import CONFIG, IDS, fill, grey
+from tests.search.conftest import IDS, fill, grey
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ def test_points_that_were_made_anew_get_their_tags_back(greys: Collection, tmp_p
     fill(store, calibrated=True)  # from the source, which knows no tags
     assert "tags" not in greys.get(IDS[0]).payload
     if store.in_place:
-        apply_tags(store, str(tmp_path), greys.version, own, CONFIG.encoders)
+        apply_tags(store, str(tmp_path), greys.version, own, ["v", "v_code", COLOUR_VECTOR])
         assert greys.get(IDS[0]).payload["tags"] == ["blue"]
         assert greys.search_id(IDS[0])[0][0].id == IDS[1]
 
