@@ -9,6 +9,7 @@ import gradio as gr
 
 from page.api.argument_types import checked_arguments
 from page.api.arguments import described
+from page.api.colours import ColourEndpoints
 from page.api.edit import EditEndpoints
 from page.api.explain_map_compare import HitEndpoints
 from page.api.found_by_jobs import JobEndpoints
@@ -24,22 +25,21 @@ from pipeline.printable import printable_lines
 __all__ = ["add_endpoints"]
 
 log = logging.getLogger("simile")
-# Models of Qdrant that refuse a value which no filter can have.
 
 
 def add_endpoints(library: CollectionLibrary) -> None:
     """Makes the endpoints; called inside the Blocks."""
     gr.api(_explained(search_upload(library)), api_name=UPLOAD_ENDPOINT)
     searches, hits, jobs = SearchEndpoints(library), HitEndpoints(library), JobEndpoints(library)
-    everywhere = EverywhereEndpoints(library)
+    colours, everywhere = ColourEndpoints(library, searches), EverywhereEndpoints(library)
     for function in (
         searches.collections,
         searches.facets,
         searches.search_image,
         searches.search_text,
         searches.search_by_id,
-        searches.search_colours,
-        searches.palette,
+        colours.search_colours,
+        colours.palette,
         searches.search_by_vector,
         everywhere.search_everywhere,
         searches.recommend,
@@ -52,10 +52,7 @@ def add_endpoints(library: CollectionLibrary) -> None:
     ):
         gr.api(_explained(function), api_name=function.__name__)
     edits = EditEndpoints(library)
-    for change in (
-        edits.tag,
-        edits.delete,
-    ):  # of a page that only reads they say so, and nobody is told of them
+    for change in (edits.tag, edits.delete):  # of a page that only reads they say so, and nobody is told
         seen: Any = "public" if library.edits else "undocumented"
         gr.api(_explained(change), api_name=change.__name__, api_visibility=seen)
 

@@ -19,7 +19,7 @@ from page.exact_json import exact_json
 from page.hit_pictures import stored_picture_url
 from page.pixel_budget import check_own_pictures
 from pipeline.errors import SimileError
-from pipeline.search import Collection, Example, Hit, Settings, colours_of
+from pipeline.search import Collection, Example, Hit, Settings
 from pipeline.search.hit_table import as_csv, as_json, ranks
 
 __all__ = ["SearchEndpoints", "hit_as_json"]
@@ -97,7 +97,7 @@ class SearchEndpoints:
         picture = Example(picture=picture_bytes(image), box=parsed_box(box))
         narrowed = _narrowed(matches_only, fold, diversity, colours)
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
-        return self._found(collection, [picture], [], settings, thumbnails)
+        return self.found(collection, [picture], [], settings, thumbnails)
 
     def search_text(
         self,
@@ -116,7 +116,7 @@ class SearchEndpoints:
             text: what the pictures show.
         """
         settings = settings_of("cosine", k, filters, encoder=encoder, offset=offset, colours=tuple(colours))
-        return self._found(collection, [Example(text=text)], [], settings, thumbnails)
+        return self.found(collection, [Example(text=text)], [], settings, thumbnails)
 
     def search_by_id(
         self,
@@ -141,43 +141,7 @@ class SearchEndpoints:
         """
         narrowed = _narrowed(matches_only, fold, diversity, colours)
         settings = settings_of(metric, k, filters, exact, encoder, offset, **narrowed)
-        return self._found(collection, [parsed_id(id)], [], settings, thumbnails)
-
-    def search_colours(
-        self,
-        colours: list[str],
-        collection: str,
-        k: int = 10,
-        filters: str = "{}",
-        thumbnails: bool = False,
-        offset: int = 0,
-    ) -> dict[str, Any]:
-        """Find the pictures of a collection that have much of some colours, whatever they show.
-
-        Args:
-            colours: one to five, such as ["#aa3311", "#ffeecc"]; those of a picture come from the tool
-                `palette`.
-        """
-        settings = settings_of("cosine", k, filters, offset=offset, colours=tuple(colours))
-        return self._found(collection, [], [], settings, thumbnails)
-
-    def palette(self, query: str, collection: str = "") -> dict[str, Any]:
-        """Tell the main colours of a picture, commonest first, to search by them.
-
-        Args:
-            collection: the collection that holds the picture, where it is named by its `id`.
-
-        Returns:
-            `colours`, one to five, such as #aa3311.
-        """
-        example = parsed_example(query)
-        check_own_pictures([example])
-        if example.id and not collection:
-            raise SimileError("name the collection that holds the picture of this id")
-        stored = self._library.open(collection).get(example.id).thumbnail if example.id else None
-        picture = stored or example.picture
-        assert picture is not None, "an example without an id is a picture"
-        return {"colours": colours_of(picture)}
+        return self.found(collection, [parsed_id(id)], [], settings, thumbnails)
 
     def search_by_vector(
         self,
@@ -197,7 +161,7 @@ class SearchEndpoints:
             vector: JSON list of numbers, as many as the encoder makes, such as [0.12, -0.5, 0.33].
         """
         settings = settings_of(metric, k, filters, exact, encoder, offset)
-        return self._found(collection, [parsed_vector(vector)], [], settings, thumbnails)
+        return self.found(collection, [parsed_vector(vector)], [], settings, thumbnails)
 
     def recommend(
         self,
@@ -235,7 +199,7 @@ class SearchEndpoints:
             offset=offset,
         )
         liked, disliked = ([parsed_example(one) for one in given or []] for given in (likes, dislikes))
-        return self._found(collection, liked, disliked, settings, thumbnails)
+        return self.found(collection, liked, disliked, settings, thumbnails)
 
     def export(
         self,
@@ -267,7 +231,7 @@ class SearchEndpoints:
         text = as_csv(answer.hits, rows) if format == "csv" else as_json(answer.hits, rows, about)
         return {"text": text, "hits": len(rows), "more": answer.more}
 
-    def _found(
+    def found(
         self,
         name: str,
         likes: Sequence[Example],
