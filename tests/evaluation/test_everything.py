@@ -113,8 +113,8 @@ def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFi
         *[protocol] * 3,
         "| encoder | by | relevant: same | precision | recall | matches a query |",
         "| encoder | liked | strategy | recall@10 | nDCG@10 | same@10 | diversity |",
-        "| the query was | `weights:art-cnn`: first hit | `weights:art-cnn`: mAP | `weights:art-vit`: first hit "
-        "| `weights:art-vit`: mAP |",
+        "| the query was | `weights:art-cnn`: first hit | `weights:art-cnn`: mAP "
+        "| `weights:art-vit`: first hit | `weights:art-vit`: mAP |",
         "| encoder | word | measured | same artist | same genre | same style |",
     ]
     raw = r"^\| `weights:art-cnn` \| raw cosine \| [\d,]+ \| (0\.\d+) \["
