@@ -25,7 +25,7 @@ _SIDE = 16  # pixels of a picture that stands in an example: 200 characters
 _FILE = "FILE"  # shell variable
 _ROOT = "{space_id}"  # Gradio puts the page's address in its place
 # Arguments with a default that an endpoint needs all the same: this one, or another.
-_ALSO = {("/explain", "id")}
+_ALSO = {("/explain", "id"), ("/palette", "collection")}
 _UPLOADS = {("/search", "image")}
 
 
@@ -58,7 +58,7 @@ class PanelExamples:
         root = root.rstrip("/")
         given = self._parameters(api_name, endpoint_info["parameters"], root)
         return {
-            "python": generate_python_snippet(api_name, given, root),
+            "python": _with_download(generate_python_snippet(api_name, given, root), f"{root}/{PREVIEW}"),
             "javascript": generate_js_snippet(api_name, given, root),
             "bash": _bash(api_name, given, root, root + (api_prefix or "/")),
         }
@@ -114,6 +114,7 @@ def _values_of(found: Collection) -> dict[str, Any]:
         "hit_id": hits[-1].id,
         "likes": [hits[0].id],
         "colours": ["#aa3311", "#ffeecc"],
+        "vector": json.dumps([1] + [0] * (found.encoder_entry().dimension - 1)),
     }
 
 
@@ -129,6 +130,18 @@ def _picture(hit: Hit) -> str:
     file = io.BytesIO()
     hit.image().resize((_SIDE, _SIDE)).save(file, "WEBP", quality=40)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def _with_download(snippet: str, address: str) -> str:
+    """The page takes files and no addresses, so that the example fetches its picture first."""
+    asked = next((line for line in snippet.splitlines() if f"handle_file('{address}')" in line), None)
+    if asked is None:
+        return snippet
+    first, rest = snippet.split("\n\n", 1)
+    fetched = f'picture, _ = urlretrieve("{address}")\n'
+    return f"from urllib.request import urlretrieve\n\n{first}\n\n{fetched}" + rest.replace(
+        f"handle_file('{address}')", "handle_file(picture)"
+    )
 
 
 def _bash(api_name: str, given: Sequence[Mapping[str, Any]], root: str, api: str) -> str:

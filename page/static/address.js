@@ -62,9 +62,14 @@ const restorePlace = (y) => {
 };
 const showResults = () => {
   const status = document.querySelector("#status");
-  const box = status?.getBoundingClientRect();
-  if (!box || !status.offsetParent) return;
-  if (box.top < 0 || box.top > innerHeight * 0.6) scrollTo(0, scrollY + box.top - 12);
+  if (!status?.offsetParent) return;
+  const place = () => {
+    const { top } = status.getBoundingClientRect();
+    if (top < 0 || top > innerHeight * 0.6) scrollTo(0, scrollY + top - 12);
+  };
+  place();
+  const placed = scrollY; // what stands above may still change; whoever scrolls is left alone
+  setTimeout(() => { if (Math.abs(scrollY - placed) < 2) place(); }, 500);
   // What was pressed may be gone with the first screen; the next Tab leads to the hits.
   setTimeout(() => { // a vote in the grid has its focus back by then: see grid.js
     const at = document.activeElement;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -245,6 +246,7 @@ def _sees(location: str) -> bool:
 def _wait_until_free(cpus: float, gpus: float) -> None:
     import ray
 
+    gc.collect()  # the writers of a job that failed in this process live as long as its exception's frames
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         free = ray.available_resources()

@@ -87,7 +87,7 @@ def test_axe_finds_nothing_of_ours_on_any_tab(
 
 
 def test_the_keyboard_alone_searches_walks_the_hits_and_acts_on_one(open_page: Callable[..., Any]) -> None:
-    page = open_page()
+    page = open_page(collection="")
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # the link past the controls
     assert page.evaluate("document.activeElement.id") == "status"
