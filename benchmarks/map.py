@@ -81,6 +81,11 @@ class _Attached:
     map: Map
     name: str = "synthetic"
 
+    @property
+    def live(self) -> tuple[None, None]:
+        """No store: none of its points is hidden."""
+        return None, None
+
     def attachment(self, name: str) -> bytes:
         if name == MAP:
             return write_map(self.map)

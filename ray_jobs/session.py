@@ -95,6 +95,9 @@ def ray_session() -> Iterator[None]:
     context.raise_original_map_exception = True  # else what a worker says does not reach the driver
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
+    # A failed task is logged with its traceback, and the job says in a sentence what ended it.
+    executor = logging.getLogger("ray.data._internal.execution.streaming_executor_state")
+    executor.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

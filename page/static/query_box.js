@@ -53,11 +53,12 @@ const boxNow = (event) => {
 
 element.addEventListener("pointerdown", (event) => {
   const area = event.target.closest(".crop:not(.fixed)");
-  if (!area || event.button > 0 || event.target.closest(".spot")) return;
+  if (!area || event.button > 0) return;
   event.preventDefault();
   area.focus();
   try { area.setPointerCapture(event.pointerId); } catch { /* a pointer that is gone again */ }
-  held = { area, from: place(event, area), moved: false, ...grip(event, area) };
+  const spot = event.target.closest(".spot"); // a box may begin on a dot; a press that does not move is the dot's
+  held = { area, spot, from: place(event, area), moved: false, ...grip(event, area) };
 });
 element.addEventListener("pointermove", (event) => {
   const area = event.target.closest(".crop:not(.fixed)");
@@ -72,6 +73,7 @@ element.addEventListener("pointermove", (event) => {
 element.addEventListener("pointerup", (event) => {
   if (!held) return;
   if (held.moved) finish(held.area, boxNow(event));
+  else if (held.spot) held.spot.click();
   else if (held.kind === "new") finish(held.area, null); // a click beside the box takes it away
   held = null;
 });

@@ -121,11 +121,12 @@ def test_additions_to_a_server_go_on_by_markers_and_read_no_point(
         server.fault = only_one_more
         with pytest.raises(SimileError, match=r"answered 500 for 1 s; try again when it is back: \w+ \w+\.$"):
             index(home, source, url=server.url)
-        assert open_store(url=server.url).count(first.version) in (30 + 40, 30 + 50)
+        there = open_store(url=server.url).count(first.version)
+        assert there in (30, 30 + 40, 30 + 50)  # the first write may be under way when the second fails
         written.clear()
         before = len(scrolled)
         account = index(home, source, url=server.url)
-        assert len(written) == 1  # the unit that was not written yet
+        assert len(written) == (2 if there == 30 else 1)  # the units that were not written yet
         assert (account.version, account.embedded, account.written) == (first.version, 0, 90)
         assert len(scrolled) - before == of_the_check
         store = open_store(url=server.url)

@@ -279,7 +279,7 @@ def test_everything_that_can_be_pressed_has_a_name(open_page: Any) -> None:
     status(page, "cosine")
     nameless = page.evaluate(
         """() => [...document.querySelectorAll('button, input, [role=tab], [tabindex="0"]')]
-        .filter(one => one.offsetParent && !(one.innerText || '').trim() && !one.getAttribute('aria-label')
+        .filter(one => one.offsetParent && !(one.textContent || '').trim() && !one.getAttribute('aria-label')
           && !one.getAttribute('title') && !(one.labels && one.labels.length)
           && !one.getAttribute('aria-labelledby') && one.type !== 'file')
         .map(one => one.outerHTML.slice(0, 160))"""

@@ -121,7 +121,7 @@ def test_words_search_show_and_are_put_away(browser: Any, worded: tuple[str, lis
     status(page, "7 closest of 8")
     box.fill(WORDS)
     box.press("Enter")
-    page.locator("#search-hits .reason", has_text="like ").first.wait_for()
+    page.locator("#search-query .words", has_text=WORDS).wait_for()
     page.get_by_role("button", name="Take away the words").click()
     page.locator("#search-query .words").wait_for(state="detached")
     page.close()
