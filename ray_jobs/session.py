@@ -96,8 +96,8 @@ def ray_session() -> Iterator[None]:
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     # A failed task is logged with its traceback, and the job says in a sentence what ended it.
-    executor = logging.getLogger("ray.data._internal.execution.streaming_executor_state")
-    executor.setLevel(logging.CRITICAL)
+    for name in ("ray.data._internal.execution.streaming_executor_state", "ray.data.exceptions"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -68,8 +68,13 @@ const showResults = () => {
     if (top < 0 || top > innerHeight * 0.6) scrollTo(0, scrollY + top - 12);
   };
   place();
-  const placed = scrollY; // what stands above may still change; whoever scrolls is left alone
-  setTimeout(() => { if (Math.abs(scrollY - placed) < 2) place(); }, 500);
+  // What stands above may still change; whoever scrolls is left alone.
+  const left = new AbortController();
+  for (const kind of ["wheel", "touchmove", "keydown"]) {
+    addEventListener(kind, () => left.abort(), { signal: left.signal, passive: true });
+  }
+  for (const wait of [300, 700]) setTimeout(() => { if (!left.signal.aborted) place(); }, wait);
+  setTimeout(() => left.abort(), 800);
   // What was pressed may be gone with the first screen; the next Tab leads to the hits.
   setTimeout(() => { // a vote in the grid has its focus back by then: see grid.js
     const at = document.activeElement;

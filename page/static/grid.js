@@ -54,13 +54,16 @@ const openMenu = (opener) => {
   menu.setAttribute("aria-label", `Do with ${opener.getAttribute("aria-label")}`);
   const votes = Boolean(card.querySelector(".votes")), searched = Boolean(card.querySelector(".score"));
   const offered = Object.keys(CHOICES).filter((one) => (votes || !["like", "dislike"].includes(one)) && (searched || one !== "why"));
-  menu.append(...offered.map((action) => {
+  const offer = (text, act) => {
     const item = document.createElement("button");
-    Object.assign(item, { type: "button", tabIndex: -1, textContent: CHOICES[action] });
+    Object.assign(item, { type: "button", tabIndex: -1, textContent: text });
     item.setAttribute("role", "menuitem");
-    item.addEventListener("click", () => { leave(true); tell(action, card); });
-    return item;
-  }));
+    item.addEventListener("click", () => { leave(true); act(); });
+    menu.append(item);
+  };
+  for (const action of offered) offer(CHOICES[action], () => tell(action, card));
+  const check = card.querySelector("button.check"); // see selection.js
+  if (check) offer(check.getAttribute("aria-pressed") === "true" ? "Take out of the selection" : "Select", () => check.click());
   let left = false;
   const leave = (back) => {
     if (left) return; // what is taken away loses the focus, which leads here again

@@ -13,6 +13,7 @@ function withCheck(card) {
   if (check) return check;
   check = document.createElement("button");
   check.type = "button";
+  check.tabIndex = -1; // a hit is one stop; its menu selects it
   check.className = "check";
   check.setAttribute("aria-label", `Select ${card.querySelector(".open")?.getAttribute("aria-label") ?? ""}`);
   card.querySelector(".frame")?.append(check);

@@ -37,6 +37,7 @@ READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job wou
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 # A GPU embeds as many pictures as ten to a hundred cores prepare (docs/cluster.md), so it gets its share.
 _GPU_ACTOR_CPUS = (*(float(cpus) for cpus in range(32, 4, -1)), *_ACTOR_CPUS)
+_EACH_ITS_NODE_SECONDS = 5.0  # for which actors wait for a node each
 _PATIENCE_SECONDS = 20.0
 
 
@@ -177,7 +178,14 @@ def spread(reservation: Reservation) -> Iterator[Any]:
     bundle = {"CPU": reservation.actor_cpus} | (
         {"GPU": reservation.actor_gpus} if reservation.actor_gpus else {}
     )
-    group = placement_group([bundle] * reservation.actors, strategy="SPREAD")
+    bundles = [bundle] * reservation.actors
+    # SPREAD alone may put two on a node while another one looks busy, and keeps them there.
+    group = placement_group(
+        bundles, strategy="STRICT_SPREAD" if 1 < len(bundles) <= len(_nodes()) else "SPREAD"
+    )
+    if not group.wait(_EACH_ITS_NODE_SECONDS):
+        remove_placement_group(group)
+        group = placement_group(bundles, strategy="SPREAD")
     try:
         if not group.wait(_PATIENCE_SECONDS):
             raise SimileError(

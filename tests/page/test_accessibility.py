@@ -114,6 +114,7 @@ def test_the_keyboard_alone_searches_walks_the_hits_and_acts_on_one(open_page: C
         "More like this",
         "Less like this",
         "Why is it here?",
+        "Select",
     ]
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.matches('#search-hits .open')")
