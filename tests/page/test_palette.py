@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from page.api.colours import ColourEndpoints
 from page.api.search import SearchEndpoints
 from page.collection_library import CollectionLibrary
 from page.components.palette import NO_PICTURE, palette_html, repainted, without_hash
@@ -111,7 +112,8 @@ def test_a_palette_alone_finds_pictures_in_these_colours(library: CollectionLibr
     style = library.open("wikiart").facets("style")[0][0]
     passing = library.open("wikiart").find([], settings=found.searched.settings)  # type: ignore[union-attr]
     assert [hit.id for hit in passing.hits] == [card.id for card in found.cards]
-    hits = SearchEndpoints(library).search_colours(["#" + _BLUE], "wikiart", filters={"style": [style]})  # type: ignore[arg-type]
+    api = ColourEndpoints(library, SearchEndpoints(library))
+    hits = api.search_colours(["#" + _BLUE], "wikiart", filters={"style": [style]})  # type: ignore[arg-type]
     assert hits["hits"] and {hit["payload"]["style"] for hit in hits["hits"]} == {style}
 
 
@@ -126,12 +128,13 @@ def test_the_palette_is_in_the_address(library: CollectionLibrary) -> None:
 
 def test_a_picture_and_a_palette_together_by_the_api(library: CollectionLibrary) -> None:
     api = SearchEndpoints(library)
+    by_colour = ColourEndpoints(library, api)
     one = library.open("wikiart").sample(1)[0]
-    colours = api.palette(one.id, "wikiart")["colours"]
+    colours = by_colour.palette(one.id, "wikiart")["colours"]
     assert 1 <= len(colours) <= 5 and all(len(colour) == 7 for colour in colours)
     alone = api.search_by_id(one.id, "wikiart", k=10)["hits"]
     both = api.search_by_id(one.id, "wikiart", k=10, colours=["#" + _BLUE])["hits"]
     assert [hit["id"] for hit in alone] != [hit["id"] for hit in both]
     assert api.collections()["collections"][0]["colours"] is True
     with pytest.raises(SimileError, match="'blueish' is no colour"):
-        api.search_colours(["blueish"], "wikiart")
+        by_colour.search_colours(["blueish"], "wikiart")
