@@ -114,7 +114,7 @@ def _values_of(found: Collection) -> dict[str, Any]:
         "hit_id": hits[-1].id,
         "likes": [hits[0].id],
         "colours": ["#aa3311", "#ffeecc"],
-        "vector": json.dumps([1] + [0] * (found.encoder_entry().dimension - 1)),
+        "vector": json.dumps([1] + [0] * ((found.encoder_entry().dimension or 1) - 1)),
     }
 
 
