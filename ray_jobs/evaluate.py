@@ -4,7 +4,7 @@ Without more, the vectors of the collection as they are stored: each of 5,000 po
 --protocol reads the source, embeds what is not staged yet, and measures by named protocols; with --encoder
 it needs no index. --engine measures what the search engine returns, exact or approximate. --everything
 measures all that can be said of a collection's source (of every collection, if none is named), and prints
-Markdown tables: those of docs/evaluation.md.
+Markdown tables.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "collection", nargs="?", help="an indexed collection, or with --encoder the name of a YAML"
     )
     parser.add_argument(
-        "--everything", action="store_true", help="every table of docs/evaluation.md, as Markdown on stdout"
+        "--everything", action="store_true", help="all that can be measured, as Markdown on stdout"
     )
     parser.add_argument(
         "--protocol", nargs="+", choices=[*PROTOCOLS, "all"], help="named protocols on the source"

@@ -1,4 +1,4 @@
-"""Every table of docs/evaluation.md for one source, as Markdown: ray_jobs/evaluate.py --everything."""
+"""All that can be measured of one source, as Markdown tables: ray_jobs/evaluate.py --everything."""
 
 from __future__ import annotations
 

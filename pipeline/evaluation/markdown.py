@@ -1,4 +1,4 @@
-"""Figures of an evaluation as Markdown tables, which docs/evaluation.md takes over as they are."""
+"""Figures of an evaluation as Markdown tables."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
