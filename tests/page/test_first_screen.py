@@ -124,14 +124,7 @@ def test_browsing_goes_on_while_scrolling_and_chips_end_it(open_page: Any) -> No
 
 @pytest.mark.long
 @pytest.mark.browser
-@pytest.mark.parametrize(
-    "size",
-    [
-        # The row of colours, which is known after the first picture of the page, moves what is below it.
-        pytest.param((390, 844), marks=pytest.mark.xfail(reason="colours come late on phones", strict=False)),
-        (1400, 900),
-    ],
-)
+@pytest.mark.parametrize("size", [(390, 844), (1400, 900)])
 def test_nothing_that_is_read_moves_while_the_first_screen_fills(
     browser: Any, demo_url: str, size: tuple[int, int]
 ) -> None:
