@@ -139,7 +139,7 @@ def simulate(files: list[bytes], encoder: str, times: int) -> dict[str, Any]:
             began = time.perf_counter()
             result = embed_units(source, units_of(source), parts, {encoder: staging})
             seconds = time.perf_counter() - began
-            spilled = "Spilled" in memory_summary(stats_only=True)
+            spilled = "Spilled" in memory_summary(ray.get_runtime_context().gcs_address, stats_only=True)
         finally:
             ray.shutdown()
         batches = [

@@ -92,6 +92,7 @@ def ray_session() -> Iterator[None]:
         say(f"Ray's dashboard: http://{joined.dashboard_url}   logs: {logs}")
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False  # our own bars know the totals and count rows, not tasks
+    context.raise_original_map_exception = True  # else what a worker says does not reach the driver
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     # A failed task is logged with its traceback, and the job says in a sentence what ended it.

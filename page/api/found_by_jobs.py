@@ -3,9 +3,9 @@
 from typing import Any, TypeVar
 
 from page.collection_library import CollectionLibrary
-from pipeline.duplicates.kept import DUPLICATES, read_duplicates
+from pipeline.duplicates.kept import KeptDuplicates
 from pipeline.errors import SimileError
-from pipeline.insights.kept import INSIGHTS, read_insights
+from pipeline.insights.kept import KeptInsights
 
 __all__ = ["JobEndpoints"]
 
@@ -32,7 +32,7 @@ class JobEndpoints:
             of pixels, width and height. The first of a group is the one to keep.
         """
         found = self._library.open(collection)
-        kept = read_duplicates(found.name, found.attachment(DUPLICATES))
+        kept = KeptDuplicates.of(found)
         if kept is None:
             raise SimileError(
                 f"nobody has looked for copies in {found.name} yet; python -m ray_jobs.duplicates "
@@ -63,7 +63,7 @@ class JobEndpoints:
             of the neighbours with either; `covered`, the share of pictures near a typical one.
         """
         found = self._library.open(collection)
-        kept = read_insights(found.name, found.attachment(INSIGHTS))
+        kept = KeptInsights.of(found)
         if kept is None:
             raise SimileError(
                 f"{found.name} has no insights yet; python -m ray_jobs.insights {found.name} makes them"

@@ -26,7 +26,7 @@ log = logging.getLogger("simile")
 def picker(library: CollectionLibrary) -> gr.Dropdown:
     """Titles of the collections that exist now."""
     titles = library.titles()
-    return gr.Dropdown(
+    box = gr.Dropdown(
         titles,
         value=titles[0][1] if titles else None,
         label="Collection",
@@ -34,6 +34,9 @@ def picker(library: CollectionLibrary) -> gr.Dropdown:
         elem_id="collection",
         visible=_shown(titles),
     )
+    # Gradio refuses what was not offered when the page was made; the handlers look names up.
+    box.preprocess = lambda payload: payload if isinstance(payload, str) else None  # type: ignore[method-assign]
+    return box
 
 
 def _shown(collections: Sequence[object]) -> Any:

@@ -38,6 +38,11 @@ class QueryPanel:
     drop: gr.Image
     view: gr.HTML
 
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """What `shown` changes, by name."""
+        return {"view": self.view, "drop": self.drop, "adding": self.adding}
+
     def connect(self, status: gr.HTML, *, shows: bool = True) -> None:
         """Uploads and buttons change `query`, and each change of it is shown. Problems go to `status`.
 
@@ -149,9 +154,11 @@ def _box(given: Any) -> tuple[float, float, float, float] | None:
 def shown(query: Query | None) -> tuple[str, Any, bool]:
     """(panel, place for uploads, whether the next upload is added) for a query.
 
-    The place for uploads is hidden once there is a picture.
+    The place for uploads is hidden, and emptied, once there is a query. Without one its file stays: a visitor
+    may just have put it there.
     """
-    return query_html(query), gr.update(visible=not query, value=None), False
+    drop = gr.update(visible=False, value=None) if query else gr.update(visible=True)
+    return query_html(query), drop, False
 
 
 def query_html(query: Query | None, *, fixed: bool = False) -> str:

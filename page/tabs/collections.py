@@ -20,7 +20,8 @@ from pipeline.errors import SimileError
 from pipeline.indexing.lock import JobRecord
 from pipeline.insights.kept import INSIGHTS
 from pipeline.search import Collection
-from pipeline.store.manifest import EncoderEntry, IndexCheck, Manifest
+from pipeline.store.manifest import EncoderEntry, Manifest
+from pipeline.store.measured import IndexCheck
 
 __all__ = ["build"]
 

@@ -20,7 +20,7 @@ from page.run_search import FAILED
 from page.shared_state import Query, Shared
 from page.wording import field_name, note, readable, result_line
 from pipeline.errors import SimileError
-from pipeline.insights.kept import INSIGHTS, KeptDoubt, KeptInsights, read_insights
+from pipeline.insights.kept import KeptDoubt, KeptInsights
 from pipeline.search import Collection, Hit
 
 __all__ = ["InsightsHandlers", "InsightsUpdate", "build"]
@@ -64,7 +64,7 @@ class InsightsHandlers:
         """Whether the tab is shown: there is something to show."""
         try:
             found = self._library.open(name)
-            return gr.update(visible=read_insights(found.name, found.attachment(INSIGHTS)) is not None)
+            return gr.update(visible=KeptInsights.of(found) is not None)
         except SimileError as error:
             log.info("insights of %r: %s", name, error)
         except Exception:
@@ -76,7 +76,7 @@ class InsightsHandlers:
         """What the job has left of the live version; pictures that are gone since are left out."""
         try:
             found = self._library.open(name)
-            kept = read_insights(found.name, found.attachment(INSIGHTS))
+            kept = KeptInsights.of(found)
             if kept is None:
                 return InsightsUpdate(status=note(f"{found.title} has no insights yet."))
             return _shown(found, kept, query)

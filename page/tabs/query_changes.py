@@ -1,6 +1,6 @@
 """A new query is searched from, and shown, in one event: each event costs a visitor two requests."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -49,7 +49,7 @@ class QueryChanges:
             answered: components by the fields of `SearchUpdate` and, without the panel, of `QueryUpdate`.
             search: the options of an event that searches.
         """
-        answered = answered | {"view": panel.view, "drop": panel.drop, "adding": panel.adding}
+        answered = answered | panel.outputs
         asked = search | named_outputs(self.find_query, answered)
         panel.query.change(trigger_mode="always_last", **asked)
         clicked = search | named_outputs(self.find_example, answered)
@@ -75,19 +75,29 @@ class QueryChanges:
         if done is None:
             return no_update(SearchUpdate), QueryUpdate()
         query = Query((query_picture(cards[done[1]]),))
-        return self._searches.find(searched, query, name, *values), QueryUpdate(query)
+        panel = replace(_panel(searched, query), query=query)
+        return self._searches.find(searched, query, name, *values), panel
 
     @counts_as_search
     def find_query(
         self, searched: Searched | None, query: Query | None, name: str, *values: Any
     ) -> tuple[SearchUpdate, QueryUpdate]:
-        """The query has changed. What was searched already is only shown in the panel."""
-        view, drop, adding = shown(query)
-        panel = QueryUpdate(
-            view=view,
-            drop=drop,
-            adding=adding,
-            text=query.text if query else "",
-            include=gr.update(visible=False),
-        )
+        """The query has changed. What was searched and drawn already stays as it is, as does what a visitor
+        has written or put there since.
+        """
+        panel = _panel(searched, query or Query())
         return self._searches.find(searched, query, name, *values), panel
+
+
+def _panel(searched: Searched | None, query: Query) -> QueryUpdate:
+    if searched and searched.query == query:
+        return QueryUpdate()
+    view, drop, adding = shown(query)
+    has_new_words = searched is None or searched.query.text != query.text
+    return QueryUpdate(
+        view=view,
+        drop=drop,
+        adding=adding,
+        text=query.text if has_new_words else UNCHANGED,
+        include=gr.update(visible=False),
+    )

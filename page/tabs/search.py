@@ -151,7 +151,7 @@ def _connect(
     )
     _connect_controls(shared, arrive, controls, search)
     _connect_filters(shared, arrive, panel, controls, results, search)
-    _connect_arrivals(shared, arrive, controls, results, shown, search)
+    _connect_arrivals(shared, arrive, panel, controls, results, shown, search)
     results.start.click(do.begin, shared.collection, [shared.collection, shared.query], **QUIET)
     controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **QUIET)
     _connect_results(shared, do, results, inputs)
@@ -228,6 +228,7 @@ def _connect_filters(
 def _connect_arrivals(
     shared: Shared,
     arrive: ArrivalHandlers,
+    panel: QueryPanel,
     controls: SearchControls,
     results: _Results,
     shown: dict[str, Any],
@@ -256,6 +257,9 @@ def _connect_arrivals(
         **shown,
         "collection": shared.collection,
         "query": shared.query,
+        **panel.outputs,
+        "words": controls.text,
+        "include": results.include,
         "tabs": shared.tabs,
         "viewer": results.hits.viewer,
         "selected": results.hits.selected,

@@ -28,6 +28,7 @@ from page.components.filter_chips import without_chip
 from page.components.hits import actions_for, viewer_html
 from page.components.label_list import labels_json
 from page.components.palette import chosen_colours, palette_html
+from page.components.query_panel import shown
 from page.components.range_sliders import slid, sliders_html
 from page.components.search_controls import SearchOptions
 from page.components.start import start_html
@@ -85,6 +86,11 @@ class ViewUpdate:
 
     collection: Any = UNCHANGED
     query: Any = UNCHANGED
+    view: Any = UNCHANGED
+    drop: Any = UNCHANGED
+    adding: Any = UNCHANGED
+    words: Any = UNCHANGED
+    include: Any = UNCHANGED
     tabs: Any = UNCHANGED
     viewer: Any = ""
     selected: Any = UNCHANGED
@@ -123,15 +129,19 @@ class ArrivalHandlers:
             if link.query and link.query.own_pictures and not decodes:
                 back = replace(no_update(SearchUpdate), address=said("", "again"))
                 return CollectionUpdate(), back, no_update(ViewUpdate)
-            return self.arrival(link)
+            return self.arrival(link, opens=not decodes)
         except Exception as error:
             if not isinstance(error, SimileError):
                 log.exception("a link cannot be read")
             gr.Warning(_UNREADABLE)
             return CollectionUpdate(), no_update(SearchUpdate), no_update(ViewUpdate)
 
-    def arrival(self, link: Link, decodes: bool = True) -> tuple[CollectionUpdate, SearchUpdate, ViewUpdate]:
+    def arrival(self, link: Link, opens: bool = False) -> tuple[CollectionUpdate, SearchUpdate, ViewUpdate]:
         """What a link asks for; without a collection, the first one.
+
+        Args:
+            opens: the page was just opened, so without words in the link those that a visitor may have
+                written meanwhile stay.
 
         Raises:
             SimileError: the collection cannot be opened.
@@ -152,9 +162,15 @@ class ArrivalHandlers:
         viewer, selected = self._viewer(found, answer, link.opened, query)
         opened = link.opened if viewer else ""
         address = said(self._searches.link(asked, options, link.shown), "arrival", link.tab, opened)
+        panel, drop, adding = shown(query)
         view = ViewUpdate(
             collection=name,
             query=query,
+            view=panel,
+            drop=drop,
+            adding=adding,
+            words=UNCHANGED if opens and not query.text else gr.update(value=query.text),
+            include=gr.update(visible=False),
             tabs=gr.Tabs(selected=link.tab or SEARCH),
             viewer=viewer,
             selected=selected,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from typing import ClassVar
 
 from pipeline.config.yaml_file import Frozen
 from pipeline.duplicates.assemble import Duplicates
-from pipeline.errors import SimileError
+from pipeline.store.attached_record import AttachedRecord
 
-__all__ = ["DUPLICATES", "KeptCopy", "KeptDuplicates", "kept_duplicates", "read_duplicates"]
+__all__ = ["DUPLICATES", "KeptCopy", "KeptDuplicates", "kept_duplicates"]
 
 DUPLICATES = "duplicates.json"  # attachment of a version
 _GROUPS, _COPIES = 1_000, 20  # groups that are kept, and pictures of each: some megabytes at most
@@ -26,7 +26,7 @@ class KeptCopy(Frozen):
     height: int
 
 
-class KeptDuplicates(Frozen):
+class KeptDuplicates(AttachedRecord):
     """A search for copies.
 
     Attributes:
@@ -35,6 +35,8 @@ class KeptDuplicates(Frozen):
         first: the groups with the most copies; of each the picture that is to be kept comes first.
     """
 
+    file: ClassVar[str] = DUPLICATES
+    job: ClassVar[str] = "duplicates"
     points: int
     groups: int
     copies: int
@@ -58,24 +60,3 @@ def kept_duplicates(found: Duplicates) -> KeptDuplicates:
         for group in found.groups[:_GROUPS]
     )
     return KeptDuplicates(points=found.points, groups=len(found.groups), copies=found.copies, first=first)
-
-
-def read_duplicates(collection: str, data: bytes | None) -> KeptDuplicates | None:
-    """What the job has left; None where it was not run.
-
-    Args:
-        collection: its name, for messages.
-        data: the attachment.
-
-    Raises:
-        SimileError: another version of Simile wrote it.
-    """
-    if not data:
-        return None
-    try:
-        return KeptDuplicates.model_validate_json(data)
-    except ValidationError:
-        raise SimileError(
-            f"The copies in '{collection}' cannot be read; look for them again with python -m "
-            f"ray_jobs.duplicates {collection}."
-        ) from None

@@ -9,7 +9,7 @@ from pipeline.evaluation.metrics import bootstrap_ratio
 from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.rankings import cosine_blocks, hamming_groups
 from pipeline.index_quality.calibration import calibrate, match_tail, match_threshold
-from pipeline.store.manifest import Calibration
+from pipeline.store.measured import Calibration
 
 __all__ = ["counts_at", "match_table"]
 

@@ -23,7 +23,7 @@ from pipeline.evaluation.scores import TIE_RULE, score
 from pipeline.progress import say
 from pipeline.projection import Projection
 from pipeline.search import Collection
-from pipeline.store.manifest import Calibration
+from pipeline.store.measured import Calibration
 
 __all__ = ["DRAWN", "SEED", "TRAINED_ON", "labelled", "measure", "measure_pool", "measure_stored"]
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.store import Store
-from pipeline.store.manifest import Calibration, Distribution, EncoderEntry
+from pipeline.store.manifest import EncoderEntry
+from pipeline.store.measured import Calibration, Distribution
 from pipeline.store.read_points import read_points
 from pipeline.vectors import unit
 

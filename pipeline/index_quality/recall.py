@@ -11,7 +11,8 @@ from pipeline.config import CollectionConfig
 from pipeline.config.graph_and_search import Metric
 from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.progress import say
-from pipeline.store.manifest import EncoderEntry, IndexCheck, MetricCheck, ResidentBytes
+from pipeline.store.manifest import EncoderEntry
+from pipeline.store.measured import IndexCheck, MetricCheck, ResidentBytes
 from pipeline.store.protocol import Resident, Store
 from pipeline.store.read_points import read_points
 

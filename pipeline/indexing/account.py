@@ -197,24 +197,32 @@ def explained(stage: str) -> Iterator[None]:
     Raises:
         SimileError: the one that a worker raised, or one that says what stopped the stage.
     """
-    from ray.exceptions import RayError
-
     try:
         yield
     except Exception as error:
-        for cause in _chain(error):
-            if isinstance(cause, SimileError) and not isinstance(cause, RayError):  # Ray's derive from both
-                cause.args = (str(cause.args[0]).partition(_ADVICE)[0], *cause.args[1:])
-                raise cause from error
-            if _is_full(cause):
-                raise SimileError(
-                    f"The disk is full (stage {stage}); free some space. What is staged stays."
-                ) from error
-        if isinstance(error, RayError | OSError | pa.ArrowException):
-            last = str(error).partition(_ADVICE)[0].strip().splitlines()[-1][:300]
-            logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
-            raise SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.") from error
-        raise
+        told = _told(error, stage)
+        if told is None:
+            raise
+        error.__traceback__ = None  # its frames would keep Ray's executor, and so the workers
+        raise told from error
+
+
+def _told(error: Exception, stage: str) -> SimileError | None:
+    """What to say of an error; None where it says all itself, or nobody has foreseen it."""
+    from ray.exceptions import RayError
+
+    if isinstance(error, SimileError) and not isinstance(error, RayError):  # Ray's derive from both
+        return None
+    for cause in _chain(error):
+        if isinstance(cause, SimileError) and not isinstance(cause, RayError):
+            return type(cause)(str(cause.args[0]).partition(_ADVICE)[0], *cause.args[1:])
+        if _is_full(cause):
+            return SimileError(f"The disk is full (stage {stage}); free some space. What is staged stays.")
+    if isinstance(error, RayError | OSError | pa.ArrowException):
+        last = str(error).partition(_ADVICE)[0].strip().splitlines()[-1][:300]
+        logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
+        return SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.")
+    return None
 
 
 def _is_full(error: BaseException) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from pydantic import ValidationError
+from typing import ClassVar
 
 from pipeline.config.yaml_file import Frozen
-from pipeline.errors import SimileError
 from pipeline.insights.examine import Insights
+from pipeline.store.attached_record import AttachedRecord
 from pipeline.store.manifest import EncoderEntry
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "KeptField",
     "KeptInsights",
     "kept_insights",
-    "read_insights",
 ]
 
 INSIGHTS = "insights.json"  # attachment of a version
@@ -53,7 +51,7 @@ class KeptField(Frozen):
     doubts: tuple[KeptDoubt, ...]
 
 
-class KeptInsights(Frozen):
+class KeptInsights(AttachedRecord):
     """An examination.
 
     Attributes:
@@ -65,6 +63,8 @@ class KeptInsights(Frozen):
         fields: of labels.
     """
 
+    file: ClassVar[str] = INSIGHTS
+    job: ClassVar[str] = "insights"
     encoder: str
     pictures: int
     total: int
@@ -115,24 +115,3 @@ def kept_insights(found: Insights, entry: EncoderEntry) -> KeptInsights:
             for each in found.fields
         ),
     )
-
-
-def read_insights(collection: str, data: bytes | None) -> KeptInsights | None:
-    """What the job has left; None where it was not run.
-
-    Args:
-        collection: its name, for messages.
-        data: the attachment.
-
-    Raises:
-        SimileError: another version of Simile wrote it.
-    """
-    if not data:
-        return None
-    try:
-        return KeptInsights.model_validate_json(data)
-    except ValidationError:
-        raise SimileError(
-            f"The insights of '{collection}' cannot be read; make them again with python -m "
-            f"ray_jobs.insights {collection}."
-        ) from None

@@ -12,7 +12,8 @@ from pipeline.report.environment import page_environment, plain
 from pipeline.report.pictures import load_pictures
 from pipeline.report.sections import EncoderSection, encoder_section, nearest_unusualness
 from pipeline.store import Store
-from pipeline.store.manifest import IndexCheck, Manifest
+from pipeline.store.manifest import Manifest
+from pipeline.store.measured import IndexCheck
 
 __all__ = ["REPORT", "make_report", "render"]
 

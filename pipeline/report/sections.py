@@ -18,7 +18,8 @@ from pipeline.report.geometry import (
     pair_scores,
     shared_labels,
 )
-from pipeline.store.manifest import Calibration, EncoderEntry
+from pipeline.store.manifest import EncoderEntry
+from pipeline.store.measured import Calibration
 
 __all__ = ["EncoderSection", "LabelSection", "NeighbourExample", "encoder_section", "nearest_unusualness"]
 

@@ -17,7 +17,8 @@ from pipeline.search.query import MAX_K, Settings, search_params
 from pipeline.search.query_embedding import Prepared
 from pipeline.store import Store
 from pipeline.store.filters import qdrant_filter, wanted_of
-from pipeline.store.manifest import Distribution, EncoderEntry, Version
+from pipeline.store.manifest import EncoderEntry, Version
+from pipeline.store.measured import Distribution
 from pipeline.store.protocol import VectorQuery
 from pipeline.vectors import similarities, unit
 

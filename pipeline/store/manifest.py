@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pipeline.config import HnswConfig, MemoryConfig, ProjectionConfig, QuantizationConfig, SearchConfig
 from pipeline.config.graph_and_search import Metric
@@ -13,15 +13,11 @@ from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.images.palette import COLOUR_VECTOR
 from pipeline.projection import Projection, vectors_fingerprint
+from pipeline.store.measured import Calibration, IndexCheck, ManifestPart
 
 __all__ = [
-    "Calibration",
-    "Distribution",
     "EncoderEntry",
-    "IndexCheck",
     "Manifest",
-    "MetricCheck",
-    "ResidentBytes",
     "RowCounts",
     "Version",
     "read_manifest",
@@ -38,78 +34,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
-class _Record(BaseModel):
-    """Frozen. Unknown keys are skipped: a newer Simile may have written them."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True)
-
-
-class Distribution(_Record):
-    """Scores of random pairs by one metric, as `pipeline.index_quality.calibration` keeps them."""
-
-    scores: list[float] = Field(description="ascending; cosine, or 1 − 2h/B for Hamming distance h of B bits")
-    further: list[float] = Field(description="share of pairs whose score is lower than each of `scores`")
-    threshold: float = Field(description="score of a match")
-    threshold_tail: float = Field(description="share of pairs that reach the threshold")
-    close: float | None = Field(None, description="least score of a close match; None in older manifests")
-    images: int = 0
-    pairs: int = 0
-    seed: int = 0
-
-
-class Calibration(_Record):
-    """How unusual a score is in this version, by metric."""
-
-    cosine: Distribution
-    hamming: Distribution
-
-    def of(self, metric: Metric) -> Distribution:
-        """The distribution of one metric."""
-        return self.hamming if metric == "hamming" else self.cosine
-
-
-class MetricCheck(_Record):
-    """Recall@10 in [0, 1], milliseconds of a query, and of an exact one (None: the server forbids it).
-
-    `path` says what answered: `scan`, every code was compared, or `graph`; None in older manifests.
-    """
-
-    recall: float
-    ms: float
-    exact_ms: float | None
-    path: Literal["scan", "graph"] | None = None
-
-
-class ResidentBytes(_Record):
-    """RAM in bytes a picture: what vectors and codes are compared by, the graphs' links, the payload indexes
-    of the whole version (None in older manifests), and the sum."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    vector: float
-    code: float
-    links: float
-    payload: float | None = None
-    total: float
-    found_in: Literal["files", "server", "estimate"] = Field(alias="from")
-
-
-class IndexCheck(_Record):
-    """What the job measured of a version before it went live; nothing where there were no two pictures."""
-
-    queries: int
-    protocol: str
-    oversampling: float | None = None
-    cosine: MetricCheck | None = None
-    hamming: MetricCheck | None = None
-    bytes: ResidentBytes | None = None
-
-    def of(self, metric: Metric) -> MetricCheck | None:
-        """The figures of one metric."""
-        return self.hamming if metric == "hamming" else self.cosine
-
-
-class EncoderEntry(_Record):
+class EncoderEntry(ManifestPart):
     """One encoder of a version: what made its vectors, and what they are called.
 
     Attributes:
@@ -131,7 +56,7 @@ class EncoderEntry(_Record):
     family: str = ""
     dimension: int | None = None
     revision: str = ""
-    preprocessing: dict[str, Any] = {}
+    preprocessing: dict[str, Any] = Field(default_factory=dict)
     embedding: str = ""
     licence: str | None = None
     text: bool = False
@@ -147,7 +72,7 @@ class EncoderEntry(_Record):
         return self.code if metric == "hamming" else self.vector
 
 
-class RowCounts(_Record):
+class RowCounts(ManifestPart):
     """The account of the job that built the version: source = written + skipped + rejected."""
 
     source: int
@@ -161,7 +86,7 @@ class RowCounts(_Record):
     left_out: dict[str, int] = Field({}, description="reason -> files of the source that are no rows")
 
 
-class Manifest(_Record):
+class Manifest(ManifestPart):
     """What a version says of itself.
 
     Attributes:
@@ -181,7 +106,7 @@ class Manifest(_Record):
     collection: str
     title: str = ""
     filters: tuple[str, ...] = ()
-    kinds: dict[str, FieldKind] = {}
+    kinds: dict[str, FieldKind] = Field(default_factory=dict)
     encoders: tuple[EncoderEntry, ...] = ()
     source: str = ""
     split: str = ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 
 from benchmarks import gpu_simulation
 from benchmarks.gpu_simulation import SimulatedGpu, idle_share, node_table
@@ -47,6 +48,7 @@ def test_a_node_is_as_fast_as_its_gpus_or_its_cores() -> None:
 
 @pytest.mark.long
 def test_the_short_form_runs_the_embed_stage_with_a_logical_gpu(capsys: Any) -> None:
+    ray.shutdown()  # the one that other tests of this process share; it has no GPU
     gpu_simulation.main(["--short"])
     printed = capsys.readouterr().out
     assert "idle_while_a_batch_waited" in printed and "A node of 8 GPUs" in printed

@@ -11,7 +11,7 @@ from pipeline.index_quality.calibration import (
     match_threshold,
     unusualness,
 )
-from pipeline.store.manifest import Calibration, Distribution
+from pipeline.store.measured import Calibration, Distribution
 
 
 def three() -> Calibration:

@@ -18,7 +18,7 @@ from pipeline.store.embedded import EmbeddedStore
 from ray_jobs.rejects import main as list_rejects
 from tests.indexing.conftest import ENCODER, Copied, Index
 from tests.sources.conftest import write_mirror
-from tests.stand_ins.qdrant import QdrantStandIn
+from tests.stand_ins.qdrant import Fault, QdrantStandIn
 
 
 @pytest.mark.long
@@ -91,6 +91,47 @@ def test_a_store_that_goes_away_keeps_what_is_staged(
         server.fault = lambda method, path: None
         account = index(tmp_path, source, url=server.url)
         assert (account.embedded, account.written) == (0, 24)
+
+
+@pytest.mark.long
+def test_additions_to_a_server_go_on_by_markers_and_read_no_point(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMILE_STORE_PATIENCE", "1")
+    home, source = tmp_path / "home", write_mirror(tmp_path / "source", [30])
+    written: list[str] = []
+    scrolled: list[str] = []
+
+    def only_one_more(method: str, path: str) -> Fault | None:
+        points = "colours__2" in path and "preflight" not in path
+        if points and path.endswith("/points/scroll"):
+            scrolled.append(path)
+        if points and method == "PUT" and path.endswith("/points"):
+            written.append(path)
+            return "500" if len(written) > 1 else None
+        return None
+
+    with QdrantStandIn() as server:
+        server.fault = lambda method, path: only_one_more(method, path) and None  # counts, and breaks nothing
+        first = index(home, source, url=server.url)
+        of_the_check = len(scrolled)  # queries and the sample of the calibration
+        shutil.rmtree(source)
+        write_mirror(source, [30, 40, 50])
+        written.clear()
+        server.fault = only_one_more
+        with pytest.raises(SimileError, match=r"answered 500 for 1 s; try again when it is back: \w+ \w+\.$"):
+            index(home, source, url=server.url)
+        assert open_store(url=server.url).count(first.version) in (30, 30 + 40, 30 + 50)
+        written.clear()
+        before = len(scrolled)
+        server.fault = lambda method, path: only_one_more(method, path) and None
+        account = index(home, source, url=server.url)
+        assert len(written) == 2  # of three units; the first file, too, has another name now
+        assert (account.version, account.embedded, account.written) == (first.version, 0, 120)
+        assert len(scrolled) - before == of_the_check
+        store = open_store(url=server.url)
+        assert (store.count(account.version), store.read_manifest(account.version).rows) == (120, 120)
+        assert index(home, source, url=server.url).written == 0
 
 
 def test_one_writer_at_a_time(index: Index, copied: Copied) -> None:

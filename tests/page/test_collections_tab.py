@@ -14,7 +14,8 @@ from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.search.counts import Counted
 from pipeline.sources import public_name
-from pipeline.store.manifest import IndexCheck, Manifest, RowCounts
+from pipeline.store.manifest import Manifest, RowCounts
+from pipeline.store.measured import IndexCheck
 
 
 class _Fields:

@@ -7,7 +7,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from page.address import Link
 from page.collection_library import CollectionLibrary
+from page.components.collection_picker import picker
 from page.components.event_wiring import UNCHANGED
 from page.components.filter_boxes import FilterState
 from page.components.filter_chips import chips_html, without_chip
@@ -146,3 +148,16 @@ def _moved(browser: Any, demo_url: str, size: tuple[int, int]) -> float:
     moved: float = page.evaluate("window.moved")
     page.context.close()
     return moved
+
+
+def test_words_written_while_the_page_opens_stay(library: CollectionLibrary) -> None:
+    arrivals = ArrivalHandlers(library, SearchHandlers(library), OwnUploads())
+    *_, opened = arrivals.arrival(Link("wikiart"), opens=True)
+    *_, gone_back = arrivals.arrival(Link("wikiart"))
+    assert opened.words is UNCHANGED and "value" not in opened.drop, "nor is a picture lost"
+    assert gone_back.words["value"] == ""
+
+
+def test_the_box_takes_a_collection_that_has_come_since(library: CollectionLibrary) -> None:
+    box = picker(library)
+    assert box.preprocess("come-since") == "come-since" and box.preprocess(["x"]) is None

@@ -119,7 +119,6 @@ def test_words_search_show_and_are_put_away(browser: Any, worded: tuple[str, lis
     assert not page.locator("#search-query .words").count() and not page.locator("#search-hits .card").count()
     page.locator("#examples .open").first.click()
     status(page, "7 closest of 8")
-    page.wait_for_timeout(1500)  # the panel of the query is drawn anew
     box.fill(WORDS)
     box.press("Enter")
     page.locator("#search-query .words", has_text=WORDS).wait_for()

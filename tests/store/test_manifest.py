@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.store.manifest import EncoderEntry, Manifest, ResidentBytes, read_manifest
+from pipeline.store.manifest import EncoderEntry, Manifest, read_manifest
+from pipeline.store.measured import ResidentBytes
 
 FIRST = Path(__file__).parent / "manifest-of-0.1.0.json"  # of the samples, with shortened calibrations
 
