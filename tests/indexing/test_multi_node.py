@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,30 @@ def embedder_processes() -> list[psutil.Process]:
     return [p for p in psutil.Process().children(recursive=True) if "EmbedActor" in " ".join(p.cmdline())]
 
 
+@contextmanager
+def nodes_at_work(*names: str) -> Iterator[dict[str, set[int]]]:
+    """Name of a task or actor -> the nodes (process ids of their raylets) that were seen to work on it."""
+    seen: dict[str, set[int]] = {name: set() for name in names}
+    stopped = threading.Event()
+
+    def watch() -> None:
+        while not stopped.wait(0.05):
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.Error):
+                    line = " ".join(process.cmdline())
+                    for name in names:
+                        if name in line:
+                            seen[name].add(process.ppid())
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stopped.set()
+        thread.join()
+
+
 def assert_nothing_lost(account: Account, collection: str, home: Path, url: str) -> None:
     assert account.source == ROWS
     assert account.balanced
@@ -127,17 +152,20 @@ def test_the_embedded_store_is_refused_on_several_nodes(cluster: Cluster, tmp_pa
         index("one", tmp_path, None)
 
 
-def test_every_node_embeds_and_several_write(
+def test_every_node_embeds_and_several_write_and_check(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.indexing.load._ROWS_A_WRITER", 300)  # three writers
     monkeypatch.setattr("pipeline.indexing.unit_points.BATCH", 50)
-    with QdrantStandIn() as server:
+    monkeypatch.setattr("pipeline.indexing.check._UNITS_A_TASK", 4)
+    with QdrantStandIn() as server, nodes_at_work("MapBatches(_Writer)", "MapBatches(_work)") as seen:
         at_once = concurrent_writes(server)
         account = index("two", tmp_path, server.url)
         assert_nothing_lost(account, "two", tmp_path, server.url)
     assert len({actor.node for actor in account.actors.values()}) == NODES
     assert max(at_once) >= 2
+    writing, checking = seen.values()
+    assert len(writing) >= 2 and len(checking) >= 2
 
 
 def test_an_actor_and_a_node_die_and_the_account_adds_up(cluster: Cluster, tmp_path: Path) -> None:
