@@ -31,9 +31,10 @@ ONLY_FILES = (
 
 @dataclass(frozen=True)
 class QueryPanel:
-    """The components; they show the state `query` and change it."""
+    """The components; they show the state `query` and change it. `drawn` is the query that they show now."""
 
     query: gr.State
+    drawn: gr.State
     adding: gr.State
     drop: gr.Image
     view: gr.HTML
@@ -41,7 +42,7 @@ class QueryPanel:
     @property
     def outputs(self) -> dict[str, Any]:
         """What `shown` changes, by name."""
-        return {"view": self.view, "drop": self.drop, "adding": self.adding}
+        return {"view": self.view, "drop": self.drop, "adding": self.adding, "drawn": self.drawn}
 
     def connect(self, status: gr.HTML, *, shows: bool = True) -> None:
         """Uploads and buttons change `query`, and each change of it is shown. Problems go to `status`.
@@ -58,9 +59,12 @@ class QueryPanel:
             trigger_mode="always_last",
             **QUIET,
         )
-        self.view.click(act, self.query, [self.query, self.adding, self.drop], **QUIET)
+        # What is pressed while the last press is being answered counts as well.
+        self.view.click(
+            act, self.query, [self.query, self.adding, self.drop], trigger_mode="multiple", **QUIET
+        )
         if shows:
-            self.query.change(shown, self.query, [self.view, self.drop, self.adding], **QUIET)
+            self.query.change(shown, self.query, list(self.outputs.values()), **QUIET)
 
 
 def query_panel(query: gr.State, name: str, label: str = "Your picture") -> QueryPanel:
@@ -83,7 +87,7 @@ def query_panel(query: gr.State, name: str, label: str = "Your picture") -> Quer
         elem_id=f"{name}-drop",
         elem_classes=["drop"],
     )
-    return QueryPanel(query, gr.State(False), drop, view)
+    return QueryPanel(query, gr.State(), gr.State(False), drop, view)
 
 
 @counts_as_search
@@ -151,14 +155,14 @@ def _box(given: Any) -> tuple[float, float, float, float] | None:
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-def shown(query: Query | None) -> tuple[str, Any, bool]:
-    """(panel, place for uploads, whether the next upload is added) for a query.
+def shown(query: Query | None) -> tuple[str, Any, bool, Query]:
+    """(panel, place for uploads, whether the next upload is added, what is drawn) for a query.
 
     The place for uploads is hidden, and emptied, once there is a query. Without one its file stays: a visitor
     may just have put it there.
     """
     drop = gr.update(visible=False, value=None) if query else gr.update(visible=True)
-    return query_html(query), drop, False
+    return query_html(query), drop, False, query or Query()
 
 
 def query_html(query: Query | None, *, fixed: bool = False) -> str:

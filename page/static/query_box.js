@@ -3,7 +3,8 @@
 const SMALLEST = 0.04; // share of a side; less is a click, which takes the box away
 const GRIP = 22; // pixels around a corner that hold it; fingers are wide
 const clamp = (value) => Math.min(1, Math.max(0, value));
-let held = null; // { area, kind: "new" | "move" | "corner", from, fixed, old, moved }
+let held = null; // { area, kind: "new" | "move" | "corner", from, fixed, old, moved, unsent }
+let waiting = null; // the timer of a box that was moved by keys and is not searched with yet
 
 const place = (event, area) => {
   const frame = area.getBoundingClientRect();
@@ -23,10 +24,18 @@ const draw = (area, box) => {
   mark.style.width = `${(box[2] - box[0]) * 100}%`;
   mark.style.height = `${(box[3] - box[1]) * 100}%`;
 };
-const isBox = (box) => box && box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST;
+const isBox = (box) => Boolean(box) && box[2] - box[0] >= SMALLEST && box[3] - box[1] >= SMALLEST;
+const stopWaiting = () => {
+  const was = waiting !== null;
+  clearTimeout(waiting);
+  waiting = null;
+  return was;
+};
 const finish = (area, box) => {
+  const was = area.classList.contains("boxed");
+  area.classList.toggle("boxed", isBox(box)); // before Python has drawn it, so that it can be taken away at once
   if (isBox(box)) trigger("click", { action: "box", box });
-  else if (area.classList.contains("boxed")) trigger("click", { action: "whole" });
+  else if (was) trigger("click", { action: "whole" });
   else draw(area, null);
 };
 
@@ -57,8 +66,9 @@ element.addEventListener("pointerdown", (event) => {
   event.preventDefault();
   area.focus();
   try { area.setPointerCapture(event.pointerId); } catch { /* a pointer that is gone again */ }
+  const unsent = stopWaiting();
   const spot = event.target.closest(".spot"); // a box may begin on a dot; a press that does not move is the dot's
-  held = { area, spot, from: place(event, area), moved: false, ...grip(event, area) };
+  held = { area, spot, from: place(event, area), moved: false, unsent, ...grip(event, area) };
 });
 element.addEventListener("pointermove", (event) => {
   const area = event.target.closest(".crop:not(.fixed)");
@@ -75,6 +85,7 @@ element.addEventListener("pointerup", (event) => {
   if (held.moved) finish(held.area, boxNow(event));
   else if (held.spot) held.spot.click();
   else if (held.kind === "new") finish(held.area, null); // a click beside the box takes it away
+  else if (held.unsent) finish(held.area, boxIn(held.area));
   held = null;
 });
 element.addEventListener("pointercancel", () => {
@@ -82,7 +93,6 @@ element.addEventListener("pointercancel", () => {
   held = null;
 });
 
-let waiting = null;
 element.addEventListener("keydown", (event) => {
   if (!event.target.matches(".crop")) return;
   const area = event.target, old = boxIn(area);
@@ -94,14 +104,18 @@ element.addEventListener("keydown", (event) => {
     box = event.shiftKey ? [old[0], old[1], clamp(old[2] + x), clamp(old[3] + y)] : shifted(old, x, y);
   } else if (event.key === "Escape" && old) {
     event.preventDefault();
+    stopWaiting();
     trigger("click", { action: "whole" });
     return;
   } else return;
   event.preventDefault();
   if (!isBox(box)) return;
   draw(area, box);
-  clearTimeout(waiting);
-  waiting = setTimeout(() => finish(area, box), 350);
+  stopWaiting();
+  waiting = setTimeout(() => {
+    waiting = null;
+    finish(area, box);
+  }, 350);
 });
 
 element.addEventListener("click", (event) => {

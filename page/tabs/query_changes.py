@@ -24,6 +24,7 @@ class QueryUpdate:
     view: Any = UNCHANGED
     drop: Any = UNCHANGED
     adding: Any = UNCHANGED
+    drawn: Any = UNCHANGED
     text: Any = UNCHANGED
     include: Any = UNCHANGED
 
@@ -51,7 +52,9 @@ class QueryChanges:
         """
         answered = answered | panel.outputs
         asked = search | named_outputs(self.find_query, answered)
-        panel.query.change(trigger_mode="always_last", **asked)
+        panel.query.change(
+            trigger_mode="always_last", **(asked | {"inputs": [panel.drawn, *search["inputs"]]})
+        )
         clicked = search | named_outputs(self.find_example, answered)
         examples.click(**(clicked | {"inputs": [cards, *search["inputs"]]}))
 
@@ -75,29 +78,30 @@ class QueryChanges:
         if done is None:
             return no_update(SearchUpdate), QueryUpdate()
         query = Query((query_picture(cards[done[1]]),))
-        panel = replace(_panel(searched, query), query=query)
+        panel = replace(_panel(None, query), query=query)
         return self._searches.find(searched, query, name, *values), panel
 
     @counts_as_search
     def find_query(
-        self, searched: Searched | None, query: Query | None, name: str, *values: Any
+        self, drawn: Query | None, searched: Searched | None, query: Query | None, name: str, *values: Any
     ) -> tuple[SearchUpdate, QueryUpdate]:
-        """The query has changed. What was searched and drawn already stays as it is, as does what a visitor
-        has written or put there since.
+        """The query has changed. What is drawn already stays as it is, as does what a visitor has written or
+        put there since.
         """
-        panel = _panel(searched, query or Query())
+        panel = _panel(drawn, query or Query())
         return self._searches.find(searched, query, name, *values), panel
 
 
-def _panel(searched: Searched | None, query: Query) -> QueryUpdate:
-    if searched and searched.query == query:
+def _panel(drawn: Query | None, query: Query) -> QueryUpdate:
+    if drawn == query:
         return QueryUpdate()
-    view, drop, adding = shown(query)
-    has_new_words = searched is None or searched.query.text != query.text
+    view, drop, adding, now_drawn = shown(query)
+    has_new_words = drawn is None or drawn.text != query.text
     return QueryUpdate(
         view=view,
         drop=drop,
         adding=adding,
+        drawn=now_drawn,
         text=query.text if has_new_words else UNCHANGED,
         include=gr.update(visible=False),
     )

@@ -153,7 +153,8 @@ def _connect(
     _connect_filters(shared, arrive, panel, controls, results, search)
     _connect_arrivals(shared, arrive, panel, controls, results, shown, search)
     results.start.click(do.begin, shared.collection, [shared.collection, shared.query], **QUIET)
-    controls.text.submit(do.take_text, [controls.text, shared.query], shared.query, **QUIET)
+    asked = [controls.text, shared.query]
+    controls.text.submit(do.take_text, asked, shared.query, trigger_mode="always_last", **QUIET)
     _connect_results(shared, do, results, inputs)
 
 

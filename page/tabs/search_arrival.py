@@ -89,6 +89,7 @@ class ViewUpdate:
     view: Any = UNCHANGED
     drop: Any = UNCHANGED
     adding: Any = UNCHANGED
+    drawn: Any = UNCHANGED
     words: Any = UNCHANGED
     include: Any = UNCHANGED
     tabs: Any = UNCHANGED
@@ -162,13 +163,14 @@ class ArrivalHandlers:
         viewer, selected = self._viewer(found, answer, link.opened, query)
         opened = link.opened if viewer else ""
         address = said(self._searches.link(asked, options, link.shown), "arrival", link.tab, opened)
-        panel, drop, adding = shown(query)
+        panel, drop, adding, drawn = shown(query)
         view = ViewUpdate(
             collection=name,
             query=query,
             view=panel,
             drop=drop,
             adding=adding,
+            drawn=drawn,
             words=UNCHANGED if opens and not query.text else gr.update(value=query.text),
             include=gr.update(visible=False),
             tabs=gr.Tabs(selected=link.tab or SEARCH),

@@ -139,8 +139,8 @@ def test_an_upload_is_found_again_and_is_sent_if_its_owner_says_so(
     page.locator("#more").click()
     page.wait_for_url("**/?collection=wikiart&from=own.*&shown=48")
     hits = hit_pictures(page)
-    page.evaluate("scrollTo(0, 500)")
-    page.wait_for_function("() => history.state?.y === 500")
+    # As long as pictures come in, the browser may move what is seen.
+    page.wait_for_function("() => { scrollTo(0, 500); return history.state?.y === 500; }", polling=300)
     page.reload()
     page.wait_for_function("n => document.querySelectorAll('#search-hits .card').length === n", arg=48)
     assert hit_pictures(page) == hits

@@ -220,12 +220,17 @@ def test_an_example_is_searched_from_in_the_event_of_its_click(library: Collecti
     assert cards[1].id not in {shown.id for shown in answer.cards}
     assert answer.cards[0].url in answer.grid and library.pictures.kept("wikiart", answer.cards[0].id)
     assert cards[1].url in changed.view and changed.text == "" and changed.drop["value"] is None
-    again = changes.find_query(answer.searched, changed.query, "wikiart", *values)
+    drawn = changed.drawn
+    again = changes.find_query(drawn, answer.searched, changed.query, "wikiart", *values)
     assert again == (no_update(SearchUpdate), QueryUpdate()), "it was answered, and drawn, already"
     added = Query((*changed.query.likes, query_picture(cards[0])))
-    _, panel = changes.find_query(answer.searched, added, "wikiart", *values)
+    _, panel = changes.find_query(drawn, answer.searched, added, "wikiart", *values)
     assert cards[0].url in panel.view and panel.text is UNCHANGED, "words may have been written meanwhile"
-    worded = changes.find_query(answer.searched, replace(added, text="red"), "wikiart", *values)
+    by_another_event = changes.find_query(
+        drawn, replace(answer.searched, query=added), added, "wikiart", *values
+    )
+    assert cards[0].url in by_another_event[1].view, "searched, and not drawn"
+    worded = changes.find_query(drawn, answer.searched, replace(added, text="red"), "wikiart", *values)
     assert worded[1].text == "red"
     assert bytes_of(changed.query.likes[0], library) == found.get(cards[1].id).thumbnail
     strange = gr.EventData(None, {"action": "open", "index": 9})
