@@ -17,6 +17,8 @@ from PIL import Image
 __all__ = ["KINDS", "Kind", "made", "with_density", "written"]
 
 _GRAIN = 6.0  # levels of 255, standard deviation: a JPEG of 4000 × 3000 then has 2.8 MB
+_FILE_BYTES = 200_000_000
+_GROUP_ROWS = 1_000  # of a row group, the `datasets` library's default
 _QUALITY = 88  # as cameras and phones choose it
 
 
@@ -76,12 +78,18 @@ def with_density(data: bytes, density: int) -> bytes:
 
 
 def written(files: list[bytes], folder: Path, times: int) -> Path:
-    """A data set of JPEGs in parquet, each `times` times in other bytes, so that a job skips none."""
+    """A data set of JPEGs in parquet, each `times` times in other bytes, so that a job skips none.
+
+    Its files hold as many pictures as those of data sets on the Hub do, up to `_FILE_BYTES`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     (folder / "data").mkdir(parents=True)
-    for density in range(1, times + 1):
-        images = [{"bytes": with_density(data, density), "path": None} for data in files]
-        pq.write_table(pa.table({"image": images}), folder / "data" / f"train-{density:05}.parquet")
+    at_once = max(1, _FILE_BYTES // sum(map(len, files)))
+    for first in range(1, times + 1, at_once):
+        densities = range(first, min(first + at_once, times + 1))
+        images = [{"bytes": with_density(data, each), "path": None} for each in densities for data in files]
+        file = folder / "data" / f"train-{first:05}.parquet"
+        pq.write_table(pa.table({"image": images}), file, row_group_size=_GROUP_ROWS)
     return folder
