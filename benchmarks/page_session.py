@@ -140,7 +140,7 @@ class PageSession:
         answers = self._run([(self._named("take_upload"), {0: self._upload(picture)})])
         shown = [address for text in answers for address in _PICTURE.findall(text)]
         if len(shown) < 2:
-            raise RuntimeError("a search found nothing")
+            raise RuntimeError(f"a search found nothing: {' '.join(answers)[:300]}")
         for address in dict.fromkeys(shown):
             if address not in self._pictures:
                 self._connection.ask("GET", f"/{address}")

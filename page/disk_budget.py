@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = ["ARRIVING", "UPLOADS", "Allowance", "DiskBudget"]
 
 UPLOADS, ARRIVING = "uploads", "arriving"  # folders below the one where Gradio keeps files
+_NEW = 30.0  # seconds for which an upload counts as used: its search follows, perhaps in a queue
 _BROKEN_OFF = 900.0  # seconds; an upload that still arrives has got a few bytes in this time
 _EXPORTS = (".csv", ".json", ".jpg", ".txt", ".zip")
 
@@ -22,7 +23,7 @@ class Allowance:
 
     Attributes:
         total, visitor, exports: bytes of all uploads, of one visitor's and of all exports.
-        files: number of uploads of one visitor.
+        files: number of uploads of one visitor; `shared_files`: of all who come through a tunnel or proxy.
         seconds: after which an upload or export is deleted.
         shared: bytes of the uploads of all who come through a tunnel or a proxy on this machine.
     """
@@ -32,6 +33,7 @@ class Allowance:
     shared: int = 1_500_000_000
     exports: int = 500_000_000
     files: int = 2000
+    shared_files: int = 5000
     seconds: float = 86_400.0
 
 
@@ -43,20 +45,20 @@ class _Upload:
     since: float  # by the clock
     modified: float  # a later time of modification says that it was searched from
 
-    def last_use(self) -> tuple[bool, float]:
-        """Never used ones first, then the one that was used longest ago."""
+    def last_use(self, now: float) -> tuple[bool, float]:
+        """Never used ones first, unless they have just come; then the one that was used longest ago."""
         try:
-            now = self.file.stat().st_mtime
+            used = self.file.stat().st_mtime
         except OSError:
             return False, 0.0
-        return now > self.modified, now
+        return used > self.modified or now - self.since < _NEW, used
 
 
 class DiskBudget:
     """Knows the uploads in a folder, and deletes some when there are too many or when they are too old.
 
-    Whoever sends too much loses uploads of his own: first those that nobody searched from, then
-    the oldest ones.
+    Whoever sends too much loses uploads of his own: first those that nobody searched from within half a
+    minute, then those that were used longest ago.
     """
 
     def __init__(
@@ -98,14 +100,21 @@ class DiskBudget:
                 file.unlink(missing_ok=True)
 
     def _make_room(self, visitor: str) -> None:
-        most = self._allowed.shared if visitor == "here" else self._allowed.visitor
-        while len(self._of(visitor)) > self._allowed.files or sum(o.size for o in self._of(visitor)) > most:
-            self._delete(min(self._of(visitor), key=_Upload.last_use))
+        allowed = self._allowed
+        size, files = (
+            (allowed.shared, allowed.shared_files) if visitor == "here" else (allowed.visitor, allowed.files)
+        )
+        while len(self._of(visitor)) > files or sum(one.size for one in self._of(visitor)) > size:
+            self._delete(self._least(visitor))
         while sum(one.size for one in self._uploads) > self._allowed.total:
             sizes: Counter[str] = Counter()
             for one in self._uploads:
                 sizes[one.visitor] += one.size
-            self._delete(min(self._of(sizes.most_common(1)[0][0]), key=_Upload.last_use))
+            self._delete(self._least(sizes.most_common(1)[0][0]))
+
+    def _least(self, visitor: str) -> _Upload:
+        now = self._clock()
+        return min(self._of(visitor), key=lambda one: one.last_use(now))
 
     def _of(self, visitor: str) -> list[_Upload]:
         return [one for one in self._uploads if one.visitor == visitor]

@@ -112,6 +112,28 @@ def test_who_sends_too_much_loses_his_own_and_what_is_searched_from_last(
     assert left(disk) == {"anna", "used", "2", *(f"small{n}" for n in range(5, 9))}, "four files a visitor"
 
 
+def test_what_has_just_come_stays_until_it_can_be_searched_from(
+    budget: tuple[DiskBudget, list[float]],
+) -> None:
+    disk, now = budget
+    for number in range(4):
+        os.utime(uploaded(disk, f"used{number}", 1, "192.0.2.1"), (now[0] + number,) * 2)
+    now[0] += 100
+    uploaded(disk, "new", 1, "192.0.2.1", age=1100)
+    assert left(disk) == {"used1", "used2", "used3", "new"}, "though nobody has searched from it yet"
+    now[0] += 31
+    uploaded(disk, "newer", 1, "192.0.2.1", age=1131)
+    assert left(disk) == {"used1", "used2", "used3", "newer"}, "half a minute later it goes first"
+
+
+def test_those_behind_a_tunnel_together_have_more(tmp_path: Path) -> None:
+    disk = DiskBudget(tmp_path, Allowance(files=2, shared_files=3))
+    for number in range(4):
+        uploaded(disk, f"a{number}", 1, "192.0.2.1", age=number)
+        uploaded(disk, f"here{number}", 1, "here", age=number)
+    assert left(disk) == {"a2", "a3", "here1", "here2", "here3"}
+
+
 def test_all_together_have_a_limit(budget: tuple[DiskBudget, list[float]]) -> None:
     disk, _ = budget
     for number in range(3):
