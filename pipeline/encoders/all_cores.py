@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
-__all__ = ["CORES", "on_all_cores", "one_thread", "pool_of", "threads_now"]
+__all__ = ["CORES", "groups_of", "on_all_cores", "one_thread", "pool_of", "threads_now"]
 
 CORES = os.cpu_count() or 1
+_GROUP = 8  # pictures, as in the embed stage
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 _thread = threading.local()
@@ -36,6 +37,12 @@ def on_all_cores(work: Callable[[_Given], _Made], things: Sequence[_Given]) -> l
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def groups_of(things: Sequence[_Given]) -> list[Sequence[_Given]]:
+    """What a thread takes at once: `_GROUP`, or fewer where there are few, so that every core has some."""
+    step = max(1, min(_GROUP, len(things) // CORES))
+    return [things[start : start + step] for start in range(0, len(things), step)]
 
 
 def _in_pool(work: Callable[[_Given], _Made], given: _Given) -> _Made:

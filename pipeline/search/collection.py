@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.encoders.all_cores import CORES, on_all_cores
+from pipeline.encoders.all_cores import groups_of, on_all_cores
 from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.images import Picture
@@ -26,7 +26,6 @@ __all__ = ["PATIENCE_SECONDS", "Collection", "list_collections", "open_collectio
 
 MAX_EXAMPLES = 64  # likes and dislikes of one search
 PATIENCE_SECONDS = 8.0  # seconds to wait for a server that is away, while a person waits for the answer
-_GROUP = 8  # pictures that a thread of `embed` and `search_many` takes at once, as in the embed stage
 
 
 def list_collections(home: str | None = None, url: str | None = None) -> list[str]:
@@ -158,11 +157,12 @@ class Collection(EditedCollection):
         settings.check(version)
         entry = version.manifest.encoder(encoder)
 
-        def searched(some: Sequence[Picture]) -> list[Hits]:
-            every = (Search(version, entry, settings, [one]) for one in prepare(version, entry, some))
+        def searched(some: Sequence[Prepared]) -> list[Hits]:
+            every = (Search(version, entry, settings, [one]) for one in some)
             return [Hits(search.run(self._store)[0]) for search in every]
 
-        return [hits for group in on_all_cores(searched, _groups(images)) for hits in group]
+        prepared = prepare(version, entry, images) if images else []
+        return [hits for group in on_all_cores(searched, groups_of(prepared)) for hits in group]
 
     def search_id(
         self,
@@ -188,8 +188,8 @@ class Collection(EditedCollection):
         apart = projection.codes_apart
         rows = [np.empty((0, projection.dimension + (projection.bits if apart else 0)), np.float32)]
         given = pictures_of(images, "embed")
-        for made in on_all_cores(lambda some: prepare(version, entry, some), _groups(given)):
-            rows += [np.concatenate([p.vector, p.code] if apart else [p.vector])[None] for p in made]
+        made = prepare(version, entry, given) if given else []
+        rows += [np.concatenate([p.vector, p.code] if apart else [p.vector])[None] for p in made]
         return np.concatenate(rows)
 
     def search_vector(
@@ -217,9 +217,3 @@ class Collection(EditedCollection):
         code = prepared[width:] if projection.codes_apart else projection.codes(prepared[None])[0]
         hits, _ = Search(version, entry, settings, [Prepared(prepared[:width], code)]).run(self._store)
         return Hits(hits)
-
-
-def _groups(images: Sequence[Picture]) -> list[Sequence[Picture]]:
-    """Small ones where there are few images, so that every core has some."""
-    step = max(1, min(_GROUP, len(images) // CORES))
-    return [images[start : start + step] for start in range(0, len(images), step)]

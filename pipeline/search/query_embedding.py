@@ -10,7 +10,7 @@ from cachetools import LRUCache, cached
 from PIL import Image
 
 from pipeline.encoders import LOADING, Encoder, load_encoder
-from pipeline.encoders.all_cores import on_all_cores
+from pipeline.encoders.all_cores import groups_of, on_all_cores
 from pipeline.errors import SimileError
 from pipeline.images import THUMBNAIL_SIDE, Picture, as_rgb
 from pipeline.search.label_words import label_prototype
@@ -87,18 +87,20 @@ def prepare(
     images: Sequence[Picture],
     boxes: Sequence[Box | None] | None = None,
 ) -> list[Prepared]:
-    """One each; only what is inside `boxes` counts.
+    """One each, on all cores; only what is inside `boxes` counts.
 
     Raises:
         SimileError: an unusable picture, or one that the network has nothing to say of.
     """
-    network = encoder_of(version, entry)
-    boxes = boxes or [None] * len(images)
-    seen = on_all_cores(
-        lambda given: opened(given[0], network.decode_side, given[1]), list(zip(images, boxes, strict=True))
-    )
-    projection = version.manifest.projection_of(entry)
-    raw = _raw(network, seen, projection.hash_bits)
+    network, projection = encoder_of(version, entry), version.manifest.projection_of(entry)
+
+    def embedded(some: Sequence[tuple[Picture, Box | None]]) -> np.ndarray:
+        seen = [opened(image, network.decode_side, box) for image, box in some]
+        return _raw(network, seen, projection.hash_bits)
+
+    given = list(zip(images, boxes or [None] * len(images), strict=True))
+    raw = np.concatenate(on_all_cores(embedded, groups_of(given)))
+    # All at once: products of a few rows each would have the threads of BLAS wait for one another.
     outputs = raw[:, : len(projection.matrix)]
     return [_checked(Prepared(*each), entry) for each in zip(*projection.split(raw), outputs, strict=True)]
 
