@@ -25,6 +25,7 @@ __all__ = ["Fence", "Holder", "Lease", "LockLostError", "asked_rarely"]
 
 RENEWED_EVERY = 5.0  # seconds
 WATCHED_FOR = 30.0  # seconds without a change, after which the holder counts as dead
+_ALIVE = 2  # changes that are seen of a holder who counts as alive
 ASKED_EVERY = 5.0  # seconds between two looks of a process that writes for the holder
 SURE_FOR = 20.0  # seconds after a renewal in which a holder need not ask again; well below WATCHED_FOR
 
@@ -156,14 +157,20 @@ class Lease:
         return found[0] if found and alive else None
 
     def _watch(self, seconds: float) -> tuple[tuple[Holder, Any] | None, bool]:
-        """The object as it is now, and whether its holder changes it within so many seconds."""
+        """The object as it is now, and whether its holder goes on changing it, within so many seconds each.
+
+        One change is not enough: the last renewal of a job that was killed may still have been on its way.
+        """
         found, deadline = _read(self._store, self._collection), time.monotonic() + seconds
+        changes = 0
         while found is not None and not found[0].released and time.monotonic() < deadline:
             before = found[0]
             time.sleep(RENEWED_EVERY / 2)
             found = _read(self._store, self._collection)
             if found is not None and not found[0].released and found[0] != before:
-                return found, True
+                changes, deadline = changes + 1, time.monotonic() + seconds
+                if changes == _ALIVE:
+                    return found, True
         return found, False
 
     def renew(self) -> None:

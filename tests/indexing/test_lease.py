@@ -71,6 +71,14 @@ def test_who_renews_keeps_the_lock_and_who_does_not_loses_it(home: str) -> None:
     second.fence.check()
 
 
+def test_the_last_renewal_of_a_killed_job_may_arrive_late(home: str) -> None:
+    killed = taken(home, "killed")
+    late = threading.Timer(0.5, killed.renew)
+    late.start()
+    taken(home, "next")
+    late.join()
+
+
 def test_of_two_that_take_it_at_once_one_gets_it(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.indexing.lock.RENEWED_EVERY", 0.2)
     monkeypatch.setattr(lease_module, "WATCHED_FOR", 10.0)  # a busy machine may delay the winner's renewals
