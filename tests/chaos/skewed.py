@@ -2,29 +2,29 @@
 
 import datetime
 import sys
-import time
+from types import SimpleNamespace
 
+from pipeline.indexing import lock
 from ray_jobs.index import main
 
 __all__ = ["set_clock"]
 
 
 def set_clock(seconds: float) -> None:
-    """Let what this process calls now be so many seconds later; intervals stay what they are."""
-    real, now = time.time, datetime.datetime
+    """Let what the lock of this process calls now be so many seconds later; intervals stay what they are.
+
+    Only there is a clock compared with another machine's. Ray pickles `time.time`, and libraries in C do not
+    survive another class in the place of `datetime.datetime`, so these stay as they are.
+    """
 
     class Skewed(datetime.datetime):
         @classmethod
         def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:  # type: ignore[override]
-            return now.now(tz) + datetime.timedelta(seconds=seconds)
+            return datetime.datetime.now(tz) + datetime.timedelta(seconds=seconds)
 
-    time.time = lambda: real() + seconds
-    datetime.datetime = Skewed  # type: ignore[misc]
+    lock.datetime = SimpleNamespace(**{**vars(datetime), "datetime": Skewed})  # type: ignore[assignment]
 
 
 if __name__ == "__main__":
-    from pipeline.indexing import lock  # it looks the clock up in the module, whenever it asks
-
-    assert lock.datetime is datetime
     set_clock(float(sys.argv[1]))
     main(sys.argv[2:])

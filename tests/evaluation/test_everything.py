@@ -119,7 +119,9 @@ def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFi
     ]
     tables = (ROOT / "docs" / "evaluation-tables.md").read_text(encoding="utf-8")
     _, _, documented = tables.partition("### wikiart: ")
-    assert heads(printed) == [without_baseline(head) for head in heads(documented.partition("\n### ")[0])]
+    # So few pictures as in the sample leave no labels for the last table, that of words.
+    *told, words = heads(documented.partition("\n### ")[0])
+    assert heads(printed) == [without_baseline(head) for head in told] and words.startswith("| label |")
     raw = r"^\| `weights:art-cnn` \| raw cosine \| [\d,]+ \| (0\.\d+) \["
     rows = re.findall(raw, printed, re.MULTILINE)
     assert len(rows) == 3 and all(float(row) > 0.5 for row in rows)  # by artist, chance is 1 in 30
