@@ -167,8 +167,9 @@ def test_two_pictures_of_one_name_are_told_apart() -> None:
 
 
 def test_words_alone_are_a_query_that_shows_and_ends() -> None:
-    html, place, adding = shown(Query(text="<b>boats"))
+    html, place, adding, drawn = shown(Query(text="<b>boats"))
     assert "&lt;b&gt;boats" in html and "New search" in html and not adding
+    assert drawn == Query(text="<b>boats")
     assert place["visible"] is False, "a picture is added by the button, as with pictures"
     assert shown(Query())[1]["visible"] is True
 
