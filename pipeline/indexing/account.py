@@ -203,7 +203,7 @@ def explained(stage: str) -> Iterator[None]:
         told = _told(error, stage)
         if told is None:
             raise
-        error.__traceback__ = None  # its frames would keep Ray's executor, and so the workers
+        error.__traceback__ = None  # its frames hold Ray's executor, which keeps workers
         raise told from error
 
 

@@ -25,7 +25,7 @@ __all__ = ["Fence", "Holder", "Lease", "LockLostError", "asked_rarely"]
 
 RENEWED_EVERY = 5.0  # seconds
 WATCHED_FOR = 30.0  # seconds without a change, after which the holder counts as dead
-_ALIVE = 2  # changes that are seen of a holder who counts as alive
+_ALIVE = 2  # changes of the object after which its holder counts as alive
 ASKED_EVERY = 5.0  # seconds between two looks of a process that writes for the holder
 SURE_FOR = 20.0  # seconds after a renewal in which a holder need not ask again; well below WATCHED_FOR
 
@@ -157,7 +157,7 @@ class Lease:
         return found[0] if found and alive else None
 
     def _watch(self, seconds: float) -> tuple[tuple[Holder, Any] | None, bool]:
-        """The object as it is now, and whether its holder goes on changing it, within so many seconds each.
+        """The object as it is now, and whether it is changed twice, each time within so many seconds.
 
         One change is not enough: the last renewal of a job that was killed may still have been on its way.
         """

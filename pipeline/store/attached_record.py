@@ -20,7 +20,7 @@ class _Versioned(Protocol):
 
 
 class AttachedRecord(Frozen):
-    """Its subclasses say what is left.
+    """What a job leaves; a subclass has its fields.
 
     Attributes:
         file: name of the attachment.

@@ -18,7 +18,7 @@ def sentence(error: Exception) -> str:
     with pytest.raises(SimileError) as caught, explained("embed"):
         raise error
     assert type(caught.value) is SimileError
-    assert caught.value.__cause__ is error and error.__traceback__ is None  # it would keep the workers
+    assert caught.value.__cause__ is error and error.__traceback__ is None  # its frames hold workers
     return str(caught.value)
 
 
