@@ -36,7 +36,6 @@ PICTURES = 16  # different ones of each kind: 45 MB at 4000 × 3000
 STEP_SECONDS = 2.0
 JOB_SECONDS = 75  # that a job should work, as the limit of the machine promises
 MOST_BYTES = 5e9  # of the pictures of a job
-GROUP = 8  # pictures that a thread of the embed stage takes at once
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -91,6 +90,8 @@ def _encoder(name: str, accelerated: bool) -> Encoder:
 
 def measure(kind: Kind, files: list[bytes], encoder: Encoder, seconds: float) -> dict[str, Any]:
     """Milliseconds of one core for each step, and images per second of what they make together."""
+    from pipeline.encoders.all_cores import GROUP
+
     cores = os.cpu_count() or 1
     found = limit.milliseconds(steps(kind, files, encoder), seconds)
     libraries = {what: _of(found, f"{what}: ") for what in ("decode", "resize")}
@@ -104,13 +105,15 @@ def measure(kind: Kind, files: list[bytes], encoder: Encoder, seconds: float) ->
         "limit_ms": {what: _rounded(each) for what, each in libraries.items()}
         | {"thumbnail": round(found["saved"], 2), "network": round(found["network"], 2)},
         "own_ms": _rounded(_of(found, "own ") | {"network": found["network"]}),
-        "in_one_process": round(1000 * cores * len(files) / found["groups"] / _groups(files), 1),
+        "in_one_process": round(1000 * cores * GROUP / found["groups"], 1),
     }
 
 
 def steps(kind: Kind, files: list[bytes], encoder: Encoder) -> dict[str, limit.Step]:
     """The libraries' steps, Simile's own ones, and the embed stage's loop without Ray and storage."""
+    from pipeline.encoders.all_cores import GROUP
     from pipeline.images import THUMBNAIL_SIDE, decode, is_single_colour, shrunk, thumbnail
+    from pipeline.images.palette import colour_histogram
     from pipeline.indexing.decode_and_embed import embed_group
 
     decoders, side = limit.decoders(kind.format), encoder.decode_side
@@ -118,25 +121,21 @@ def steps(kind: Kind, files: list[bytes], encoder: Encoder) -> dict[str, limit.S
     decoded = [decode(data, min_side=side) for data in files]
     small = [shrunk(image, THUMBNAIL_SIDE) for image in decoded]
     both = list(zip(decoded, small, strict=True))
-    rows = [(str(number), 1, data) for number, data in enumerate(files)]
-    groups = [rows[start : start + GROUP] for start in range(0, len(rows), GROUP)]
+    group = [(str(number), 1, files[number % len(files)]) for number in range(GROUP)]
     embed = partial(embed_group, {encoder.name: encoder}, side)
     return {
         "network": limit.Step(encoder.encode_tensor, [encoder.preprocess(*pair)[None] for pair in both]),
         **{f"decode: {name}": limit.Step(work, files) for name, work in decoders.items()},
         **{f"resize: {name}": limit.Step(work, by_pillow) for name, work in limit.resizers().items()},
         "saved": limit.Step(limit.saved_as_jpeg, small),
-        "groups": limit.Step(embed, groups),
+        "groups": limit.Step(embed, [group]),
         "own decode": limit.Step(partial(decode, min_side=side), files),
         "own one colour?": limit.Step(is_single_colour, decoded),
         "own resize": limit.Step(partial(shrunk, side=THUMBNAIL_SIDE), decoded),
         "own thumbnail": limit.Step(thumbnail, small),
+        "own colours": limit.Step(colour_histogram, small),
         "own preprocess": limit.Step(lambda pair: encoder.preprocess(*pair), both),
     }
-
-
-def _groups(files: list[bytes]) -> int:
-    return math.ceil(len(files) / GROUP)
 
 
 def _of(found: dict[str, float], prefix: str) -> dict[str, float]:

@@ -21,11 +21,11 @@ import numpy as np
 
 from benchmarks.embed import pictures
 from benchmarks.made_photographs import KINDS, made
-from benchmarks.photographs import ENCODER, GROUP, SOURCE
+from benchmarks.photographs import ENCODER, SOURCE
 from benchmarks.report import machine, print_table, write_result
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.encoders import Encoder, load_encoder
-from pipeline.encoders.all_cores import one_thread
+from pipeline.encoders.all_cores import GROUP, one_thread
 from pipeline.images import THUMBNAIL_SIDE, decode, shrunk, thumbnail
 from pipeline.indexing.decode_and_embed import embed_group
 from pipeline.points import RESERVED

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import TypeVar
 
-__all__ = ["CORES", "groups_of", "on_all_cores", "one_thread", "pool_of", "threads_now"]
+__all__ = ["CORES", "GROUP", "groups_of", "on_all_cores", "one_thread", "pool_of", "threads_now"]
 
 CORES = os.cpu_count() or 1
-_GROUP = 8  # pictures, as in the embed stage
+# Pictures that a thread takes at once: it prepares all of them before the network sees the first. Preparing
+# and embedding use the processor's cache for different things. At 500 × 375 and 224 px groups of 32 are 6 %
+# faster than groups of 8, and groups of 64 would be 2 % faster still.
+GROUP = 32
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 _thread = threading.local()
@@ -40,8 +43,8 @@ def on_all_cores(work: Callable[[_Given], _Made], things: Sequence[_Given]) -> l
 
 
 def groups_of(things: Sequence[_Given]) -> list[Sequence[_Given]]:
-    """What a thread takes at once: `_GROUP`, or fewer where there are few, so that every core has some."""
-    step = max(1, min(_GROUP, len(things) // CORES))
+    """What a thread takes at once: `GROUP`, or fewer where there are few, so that every core has some."""
+    step = max(1, min(GROUP, len(things) // CORES))
     return [things[start : start + step] for start in range(0, len(things), step)]
 
 

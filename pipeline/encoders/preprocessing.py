@@ -16,6 +16,7 @@ from pipeline.encoders.checkpoint import PREPROCESSING, Checkpoint
 from pipeline.encoders.names import EncoderName
 from pipeline.errors import SimileError
 from pipeline.images import resized
+from pipeline.images.levels import levels
 
 if TYPE_CHECKING:
     import torch
@@ -80,9 +81,9 @@ class Transform:
 
     def __call__(self, image: Image.Image) -> np.ndarray:
         width, height = self.whole(image.size)
-        pixels = resized(image, (width, height), self.filter)
+        pixels = levels(resized(image, (width, height), self.filter))
         top, left = round((height - self.height) / 2), round((width - self.width) / 2)
-        part = pixels[top : top + self.height, left : left + self.width]
+        part = pixels[top : top + self.height, left : left + self.width, :3]
         return np.ascontiguousarray(part.transpose(2, 0, 1))
 
     @overload

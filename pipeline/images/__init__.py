@@ -4,7 +4,14 @@ Index jobs, queries from Python, the page and its API all come through `as_rgb` 
 picture gives the same vector whatever it was handed over as.
 """
 
-from pipeline.images.decoding import FORMATS, MAX_BYTES, decode, header_size, shown_by_browsers
+from pipeline.images.decoding import (
+    FORMATS,
+    MAX_BYTES,
+    decode,
+    decode_with_size,
+    header_size,
+    shown_by_browsers,
+)
 from pipeline.images.given import Picture, as_rgb
 from pipeline.images.limits import MAX_PIXELS, DecodeLimits, PixelBudget, decoding_within
 from pipeline.images.palette import main_colours
@@ -26,6 +33,7 @@ __all__ = [
     "as_rgb",
     "data_url",
     "decode",
+    "decode_with_size",
     "decoding_within",
     "header_size",
     "is_single_colour",

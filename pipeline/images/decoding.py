@@ -15,7 +15,15 @@ from pipeline.images.isobmff import primary_picture
 from pipeline.images.limits import check_pixels, current_limits, too_large
 from pipeline.images.pixels import to_rgb
 
-__all__ = ["FORMATS", "JPEGS", "MAX_BYTES", "decode", "header_size", "shown_by_browsers"]
+__all__ = [
+    "FORMATS",
+    "JPEGS",
+    "MAX_BYTES",
+    "decode",
+    "decode_with_size",
+    "header_size",
+    "shown_by_browsers",
+]
 
 # Formats that people have, each decoded by a well-tested library; other plugins of PIL would only add risk.
 # JPEG XL is not among them: its plugin decodes the whole file to learn how many pixels it has.
@@ -47,7 +55,13 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
         ImageError: empty, too many bytes or pixels, not an image in `FORMATS`, or damaged.
         SimileError: the pixels that the budget has were not free in time.
     """
+    return decode_with_size(data, min_side=min_side)[0]
+
+
+def decode_with_size(data: bytes, *, min_side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
+    """`decode`, and the `header_size` of the same file, which is opened only once."""
     image = _open(data)
+    size = image.size
     try:
         coded = coded_pixels(image, data)
         if min_side is not None and image.format in JPEGS:
@@ -59,15 +73,15 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
     check_pixels(image.size)
     budget = current_limits().budget
     if budget is None:
-        return _loaded(image)
+        return _loaded(image, size)
     taken = budget.take(max(coded, image.size[0] * image.size[1]))
     try:
-        result = _loaded(image)
+        result, size = _loaded(image, size)
     except BaseException:
         budget.give_back(taken)
         raise
     budget.give_back_after(result, taken)
-    return result
+    return result, size
 
 
 def _draft_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
@@ -78,10 +92,12 @@ def _draft_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
     return min(min_side, max(1, size[0] // scale)), min(min_side, max(1, size[1] // scale))
 
 
-def _loaded(image: Image.Image) -> Image.Image:
+def _loaded(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
+    """The picture, and its `size` as it is seen."""
     try:
         image.load()
-        return to_rgb(_upright(image))
+        size = size[::-1] if _is_turned(image) else size
+        return to_rgb(_upright(image)), size
     except ImageError:
         raise
     except Exception as error:  # decoders raise nearly any exception on hostile bytes
@@ -152,14 +168,17 @@ def header_size(data: bytes) -> tuple[int, int]:
         ImageError: as `decode`, for what a header can show.
     """
     with _open(data) as image:
-        width, height = image.size
-        try:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-        except Exception:  # as in `_upright`
-            turned = False
-        if image.format == "TIFF":  # PIL has already exchanged the sides of these
-            turned = False
-    return (height, width) if turned else (width, height)
+        return image.size[::-1] if _is_turned(image) else image.size
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Whether width and height are exchanged where the picture is seen upright."""
+    if image.format == "TIFF":  # PIL has already exchanged the sides of these
+        return False
+    try:
+        return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except Exception:  # as in `_upright`
+        return False
 
 
 def shown_by_browsers(data: bytes) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-import numpy as np
 from PIL import Image
+
+from pipeline.images.levels import image_of, levels
 
 __all__ = ["resized", "shrunk"]
 
@@ -25,11 +26,11 @@ def shrunk(image: Image.Image, side: int) -> Image.Image:
     if short <= side:
         return image
     size = side, side * long // short
-    return Image.fromarray(resized(image, size if image.width <= image.height else size[::-1]))
+    return resized(image, size if image.width <= image.height else size[::-1])
 
 
-def resized(image: Image.Image, size: tuple[int, int], filter_name: str = "bicubic") -> np.ndarray:
-    """(height, width, 3) uint8: an RGB image at `size` (width, height), with PIL's filters.
+def resized(image: Image.Image, size: tuple[int, int], filter_name: str = "bicubic") -> Image.Image:
+    """An RGB image at `size` (width, height), with PIL's filters; the image itself where it has this size.
 
     A process that has loaded torch, as one with a GPU has, resizes by torch's kernel for 8-bit values, which
     takes a quarter of PIL's time. Its coefficients have 16 bits instead of 32: on noise one value in a
@@ -40,20 +41,20 @@ def resized(image: Image.Image, size: tuple[int, int], filter_name: str = "bicub
         filter_name: "bilinear" or "bicubic", widened where the image becomes smaller.
     """
     if size == image.size:
-        return np.array(image)
+        return image
     block = min(now // (_BLOCKS * wanted) for now, wanted in zip(image.size, size, strict=True))
     small = image.reduce(block) if block > 1 else image
     if "torch" in sys.modules:
-        return _by_torch(np.array(small), size, filter_name)
-    return np.array(small.resize(size, Image.Resampling[filter_name.upper()]))
+        return _by_torch(small, size, filter_name)
+    return small.resize(size, Image.Resampling[filter_name.upper()])
 
 
-def _by_torch(pixels: np.ndarray, size: tuple[int, int], filter_name: str) -> np.ndarray:
-    import torch
+def _by_torch(image: Image.Image, size: tuple[int, int], filter_name: str) -> Image.Image:
     from torch.nn.functional import interpolate
+    from torch.utils.dlpack import from_dlpack
 
     # Channels last is the layout of PIL. The batch of one has to come before the channels are moved: with the
     # strides of the other order the kernel takes the pixels apart and puts them together again.
-    batch = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
+    batch = from_dlpack(levels(image))[None].permute(0, 3, 1, 2)
     made = interpolate(batch, size[::-1], mode=filter_name, antialias=True)
-    return made[0].permute(1, 2, 0).numpy()
+    return image_of(made[0].permute(1, 2, 0).numpy())

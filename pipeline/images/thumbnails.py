@@ -34,7 +34,7 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
             thumbnail: JPEG, PNG or WebP of one frame, RGB or grey, nothing but pixels in it, small enough.
     """
     size = _fitted(image.size)
-    small = image if size == image.size else Image.fromarray(resized(image, size))
+    small = resized(image, size)
     if data is not None and len(data) <= THUMBNAIL_BYTES and small is image:
         kind = _bare_format(data)
         if kind is not None and _has_mode_and_size(data, kind, image.size):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.errors import ImageError
-from pipeline.images import THUMBNAIL_SIDE, decode, header_size, is_single_colour, shrunk, thumbnail
+from pipeline.images import THUMBNAIL_SIDE, decode, decode_with_size, is_single_colour, shrunk, thumbnail
 from pipeline.images.palette import colour_histogram
 from pipeline.printable import printable
 from pipeline.staging.parts import StagedPicture
@@ -99,13 +99,12 @@ def _decode(
     point: str, data: bytes | None, decode_side: int
 ) -> tuple[Image.Image, Image.Image, StagedPicture]:
     """The picture, the same made small, and what is staged beside the vector."""
-    image = decode(data or b"", min_side=decode_side)
+    # The size is the source's: `image` may be decoded at a smaller scale.
+    image, size = decode_with_size(data or b"", min_side=decode_side)
     small = shrunk(image, THUMBNAIL_SIDE)
-    encoded, kind = thumbnail(small, data)
-    # of the source: `image` may be decoded at a smaller scale
-    width, height = image.size if encoded is data else header_size(data or b"")
+    encoded, kind = thumbnail(small, data if size == small.size else None)
     colours = colour_histogram(small).astype(np.float16).tobytes()
-    return image, small, StagedPicture(point, encoded, kind, width, height, colours)
+    return image, small, StagedPicture(point, encoded, kind, *size, colours)
 
 
 def _preprocess(

@@ -18,8 +18,7 @@ from pipeline.staging.vectors import Staging
 
 __all__ = ["ActorReport", "EmbedResult", "embed_units"]
 
-# Pictures that are handed to an actor's threads together.
-_ROWS, _GPU_ROWS = 64, 256  # fewer would leave a GPU idle
+_ROWS = 256  # pictures that are handed to an actor's threads together; fewer would leave a GPU idle
 
 
 @dataclass
@@ -95,8 +94,7 @@ def embed_units(
         [each.unit for each in missing],
         [{"needs": each.needs, "with_rows": each.with_rows} for each in missing],
     )
-    at_once = _GPU_ROWS if reservation.actor_gpus else _ROWS
-    work = Work(for_tasks(source), parts, stagings, credit, at_once, given)
+    work = Work(for_tasks(source), parts, stagings, credit, _ROWS, given)
     pool = _pool(reservation, len(missing), source.reader.tasks if source.reader else None)
     waiting: Any = ray.data.from_arrow(blocks)
     _let_grow(waiting.context, reservation, pool.max_size)

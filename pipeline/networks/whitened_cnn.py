@@ -14,16 +14,26 @@ _SMALLEST_VARIANCE = 5e-4  # of a patch component: beyond it whitening would amp
 
 
 class WhitenedCnn(nn.Module):
-    """(N, 3, H, W) -> (N, widths[-1]): frozen whitening, three groups of two 3×3 convolutions, maximum."""
+    """(N, 3, H, W) -> (N, widths[-1]): frozen whitening, three groups of 3×3 convolutions, maximum."""
 
-    def __init__(self, widths: Sequence[int] = (64, 256, 256)) -> None:
+    def __init__(self, widths: Sequence[int] = (64, 256, 256), depth: int = 2) -> None:
+        """
+        Args:
+            widths: channels of each group.
+            depth: 2 or 3 convolutions in each group; the third adds to what the first gave.
+
+        Raises:
+            ValueError: `depth` is neither 2 nor 3.
+        """
         super().__init__()
+        if depth not in (2, 3):
+            raise ValueError(f"depth is {depth}; a group of this network has 2 or 3 convolutions")
         patches = 2 * 3 * _PATCH**2
         self.features = widths[-1]
         self.whiten = nn.Conv2d(3, patches, _PATCH)
         self.whiten.weight.requires_grad_(False)
         entries = (patches, *widths[:-1])
-        self.groups = nn.Sequential(*(_Group(i, o) for i, o in zip(entries, widths, strict=True)))
+        self.groups = nn.Sequential(*(_Group(i, o, depth) for i, o in zip(entries, widths, strict=True)))
 
     @torch.no_grad()
     def initialise(self, images: torch.Tensor) -> None:
@@ -57,16 +67,21 @@ class WhitenedCnn(nn.Module):
 
 
 class _Group(nn.Module):
-    """Convolution, halving, norm, activation; convolution, norm, activation."""
+    """Convolution, halving, norm, activation; then one convolution more, or two beside a shortcut."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, depth: int) -> None:
         super().__init__()
         self.first, self.second = _convolution(inputs, outputs), _convolution(outputs, outputs)
         self.first_norm, self.second_norm = _norm(outputs), _norm(outputs)
+        self.third = _convolution(outputs, outputs) if depth == 3 else None
+        self.third_norm = _norm(outputs) if depth == 3 else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.gelu(self.first_norm(F.max_pool2d(self.first(x), 2)))
-        return F.gelu(self.second_norm(self.second(x)))
+        y = F.gelu(self.second_norm(self.second(x)))
+        if self.third is None or self.third_norm is None:
+            return y
+        return F.gelu(x + self.third_norm(self.third(y)))
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Conv2d:
