@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Step:
 
 
 def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]:
-    """Of one core for each input, while all cores are at work: the best of `ROUNDS` rounds.
+    """Of one core for each input, while all cores are at work: the median of `ROUNDS` rounds.
 
     The steps take turns, because the speed of a machine changes from minute to minute.
 
@@ -47,15 +48,15 @@ def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]
         at_least: seconds of each step, all rounds together; a pass over the inputs comes before.
     """
     cores = os.cpu_count() or 1
-    best = dict.fromkeys(steps, 0.0)
+    rates: dict[str, list[float]] = {name: [] for name in steps}
     with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for step in steps.values():
             list(pool.map(step.work, step.inputs))
         for _, (name, step) in itertools.product(range(ROUNDS), steps.items()):
             start = time.perf_counter()
             counts = pool.map(partial(_pass, step, start + at_least / ROUNDS), range(cores))
-            best[name] = max(best[name], sum(counts) / (time.perf_counter() - start))
-    return {name: 1000 * cores / rate for name, rate in best.items()}
+            rates[name].append(sum(counts) / (time.perf_counter() - start))
+    return {name: 1000 * cores / median(found) for name, found in rates.items()}
 
 
 def _pass(step: Step, end: float, first: int) -> int:
