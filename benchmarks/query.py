@@ -141,6 +141,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--keep", metavar="DIR", help="where built versions stay for the next run")
     parser.add_argument("--way", choices=list(WAYS), nargs="+", default=list(WAYS))
     options = parser.parse_args(arguments)
+    if options.keep:
+        Path(options.keep).mkdir(parents=True, exist_ok=True)
     cases = [(n, way) for n in options.points or _SIZES + options.full * _FULL_SIZES for way in options.way]
     name = "query" + ("-full" if options.full else "") + ("-filtered" if options.only_filtered else "")
     before, results = machine(), list[dict[str, Any]]()

@@ -27,7 +27,7 @@ import yaml
 
 from benchmarks.report import machine, print_table, write_result
 from benchmarks.resources import Resident, resident_of
-from pipeline.indexing.lock import job_records
+from pipeline.locks.lock import job_records
 
 __all__ = ["main", "measure", "png", "write_encoder", "write_shard"]
 
@@ -106,7 +106,7 @@ def measure(rows: int, work: Path) -> dict[str, Any]:
     assert (first_run["written"], again["written"], added["written"]) == (rows, 0, more)
     assert (again["embedded"], added["embedded"]) == (0, more)
     millions, stages = rows / 1e6, first_run["stages"]
-    peaks: dict[str, Resident] = first_run["memory"]
+    peaks = first_run["memory"]
     seconds, processor = (
         {stage: round(stages[stage][kind] / millions, 1) for stage in STAGES}
         for kind in ("seconds", "processor")
@@ -115,7 +115,7 @@ def measure(rows: int, work: Path) -> dict[str, Any]:
         "rows": rows,
         "driver_own_mb": _mb(max(peak.own for peak in peaks.values())),
         "driver_mapped_mb": _mb(max(peak.mapped for peak in peaks.values())),
-        "driver_by_stage_mb": {name: [_mb(peak.own), _mb(peak.mapped)] for name, peak in peaks.items()},
+        "driver_by_stage_mb": _by_stage(first_run),
         "actor_mb": _mb(first_run["peak_memory"]["actor"]),
         "seconds_a_million": seconds,
         "processor_a_million": processor,
@@ -124,6 +124,7 @@ def measure(rows: int, work: Path) -> dict[str, Any]:
         "rows_a_part": round(rows / parts),
         "nothing_new_seconds": again["wall"],
         "one_percent_seconds": added["wall"],
+        "one_percent_by_stage_mb": _by_stage(added),
         "one_percent_stages": {stage: facts["seconds"] for stage, facts in added["stages"].items()},
     }
 
@@ -143,6 +144,12 @@ def _configuration(work: Path, source: Path, encoder: Path) -> Path:
     }
     path.write_text(yaml.safe_dump(settings), encoding="utf-8")
     return path
+
+
+def _by_stage(account: dict[str, Any]) -> dict[str, list[int]]:
+    """Stage -> MB of the driver at most: its own, and mapped files."""
+    peaks: dict[str, Resident] = account["memory"]
+    return {stage: [_mb(peak.own), _mb(peak.mapped)] for stage, peak in peaks.items()}
 
 
 def _mb(size: int) -> int:
@@ -211,6 +218,10 @@ def print_scale(size: dict[str, Any]) -> None:
         ["rows a part", f"{size['rows_a_part']:,}"],
         ["nothing new", f"{size['nothing_new_seconds']:,.1f} s"],
         ["a new shard of 1 %", f"{size['one_percent_seconds']:,.1f} s"],
+        *(
+            [f"  in {name}, own memory", f"{own:,} MB"]
+            for name, (own, _) in size["one_percent_by_stage_mb"].items()
+        ),
     ]
     print_table(f"{size['rows']:,} rows", ["", ""], rows)
 

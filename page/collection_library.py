@@ -7,7 +7,7 @@ from functools import cached_property
 from page.hit_pictures import HitPictures
 from pipeline.errors import SimileError
 from pipeline.home import resolve_home
-from pipeline.indexing.lock import JobRecord, job_records
+from pipeline.locks.lock import JobRecord, job_records
 from pipeline.moderation.hidden import HiddenIds
 from pipeline.moderation.reports import report
 from pipeline.search import PATIENCE_SECONDS, Collection

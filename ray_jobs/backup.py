@@ -50,8 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     with report_errors():
         from pipeline.backup import archived_name, restore_collection, save_collection
-        from pipeline.indexing.fenced_store import fenced
-        from pipeline.indexing.lock import writer_lock
+        from pipeline.locks.fenced_store import fenced
+        from pipeline.locks.lock import writer_lock
         from pipeline.store import open_store
         from pipeline.store.authority import trust
 

@@ -39,8 +39,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
         from pipeline.indexing.delete import delete_points, restore_points
         from pipeline.indexing.erase import erase_points
-        from pipeline.indexing.fenced_store import fenced
-        from pipeline.indexing.lock import writer_lock
+        from pipeline.locks.fenced_store import fenced
+        from pipeline.locks.lock import writer_lock
         from pipeline.staging.erased import erased_list
         from pipeline.store import open_store
 

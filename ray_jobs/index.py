@@ -117,9 +117,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
-    from pipeline.indexing.fenced_store import fenced
-    from pipeline.indexing.lock import writer_lock
     from pipeline.indexing.rollback import prune, rollback
+    from pipeline.locks.fenced_store import fenced
+    from pipeline.locks.lock import writer_lock
     from pipeline.store import open_store
 
     with writer_lock(home, collection) as lock:
@@ -127,13 +127,13 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
 
 
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_on: str) -> dict[str, Any]:
-    from pipeline.indexing.actors import Actors, patience
+    from pipeline.cluster.actors import Actors, patience
+    from pipeline.cluster.reservation import check_this_machine
     from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection
-    from pipeline.indexing.lock import refuse_second_writer
     from pipeline.indexing.plan import nothing_new
     from pipeline.indexing.preflight import check_store_and_disk, find_all
-    from pipeline.indexing.reservation import check_this_machine
+    from pipeline.locks.lock import refuse_second_writer
     from pipeline.progress import say
 
     if options.gpus_per_actor:

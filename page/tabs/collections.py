@@ -17,8 +17,8 @@ from page.shared_state import Shared
 from page.theme import script
 from page.wording import Verbatim, field_list, note
 from pipeline.errors import SimileError
-from pipeline.indexing.lock import JobRecord
 from pipeline.insights.kept import INSIGHTS
+from pipeline.locks.lock import JobRecord
 from pipeline.search import Collection
 from pipeline.store.manifest import EncoderEntry, Manifest
 from pipeline.store.measured import IndexCheck

@@ -43,7 +43,7 @@ BATCH = 32  # images held in memory at once
 # as long per image with 8 images of 224 px as with 1; of 32 px 8 images are 1.4 times as fast.
 CPU_PIXELS = 128 * 128
 GPU_BATCH = 256  # images; large enough to fill a GPU
-FAST_RESIZING_PAYS = 10_000  # images; torch's kernel saves 1 ms of each, and importing it takes seconds
+FAST_RESIZING_PAYS = 4_000  # images; torch's kernel saves 1.2 ms of each, and importing it takes two seconds
 EXPORT_PAYS = 20.0  # CPU seconds of torch above which the export (about 5 s, once) saves time
 
 

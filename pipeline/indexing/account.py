@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.cluster.reservation import peak_memory
 from pipeline.errors import SimileError
 from pipeline.indexing.embed import ActorReport
-from pipeline.indexing.reservation import peak_memory
 from pipeline.progress import begin
 from pipeline.staging.rejects import RejectLog
 

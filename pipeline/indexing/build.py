@@ -16,7 +16,6 @@ from pipeline.indexing.delete import carry_edits
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
 from pipeline.indexing.history import make_live
-from pipeline.indexing.lease import Fence
 from pipeline.indexing.live import Live, says_the_same, settings_key, stored_projections
 from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
@@ -34,6 +33,7 @@ from pipeline.indexing.versions import (
     mark_unfinished,
     new_version,
 )
+from pipeline.locks.lease import Fence
 from pipeline.progress import say
 from pipeline.projection import Projection
 from pipeline.staging.vectors import Staging

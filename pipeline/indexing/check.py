@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from pipeline.cluster.tasks import in_tasks
 from pipeline.index_quality.recall import K, Queries, Truth
 from pipeline.index_quality.truth import Nearest
 from pipeline.indexing.catalogue import rows_in
-from pipeline.indexing.tasks import in_tasks
 from pipeline.indexing.unit_points import Target
 from pipeline.staging.ids import id_words
 from pipeline.staging.parts import Parts

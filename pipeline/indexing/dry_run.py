@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
+from pipeline.cluster.reservation import Reservation, reserve
 from pipeline.config import CollectionConfig
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.encoders.all_cores import pool_of
@@ -15,7 +16,6 @@ from pipeline.encoders.precomputed import is_precomputed
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.decode_and_embed import embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
-from pipeline.indexing.reservation import Reservation, reserve
 from pipeline.progress import progress, say
 from pipeline.sources import Source, Unread, decode_payload, image_bytes, read_rows, unread_rows
 from pipeline.staging.parts import StagedPicture

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.cluster.reservation import Reservation, reserve, spread
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.embed_actor import UNITS_AT_ONCE, Acknowledgement, EmbedActor, Work
-from pipeline.indexing.reservation import Reservation, reserve, spread
 from pipeline.progress import progress
 from pipeline.sources import Source, Unit, for_tasks
 from pipeline.sources.rows import unit_blocks

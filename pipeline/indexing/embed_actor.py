@@ -17,10 +17,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipeline.cluster.reservation import peak_memory
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
 from pipeline.indexing.decode_and_embed import Group, embed_group, rejected_group
-from pipeline.indexing.reservation import peak_memory
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.sources import Source, Unit, read_unit
 from pipeline.staging.known import Known

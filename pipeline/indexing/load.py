@@ -19,11 +19,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from pipeline.cluster.tasks import blocks_of
 from pipeline.home import filesystem, write_file
-from pipeline.indexing.fenced_store import fenced
-from pipeline.indexing.lease import Fence, asked_rarely
-from pipeline.indexing.tasks import blocks_of
 from pipeline.indexing.unit_points import Points, Target, UnitLoad, points_of
+from pipeline.locks.fenced_store import fenced
+from pipeline.locks.lease import Fence, asked_rarely
 from pipeline.progress import progress
 from pipeline.staging.parts import Parts
 from pipeline.store import Store, open_store

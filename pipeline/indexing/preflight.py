@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.cluster.actors import Actors
 from pipeline.config import CollectionConfig
 from pipeline.config.quantization import CODE_QUANTIZATION
 from pipeline.encoders import EncoderDescription, describe_encoder
 from pipeline.encoders.precomputed import column_of, describe_precomputed, is_precomputed
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
-from pipeline.indexing.actors import Actors
 from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from pipeline.cluster.tasks import blocks_of, in_tasks
 from pipeline.indexing.choice import Choice, IdRows, choose
-from pipeline.indexing.tasks import blocks_of, in_tasks
 from pipeline.indexing.unit_ids import Reading, UnitIds
 from pipeline.staging.rejects import Reject
 

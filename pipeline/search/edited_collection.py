@@ -41,9 +41,9 @@ class EditedCollection(VectorsOut):
         return self._tagged(ids, tag, remove=True)
 
     def _tagged(self, ids: Sequence[str], tag: str, *, remove: bool) -> dict[str, Any]:
-        from pipeline.indexing.fenced_store import fenced
-        from pipeline.indexing.lock import writer_lock
         from pipeline.indexing.tags import tag_points
+        from pipeline.locks.fenced_store import fenced
+        from pipeline.locks.lock import writer_lock
 
         home = resolve_home(self._home)
         with writer_lock(home, self.name) as lock:

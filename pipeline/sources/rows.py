@@ -124,20 +124,27 @@ def _read_units(blocks: pa.Table, *, source: Source, columns: Sequence[str]) -> 
 
 def image_bytes(table: pa.Table) -> Iterator[bytes | None]:
     """The compressed image of each row of `table`, None where there is none."""
+    for chunk in _image_chunks(table):
+        for value in chunk:
+            yield value.as_py()
+
+
+def _image_chunks(table: pa.Table) -> Iterator[Any]:
     import pyarrow as pa
 
     for chunk in table["image"].chunks:
         if pa.types.is_struct(chunk.type):
             # field() ignores the validity of the struct itself, flatten() does not
-            chunk = chunk.flatten()[chunk.type.get_field_index("bytes")]
-        for value in chunk:
-            yield value.as_py()
+            yield chunk.flatten()[chunk.type.get_field_index("bytes")]
+        else:
+            yield chunk
 
 
 def unread_rows(table: pa.Table) -> list[Unread | None]:
     """Of each row of `table` why there is no image; None where there is one."""
     told = table["unread"].to_pylist() if "unread" in table.column_names else [None] * table.num_rows
+    there = [valid for chunk in _image_chunks(table) for valid in chunk.is_valid().to_pylist()]
     return [
-        None if data is not None else Unread(**why) if why else NOT_READABLE
-        for data, why in zip(image_bytes(table), told, strict=True)
+        None if valid else Unread(**why) if why else NOT_READABLE
+        for valid, why in zip(there, told, strict=True)
     ]

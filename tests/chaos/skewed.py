@@ -4,7 +4,7 @@ import datetime
 import sys
 from types import SimpleNamespace
 
-from pipeline.indexing import lock
+from pipeline.locks import lock
 from ray_jobs.index import main
 
 __all__ = ["set_clock"]

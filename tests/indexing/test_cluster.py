@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import open_collection
-from pipeline.indexing.lock import job_records
+from pipeline.locks.lock import job_records
 from tests.stand_ins.ray_head import RAY, cluster_environment, ray_head
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -14,8 +14,8 @@ import datasets
 import pytest
 
 from pipeline import open_collection
+from pipeline.cluster.actors import Actors
 from pipeline.errors import SimileError
-from pipeline.indexing.actors import Actors
 from ray_jobs.index import main
 from tests.indexing.conftest import COLOURS, Index, write_pictures
 from tests.indexing.conftest import picture as coloured

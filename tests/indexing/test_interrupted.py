@@ -9,7 +9,7 @@ import pytest
 from pipeline import open_collection
 from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
-from pipeline.indexing.lock import writer_lock
+from pipeline.locks.lock import writer_lock
 from pipeline.staging.ids import id_texts
 from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging

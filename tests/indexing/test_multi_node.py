@@ -16,10 +16,10 @@ import ray
 from ray.cluster_utils import Cluster
 
 from pipeline import open_collection
+from pipeline.cluster.actors import Actors
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
-from pipeline.indexing.actors import Actors
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
 from ray_jobs.session import ray_session

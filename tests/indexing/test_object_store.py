@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import open_collection
 from pipeline.home import write_file
-from pipeline.indexing.lock import writer_lock
+from pipeline.locks.lock import writer_lock
 from tests.indexing.conftest import ENCODER, picture, write_pictures
 from tests.stand_ins.qdrant import QdrantStandIn
 from tests.stand_ins.s3 import S3StandIn, serve_s3

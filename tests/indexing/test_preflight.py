@@ -15,8 +15,8 @@ from qdrant_client import QdrantClient
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.encoders import EncoderDescription
 from pipeline.indexing import preflight
-from pipeline.indexing.lock import writer_lock
 from pipeline.indexing.preflight import bytes_a_row
+from pipeline.locks.lock import writer_lock
 from pipeline.sources import Unit
 from pipeline.store import server_connection, servers
 from pipeline.store.server import ServerStore

@@ -3,9 +3,9 @@
 import pytest
 import ray
 
+from pipeline.cluster.actors import Actors, patience
+from pipeline.cluster.reservation import READ_CPUS, Reservation, ask_for, reserve, share_out
 from pipeline.errors import SimileError
-from pipeline.indexing.actors import Actors, patience
-from pipeline.indexing.reservation import READ_CPUS, Reservation, ask_for, reserve, share_out
 
 
 def test_reading_always_keeps_a_cpu(ray_here: None) -> None:
@@ -15,7 +15,7 @@ def test_reading_always_keeps_a_cpu(ray_here: None) -> None:
 
 
 def test_a_busy_cluster_says_so_instead_of_hanging(ray_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.indexing.reservation._PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("pipeline.cluster.reservation._PATIENCE_SECONDS", 1.0)
 
     @ray.remote(num_cpus=ray.cluster_resources()["CPU"])
     class Greedy:
@@ -27,7 +27,7 @@ def test_a_busy_cluster_says_so_instead_of_hanging(ray_here: None, monkeypatch: 
     with pytest.raises(SimileError, match="others on this Ray cluster hold all but 0 CPUs"):
         reserve()
     ray.kill(other)
-    monkeypatch.setattr("pipeline.indexing.reservation._PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr("pipeline.cluster.reservation._PATIENCE_SECONDS", 20.0)
     assert reserve().actors >= 1  # a job that comes a little early waits
 
 
@@ -117,7 +117,7 @@ def test_a_job_that_waits_asks_for_gpus_that_are_not_there() -> None:
 def test_a_cluster_that_does_not_grow_is_waited_for_in_vain(
     ray_here: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pipeline.indexing.actors._LOOK_EVERY", 0.1)
+    monkeypatch.setattr("pipeline.cluster.actors._LOOK_EVERY", 0.1)
     needed = "room for 2 actors of 1 CPUs and 1 GPUs"
     with pytest.raises(SimileError, match=rf"had no {needed} within 0.3 s; it has .* 0 GPUs"):
         reserve(Actors(2, 8), 1.0, wait=0.3)

@@ -14,7 +14,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.indexing.lock import job_records, writer_lock
+from pipeline.locks.lock import job_records, writer_lock
 from ray_jobs.session import report_errors
 from ray_jobs.stopping import listen_again, stoppable
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.indexing.lock import writer_lock
+from pipeline.locks.lock import writer_lock
 from pipeline.progress import progress
 from tests.page.conftest import LIMIT, hit_pictures, status
 

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.indexing.lock import job_records, writer_lock
+from pipeline.locks.lock import job_records, writer_lock
 from pipeline.progress import progress
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.indexing.lock._RENEWED_EVERY", 0.25)
-    monkeypatch.setattr("pipeline.indexing.lock.RENEWED_EVERY", 0.2)
-    monkeypatch.setattr("pipeline.indexing.lease.RENEWED_EVERY", 0.2)
-    monkeypatch.setattr("pipeline.indexing.lease.WATCHED_FOR", 1.0)
-    monkeypatch.setattr("pipeline.indexing.lease.SURE_FOR", 0.6)
+    monkeypatch.setattr("pipeline.locks.lock._RENEWED_EVERY", 0.25)
+    monkeypatch.setattr("pipeline.locks.lock.RENEWED_EVERY", 0.2)
+    monkeypatch.setattr("pipeline.locks.lease.RENEWED_EVERY", 0.2)
+    monkeypatch.setattr("pipeline.locks.lease.WATCHED_FOR", 1.0)
+    monkeypatch.setattr("pipeline.locks.lease.SURE_FOR", 0.6)
 
 
 @pytest.fixture(params=["folder", "objects"])
@@ -59,7 +59,7 @@ def test_a_job_that_failed_leaves_its_record_and_holds_nothing(
         raise SimileError("no more disk")
     assert not job_records(home)["birds"].alive
     # The next job need not watch whether anybody renews that record: it says that its job stopped.
-    monkeypatch.setattr("pipeline.indexing.lease.WATCHED_FOR", 1e6)  # would wait for ever if it watched
+    monkeypatch.setattr("pipeline.locks.lease.WATCHED_FOR", 1e6)  # would wait for ever if it watched
     with writer_lock(home, "birds"):
         assert job_records(home)["birds"].alive
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.indexing import lease as lease_module
-from pipeline.indexing.fenced_store import WRITES, fenced
-from pipeline.indexing.lease import Holder, Lease, LockLostError
-from pipeline.indexing.lock import writer_lock
+from pipeline.locks import lease as lease_module
+from pipeline.locks.fenced_store import WRITES, fenced
+from pipeline.locks.lease import Holder, Lease, LockLostError
+from pipeline.locks.lock import writer_lock
 from pipeline.store import open_store
 from pipeline.store.protocol import Store
 from tests.stand_ins.s3 import S3StandIn, serve_s3
@@ -80,7 +80,7 @@ def test_the_last_renewal_of_a_killed_job_may_arrive_late(home: str) -> None:
 
 
 def test_of_two_that_take_it_at_once_one_gets_it(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.indexing.lock.RENEWED_EVERY", 0.2)
+    monkeypatch.setattr("pipeline.locks.lock.RENEWED_EVERY", 0.2)
     monkeypatch.setattr(lease_module, "WATCHED_FOR", 10.0)  # a busy machine may delay the winner's renewals
     together, refused = threading.Barrier(2), threading.Event()
 

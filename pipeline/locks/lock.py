@@ -21,7 +21,7 @@ import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
 from pipeline.home import filesystem, is_remote, write_file
-from pipeline.indexing.lease import RENEWED_EVERY, Fence, Holder, Lease, LockLostError
+from pipeline.locks.lease import RENEWED_EVERY, Fence, Holder, Lease, LockLostError
 from pipeline.progress import begin, step
 
 __all__ = ["Held", "JobRecord", "job_records", "refuse_second_writer", "writer_lock"]

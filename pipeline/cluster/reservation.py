@@ -15,9 +15,9 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from pipeline.cluster.actors import Actors, wait_for_room
 from pipeline.errors import SimileError
 from pipeline.home import filesystem, write_file
-from pipeline.indexing.actors import Actors, wait_for_room
 from pipeline.store import Store
 
 __all__ = [

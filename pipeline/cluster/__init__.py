@@ -1,0 +1,1 @@
+"""What a job asks of its Ray cluster: actors and room for them, and work spread over tasks."""
