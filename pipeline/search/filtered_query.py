@@ -19,10 +19,10 @@ from pipeline.store.manifest import Version
 __all__ = ["Index", "Plan", "filtered_query", "plan_of"]
 
 # The last hit stands at about rank k · points / passing among all points, and chance may put it deeper. Of a
-# million points, of which a fifth pass, those of the nearest 200 that pass hold 0.992 of the nearest ten.
-_FOR_EACH = 4
+# million points, of which a fifth pass, those of the nearest 150 that pass hold 0.992 of the nearest ten.
+_FOR_EACH = 3
 _ENOUGH = 0.5  # of those that should pass; fewer do if what is near the query passes more rarely than others
-MOST_KEPT = 600  # a walk that keeps more takes longer than one that knows the filter
+MOST_KEPT = 450  # a walk that keeps more takes longer than one that knows the filter
 _COUNTS, _SECONDS = 512, 30.0  # estimates that are kept; a server's version may change while it is searched
 
 
@@ -66,7 +66,7 @@ def plan_of(points: int, passing: int, k: int, scanned: int, most: int = MOST_KE
     >>> plan_of(1_000_000, 40_000, 10, 50_000)
     Plan(way='scan', nearest=0)
     >>> plan_of(1_000_000, 200_000, 10, 50_000)
-    Plan(way='keep', nearest=200)
+    Plan(way='keep', nearest=150)
     >>> plan_of(1_000_000, 60_000, 1_000, 50_000)
     Plan(way='graph', nearest=0)
     """

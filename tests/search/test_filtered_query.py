@@ -23,9 +23,9 @@ HNSW = HnswConfig(full_scan_kb=100)  # 200 points are compared one by one, more 
     [
         (1_000_000, 0, 10, Plan("scan")),
         (1_000_000, 50_000, 100, Plan("scan")),
-        (1_000_000, 100_000, 10, Plan("keep", 400)),
-        (1_000_000, 200_000, 24, Plan("keep", 480)),
-        (1_000_000, 1_000_000, 10, Plan("keep", 40)),
+        (1_000_000, 100_000, 10, Plan("keep", 300)),
+        (1_000_000, 200_000, 24, Plan("keep", 360)),
+        (1_000_000, 1_000_000, 10, Plan("keep", 30)),
         (1_000_000, 1_000_000, 151, Plan("graph")),
         (1_000_000, 50_001, 10, Plan("graph")),
     ],
@@ -89,7 +89,7 @@ def test_a_fifth_is_found_among_the_nearest_of_all(case: tuple[EmbeddedStore, np
     asked: list[Any] = []
     assert recall(*case, "fifth", "1", asked) >= 0.99
     assert [named.get("query_filter") is None for named in asked] == [True, False] * QUERIES
-    assert all(160 < named["limit"] < 240 for named in asked[::2])
+    assert all(120 < named["limit"] < 180 for named in asked[::2])
 
 
 def test_a_filter_on_which_no_neighbour_lies_is_answered_by_the_graph(
