@@ -68,6 +68,10 @@ def _of_image(image: Image.Image, min_side: int | None) -> Image.Image:
     data = _unloaded_jpeg(image)
     if data is not None:
         return decode(data, min_side=min_side)
+    if 0 in image.size:
+        raise ImageError(
+            f"the PIL image has {image.width} × {image.height} pixels; give one that shows something"
+        )
     check_pixels(image.size)
     try:
         image.load()

@@ -19,7 +19,8 @@ def levels(image: Image.Image) -> np.ndarray:
 
     Four channels are the image's own memory: nothing may be written there. Three are a copy.
     """
-    if image.readonly:  # its memory belongs to somebody else; PIL 12.3 crashes when it exports that
+    # PIL 12.3 crashes when it exports memory that belongs to somebody else, or none.
+    if image.readonly or 0 in image.size:
         return np.array(image)
     try:
         flat = pa.array(image).flatten().to_numpy()

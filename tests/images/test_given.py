@@ -96,6 +96,7 @@ def test_an_array_of_one_channel_is_grey() -> None:
         (7, "a int is no picture; expected a PIL image, bytes, a path, a numpy array or a torch tensor"),
         ("/nowhere/cat.jpg", "'/nowhere/cat.jpg' cannot be read: No such file"),
         (b"", "empty"),
+        (Image.new("RGB", (0, 5)), "the PIL image has 0 × 5 pixels"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_a_sentence(given: Any, words: str) -> None:

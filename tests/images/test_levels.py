@@ -38,6 +38,11 @@ def test_the_memory_of_others_is_copied() -> None:
     assert resized(borrowed(array), (15, 20)).size == (15, 20)
 
 
+@pytest.mark.parametrize("size", [(0, 5), (5, 0)])
+def test_an_image_without_pixels_is_an_empty_array(size: tuple[int, int]) -> None:
+    assert levels(Image.new("RGB", size)).size == 0
+
+
 def test_an_array_outlives_its_image() -> None:
     array = pixels(64, 64)
     seen = levels(Image.fromarray(array).copy())
