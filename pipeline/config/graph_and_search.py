@@ -130,10 +130,10 @@ class SearchConfig(Frozen):
         )
 
     def to_nearest_of_all(self, k: int, *, metric: Metric = "cosine") -> models.SearchParams:
-        """Parameters of a query for some hundred points that a filter is then asked about.
+        """Parameters of a query without a filter for the nearest `k` points, some of which pass a filter.
 
-        The deeper a point stands among all, the more others have a code as near, so it takes a wider walk
-        than that for the first hits.
+        Codes order near points well and farther ones badly, so more candidates are rescored for each of
+        these points than for the first hits.
         """
         candidates = max(k, min(_NEAREST_OVERSAMPLING * k, _NEAREST_CANDIDATES))
         rescore = self.rescore and metric == "cosine"

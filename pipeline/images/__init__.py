@@ -9,7 +9,6 @@ from pipeline.images.decoding import (
     MAX_BYTES,
     decode,
     decode_with_size,
-    header_size,
     shown_by_browsers,
 )
 from pipeline.images.given import Picture, as_rgb
@@ -35,7 +34,6 @@ __all__ = [
     "decode",
     "decode_with_size",
     "decoding_within",
-    "header_size",
     "is_single_colour",
     "main_colours",
     "resized",

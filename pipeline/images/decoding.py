@@ -21,7 +21,6 @@ __all__ = [
     "MAX_BYTES",
     "decode",
     "decode_with_size",
-    "header_size",
     "shown_by_browsers",
 ]
 
@@ -59,7 +58,10 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
 
 
 def decode_with_size(data: bytes, *, min_side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
-    """`decode`, and the `header_size` of the same file, which is opened only once."""
+    """`decode`, and (width, height) in pixels of the whole picture as it is seen, upright.
+
+    The picture itself may be smaller: see `min_side`.
+    """
     image = _open(data)
     size = image.size
     try:
@@ -93,7 +95,7 @@ def _draft_size(size: tuple[int, int], min_side: int) -> tuple[int, int]:
 
 
 def _loaded(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
-    """The picture, and its `size` as it is seen."""
+    """The picture, and its `size` after it was turned upright."""
     try:
         image.load()
         size = size[::-1] if _is_turned(image) else size
@@ -159,16 +161,6 @@ def _upright(image: Image.Image) -> Image.Image:
     with suppress(Exception):  # broken EXIF raises many things; the pixels are fine all the same
         ImageOps.exif_transpose(image, in_place=True)
     return image
-
-
-def header_size(data: bytes) -> tuple[int, int]:
-    """(width, height) in pixels as the picture is seen (EXIF orientation applied), from its header alone.
-
-    Raises:
-        ImageError: as `decode`, for what a header can show.
-    """
-    with _open(data) as image:
-        return image.size[::-1] if _is_turned(image) else image.size
 
 
 def _is_turned(image: Image.Image) -> bool:

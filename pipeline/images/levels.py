@@ -8,7 +8,6 @@ keeps other threads waiting.
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image
 
 __all__ = ["image_of", "levels"]
@@ -22,6 +21,8 @@ def levels(image: Image.Image) -> np.ndarray:
     # PIL 12.3 crashes when it exports memory that belongs to somebody else, or none.
     if image.readonly or 0 in image.size:
         return np.array(image)
+    import pyarrow as pa  # takes 0.1 s, and whoever only asks a collection needs it for nothing else
+
     try:
         flat = pa.array(image).flatten().to_numpy()
     except ValueError:  # more than 16 MB, which PIL keeps in several pieces
@@ -34,5 +35,7 @@ def image_of(array: np.ndarray) -> Image.Image:
     """An RGB image of (height, width, 4 or 3) uint8, as `levels` gives it; a copy."""
     if array.shape[2] == 3:
         return Image.fromarray(array)
+    import pyarrow as pa
+
     pixels = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(array).reshape(-1)), 4)
     return Image.fromarrow(pixels, "RGB", (array.shape[1], array.shape[0])).copy()

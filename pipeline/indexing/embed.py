@@ -18,8 +18,6 @@ from pipeline.staging.vectors import Staging
 
 __all__ = ["ActorReport", "EmbedResult", "embed_units"]
 
-_ROWS = 256  # pictures that are handed to an actor's threads together; fewer would leave a GPU idle
-
 
 @dataclass
 class ActorReport:
@@ -94,7 +92,7 @@ def embed_units(
         [each.unit for each in missing],
         [{"needs": each.needs, "with_rows": each.with_rows} for each in missing],
     )
-    work = Work(for_tasks(source), parts, stagings, credit, _ROWS, given)
+    work = Work(for_tasks(source), parts, stagings, credit, given)
     pool = _pool(reservation, len(missing), source.reader.tasks if source.reader else None)
     waiting: Any = ray.data.from_arrow(blocks)
     _let_grow(waiting.context, reservation, pool.max_size)

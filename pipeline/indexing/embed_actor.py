@@ -40,6 +40,7 @@ _ACKNOWLEDGEMENT = pa.schema(
     ]
 )
 
+_ROWS = 256  # pictures that are handed to the threads together; fewer would leave a GPU idle
 UNITS_AT_ONCE = 2  # of an actor: one is embedded while the other reads or writes
 
 
@@ -81,7 +82,6 @@ class Work:
         parts: where rows are staged.
         stagings: encoder name -> where its vectors are staged; those of networks come first.
         credit: that marks are made with.
-        rows_at_once: pictures that are handed to the threads together.
         given_lengths: encoder name -> numbers in a vector, of vectors that the source has.
     """
 
@@ -89,7 +89,6 @@ class Work:
     parts: Parts
     stagings: dict[str, Staging]
     credit: str | None
-    rows_at_once: int
     given_lengths: dict[str, int] = field(default_factory=dict)
 
 
@@ -175,8 +174,8 @@ class EmbedActor:
             at = 0
             columns = (*work.source.payload_columns, *work.source.vector_columns)
             for table in _read_ahead(read_unit(work.source, unit, columns)):
-                for start in range(0, table.num_rows, work.rows_at_once):
-                    needed = rows.add(table.slice(start, work.rows_at_once))
+                for start in range(0, table.num_rows, _ROWS):
+                    needed = rows.add(table.slice(start, _ROWS))
                     if needed:
                         name = f"{unit.name}-{at}"
                         rows.enter(self._carefully(name, needed) if deaths else self._in_turn(needed))

@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
+from pipeline.errors import SimileError
+
 __all__ = ["WhitenedCnn"]
 
 _PATCH = 2  # pixels, side of the whitened patches
@@ -23,11 +25,11 @@ class WhitenedCnn(nn.Module):
             depth: 2 or 3 convolutions in each group; the third adds to what the first gave.
 
         Raises:
-            ValueError: `depth` is neither 2 nor 3.
+            SimileError: `depth` is neither 2 nor 3.
         """
         super().__init__()
         if depth not in (2, 3):
-            raise ValueError(f"depth is {depth}; a group of this network has 2 or 3 convolutions")
+            raise SimileError(f"depth is {depth}; a group of this network has 2 or 3 convolutions")
         patches = 2 * 3 * _PATCH**2
         self.features = widths[-1]
         self.whiten = nn.Conv2d(3, patches, _PATCH)

@@ -18,8 +18,8 @@ from pipeline.store.manifest import Version
 
 __all__ = ["Index", "Plan", "filtered_query", "plan_of"]
 
-# The last hit stands at about rank k · points / passing among all points, and chance may put it deeper. Of a
-# million points, of which a fifth pass, those of the nearest 150 that pass hold 0.992 of the nearest ten.
+# The last hit stands at about rank k · points / passing among all points; by chance it may stand deeper.
+# Where a fifth of a million points pass, the nearest 150 of all contain 0.992 of the ten nearest that pass.
 _FOR_EACH = 3
 _ENOUGH = 0.5  # of those that should pass; fewer do if what is near the query passes more rarely than others
 MOST_KEPT = 450  # a walk that keeps more takes longer than one that knows the filter
@@ -61,7 +61,7 @@ def plan_of(points: int, passing: int, k: int, scanned: int, most: int = MOST_KE
     Args:
         passing: about how many pass.
         scanned: up to how many the engine compares one by one.
-        most: that may be asked for without the filter.
+        most: how many points may be asked for without the filter.
 
     >>> plan_of(1_000_000, 40_000, 10, 50_000)
     Plan(way='scan', nearest=0)

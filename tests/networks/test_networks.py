@@ -46,6 +46,7 @@ NETWORKS = pytest.mark.parametrize(
     "description",
     [
         {"backbone": "whitened-cnn", "options": {"widths": [4, 8, 8]}},
+        {"backbone": "whitened-cnn", "options": {"widths": [4, 8, 8], "depth": 3}},
         {"backbone": "compact-vit", "options": {"pixels": 16, "width": 32, "depth": 1, "heads": 2}},
         {
             "backbone": "hybrid-vit",
@@ -110,6 +111,10 @@ def test_frozen_stages_and_their_statistics_stay_while_the_rest_trains() -> None
     [
         ({"backbone": "resnet"}, "no backbone 'resnet'; there are: whitened-cnn"),
         ({"backbone": "whitened-cnn", "options": {"width": 3}}, "unexpected keyword argument 'width'"),
+        (
+            {"backbone": "whitened-cnn", "options": {"depth": 4}},
+            "depth is 4; a group of this network has 2 or",
+        ),
         ({"backbone": "compact-vit", "options": {"pixels": 30}}, "patch 4 does not fit 30 px"),
         ({"backbone": "pooled-cnn", "options": {"architecture": "lenet"}}, "timm has no model 'lenet'"),
     ],
