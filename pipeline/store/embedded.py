@@ -241,6 +241,7 @@ class EmbeddedStore(ReadingShards):
                 if not folder.is_dir():
                     raise SimileError(f"The store at {self.folder} has no version '{version}'.")
                 shard = self._open[version] = edge.EdgeShard.load(str(folder))
+                _free_unused()  # a third of what opening took
             return shard
 
 
