@@ -40,7 +40,7 @@ from pipeline import SimileError, load_encoder
 from pipeline.encoders import describe_encoder
 from pipeline.encoders.catalogue import known_encoders
 
-picture, shipped, refused = sys.argv[1], sys.argv[2:7], sys.argv[7:]
+picture, shipped, refused = sys.argv[1], sys.argv[2:8], sys.argv[8:]
 found = {}
 for name in shipped:
     encoder = load_encoder(name)
@@ -101,9 +101,7 @@ def test_the_main_job_and_a_search_run_without_torch(tmp_path: Path) -> None:
         made = Image.blend(Image.new("RGB", (40, 40), colour), Image.fromarray(noise), 0.3)
         made.resize((320, 240)).save(pictures / f"{colour}.png")
     config = tmp_path / "holidays.yaml"  # the README's own
-    config.write_text(
-        f"collection: holidays\nsource: {pictures}\nencoders:\n  - name: pypi:efficientnet-lite0\n"
-    )
+    config.write_text(f"collection: holidays\nsource: {pictures}\nencoders:\n  - name: weights:general\n")
     run = light(tmp_path / "home", "-m", "ray_jobs.index", str(config))
     account = json.loads(run.stdout.splitlines()[-1])
     assert (account["written"], account["rejected"]) == (4, 0)
@@ -116,7 +114,7 @@ def test_the_main_job_and_a_search_run_without_torch(tmp_path: Path) -> None:
     run = light(tmp_path / "home", "-c", script, str(pictures / "blue.png"))
     from pipeline.encoders import describe_encoder
 
-    fingerprint = describe_encoder("pypi:efficientnet-lite0").fingerprint
+    fingerprint = describe_encoder("weights:general").fingerprint
     assert run.stdout.splitlines() == [f"blue.png {fingerprint}", "True"]
 
 

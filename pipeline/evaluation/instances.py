@@ -21,11 +21,14 @@ __all__ = ["ALTERATIONS", "InstanceRow", "measure_instances"]
 Alteration = Callable[[Image.Image, np.random.Generator], Image.Image]
 _AREA, _QUALITY, _DEGREES = 0.5, 20, 15.0
 _BRIGHTER, _MORE_COLOUR, _HUE = 1.25, 1.5, 16  # hue: steps of 256 round the circle, 16 are 22 degrees
+_SMALL_AREA, _SMALL_QUALITY, _PALER, _DARKER = 0.25, 30, 0.5, 0.75  # of a part that was taken over elsewhere
+_ASIDE = 0.25  # share of each side by which a corner is moved at most, in a view from another place
+_LIGHTS = (0.7, 1.3)
 _INSIDE = 0.8  # share of each side of a turned picture that is kept, so that no corner shows
 
 
-def _cropped(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    width, height = (max(1, round(side * _AREA**0.5)) for side in image.size)
+def _cropped(image: Image.Image, rng: np.random.Generator, area: float = _AREA) -> Image.Image:
+    width, height = (max(1, round(side * area**0.5)) for side in image.size)
     left = int(rng.integers(0, image.width - width + 1))
     top = int(rng.integers(0, image.height - height + 1))
     return image.crop((left, top, left + width, top + height))
@@ -35,9 +38,9 @@ def _half(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return image.resize([max(1, side // 2) for side in image.size], Image.Resampling.LANCZOS)
 
 
-def _poor_jpeg(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+def _poor_jpeg(image: Image.Image, rng: np.random.Generator, quality: int = _QUALITY) -> Image.Image:
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY)
+    image.save(file, "JPEG", quality=quality)
     return as_rgb(file.getvalue())
 
 
@@ -63,6 +66,20 @@ def _turned(image: Image.Image, rng: np.random.Generator) -> Image.Image:
     return whole.crop((left, top, left + width, top + height))
 
 
+def _taken_over(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    part = _mirrored(_cropped(image, rng, _SMALL_AREA), rng)
+    pale = ImageEnhance.Brightness(ImageEnhance.Color(part).enhance(_PALER)).enhance(_DARKER)
+    return _poor_jpeg(pale, rng, _SMALL_QUALITY)
+
+
+def _from_aside(image: Image.Image, rng: np.random.Generator) -> Image.Image:
+    x, y = (rng.uniform(0, _ASIDE * side, 4) for side in image.size)
+    width, height = image.size
+    corners = (x[0], y[0], x[1], height - y[1], width - x[2], height - y[2], width - x[3], y[3])
+    seen = image.transform(image.size, Image.Transform.QUAD, corners, Image.Resampling.BICUBIC)
+    return ImageEnhance.Brightness(seen).enhance(float(rng.choice(_LIGHTS)))
+
+
 ALTERATIONS: dict[str, Alteration] = {
     "cropped to half of its area": _cropped,
     "scaled to a half": _half,
@@ -71,6 +88,8 @@ ALTERATIONS: dict[str, Alteration] = {
     "grey": _grey,
     "mirrored": _mirrored,
     f"turned by {_DEGREES:.0f} degrees": _turned,
+    "seen from aside, in another light": _from_aside,
+    "a quarter of it, mirrored, pale, dark and a poor JPEG": _taken_over,
 }
 
 

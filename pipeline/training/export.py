@@ -1,15 +1,13 @@
 """A trained network as a folder that `load_encoder` reads: safetensors, config.json, README.md."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from pipeline.encoders.checkpoint import PROVENANCE, SIMILE
-from pipeline.encoders.weight_files import WEIGHTS
+from pipeline.encoders.families.simile_models import write_weights
 from pipeline.training.config import TrainingConfig
 from pipeline.training.provenance import Provenance
 from pipeline.training.state_file import read_state
@@ -38,9 +36,7 @@ def export_network(
     provenance: Provenance,
     folder: Path,
 ) -> int:
-    """Write weights and configuration.
-
-    Matrices and filters are stored in float16, vectors (biases, statistics of norms) in float32.
+    """Write weights and configuration, see `write_weights`.
 
     Args:
         description: that `build_network` made the network from.
@@ -50,15 +46,6 @@ def export_network(
     Returns:
         Size of the weights in bytes.
     """
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        key: _stored(value).contiguous().cpu()
-        for key, value in network.state_dict().items()
-        if not key.endswith("num_batches_tracked")
-    }
-    save_file(tensors, folder / WEIGHTS)
     written = {
         "model_type": SIMILE,
         "name": config.name,
@@ -68,15 +55,7 @@ def export_network(
         PROVENANCE: provenance.as_json(),
         "class_names": dict(class_names),
     }
-    (folder / "config.json").write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    return (folder / WEIGHTS).stat().st_size
-
-
-def _stored(value: torch.Tensor) -> torch.Tensor:
-    """In its stored type; integers, such as indexes, stay as they are."""
-    if not value.is_floating_point():
-        return value
-    return value.half() if value.ndim > 1 else value.float()
+    return write_weights(network, written, folder)
 
 
 def restore_network(network: nn.Module, state: Path) -> None:

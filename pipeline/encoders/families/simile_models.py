@@ -1,8 +1,10 @@
-"""Networks that ray_jobs/train.py wrote: fp16 safetensors, a config.json and a card in one folder."""
+"""Networks of ray_jobs.train or make_general: fp16 safetensors, a config.json and a card in one folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.encoders.checkpoint import Checkpoint, find_folder
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.networks import Embedder
 
-__all__ = ["describe", "load", "load_embedder"]
+__all__ = ["describe", "load", "load_embedder", "write_weights"]
 
 EMBEDDING = "the trained embedding"
 MIRRORED = "the trained embedding, mean over the image and its mirror image"
@@ -43,7 +45,7 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
         dimension=dimension,
         revision=checkpoint.revision,
         preprocessing=_preprocessing(name, checkpoint),
-        embedding=MIRRORED if config.get("mirror") else EMBEDDING,
+        embedding=config.get("embedding") or (MIRRORED if config.get("mirror") else EMBEDDING),
         licence=checkpoint.licence,
         code_bits=config["network"].get("code_bits"),
     )
@@ -74,6 +76,39 @@ def load_embedder(name: str) -> Embedder:
     if checkpoint is None or checkpoint.layout != "simile":
         raise SimileError(f"'{name}' was not trained by ray_jobs/train.py; name one of weights: or a folder")
     return _weighted(parsed, checkpoint)
+
+
+def write_weights(network: nn.Module, configuration: Mapping[str, Any], folder: Path) -> int:
+    """Write the folder that `load` reads, but for its card.
+
+    Matrices and filters are stored in float16, vectors (biases, statistics of norms) in float32.
+
+    Args:
+        network: an `Embedder`.
+        configuration: for config.json.
+        folder: made if it is not there; files in it are replaced.
+
+    Returns:
+        Size of the weights in bytes.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        key: _stored(value).contiguous().cpu()
+        for key, value in network.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    save_file(tensors, folder / WEIGHTS)
+    (folder / "config.json").write_text(json.dumps(dict(configuration), indent=1) + "\n", encoding="utf-8")
+    return (folder / WEIGHTS).stat().st_size
+
+
+def _stored(value: torch.Tensor) -> torch.Tensor:
+    """In its stored type; integers, such as indexes, stay as they are."""
+    if not value.is_floating_point():
+        return value
+    return value.half() if value.ndim > 1 else value.float()
 
 
 def _dimension(name: EncoderName, checkpoint: Checkpoint) -> int:
