@@ -130,13 +130,15 @@ def test_browsing_goes_on_while_scrolling_and_chips_end_it(open_page: Any) -> No
 def test_nothing_that_is_read_moves_while_the_first_screen_fills(
     browser: Any, demo_url: str, size: tuple[int, int]
 ) -> None:
-    """The cumulative layout shift is below 0.1, as web.dev asks; the least of three, on a busy machine."""
-    moved = [_moved(browser, demo_url, size) for _ in range(3)]
-    assert min(moved) < 0.1, moved
+    """The cumulative layout shift is below 0.1, as web.dev asks; on a slow machine, which draws more of what
+    comes between, as well."""
+    moved = [_moved(browser, demo_url, size, slower) for slower in (1, 4)]
+    assert max(moved) < 0.1, moved
 
 
-def _moved(browser: Any, demo_url: str, size: tuple[int, int]) -> float:
+def _moved(browser: Any, demo_url: str, size: tuple[int, int], slower: int) -> float:
     page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.add_init_script(
         "window.moved = 0; new PerformanceObserver(seen => seen.getEntries().forEach(one => "
         "{ if (!one.hadRecentInput) window.moved += one.value; }))"
