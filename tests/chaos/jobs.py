@@ -148,6 +148,13 @@ def settle(place: Place, outcome: Outcome, account: dict[str, Any]) -> Outcome:
     at_work = UNITS_AT_ONCE * min(MOST_ROWS, most_rows(account["source"]))
     outcome.twice += max(0, sum(begun.values()) - len(begun) - outcome.killed * at_work)
     assert not staged.keys() - begun.keys(), "the journal misses rows"
+    if outcome.twice:
+        again = {point for point, times in begun.items() if times > 1}
+        print(
+            f"{outcome.kind}: begun more than once, by process: {journal.by_process(place.journal, again)}; "
+            f"the last job embedded {account['embedded']}",
+            file=sys.stderr,
+        )
     return outcome
 
 

@@ -8,9 +8,10 @@ import json
 import os
 import signal
 from collections import Counter
+from collections.abc import Set
 from pathlib import Path
 
-__all__ = ["DEADLY", "begun", "install", "variables"]
+__all__ = ["DEADLY", "begun", "by_process", "install", "variables"]
 
 DEADLY = b"kill whoever decodes this"
 _FOLDER = "SIMILE_CHAOS_JOURNAL"
@@ -48,3 +49,10 @@ def install() -> None:
 def begun(folder: Path) -> Counter[str]:
     """How often each row was begun with, in all jobs that kept their journal here."""
     return Counter(point for journal in folder.iterdir() for point in journal.read_text().split())
+
+
+def by_process(folder: Path, points: Set[str]) -> dict[str, int]:
+    """How many of these rows each process began with."""
+    each = {journal.name: journal.read_text().split() for journal in folder.iterdir()}
+    counts = {process: sum(point in points for point in rows) for process, rows in each.items()}
+    return {process: count for process, count in counts.items() if count}
