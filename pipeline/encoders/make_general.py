@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.encoders.checkpoint import PROVENANCE, SIMILE
-from pipeline.encoders.families.pypi_models import INPUT_SIZES, MEAN, STD
 from pipeline.encoders.families.simile_models import write_weights
 from pipeline.encoders.load import load_encoder
 from pipeline.encoders.make_onnx import make_onnx
@@ -25,6 +24,7 @@ __all__ = ["main", "make_general"]
 
 NAME = "general"
 START = "pypi:efficientnet-lite0"
+WHOLE = f"{START}@224px"  # its own size; with a size in its name it takes whole pictures
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -52,10 +52,9 @@ def make_general(folder: Path) -> int:
     """
     from pipeline.networks import build_network
 
-    architecture = f"tf_{START.partition(':')[2].replace('-', '_')}"
     description = {
         "backbone": "pooled-cnn",
-        "options": {"architecture": architecture},
+        "options": {"architecture": "tf_efficientnet_lite0"},
         "dimension": None,
         "code_bits": None,
         "classes": {},
@@ -63,22 +62,15 @@ def make_general(folder: Path) -> int:
     }
     network = build_network(description)
     backbone: Any = network.backbone
-    backbone.load_pretrained(load_encoder(START, device="cpu", runtime="torch").network.model)
-    side = INPUT_SIZES[START.partition(":")[2]]
+    start = load_encoder(WHOLE, device="cpu", runtime="torch")
+    backbone.load_pretrained(start.network.model)
     written = {
         "model_type": SIMILE,
         "name": NAME,
         "network": description,
         "embedding": "generalised mean (GeM) over the last feature map",
         "mirror": False,
-        "preprocessing": {
-            "input_size": [3, side, side],
-            "crop_pct": 1.0,
-            "crop_mode": "squash",
-            "interpolation": "bicubic",
-            "mean": [MEAN] * 3,
-            "std": [STD] * 3,
-        },
+        "preprocessing": start.description.preprocessing,
         PROVENANCE: {
             "source": "ImageNet-1k",
             "split": "train",

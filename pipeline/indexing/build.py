@@ -261,7 +261,6 @@ def _open(
     version = new_version(config.collection)
     if base:
         store.copy(base.name, version)
-        store.release(base.name)  # open in the embedded engine it takes some 190 bytes a point
         if outgrown:
             store.set_graphs(version, config, params(points))
         store.add_indexes(version, config, lacking)

@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from pipeline.encoders import describe_encoder, load_encoder
-from pipeline.encoders.make_general import NAME, START, make_general
+from pipeline.encoders.make_general import NAME, WHOLE, make_general
 from pipeline.encoders.names import WEIGHTS_ROOT
 
 
@@ -31,7 +31,7 @@ def test_its_vector_is_the_generalised_mean_of_the_last_map_of_the_whole_picture
     picture = cells.resize((400, 300), Image.Resampling.BICUBIC)
     encoder, start = (
         load_encoder(f"weights:{NAME}", device="cpu"),
-        load_encoder(f"{START}@224px", runtime="torch"),
+        load_encoder(WHOLE, runtime="torch"),
     )
     pixels = start.preprocess(picture)
     assert np.array_equal(encoder.preprocess(picture), pixels)  # neither cuts the margins off

@@ -37,6 +37,8 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
         SimileError: a backbone or an option that this version does not know, or another input size.
     """
     config = checkpoint.config
+    stated = config.get("embedding")  # make_general says it
+    trained = MIRRORED if config.get("mirror") else EMBEDDING
     shipped = find_shipped(checkpoint.folder, checkpoint.revision)
     dimension = shipped.dimension if shipped else _dimension(name, checkpoint)
     return EncoderDescription(
@@ -45,7 +47,7 @@ def describe(name: EncoderName, checkpoint: Checkpoint) -> EncoderDescription:
         dimension=dimension,
         revision=checkpoint.revision,
         preprocessing=_preprocessing(name, checkpoint),
-        embedding=config.get("embedding") or (MIRRORED if config.get("mirror") else EMBEDDING),
+        embedding=stated if isinstance(stated, str) else trained,
         licence=checkpoint.licence,
         code_bits=config["network"].get("code_bits"),
     )
