@@ -1,12 +1,13 @@
 """What a picture must cost on this machine, whoever writes the program: each step by the fastest library.
 
 A picture is decoded, by JPEGs' own scaling where that is faster, made small once, and saved as a JPEG
-thumbnail; the network comes on top. simplejpeg and OpenCV count where they are installed; Simile needs
-neither.
+thumbnail; the network comes on top. What it takes to read a picture from parquet and to hash it is told
+apart. simplejpeg and OpenCV count where they are installed; Simile needs neither.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import itertools
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,11 +26,12 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-__all__ = ["Step", "decoders", "milliseconds", "resizers", "saved_as_jpeg"]
+__all__ = ["Step", "decoders", "milliseconds", "read_and_hashed", "resizers", "saved_as_jpeg"]
 
 SIDE = 256  # pixels, short side of the small picture
 _QUALITY = 80
 ROUNDS = 5
+_BUFFER_BYTES, _AT_ONCE = 4 * 2**20, 16  # of a parquet file
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,18 @@ def saved_as_jpeg(image: Image.Image) -> bytes:
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_QUALITY)
     return file.getvalue()
+
+
+def read_and_hashed(parquet: Path) -> list[bytes]:
+    """The SHA-256 of each picture of a file, in the column `image` of `datasets`; no picture is copied."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(parquet, buffer_size=_BUFFER_BYTES) as opened:
+        return [
+            hashlib.sha256(picture.as_buffer()).digest()
+            for batch in opened.iter_batches(_AT_ONCE, columns=["image"], use_threads=False)
+            for picture in batch.column(0).field("bytes")
+        ]
 
 
 def _there(module: str) -> bool:

@@ -100,11 +100,13 @@ def measure(
     The steps are timed before, between and after the jobs, because the speed of a machine changes: their
     means over these times count, and the median of the jobs.
     """
-    timed = [limit.milliseconds(steps(kind, files, encoder), seconds)]
     ran = list[dict[str, Any]]()
-    for _ in range(jobs):
-        ran.append(job(kind, files, encoder.name, figures(kind, files, encoder, timed[0])["limit"]))
-        timed.append(limit.milliseconds(steps(kind, files, encoder), seconds))
+    with tempfile.TemporaryDirectory(prefix="simile-bench-") as work:
+        (parquet,) = written(files, Path(work), 1).rglob("*.parquet")
+        timed = [limit.milliseconds(steps(kind, files, encoder, parquet), seconds)]
+        for _ in range(jobs):
+            ran.append(job(kind, files, encoder.name, figures(kind, files, encoder, timed[0])["limit"]))
+            timed.append(limit.milliseconds(steps(kind, files, encoder, parquet), seconds))
     found = figures(kind, files, encoder, {name: fmean(each[name] for each in timed) for name in timed[0]})
     if ran:
         found |= sorted(ran, key=lambda each: each["whole_job"])[len(ran) // 2]
@@ -121,21 +123,28 @@ def figures(kind: Kind, files: list[bytes], encoder: Encoder, found: Mapping[str
     cores = os.cpu_count() or 1
     libraries = {what: _of(found, f"{what}: ") for what in ("decode", "resize")}
     least = sum(min(each.values()) for each in libraries.values()) + found["saved"] + found["network"]
+    read = found["read"] / len(files)
     return {
         "kind": kind.name,
         "kilobytes": round(sum(map(len, files)) / len(files) / 1000),
         "runtime": encoder.runtime,
         "network_alone": round(1000 * cores / found["network"], 1),
         "limit": round(1000 * cores / least, 1),
+        "limit_with_reading": round(1000 * cores / (least + read), 1),
         "limit_ms": {what: _rounded(each) for what, each in libraries.items()}
-        | {"thumbnail": round(found["saved"], 2), "network": round(found["network"], 2)},
+        | {"thumbnail": round(found["saved"], 2), "network": round(found["network"], 2)}
+        | {"read and hash": round(read, 2)},
         "own_ms": _rounded(_of(found, "own ") | {"network": found["network"]}),
         "in_one_process": round(1000 * cores * GROUP / found["groups"], 1),
     }
 
 
-def steps(kind: Kind, files: list[bytes], encoder: Encoder) -> dict[str, limit.Step]:
-    """The libraries' steps, Simile's own ones, and the embed stage's loop without Ray and storage."""
+def steps(kind: Kind, files: list[bytes], encoder: Encoder, parquet: Path) -> dict[str, limit.Step]:
+    """The libraries' steps, Simile's own ones, and the embed stage's loop without Ray and storage.
+
+    Args:
+        parquet: the same files as a data set.
+    """
     from pipeline.encoders.all_cores import GROUP
     from pipeline.images import THUMBNAIL_SIDE, decode, is_single_colour, shrunk, thumbnail
     from pipeline.images.palette import colour_histogram
@@ -153,6 +162,7 @@ def steps(kind: Kind, files: list[bytes], encoder: Encoder) -> dict[str, limit.S
         **{f"decode: {name}": limit.Step(work, files) for name, work in decoders.items()},
         **{f"resize: {name}": limit.Step(work, by_pillow) for name, work in limit.resizers().items()},
         "saved": limit.Step(limit.saved_as_jpeg, small),
+        "read": limit.Step(limit.read_and_hashed, [parquet]),
         "groups": limit.Step(embed, [group]),
         "own decode": limit.Step(partial(decode, min_side=side), files),
         "own one colour?": limit.Step(is_single_colour, decoded),
@@ -213,13 +223,16 @@ def report(found: dict[str, Any]) -> None:
     most = found["limit"]
     rows = [["network alone", found["network_alone"], f"{found['network_alone'] / most:.0%}"]]
     rows.append(["limit: decode, resize, thumbnail, network", most, "100 %"])
+    whole = found["limit_with_reading"]
+    rows.append(["the same with reading and hashing", whole, f"{whole / most:.0%}"])
     for name in ("in_one_process", "embed_stage", "whole_job"):
         if name in found:
             rows.append([name.replace("_", " "), found[name], f"{found[name] / most:.0%}"])
     rows += [[name, rate, f"{rate / most:.0%}"] for name, rate in found.get("others", {}).items()]
     print_table(f"{found['kind']}, {found['kilobytes']} kB", ["", "images/s", "of the limit"], rows)
     least = found["limit_ms"]
-    own = [
+    own = [["read and hash", "", least["read and hash"]]]
+    own += [
         [
             step,
             spent,

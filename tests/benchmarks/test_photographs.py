@@ -31,13 +31,15 @@ def test_a_flat_picture_becomes_one_of_the_size_and_grain_of_a_photograph(format
 def test_the_limit_is_made_of_the_fastest_library_for_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """By hand: 4 + 1 + 0.5 + 4.5 = 10 ms of a core, on two cores."""
     spent = {"decode: a": 4.0, "decode: b": 5.0, "resize: a": 2.0, "resize: b": 1.0, "saved": 0.5}
-    spent |= {"network": 4.5, "groups": 400.0, "own decode": 6.0}
+    spent |= {"network": 4.5, "groups": 400.0, "own decode": 6.0, "read": 5.0}
     monkeypatch.setattr(photographs, "steps", lambda *_: {})
     monkeypatch.setattr(limit_of_the_machine, "milliseconds", lambda *_: spent)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     encoder: Any = type("Encoder", (), {"runtime": "torch"})
-    found = photographs.measure(KINDS[0], [b"x" * 2000, b"x" * 4000], encoder, 1.0)
+    files = [small_picture().ljust(length, b"\0") for length in (2000, 4000)]
+    found = photographs.measure(KINDS[0], files, encoder, 1.0)
     assert (found["limit"], found["network_alone"], found["kilobytes"]) == (200, 444.4, 3)
+    assert found["limit_with_reading"] == 160  # 5 ms for both pictures
     assert found["in_one_process"] == 160  # 32 pictures a group
     assert found["own_ms"] == {"decode": 6.0, "network": 4.5}
 

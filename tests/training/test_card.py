@@ -62,14 +62,14 @@ def test_a_protocol_whose_queries_a_start_or_teacher_saw_is_refused() -> None:
         with pytest.raises(SimileError, match="it has seen its queries"):
             check_protocol(spoilt, spoilt.data.source)
         check_protocol(spoilt, "other/data")
-    for name in ("cifar10-cnn", "cifar10-dsh-network"):
+    for name in ("cifar10-cnn", "cifar10-cnn-deep", "cifar10-dsh-network"):
         fresh = load_training_config(path / f"{name}.yaml", data={"protocol": "a"})
         check_protocol(fresh, fresh.data.source)
     for shipped in map(load_training_config, CONFIGS):  # art-vit builds on art-cnn under one protocol
         check_protocol(shipped, shipped.data.source)
 
 
-@pytest.mark.parametrize("name", ["art-cnn", "art-vit", "cifar10-cnn", "cifar10-vit"])
+@pytest.mark.parametrize("name", ["art-cnn", "art-vit", "cifar10-cnn", "cifar10-cnn-deep", "cifar10-vit"])
 def test_the_card_of_a_network_that_ships_says_what_its_configuration_file_says(name: str) -> None:
     known = provenance_of(f"weights:{name}")
     assert known is not None
