@@ -169,9 +169,8 @@ def corrupt(place: Place) -> Outcome:
         Image.fromarray(pixels.astype(np.uint8)).save(path)
         if i % 10 == 0:
             outcome.faults += 1
-            bad += _damage(
-                path, ("truncated", "random", "zero", "bomb", "extension", "mode")[i // 10 % 6], place
-            )
+            ways = ("truncated", "random", "zero", "bomb", "extension", "mode")
+            bad += _damage(path, ways[i // 10 % len(ways)], i, place)
     place.source, place.limit, place.max_reject_fraction = str(pictures), None, 0.2
     account = place.finish(place.start())
     assert account["rejected"] == bad, account
@@ -179,17 +178,20 @@ def corrupt(place: Place) -> Outcome:
     return settle(place, outcome, account)
 
 
-def _damage(path: Path, how: str, place: Place) -> bool:
-    """Damage a file; True if nothing can be made of it any more."""
+def _damage(path: Path, how: str, number: int, place: Place) -> bool:
+    """Damage a file; True if nothing can be made of it any more.
+
+    No two are alike: a picture that stands in two units which are at work at once is begun in both.
+    """
     data = path.read_bytes()
     if how == "truncated":
         path.write_bytes(data[: len(data) // 2])
     elif how == "random":
         path.write_bytes(place.random.randbytes(500))
     elif how == "zero":
-        path.write_bytes(b"")
+        path.write_bytes(b"\0" * (number // 60))
     elif how == "bomb":
-        Image.new("1", (40_000, 40_000)).save(path)
+        Image.new("1", (40_000 + number, 40_000)).save(path)
     elif how == "extension":
         Image.open(path).convert("RGB").save(path.with_suffix(".jpg"), quality=95)
         path.with_suffix(".jpg").rename(path)
