@@ -11,7 +11,8 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
-from ray._private.runtime_env.packaging import GCS_STORAGE_MAX_SIZE, create_package
+from ray._private.ray_constants import DASHBOARD_CLIENT_MAX_SIZE
+from ray._private.runtime_env.packaging import create_package
 from ray.runtime_env import RuntimeEnv
 
 import demo
@@ -206,16 +207,18 @@ def test_the_runtime_environment_holds_what_jobs_need_and_ray_uploads_it(
     monkeypatch.chdir(ROOT)
     package = tmp_path / "package.zip"
     create_package(".", package, include_gitignore=True, excludes=runtime_env["excludes"])
-    assert package.stat().st_size < GCS_STORAGE_MAX_SIZE
+    # More is refused with "413: Maximum request body size exceeded".
+    assert package.stat().st_size < 0.8 * DASHBOARD_CLIENT_MAX_SIZE
     names = set(zipfile.ZipFile(package).namelist())
     needed = [*ROOT.glob("ray_jobs/*.py"), *ROOT.glob("pipeline/**/*.py"), *ROOT.glob("*_config/*.yaml")]
     needed += [
         *ROOT.glob("weights/**/*.safetensors"),
-        *ROOT.glob("weights/**/*.onnx*"),
         *ROOT.glob("samples/**/*.parquet"),
     ]
     assert {str(path.relative_to(ROOT)) for path in needed} <= names
     assert not {name for name in names if name.startswith((".venv/", ".git/", "tests/"))}
+    # Nodes have torch: half of the upload would be the same networks again.
+    assert not {name for name in names if ".onnx" in name}
 
 
 def requirements() -> list[str]:
