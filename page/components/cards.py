@@ -31,8 +31,7 @@ __all__ = [
 ]
 
 ACTIONS = ("open", "like", "dislike", "from", "why")
-# Takes the rest of a row, so that the cards in it keep their size.
-_FILLER = '<li class="filler" aria-hidden="true"></li>'
+_MOST_IN_A_ROW = 16  # cards; so many places without a picture may be needed to fill the last row
 _PATH = "M12 20.5C5 15 2.5 11.7 2.5 8.4A4.9 4.9 0 0 1 12 6.6a4.9 4.9 0 0 1 9.5 1.8c0 3.3-2.5 6.6-9.5 12.1z"
 _ICON = '<svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true">{}</svg>'
 _HEART = _ICON.format(f'<path d="{_PATH}" fill="currentColor"/>')
@@ -248,7 +247,8 @@ def grid_html(
         for place, shown in enumerate(cards)
     ]
     kind = "grid endless" if endless else "grid"
-    return f'<ul class="{kind}">{"".join(items)}{_FILLER}</ul>'
+    filler = f'<li class="{"filler tiny" if cards[-1].tiny else "filler"}" aria-hidden="true"></li>'
+    return f'<ul class="{kind}">{"".join(items)}{filler * _MOST_IN_A_ROW}</ul>'
 
 
 def columns_html(

@@ -152,6 +152,24 @@ def _moved(browser: Any, demo_url: str, size: tuple[int, int], slower: int) -> f
     return moved
 
 
+@pytest.mark.long
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1400, 1900])
+def test_square_pictures_of_the_last_row_are_as_large_as_all_others(open_page: Any, width: int) -> None:
+    page = open_page(width)
+    for name in ("WikiArt", "CIFAR-10"):
+        page.locator("#start button", has_text=name).click()
+        page.wait_for_url(f"**/?collection={name.lower().replace('-', '')}")
+        page.wait_for_timeout(1500)
+        cards = page.locator("#examples .card")
+        widths, tops = (
+            cards.evaluate_all(f"all => all.map(one => one.getBoundingClientRect().{what})")
+            for what in ("width", "top")
+        )
+        assert len(set(tops)) > 1
+        assert max(widths) - min(widths) < 1, widths
+
+
 def test_words_written_while_the_page_opens_stay(library: CollectionLibrary) -> None:
     arrivals = ArrivalHandlers(library, SearchHandlers(library), OwnUploads())
     *_, opened = arrivals.arrival(Link("wikiart"), opens=True)
