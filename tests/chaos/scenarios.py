@@ -157,6 +157,9 @@ def _fill(place: Place, filler: Path) -> str:
     return place.fail(job)
 
 
+_DAMAGES = ("truncated", "random", "zero", "bomb", "extension", "mode")
+
+
 def corrupt(place: Place) -> Outcome:
     """One picture in ten is damaged: each damaged one is a reject, and every other one a point."""
     outcome = Outcome("corrupt")
@@ -169,8 +172,7 @@ def corrupt(place: Place) -> Outcome:
         Image.fromarray(pixels.astype(np.uint8)).save(path)
         if i % 10 == 0:
             outcome.faults += 1
-            ways = ("truncated", "random", "zero", "bomb", "extension", "mode")
-            bad += _damage(path, ways[i // 10 % len(ways)], i, place)
+            bad += _damage(path, _DAMAGES[i // 10 % len(_DAMAGES)], i, place)
     place.source, place.limit, place.max_reject_fraction = str(pictures), None, 0.2
     account = place.finish(place.start())
     assert account["rejected"] == bad, account
@@ -181,7 +183,10 @@ def corrupt(place: Place) -> Outcome:
 def _damage(path: Path, how: str, number: int, place: Place) -> bool:
     """Damage a file; True if nothing can be made of it any more.
 
-    No two are alike: a picture that stands in two units which are at work at once is begun in both.
+    No two come out alike: a picture in two units that are at work at the same time is begun in both.
+
+    Args:
+        number: of the file.
     """
     data = path.read_bytes()
     if how == "truncated":
@@ -189,7 +194,7 @@ def _damage(path: Path, how: str, number: int, place: Place) -> bool:
     elif how == "random":
         path.write_bytes(place.random.randbytes(500))
     elif how == "zero":
-        path.write_bytes(b"\0" * (number // 60))
+        path.write_bytes(b"\0" * number)
     elif how == "bomb":
         Image.new("1", (40_000 + number, 40_000)).save(path)
     elif how == "extension":
