@@ -37,8 +37,8 @@ def main(arguments: list[str] | None = None) -> None:
         named = bool(options.id or filters)
         if (options.restore and (named or options.erase)) or not (options.restore or named or options.erase):
             raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
-        from pipeline.indexing.delete import delete_points, restore_points
-        from pipeline.indexing.erase import erase_points
+        from pipeline.editing.delete import delete_points, restore_points
+        from pipeline.editing.erase import erase_points
         from pipeline.locks.fenced_store import fenced
         from pipeline.locks.lock import writer_lock
         from pipeline.staging.erased import erased_list

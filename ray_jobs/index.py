@@ -117,7 +117,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
-    from pipeline.indexing.rollback import prune, rollback
+    from pipeline.editing.rollback import prune, rollback
     from pipeline.locks.fenced_store import fenced
     from pipeline.locks.lock import writer_lock
     from pipeline.store import open_store

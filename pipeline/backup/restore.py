@@ -11,14 +11,14 @@ from pipeline.backup.archive import Archive, ArchiveFolder
 from pipeline.backup.points import Page, page_of, pages_in
 from pipeline.errors import SimileError
 from pipeline.images.palette import COLOUR_VECTOR
-from pipeline.indexing.record import RECORD
-from pipeline.indexing.version_manifest import config_of
-from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.progress import progress
 from pipeline.store import Store
+from pipeline.store.builds import drop_unfinished, new_version
 from pipeline.store.manifest import read_manifest
 from pipeline.store.protocol import vector_params
 from pipeline.store.read_points import all_points
+from pipeline.store.similar_version import config_of
+from pipeline.store.unit_record import RECORD
 
 __all__ = ["archived_name", "restore_collection"]
 

@@ -11,9 +11,9 @@ from safetensors.numpy import save as to_safetensors
 from pipeline.backup.archive import Archive, ArchivedFile, ArchiveFolder
 from pipeline.backup.points import PAGE, Page, dimensions_of, page_of, schema
 from pipeline.errors import SimileError
-from pipeline.indexing.versions import BUILD
 from pipeline.progress import progress
 from pipeline.store import Store
+from pipeline.store.builds import BUILD
 from pipeline.store.manifest import Version
 from pipeline.store.read_points import all_points
 from pipeline.store.versions import live_name

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> str:
     """A line a version."""
-    from pipeline.indexing.history import list_versions, table_of
     from pipeline.store import open_store
+    from pipeline.store.history import list_versions, table_of
 
     lines = list_versions(open_store(options.home, options.url), options.collection)
     return json.dumps([asdict(line) for line in lines]) if options.json else table_of(lines)

@@ -12,11 +12,11 @@ import numpy as np
 from pipeline.errors import SimileError
 from pipeline.indexing.catalogue import Catalogue
 from pipeline.indexing.choice import KEPT
-from pipeline.indexing.record import Entry
 from pipeline.indexing.unit_ids import Reading, read_ids
 from pipeline.staging.ids import find_words
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
+from pipeline.store.unit_record import Entry
 
 __all__ = ["adopt", "refuse_missing"]
 

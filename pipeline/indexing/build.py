@@ -5,6 +5,8 @@ from functools import partial
 
 from qdrant_client import models
 
+from pipeline.editing.delete import carry_edits
+from pipeline.editing.tags import apply_tags, own_tags, with_tags
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.images.palette import COLOUR_METHOD, COLOUR_VECTOR
@@ -12,20 +14,21 @@ from pipeline.index_quality.calibration import calibrate_version
 from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
 from pipeline.indexing.check import exact_neighbours
-from pipeline.indexing.delete import carry_edits
 from pipeline.indexing.fields import joined_kinds, new_kinds
 from pipeline.indexing.fit import fit, hash_bits
-from pipeline.indexing.history import make_live
 from pipeline.indexing.live import Live, says_the_same, settings_key, stored_projections
 from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
-from pipeline.indexing.record import Record, forget_record, write_record
 from pipeline.indexing.staged import Staged
-from pipeline.indexing.tags import apply_tags, own_tags, with_tags
 from pipeline.indexing.unit_points import Target, UnitLoad
 from pipeline.indexing.version_manifest import manifest_of
-from pipeline.indexing.versions import (
+from pipeline.locks.lease import Fence
+from pipeline.progress import say
+from pipeline.projection import Projection
+from pipeline.staging.vectors import Staging
+from pipeline.store import Store
+from pipeline.store.builds import (
     being_changed,
     drop_unfinished,
     find_unfinished,
@@ -33,14 +36,11 @@ from pipeline.indexing.versions import (
     mark_unfinished,
     new_version,
 )
-from pipeline.locks.lease import Fence
-from pipeline.progress import say
-from pipeline.projection import Projection
-from pipeline.staging.vectors import Staging
-from pipeline.store import Store
 from pipeline.store.field_paths import SCHEMAS
+from pipeline.store.history import make_live
 from pipeline.store.manifest import Version
 from pipeline.store.protocol import vector_params
+from pipeline.store.unit_record import Record, forget_record, write_record
 
 __all__ = ["base_of", "build"]
 

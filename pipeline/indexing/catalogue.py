@@ -10,13 +10,13 @@ from functools import partial
 import numpy as np
 
 from pipeline.indexing.choice import CURRENT, DELETED, KEPT, LIVE, Choice, IdRows, choose
-from pipeline.indexing.record import Entry, Record
 from pipeline.indexing.shuffle import shuffled
 from pipeline.indexing.unit_ids import Reading, read_ids
 from pipeline.staging.ids import words_of
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject, RejectLog
 from pipeline.staging.vectors import Staging
+from pipeline.store.unit_record import Entry, Record
 
 __all__ = ["Asked", "Catalogue", "LiveMarks", "catalogue_of", "rows_in"]
 

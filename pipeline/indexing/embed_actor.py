@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -141,6 +141,8 @@ class EmbedActor:
         }
         self.turns = threading.Semaphore(UNITS_AT_ONCE)
         self.alone = threading.Lock()
+        self.answers: dict[str, Future[Acknowledgement]] = {}  # by unit
+        self.answers_lock = threading.Lock()
         self.failure: OSError | None = None  # what went wrong when a part was written
         self.ready = time.time()
 
@@ -158,9 +160,23 @@ class EmbedActor:
 
             self.known = ray.get(known) if isinstance(known, ray.ObjectRef) else known
         done = [
-            self._unit(pickle.loads(row["unit"]), row["needs"], row["with_rows"]) for row in batch.to_pylist()
+            self._once(pickle.loads(row["unit"]), row["needs"], row["with_rows"]) for row in batch.to_pylist()
         ]
         return pa.Table.from_pylist([asdict(each) for each in done], schema=_ACKNOWLEDGEMENT)
+
+    def _once(self, unit: Unit, needs: int, with_rows: bool) -> Acknowledgement:
+        """`_unit`, or what it answered before: Ray sends a unit again where the first answer is lost on the
+        way, or where a slow machine makes it believe so.
+        """
+        with self.answers_lock:
+            sent_before = unit.name in self.answers
+            answer = self.answers.setdefault(unit.name, Future())
+        if not sent_before:
+            try:
+                answer.set_result(self._unit(unit, needs, with_rows))
+            except BaseException as error:
+                answer.set_exception(error)
+        return answer.result()
 
     def _unit(self, unit: Unit, needs: int, with_rows: bool) -> Acknowledgement:
         if self.failure:

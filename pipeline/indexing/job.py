@@ -6,20 +6,18 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from pipeline.cluster.reservation import Reservation, check_cluster, reserve
+from pipeline.editing.delete import deleted_ids
 from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.adopt import adopt, refuse_missing
 from pipeline.indexing.build import base_of, build
 from pipeline.indexing.catalogue import Asked, catalogue_of
-from pipeline.indexing.delete import deleted_ids
 from pipeline.indexing.embed import embed_units
 from pipeline.indexing.live import Live, live_of, settings_key
 from pipeline.indexing.plan import faults_of, refuse_most_leaving, refuse_small_source, state_of
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
-from pipeline.indexing.record import Record
 from pipeline.indexing.staged import Staged
-from pipeline.indexing.versions import being_changed
 from pipeline.locks.fenced_store import fenced
 from pipeline.locks.lock import writer_lock
 from pipeline.progress import say
@@ -27,6 +25,8 @@ from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store
+from pipeline.store.builds import being_changed
+from pipeline.store.unit_record import Record
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight", "too_many"]
 

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.editing.tags import own_tags, with_tags
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.catalogue import LiveMarks
 from pipeline.indexing.fields import joined_kinds
 from pipeline.indexing.live import Live, live_of, says_the_same, source_key
 from pipeline.indexing.preflight import Checked, IndexJob
-from pipeline.indexing.record import Record, read_record
-from pipeline.indexing.tags import own_tags, with_tags
-from pipeline.indexing.versions import being_changed
 from pipeline.points import RESERVED
 from pipeline.progress import say
 from pipeline.sources import Fault, Unit
@@ -23,7 +21,9 @@ from pipeline.staging.ids import words_of
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import read_rejects
 from pipeline.store import Store
+from pipeline.store.builds import being_changed
 from pipeline.store.read_points import all_points, in_batches
+from pipeline.store.unit_record import Record, read_record
 from pipeline.version import simile_version
 
 __all__ = [

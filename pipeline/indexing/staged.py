@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from pipeline.indexing.catalogue import Catalogue
 from pipeline.indexing.unit_points import UnitLoad
-from pipeline.indexing.versions import build_key
 from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
+from pipeline.store.builds import build_key
 
 __all__ = ["Staged"]
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.indexing.choice import CURRENT, DELETED, LIVE, REFUSED, IdRows
-from pipeline.indexing.record import Entry
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
+from pipeline.store.unit_record import Entry
 
 __all__ = ["Reading", "UnitIds", "read_ids"]
 

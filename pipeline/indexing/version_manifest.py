@@ -1,15 +1,12 @@
-"""What a job writes into the manifest of a version, and what a store is told to make another like it."""
+"""What a job writes into the manifest of a version."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import numpy as np
-from pydantic import ValidationError
 
-from pipeline.config import CollectionConfig, EncoderConfig, QuantizationConfig
 from pipeline.encoders import EncoderDescription
-from pipeline.errors import SimileError
 from pipeline.fields import FieldKind
 from pipeline.indexing.account import Account
 from pipeline.indexing.live import Live, settings_key, source_key
@@ -19,7 +16,7 @@ from pipeline.projection import vectors_fingerprint
 from pipeline.store import Manifest
 from pipeline.store.manifest import EncoderEntry, RowCounts
 
-__all__ = ["config_of", "manifest_of"]
+__all__ = ["manifest_of"]
 
 
 def manifest_of(
@@ -95,32 +92,3 @@ def _entry(description: EncoderDescription, target: Target) -> EncoderEntry:
         hash_bits=projection.hash_bits,
         vectors_fingerprint=vectors_fingerprint(description.fingerprint, projection),
     )
-
-
-def config_of(
-    manifest: Manifest, alias: str, shard_number: int = 1, replication_factor: int = 1
-) -> CollectionConfig:
-    """What a store has to know to make a version like that of `manifest`.
-
-    Args:
-        alias: the collection that it is for.
-        shard_number, replication_factor: of the version on a server.
-
-    Raises:
-        SimileError: the manifest is of settings that this Simile does not know.
-    """
-    try:
-        return CollectionConfig(
-            collection=alias,
-            source=manifest.source,
-            encoders=[EncoderConfig(name=entry.name, vector=entry.vector) for entry in manifest.encoders],
-            quantization=manifest.quantization or QuantizationConfig(),
-            hnsw=manifest.hnsw,
-            memory=manifest.memory,
-            shard_number=shard_number,
-            replication_factor=replication_factor,
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise SimileError(f"A version of '{alias}' cannot be made: {where}: {first['msg']}.") from None

@@ -41,7 +41,7 @@ class EditedCollection(VectorsOut):
         return self._tagged(ids, tag, remove=True)
 
     def _tagged(self, ids: Sequence[str], tag: str, *, remove: bool) -> dict[str, Any]:
-        from pipeline.indexing.tags import tag_points
+        from pipeline.editing.tags import tag_points
         from pipeline.locks.fenced_store import fenced
         from pipeline.locks.lock import writer_lock
 

@@ -12,10 +12,10 @@ from pipeline.index_quality.recall import Queries
 from pipeline.indexing.adopt import adopt, refuse_missing
 from pipeline.indexing.catalogue import Catalogue, LiveMarks, rows_in
 from pipeline.indexing.check import exact_neighbours, staged_vectors
-from pipeline.indexing.record import Record
 from pipeline.indexing.unit_points import Target, UnitLoad, points_of
 from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts, id_words, words_of
+from pipeline.store.unit_record import Record
 from tests.indexing.units_by_hand import WIDTH, ByHand
 from tests.sources.conftest import png, put, write_mirror
 

@@ -11,9 +11,9 @@ import pytest
 
 from pipeline import open_collection
 from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.editing.delete import delete_points
 from pipeline.errors import SimileError
 from pipeline.images import PREPARATION
-from pipeline.indexing.delete import delete_points
 from pipeline.indexing.preflight import IndexJob, preflight
 from pipeline.search import query_embedding
 from pipeline.store import open_store

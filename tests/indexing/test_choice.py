@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.indexing.choice import CURRENT, KEPT, LIVE, IdRows, choose, joined_mark
 from pipeline.indexing.merged_payload import merged_payload
-from pipeline.indexing.record import Entry, Record, read_record, write_record
 from pipeline.staging.ids import find_words
+from pipeline.store.unit_record import Entry, Record, read_record, write_record
 
 
 def test_a_record_is_read_as_it_was_written() -> None:

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from pipeline.editing.delete import delete_points
 from pipeline.errors import SimileError
-from pipeline.indexing.delete import delete_points
 from pipeline.points import point_id
 from pipeline.store import open_store
 from ray_jobs import delete

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.editing import erase
+from pipeline.editing.erase import erase_points
 from pipeline.errors import SimileError
-from pipeline.indexing import erase
-from pipeline.indexing.erase import erase_points
 from pipeline.points import point_id
 from pipeline.staging.erased import erased_list
 from pipeline.staging.ids import id_texts, id_words

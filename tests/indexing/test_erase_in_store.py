@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.editing.erase import erase_points
+from pipeline.editing.tags import own_tags
 from pipeline.errors import SimileError
-from pipeline.indexing.erase import erase_points
-from pipeline.indexing.tags import own_tags
 from pipeline.points import RESERVED
 from pipeline.search import Collection, Example, Settings
 from pipeline.staging.erased import erased_list

@@ -9,8 +9,8 @@ import ray
 import yaml
 
 from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.editing.delete import restore_points
 from pipeline.indexing.account import Account
-from pipeline.indexing.delete import restore_points
 from pipeline.indexing.plan import nothing_new
 from pipeline.indexing.preflight import IndexJob, find_all
 from pipeline.store import open_store

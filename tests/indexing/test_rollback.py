@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from pipeline import open_collection
+from pipeline.editing.delete import delete_points
+from pipeline.editing.rollback import rollback
 from pipeline.errors import SimileError
-from pipeline.indexing.delete import delete_points
-from pipeline.indexing.rollback import rollback
 from pipeline.store import open_store
 from ray_jobs.index import main as index_job
 from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, colours, picture

@@ -8,13 +8,13 @@ import numpy as np
 
 from pipeline.indexing.catalogue import Asked, Catalogue, LiveMarks, catalogue_of
 from pipeline.indexing.decode_and_embed import Group, Output
-from pipeline.indexing.record import Entry, Record
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.sources import Source, Unit, read_unit, resolve_source, units_of
 from pipeline.staging.known import known_pictures
 from pipeline.staging.parts import Parts, StagedPicture
 from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
+from pipeline.store.unit_record import Entry, Record
 
 __all__ = ["ByHand"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import main
+from pipeline.editing.delete import delete_points
+from pipeline.editing.tags import apply_tags, own_tags
 from pipeline.errors import SimileError
 from pipeline.images.palette import COLOUR_VECTOR
-from pipeline.indexing.delete import delete_points
-from pipeline.indexing.tags import apply_tags, own_tags
 from pipeline.search import Collection, Example, open_collection
 from pipeline.search.query import Settings
 from pipeline.store import Store

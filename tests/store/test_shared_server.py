@@ -9,11 +9,11 @@ from qdrant_client import QdrantClient, models
 from page.api.health import health
 from page.collection_library import CollectionLibrary
 from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.editing.rollback import prune
 from pipeline.errors import SimileError
-from pipeline.indexing.rollback import prune
-from pipeline.indexing.versions import drop_unfinished
 from pipeline.search import list_collections
 from pipeline.store import Manifest, open_store, server_connection
+from pipeline.store.builds import drop_unfinished
 from pipeline.store.protocol import vector_params
 from pipeline.store.server import ServerStore
 from tests.stand_ins.qdrant import QdrantStandIn

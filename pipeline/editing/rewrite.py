@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.images.palette import COLOUR_VECTOR
-from pipeline.indexing.version_manifest import config_of
 from pipeline.progress import progress
 from pipeline.store import Store
 from pipeline.store.manifest import Version
 from pipeline.store.protocol import vector_params
 from pipeline.store.read_points import all_points, in_batches
+from pipeline.store.similar_version import config_of
 from pipeline.store.thumbnail_files import ThumbnailFiles
 
 __all__ = ["rewrite"]

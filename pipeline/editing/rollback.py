@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from pipeline.editing.delete import deleted_ids
 from pipeline.errors import SimileError
-from pipeline.indexing.delete import deleted_ids
-from pipeline.indexing.history import make_live, previous_of
 from pipeline.store import Store
+from pipeline.store.history import make_live, previous_of
 from pipeline.store.versions import builds, live_name, probes
 
 __all__ = ["prune", "rollback"]

@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.editing.tags import carry_tags
 from pipeline.errors import SimileError
-from pipeline.indexing.history import make_live
-from pipeline.indexing.record import forget_record, read_record, write_record
-from pipeline.indexing.tags import carry_tags
-from pipeline.indexing.versions import drop_unfinished, new_version
 from pipeline.points import checked_id
 from pipeline.store import Store
+from pipeline.store.builds import drop_unfinished, new_version
 from pipeline.store.filters import matching
+from pipeline.store.history import make_live
 from pipeline.store.manifest import Version
+from pipeline.store.unit_record import forget_record, read_record, write_record
 from pipeline.store.versions import live_version
 
 __all__ = [

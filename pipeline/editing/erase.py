@@ -11,20 +11,20 @@ from typing import Any
 
 import pyarrow.fs as pafs
 
+from pipeline.editing.delete import DELETED, chosen_points, deleted_ids, take_out
+from pipeline.editing.rewrite import rewrite
+from pipeline.editing.tags import TAGGED
 from pipeline.errors import SimileError
 from pipeline.home import filesystem
-from pipeline.indexing.delete import DELETED, chosen_points, deleted_ids, take_out
-from pipeline.indexing.record import RECORD
-from pipeline.indexing.rewrite import rewrite
-from pipeline.indexing.tags import TAGGED
-from pipeline.indexing.versions import BUILD
 from pipeline.points import RESERVED, checked_id, point_id
 from pipeline.staging.erased import ErasedList, Trace, erase_staged, erased_list, traces_of, write_erased_list
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import RejectLog, read_rejects
 from pipeline.store import Store
+from pipeline.store.builds import BUILD
 from pipeline.store.manifest import Version
 from pipeline.store.thumbnail_files import ThumbnailFiles
+from pipeline.store.unit_record import RECORD
 from pipeline.store.versions import builds, live_version, read_version, searchable
 
 __all__ = ["erase_points"]

@@ -11,15 +11,15 @@ from qdrant_client import models
 
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind, values_of
-from pipeline.indexing.history import RECORD as LIVE_RECORD
-from pipeline.indexing.history import make_live
-from pipeline.indexing.version_manifest import config_of
-from pipeline.indexing.versions import BUILD, drop_unfinished, new_version
 from pipeline.points import checked_id
 from pipeline.printable import printable
 from pipeline.store import Store
+from pipeline.store.builds import BUILD, drop_unfinished, new_version
+from pipeline.store.history import RECORD as LIVE_RECORD
+from pipeline.store.history import make_live
 from pipeline.store.manifest import Version
 from pipeline.store.read_points import in_batches
+from pipeline.store.similar_version import config_of
 from pipeline.store.thumbnail_files import ThumbnailFiles
 from pipeline.store.versions import live_version
 

@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.config import CollectionConfig, EncoderConfig
+from pipeline.editing.rollback import rollback
 from pipeline.errors import SimileError
-from pipeline.indexing.history import list_versions, make_live
-from pipeline.indexing.rollback import rollback
 from pipeline.store import Manifest, Store, open_store
+from pipeline.store.history import list_versions, make_live
 from pipeline.store.protocol import vector_params
 from tests.stand_ins.qdrant import QdrantStandIn
 
