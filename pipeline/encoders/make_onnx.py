@@ -93,7 +93,6 @@ def _export(encoder: Encoder, folder: Path, most: int) -> None:
     """
     import onnx
     import torch
-    from onnx.utils import Extractor
 
     size = encoder.description.preprocessing["input_size"]
     example = torch.rand(2, *size, generator=torch.Generator().manual_seed(0))
@@ -115,17 +114,29 @@ def _export(encoder: Encoder, folder: Path, most: int) -> None:
     exact = [each for each in _large(model) if np.array_equal(each[1].astype(np.float16), each[1])]
     _halve(model, [tensor for tensor, _ in exact])
     for tensor, _ in sorted(_large(model), key=lambda each: each[1].size, reverse=True):
-        if model.ByteSize() <= most:
+        if _part(model, "vectors").ByteSize() <= most:
             break
         _halve(model, [tensor])
-    if model.ByteSize() > most:
-        size = model.ByteSize()
+    vectors, places = (_part(model, output) for output in ("vectors", "places"))
+    if vectors.ByteSize() > most:
+        size = vectors.ByteSize()
         raise SimileError(f"the ONNX file would have {size:,} bytes, expected at most {most:,}")
-    whole = Extractor(model)
-    vectors, places = (whole.extract_model(["images"], [output]) for output in ("vectors", "places"))
     onnx.save(vectors, folder / FILE)
     _share(places, (folder / FILE).read_bytes())
     onnx.save(places, folder / PLACES)
+
+
+def _part(model: Any, output: str) -> Any:
+    """What of the graph leads from the images to one output; without shapes in between and names of steps,
+    which an engine finds out and makes up.
+    """
+    from onnx.utils import Extractor
+
+    part = Extractor(model).extract_model(["images"], [output])
+    del part.graph.value_info[:]
+    for node in part.graph.node:
+        node.name = ""
+    return part
 
 
 def _both_outputs(network: Any) -> torch.nn.Module:

@@ -1,9 +1,12 @@
-"""Mean and deviation of every stage of a pretrained CNN: they describe the style of a picture.
+"""Statistics of every stage of a pretrained CNN: they describe the style of a picture.
 
 The statistics of early feature maps over all places describe a picture's stroke, grain and palette
-(Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016); means and
-deviations of channels are enough of them (Huang and Belongie, "Arbitrary style transfer in real-time with
-adaptive instance normalization", ICCV 2017). Classifiers use the last map alone, which tells what is shown.
+(Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", CVPR 2016). Means and
+deviations of channels say much of it (Huang and Belongie, "Arbitrary style transfer in real-time with
+adaptive instance normalization", ICCV 2017), and which channels go together says more. Of correlations the
+square root of the matrix is taken, so that a few strong ones do not drown the others (Li et al., "Is
+second-order information helpful for large-scale visual recognition?", ICCV 2017). Classifiers use the last
+map alone, which tells what is shown.
 """
 
 from collections.abc import Sequence
@@ -18,44 +21,57 @@ from pipeline.errors import SimileError
 __all__ = ["StyleCnn", "random_efficientnet"]
 
 _TINY = 1e-5  # added to variances, as a constant channel would be divided by 0
+_ROOT_STEPS = 5  # of Newton and Schulz; Li et al. (2018) found no gain by more
 _PROBE = 64  # pixels; side of an image that is passed through to count channels
 
 
 class StyleCnn(nn.Module):
-    """(N, 3, H, W) -> (N, F): means and deviations over places of the chosen maps, standardised.
+    """(N, 3, H, W) -> (N, F): statistics over places of the chosen maps, standardised.
 
-    F is twice the number of channels of all chosen maps. Each statistic is centred, divided by its deviation
-    over the training images, and by √(statistics of its map), so that all maps have the same weight.
+    They are mean and deviation of each channel, in the order of the maps; then, of the maps that are chosen
+    for it, the square root of the matrix of correlations between channels, its upper triangle. F is their
+    number: 2 C for each map of C channels, and C (C + 1) / 2 more where it has correlations. Each is centred,
+    divided by its deviation over the training images, and by √(statistics of its kind and map), so that all
+    have the same weight.
     """
 
     centre: torch.Tensor
     scale: torch.Tensor
 
     def __init__(
-        self, architecture: str = "tf_efficientnet_lite0", maps: Sequence[int] = (2, 3, 4, 5, 6, 7, 8)
+        self,
+        architecture: str = "tf_efficientnet_lite0",
+        maps: Sequence[int] = (2, 3, 4, 5, 6, 7, 8),
+        correlations: Sequence[int] = (),
     ) -> None:
         """
         Args:
             architecture: one of timm's EfficientNets.
             maps: 0 is the stem's, 1 to 7 those of the stages, 8 the head's. Layers after the last chosen map
                 are not built.
+            correlations: those of `maps` whose channels are correlated as well.
 
         Raises:
             SimileError: another architecture, or no such map.
         """
         super().__init__()
-        self.architecture, self.maps = architecture, tuple(maps)
+        self.architecture, self.maps, self.correlations = architecture, tuple(maps), tuple(correlations)
         model = random_efficientnet(architecture)
         if model is None:
             raise SimileError(f"'{architecture}' is not one of timm's EfficientNets")
         steps = _steps(model)
         if not maps or sorted(set(maps)) != list(maps) or maps[0] < 0 or maps[-1] >= len(steps):
             raise SimileError(f"maps {list(maps)} are not ascending numbers from 0 to {len(steps) - 1}")
+        if not set(correlations) <= set(maps):
+            raise SimileError(f"correlations {list(correlations)} are not all among the maps {list(maps)}")
         self.steps = nn.Sequential(*steps[: maps[-1] + 1])
         with torch.no_grad():  # in evaluation mode, so that the probe does not enter the statistics of norms
             found = self.eval().maps_of(torch.zeros(1, 3, _PROBE, _PROBE))
         self.train()
-        self.widths = [2 * one.shape[1] for one in found]
+        channels = {number: one.shape[1] for number, one in zip(self.maps, found, strict=True)}
+        self.widths = [2 * count for count in channels.values()]
+        self.roots = nn.ModuleList(_CorrelationRoot(channels[at]) for at in self.correlations)
+        self.widths += [len(root.upper) for root in self.roots]
         self.features = sum(self.widths)
         self.register_buffer("centre", torch.zeros(self.features))
         self.register_buffer("scale", self._shares())
@@ -93,15 +109,19 @@ class StyleCnn(nn.Module):
     def of_maps(self, maps: list[torch.Tensor]) -> torch.Tensor:
         """`forward`, from the chosen maps of the images."""
         statistics = [part.flatten(1) for one in maps for part in _statistics(one.float())]
+        for at, root in zip(self.correlations, self.roots, strict=True):
+            statistics.append(root(maps[self.maps.index(at)].float()))
         return (torch.cat(statistics, 1) - self.centre) * self.scale
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
         """(N, h, w, F) on the grid of the last map: the share of each place; the mean is `forward`.
 
         The share of a place in a mean is its value x. A deviation σ is the mean over places of
-        ((x − mean)² + tiny) / σ, which is the share of a place in it. Larger maps are averaged over the
-        cells of the grid. For images whose sides are no multiples of 32 px the cells differ in size; then
-        the difference to the true mean is added to all places alike.
+        ((x − mean)² + tiny) / σ, which is the share of a place in it. The root S of the correlations is the
+        mean over places of (S⁻¹ z zᵀ + z zᵀ S⁻¹) / 2, z the standardised channels of a place. Larger maps are
+        averaged over the cells of the grid. For images whose sides are no multiples of 32 px the cells differ
+        in size; then, and where S⁻¹ is not exact, the difference to the true mean is added to all places
+        alike.
         """
         maps = [one.float() for one in self.maps_of(images)]
         places, whole = [], []
@@ -111,6 +131,10 @@ class StyleCnn(nn.Module):
             shares = ((one - mean).square() + _TINY) / deviation
             places += [F.adaptive_avg_pool2d(part, (rows, columns)) for part in (one, shares)]
             whole += [mean, deviation]
+        for at, root in zip(self.correlations, self.roots, strict=True):
+            shares, every = root.spatial(maps[self.maps.index(at)], rows, columns)
+            places.append(shares)
+            whole.append(every[:, :, None, None])
         grid, missing = torch.cat(places, 1), torch.cat(whole, 1)
         missing = missing - grid.mean((2, 3), keepdim=True)
         return ((grid + missing).permute(0, 2, 3, 1) - self.centre) * self.scale
@@ -130,6 +154,69 @@ def _statistics(features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     mean = features.mean((2, 3), keepdim=True)
     variance = (features - mean).square().mean((2, 3), keepdim=True)
     return mean, (variance + _TINY).sqrt()
+
+
+class _CorrelationRoot(nn.Module):
+    """(N, C, H, W) -> (N, C (C + 1) / 2): upper triangle of the root of the correlations between channels.
+
+    The square root of the symmetric matrix is found by Newton and Schulz's iteration. It is multiplications
+    only, as Li et al. ("Towards faster training of global covariance pooling networks", CVPR 2018) have it:
+    decompositions are slow on a GPU and missing in ONNX.
+    """
+
+    upper: torch.Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        row, column = torch.triu_indices(channels, channels)
+        self.register_buffer("upper", (row * channels + column).int(), persistent=False)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self._upper(self.root(correlations(features))[0])
+
+    def spatial(self, features: torch.Tensor, rows: int, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, C (C + 1) / 2, rows, columns), the share of each cell of a grid, and `forward`."""
+        each = _standardised(features)
+        root, one, rest = self.root(correlations(features))
+        products = (each[:, :, None] * each[:, None]).flatten(1, 2)
+        cells = F.adaptive_avg_pool2d(products, (rows, columns)).unflatten(1, each.shape[1:2] * 2)
+        halves = (one * cells + torch.einsum("nab,nbcyx->nacyx", rest, cells)) / 2
+        return self._upper(halves + halves.transpose(1, 2)), self._upper(root)
+
+    def root(self, matrices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Square roots of symmetric matrices (N, C, C), and their inverses.
+
+        After so few steps the smallest eigenvalues are not there yet, and the inverse is that of the others
+        only.
+
+        Returns:
+            the root; factors (N, 1, 1, 1, 1) and matrices (N, C, C): the inverse is factor · 1 + matrix. So
+            no file has to hold a matrix that is 1.
+        """
+        size = matrices.diagonal(dim1=1, dim2=2).sum(1)[:, None, None].clamp(min=_TINY)  # of all eigenvalues
+        root, one, rest = matrices / size, 1.0, torch.zeros_like(matrices)
+        for _ in range(_ROOT_STEPS):
+            product = one * root + rest @ root
+            root = 1.5 * root - 0.5 * root @ product
+            rest = 1.5 * rest - 0.5 * (one * product + product @ rest)
+            one *= 1.5
+        return root * size.sqrt(), one / size.sqrt()[..., None, None], rest / size.sqrt()
+
+    def _upper(self, matrices: torch.Tensor) -> torch.Tensor:
+        """(N, C, C, …) -> (N, C (C + 1) / 2, …): rows of the upper triangle, the diagonal included."""
+        return matrices.flatten(1, 2).index_select(1, self.upper)
+
+
+def _standardised(features: torch.Tensor) -> torch.Tensor:
+    """(N, C, H, W) -> the same shape: each channel with mean 0 and variance 1, at most, over places."""
+    mean, deviation = _statistics(features)
+    return (features - mean) / deviation
+
+
+def correlations(features: torch.Tensor) -> torch.Tensor:
+    """(N, C, H, W) -> (N, C, C): correlations between channels, over places."""
+    channels = _standardised(features).flatten(2)
+    return channels @ channels.transpose(1, 2) / channels.shape[2]
 
 
 def random_efficientnet(architecture: str) -> nn.Module | None:

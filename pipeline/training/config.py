@@ -56,6 +56,13 @@ class AugmentConfig(Frozen):
     flip: Literal["none", "random", "alternating"] = "alternating"
     cutout: int = Field(0, ge=0, description="pixels, side of a grey square")
     crop: float = Field(1.0, gt=0.0, le=1.0, description="smallest area of a random crop, as a share")
+    variants: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="of each image, drawn once, the first one unvaried: they pass through the part that is "
+        "not trained, and every step takes one; without it images are varied anew in every epoch",
+    )
 
 
 class NetworkConfig(Frozen):
@@ -147,9 +154,9 @@ class TrainingConfig(Frozen):
 
     @property
     def images_stay(self) -> bool:
-        """Whether every epoch shows the same pixels. Then the part of a network that is not trained has to
-        compute its output only once for each image."""
-        return self.augment == AugmentConfig(flip="none")
+        """Whether every epoch shows the same pixels, or one of the same few variants of them. Then the part
+        of a network that is not trained has to compute its output only once for each."""
+        return self.augment.variants is not None or self.augment == AugmentConfig(flip="none")
 
     @property
     def fingerprint(self) -> str:

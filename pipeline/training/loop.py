@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +14,9 @@ import torch
 from torch import nn
 
 from pipeline.encoders.families.simile_models import load_embedder
+from pipeline.errors import SimileError
 from pipeline.networks import Embedder, Outputs, build_network
+from pipeline.progress import say
 from pipeline.training.augment import augment, normalise
 from pipeline.training.config import WorkerSettings
 from pipeline.training.data import Images
@@ -23,7 +26,7 @@ from pipeline.training.optimizer import make_optimizer, rate_at
 from pipeline.training.start import begin, fixed_features, remembers
 from pipeline.training.state_file import read_state
 
-__all__ = ["CHECKPOINT", "Run", "Teacher", "read_history", "rows_of"]
+__all__ = ["CHECKPOINT", "Run", "Teacher", "cpu_has_bfloat16", "read_history", "rows_of"]
 
 CHECKPOINT = "state.pt"  # tensors and numbers only; read with weights_only=True
 HISTORY = "history.json"
@@ -47,6 +50,11 @@ class Run:
         self.network = build_network(settings.network)
         self.teacher = Teacher(config.teacher, self.device) if config.teacher else None
         stays = remembers(self.network, config)
+        if config.augment.variants and not stays:
+            raise SimileError(
+                "augment.variants is for a network of which a part is not trained; set network.frozen, or "
+                "leave augment.variants out"
+            )
         self.taught = self.teacher.of_all(len(data), self._images) if stays and self.teacher else None
         fixed = begin(self.network, config, data, self.taught, self.device)
         self.objective = Objective(config, settings.classes)
@@ -56,8 +64,11 @@ class Run:
         self.network.to(self.device).to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(self.network, self.objective.parameters(), config.optimizer)
         self.model = _synchronised(_Joined(self.network, self.objective, stays), world)
+        self.variants = config.augment.variants or 1
         self.fixed = self._fixed(fixed) if stays else None
         self.batch = max(2, config.batch // world)
+        if config.precision == "bfloat16" and self.device.type == "cpu" and not cpu_has_bfloat16():
+            say("this processor has no arithmetic on 16-bit floats: training in float32")
         self.steps = max(1, _smallest(len(data), world, self.device) // self.batch)
         self.epoch = 0  # epochs that are done
         self.history: list[EpochRecord] = []
@@ -111,7 +122,7 @@ class Run:
         with self._precision():
             if self.fixed is not None:
                 taught = rows_of(self.taught, chosen.to(self.device)) if self.taught else None
-                loss, parts = self.model(self.fixed[chosen.to(self.device)], labels, taught)
+                loss, parts = self.model(self._remembered(chosen, random), labels, taught)
             else:
                 images = augment(
                     self._images(chosen.numpy()), self.config.augment, self.odd[chosen], epoch, random
@@ -129,16 +140,26 @@ class Run:
         pixels = torch.from_numpy(self.data.pixels[chosen]).to(self.device)
         return normalise(pixels, self.config.network.mean, self.config.network.std)
 
+    def _remembered(self, chosen: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        """(B, K): rows of `fixed` for the images with the indexes `chosen`, a variant of each."""
+        assert self.fixed is not None
+        if self.variants > 1:
+            chosen = chosen + len(self.data) * torch.randint(self.variants, chosen.shape, generator=random)
+        return self.fixed[chosen.to(self.device)]
+
     def _fixed(self, known: torch.Tensor | None) -> torch.Tensor:
-        """(N, K) float32: `Embedder.fixed` of this worker's images.
+        """(variants · N, K) float32: `Embedder.fixed` of this worker's images, and of variants of them.
 
         Args:
             known: the same, if `begin` has computed it. It holds for a single worker only: of several, all
                 take the network, and how it standardises, from the first one.
         """
-        if known is not None and self.world == 1:
-            return known.to(self.device)
-        return fixed_features(self.network, self.data.pixels, self.config, self.device).to(self.device)
+        known = known if self.world == 1 else None
+        parts = [] if known is None else [known.to(self.device)]
+        for variant in range(len(parts), self.variants):
+            found = fixed_features(self.network, self.data.pixels, self.config, self.device, variant)
+            parts.append(found.to(self.device))
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
 
     @torch.no_grad()
     def _start_proxies(self, fixed: torch.Tensor) -> None:
@@ -148,7 +169,8 @@ class Run:
 
     def _precision(self) -> AbstractContextManager[None]:
         kind = self.device.type
-        return torch.autocast(kind, torch.bfloat16) if self.config.precision == "bfloat16" else nullcontext()
+        half = self.config.precision == "bfloat16" and (kind != "cpu" or cpu_has_bfloat16())
+        return torch.autocast(kind, torch.bfloat16) if half else nullcontext()
 
     def _set_rate(self, step: int) -> None:
         rate = rate_at(step, self.steps * self.config.epochs, self.config.optimizer)
@@ -177,6 +199,14 @@ class Run:
         self.optimizer.load_state_dict(parts["optimizer"])
         self.epoch = parts["epoch"]
         self.history = read_history(folder)
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether arithmetic on 16-bit floats is of use: an x86 processor without AVX-512 has none, and takes ten
+    to a hundred times as long as with 32 bits.
+    """
+    of_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return not of_x86 or torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def read_history(folder: Path) -> list[EpochRecord]:

@@ -15,7 +15,7 @@ from pipeline.errors import SimileError
 from pipeline.networks import Embedder, Outputs, PooledCnn, Pretrained, StyleCnn, StyleVit
 from pipeline.networks.hybrid_vit import OWN_CNN, HybridVit
 from pipeline.progress import say
-from pipeline.training.augment import normalise
+from pipeline.training.augment import augment, normalise
 from pipeline.training.config import TrainingConfig
 from pipeline.training.data import Images
 from pipeline.training.first_embedding import discriminant, imitation, whitened
@@ -88,18 +88,35 @@ def _wants_features(network: Embedder, whole: bool) -> bool:
 
 @torch.no_grad()
 def fixed_features(
-    network: Embedder, pixels: np.ndarray, config: TrainingConfig, device: str | torch.device
+    network: Embedder,
+    pixels: np.ndarray,
+    config: TrainingConfig,
+    device: str | torch.device,
+    variant: int = 0,
 ) -> torch.Tensor:
-    """(N, side, side, 3) uint8 -> (N, K) float32 in main memory: `Embedder.fixed`, computed on `device`."""
+    """(N, side, side, 3) uint8 -> (N, K) float32 in main memory: `Embedder.fixed`, computed on `device`.
+
+    Args:
+        variant: 0: of the images themselves; otherwise a number that decides how each is varied.
+    """
     home = next(network.parameters()).device
+    random = torch.Generator().manual_seed(config.seed + variant)
     network.backbone.eval().to(device).to(memory_format=torch.channels_last)
     parts, said = [], time.monotonic()
     for first in range(0, len(pixels), _BATCH):
         if time.monotonic() - said > SECONDS_BETWEEN_LINES:
             said = time.monotonic()
             say(f"  passed through the frozen part: {first}/{len(pixels)} images")
-        images = torch.from_numpy(pixels[first : first + _BATCH]).to(device)
-        found = network.fixed(normalise(images, config.network.mean, config.network.std))
+        images = normalise(
+            torch.from_numpy(pixels[first : first + _BATCH]).to(device),
+            config.network.mean,
+            config.network.std,
+        )
+        if variant:
+            images = augment(
+                images, config.augment, torch.zeros(len(images), dtype=torch.bool), variant, random
+            )
+        found = network.fixed(images)
         parts.append(found.float().cpu())
     network.backbone.to(home)
     return torch.cat(parts)

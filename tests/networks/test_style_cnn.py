@@ -6,7 +6,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from pipeline.errors import SimileError
 from pipeline.networks import RawOutput, build_network
-from pipeline.networks.style_cnn import StyleCnn, _statistics
+from pipeline.networks.style_cnn import StyleCnn, _CorrelationRoot, _statistics, correlations
 from pipeline.training.first_embedding import discriminant, whitened
 
 RANDOM = torch.Generator().manual_seed(3)
@@ -47,10 +47,42 @@ def test_every_map_has_the_same_say_after_standardising(network: StyleCnn) -> No
         assert part.var(0).sum().item() == pytest.approx(1.0, abs=0.01)
 
 
+def test_correlations_by_hand() -> None:
+    """Two channels that are equal, and one that has nothing to do with them."""
+    values = torch.tensor([[1.0, -1.0, 1.0, -1.0], [2.0, -2.0, 2.0, -2.0], [1.0, 1.0, -1.0, -1.0]])
+    found = correlations(values.view(1, 3, 2, 2))
+    expected = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    torch.testing.assert_close(found[0], expected, rtol=1e-4, atol=1e-4)
+    assert _CorrelationRoot(3)._upper(found)[0].tolist() == pytest.approx([1, 1, 0, 1, 0, 1], abs=1e-4)
+
+
+def test_a_root_times_itself_is_the_matrix() -> None:
+    values = torch.randn(2, 4, 50, generator=RANDOM)
+    matrices = values @ values.transpose(1, 2) / 50
+    root, one, rest = _CorrelationRoot(4).root(matrices)
+    inverse = one[..., 0, 0] * torch.eye(4) + rest
+    torch.testing.assert_close(root @ root, matrices, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(root @ inverse, torch.eye(4).expand(2, 4, 4), rtol=1e-2, atol=2e-2)
+    assert _CorrelationRoot(3).root(torch.zeros(1, 3, 3))[0].abs().max() < 1e-2  # of constant channels
+
+
+def test_correlations_come_after_means_and_deviations() -> None:
+    torch.manual_seed(0)
+    network = StyleCnn("tf_efficientnet_lite0", [2, 4], correlations=[4]).eval()
+    assert network.widths == [48, 160, 80 * 81 // 2]
+    with torch.no_grad():
+        fourth = network.maps_of(IMAGES)[1]
+        expected = _CorrelationRoot(80)(fourth)
+        torch.testing.assert_close(network(IMAGES)[:, 208:], expected / expected.shape[1] ** 0.5)
+
+
+@pytest.mark.parametrize("correlated", [[], [2, 4]])
 @pytest.mark.parametrize(
     "pixels", [64, 72]
 )  # 72 px: 18, 5 and 5 places, which cells of equal size cannot cover
-def test_shares_of_places_add_up(network: StyleCnn, pixels: int) -> None:
+def test_shares_of_places_add_up(pixels: int, correlated: list[int]) -> None:
+    torch.manual_seed(0)
+    network = StyleCnn("tf_efficientnet_lite0", [2, 4, 5], correlated).eval()
     images = F.interpolate(IMAGES[:2], (pixels, pixels))
     with torch.no_grad():
         places = network.spatial(images)
@@ -67,9 +99,21 @@ def test_a_place_that_differs_adds_to_the_deviation() -> None:
     assert shares[9:, 9:].mean() > 2 * shares[:7, :7].mean()
 
 
+def test_a_place_that_differs_has_its_share_of_the_correlations() -> None:
+    """Grey pictures with colours in a corner: what the channels have in common is seen there."""
+    network = StyleCnn("tf_efficientnet_lite0", [0], correlations=[0]).eval()
+    image = torch.full((1, 3, 64, 64), 0.2)
+    image[..., 32:, 32:] = torch.rand(3, 32, 32, generator=RANDOM)
+    with torch.no_grad():
+        shares = network.spatial(image)[0, :, :, network.widths[0] :].abs().sum(-1)
+    assert shares[18:, 18:].mean() > 2 * shares[:14, :14].mean()
+
+
 def test_names_of_maps_and_architectures_are_checked() -> None:
     with pytest.raises(SimileError, match="not ascending numbers from 0 to 8"):
         StyleCnn("tf_efficientnet_lite0", [3, 2])
+    with pytest.raises(SimileError, match=r"correlations \[5\] are not all among the maps \[2, 3\]"):
+        StyleCnn("tf_efficientnet_lite0", [2, 3], correlations=[5])
     with pytest.raises(SimileError, match="not one of timm's EfficientNets"):
         StyleCnn("resnet18")
 

@@ -10,6 +10,7 @@ from PIL import Image
 
 from page.collection_library import CollectionLibrary
 from page.components.suggested_parts import SuggestedParts
+from page.query_bytes import bytes_of
 from page.shared_state import Query, QueryPicture
 from page.wording import readable
 from pipeline.why.regions import peaks
@@ -35,18 +36,16 @@ def test_parts_are_suggested_of_the_first_picture_only(
 ) -> None:
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     parts = SuggestedParts(CollectionLibrary(str(demo_home)))
-    path = tmp_path / "a.png"
-    rng = np.random.default_rng(0)
-    pixels = np.full((240, 240, 3), 128, np.uint8)
-    pixels[20:100, 20:100] = rng.integers(0, 256, (80, 80, 3))
-    Image.fromarray(pixels).save(path)
+    library = CollectionLibrary(str(demo_home))
+    stored = library.open("wikiart").examples(1)[0]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(bytes_of(QueryPicture(point_id=stored.id, collection="wikiart"), library))
     own = QueryPicture(str(path))
     said = parts.of(Query((own,)), "wikiart")
     assert '"boxes": [[' in said and str(path.name) in said and parts.of(Query((own,)), "wikiart") == said
     assert parts.of(Query((QueryPicture(str(path), box=(0, 0, 1, 1)),)), "wikiart") == ""
     waiting = SuggestedParts(CollectionLibrary(str(demo_home)), lambda: True)
     assert '"boxes": []' in waiting.of(Query((own,)), "wikiart"), "others wait for their searches"
-    stored = CollectionLibrary(str(demo_home)).open("wikiart").examples(1)[0]
     of_stored = parts.of(Query((QueryPicture(point_id=stored.id, collection="wikiart"),)), "wikiart")
     assert f"picture/wikiart/{stored.id}" in of_stored, "a stored picture has no file"
     assert parts.of(Query(text="boats"), "wikiart") == parts.of(None, "wikiart") == ""

@@ -37,6 +37,7 @@ class Run(loop.Run):
         )
         self.rank, self.world, self.batch = 0, 1, BATCH
         self.odd, self.taught, self.fixed = torch.zeros(BATCH, dtype=torch.bool), None, None
+        self.variants = self.config.augment.variants or 1
         self.device, self.teacher = torch.device(device), None
         with self.device:
             self.network = build_network(settings.network).train()
@@ -69,9 +70,13 @@ def test_a_step_on_a_gpu_mixes_no_devices(name: str, monkeypatch: pytest.MonkeyP
 
 
 @NAMES
-def test_layers_work_in_half_precision_and_weights_stay_in_full(name: str) -> None:
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
+def test_layers_work_in_half_precision_where_there_is_any_and_weights_stay_in_full(
+    name: str, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "cpu_has_bfloat16", lambda: kind == torch.bfloat16)
     run = Run(name, "cpu")
     loss, _ = run._step(torch.arange(BATCH), 0, torch.Generator().manual_seed(0))
-    assert np.isfinite(loss) and run.layers == {("cpu", torch.bfloat16)}
+    assert np.isfinite(loss) and run.layers == {("cpu", kind)}
     assert {p.dtype for p in run.network.parameters()} == {torch.float32}
     assert {p.grad.dtype for p in run.network.parameters() if p.grad is not None} == {torch.float32}
