@@ -35,6 +35,7 @@ class StyleCnn(nn.Module):
     have the same weight.
     """
 
+    roots: Any  # a ModuleList of `_CorrelationRoot`, whose methods type checkers do not see
     centre: torch.Tensor
     scale: torch.Tensor
 
