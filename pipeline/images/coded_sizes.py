@@ -14,7 +14,7 @@ _CODED_FACTOR = 2  # colour and transparency are coded as two pictures
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of TIFF
 
 
-def coded_pixels(image: Image.Image, data: bytes) -> int:
+def coded_pixels(image: Image.Image, data: bytes | memoryview) -> int:
     """How many pixels the decoder will hold besides those of the picture that comes out; 0 for most files.
 
     Args:
@@ -34,6 +34,7 @@ def coded_pixels(image: Image.Image, data: bytes) -> int:
         return int(tile[0] * tile[1])
     if image.format not in ("AVIF", "HEIF"):
         return 0
+    data = bytes(data)
     for size in box_sizes(data):
         check_pixels(size)
     if image.format == "HEIF":
@@ -44,12 +45,12 @@ def coded_pixels(image: Image.Image, data: bytes) -> int:
     return pixels
 
 
-def webp_size(data: bytes) -> tuple[int, int] | None:
+def webp_size(data: bytes | memoryview) -> tuple[int, int] | None:
     """(width, height) from the header of a WebP file; None of any other file.
 
     The three kinds of first chunks: https://developers.google.com/speed/webp/docs/riff_container
     """
-    data = data[:30].ljust(30, b"\0")
+    data = bytes(data[:30]).ljust(30, b"\0")
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
     kind = data[12:16]

@@ -6,6 +6,7 @@ import io
 import warnings
 from contextlib import suppress
 from functools import cache
+from typing import Any
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -28,6 +29,7 @@ __all__ = [
 # JPEG XL is not among them: its plugin decodes the whole file to learn how many pixels it has.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 JPEGS = ("JPEG", "MPO")  # PIL's names of what can be decoded at a smaller scale
+_START_OF_JPEG = b"\xff\xd8"
 NO_BROWSER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # first bytes of TIFF and BigTIFF
 MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
 
@@ -36,7 +38,7 @@ MAX_BYTES = 100 * 2**20  # bytes; a 40-megapixel JPEG has 10 to 25 MB
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
+def decode(data: bytes | memoryview, *, min_side: int | None = None) -> Image.Image:
     """The first frame of an image file: RGB, 8 bits, upright after EXIF, in sRGB.
 
     16-bit, 32-bit and float images are scaled to 8 bits, not clipped. Colour profiles are converted to sRGB.
@@ -45,7 +47,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
     refuses above 178 megapixels.
 
     Args:
-        data: a whole file in one of `FORMATS`.
+        data: a whole file in one of `FORMATS`. A JPEG is read where it lies; of other files a view is copied.
         min_side: pixels. A JPEG may be decoded at 1/2, 1/4 or 1/8 while its short side stays at least this,
             or as far as the limit of pixels asks for: several times faster. The pixels differ a little from
             those of a full decode.
@@ -57,11 +59,15 @@ def decode(data: bytes, *, min_side: int | None = None) -> Image.Image:
     return decode_with_size(data, min_side=min_side)[0]
 
 
-def decode_with_size(data: bytes, *, min_side: int | None = None) -> tuple[Image.Image, tuple[int, int]]:
+def decode_with_size(
+    data: bytes | memoryview, *, min_side: int | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
     """`decode`, and (width, height) in pixels of the whole picture as it is seen, upright.
 
     The picture itself may be smaller: see `min_side`.
     """
+    if data[:2] != _START_OF_JPEG:  # decoders of other formats take a whole file, and would copy it
+        data = bytes(data)
     image = _open(data)
     size = image.size
     try:
@@ -106,7 +112,7 @@ def _loaded(image: Image.Image, size: tuple[int, int]) -> tuple[Image.Image, tup
         raise _damaged(image.format, error) from None
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes | memoryview) -> Image.Image:
     """The header of the file; no pixel is decoded yet."""
     if not data:
         raise ImageError("the file is empty (0 bytes); choose another one, or copy it again", "empty file")
@@ -119,7 +125,7 @@ def _open(data: bytes) -> Image.Image:
     if size := webp_size(data):  # PIL allocates its pixels when it opens it
         check_pixels(size)
     try:
-        return Image.open(io.BytesIO(primary_picture(data)), formats=_formats(data))
+        return Image.open(_file(data), formats=_formats(data))
     except UnidentifiedImageError:
         raise ImageError(
             f"these {len(data):,} bytes are not a readable image; expected {', '.join(FORMATS)}",
@@ -131,7 +137,16 @@ def _open(data: bytes) -> Image.Image:
         raise _damaged(None, error) from None
 
 
-def _formats(data: bytes) -> tuple[str, ...]:
+def _file(data: bytes | memoryview) -> Any:
+    """A file to read the bytes from; a view is not copied."""
+    if isinstance(data, bytes):
+        return io.BytesIO(primary_picture(data))
+    import pyarrow as pa
+
+    return pa.BufferReader(data)
+
+
+def _formats(data: bytes | memoryview) -> tuple[str, ...]:
     """Those of `FORMATS` that a file may have. The library for HEIC comes with the first file that may."""
     if data[4:8] != b"ftyp":
         return tuple(each for each in FORMATS if each != "HEIF")

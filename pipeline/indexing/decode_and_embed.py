@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from pipeline.encoders import Encoder
 
-    _Ready = tuple[StagedPicture, bytes | None, np.ndarray]  # the picture, its file, what the network takes
+__all__ = ["Group", "Needed", "Output", "embed_group", "fault_of", "rejected_group"]
 
-__all__ = ["Group", "Output", "embed_group", "fault_of", "rejected_group"]
+_File = bytes | memoryview | None  # of a picture; None where it could not be read
+Needed = tuple[str, int, _File]  # id, bit i: encoder i is wanted, and the file
+_Ready = tuple[StagedPicture, _File, np.ndarray]  # the picture, its file, what the network takes
 
 _REASON_LENGTH = 500  # characters; libraries print whole headers
 _FIRST_BYTES = 16  # of a file that is kept with its reject: enough to tell its format
@@ -50,9 +52,7 @@ class Group:
     decoded: list[StagedPicture] = field(default_factory=list)
 
 
-def embed_group(
-    encoders: dict[str, Encoder], decode_side: int, rows: list[tuple[str, int, bytes | None]]
-) -> Group:
+def embed_group(encoders: dict[str, Encoder], decode_side: int, rows: list[Needed]) -> Group:
     """A few images from bytes to vectors, in one thread.
 
     All of them are prepared before the networks see the first, because that uses the processor's cache
@@ -62,7 +62,7 @@ def embed_group(
         encoders: by name; their order is that of the bits of `needs`.
         decode_side: pixels, `min_side` of the picture that thumbnails are made from; encoders of the same
             `decode_side` embed that picture, so that it is decoded once.
-        rows: id, needs (bit i: encoder i is wanted), bytes of the image.
+        rows: the pictures; views of their files are not copied.
     """
     broken: list[Reject] = []
     single_colour = 0
@@ -86,29 +86,25 @@ def embed_group(
     return Group(broken, outputs, single_colour, pictures)
 
 
-def rejected_group(
-    encoders: Iterable[str], row: tuple[str, int, bytes | None], reason: str, kind: str
-) -> Group:
+def rejected_group(encoders: Iterable[str], row: Needed, reason: str, kind: str) -> Group:
     """What becomes of an image that is not tried again: a reject."""
     point, _, data = row
     nothing = Output(np.empty((0, 0), np.float32), [], [])
     return Group([_rejected(point, "embed", reason, kind, data)], dict.fromkeys(encoders, nothing))
 
 
-def _decode(
-    point: str, data: bytes | None, decode_side: int
-) -> tuple[Image.Image, Image.Image, StagedPicture]:
+def _decode(point: str, data: _File, decode_side: int) -> tuple[Image.Image, Image.Image, StagedPicture]:
     """The picture, the same made small, and what is staged beside the vector."""
     # The size is the source's: `image` may be decoded at a smaller scale.
     image, size = decode_with_size(data or b"", min_side=decode_side)
     small = shrunk(image, THUMBNAIL_SIDE)
-    encoded, kind = thumbnail(small, data if size == small.size else None)
+    encoded, kind = thumbnail(small, bytes(data or b"") if size == small.size else None)
     colours = colour_histogram(small).astype(np.float16).tobytes()
     return image, small, StagedPicture(point, encoded, kind, *size, colours)
 
 
 def _preprocess(
-    encoder: Encoder, image: Image.Image, small: Image.Image, decode_side: int, data: bytes | None
+    encoder: Encoder, image: Image.Image, small: Image.Image, decode_side: int, data: _File
 ) -> np.ndarray:
     """What the network takes. A vector may not depend on which other encoders a job has: an encoder of
     another `decode_side` gets the picture decoded for its own.
@@ -143,9 +139,7 @@ def fault_of(vector: np.ndarray) -> str:
     return "" if vector.astype(np.float16).any() else "only zeros, as 16-bit floats"
 
 
-def _attempt(
-    failed: list[Reject], point: str, data: bytes | None, stage: str, work: Callable[[], Any]
-) -> Any:
+def _attempt(failed: list[Reject], point: str, data: _File, stage: str, work: Callable[[], Any]) -> Any:
     """Whatever a codec raises becomes a reject of its own row; the other rows go on."""
     try:
         return work()
@@ -157,6 +151,6 @@ def _attempt(
     return None
 
 
-def _rejected(point: str, stage: str, reason: str, kind: str, data: bytes | None) -> Reject:
+def _rejected(point: str, stage: str, reason: str, kind: str, data: _File) -> Reject:
     first = (data or b"")[:_FIRST_BYTES].hex()
     return Reject(point, stage, printable(reason, _REASON_LENGTH), first, kind=kind)

@@ -14,7 +14,7 @@ from pipeline.encoders import Encoder, load_encoder
 from pipeline.encoders.all_cores import pool_of
 from pipeline.encoders.precomputed import is_precomputed
 from pipeline.images import THUMBNAIL_SIDE
-from pipeline.indexing.decode_and_embed import embed_group
+from pipeline.indexing.decode_and_embed import Needed, embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
 from pipeline.progress import progress, say
 from pipeline.sources import Source, Unread, decode_payload, image_bytes, read_rows, unread_rows
@@ -156,9 +156,7 @@ def _try_batch(
 ) -> None:
     """Embed a batch as an actor does, and enter what became of each row."""
     every = (1 << len(encoders)) - 1
-    given: list[tuple[str, int, bytes | None]] = [
-        (place, every, data) for place, data, *_ in batch if data is not None
-    ]
+    given: list[Needed] = [(place, every, data) for place, data, *_ in batch if data is not None]
     side = max([THUMBNAIL_SIDE, *(encoder.decode_side for encoder in encoders.values())])
     embed = partial(embed_group, encoders, side)
     if not tried.measured:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pipeline.cluster.reservation import peak_memory
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
-from pipeline.indexing.decode_and_embed import Group, embed_group, rejected_group
+from pipeline.indexing.decode_and_embed import Group, Needed, embed_group, rejected_group
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.sources import Source, Unit, read_unit
 from pipeline.staging.known import Known
@@ -217,17 +217,17 @@ class EmbedActor:
             ready=self.ready,
         )
 
-    def _in_turn(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
+    def _in_turn(self, rows: list[Needed]) -> list[Group]:
         with self.turns:
             return self._together(rows)
 
-    def _together(self, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
+    def _together(self, rows: list[Needed]) -> list[Group]:
         """A few images at a time in each thread."""
         step = max(1, min(math.ceil(len(rows) / self.threads), self.at_once))
         groups = [rows[start : start + step] for start in range(0, len(rows), step)]
         return list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
 
-    def _carefully(self, name: str, rows: list[tuple[str, int, bytes | None]]) -> list[Group]:
+    def _carefully(self, name: str, rows: list[Needed]) -> list[Group]:
         """Where a worker died of this unit: if it was these rows that killed, one image after the other,
         without the killer."""
         with self._nothing_else(), self.marks.marked(name) as deaths:
@@ -244,7 +244,7 @@ class EmbedActor:
         finally:
             self.turns.release(UNITS_AT_ONCE)
 
-    def _alone(self, row: tuple[str, int, bytes | None]) -> Group:
+    def _alone(self, row: Needed) -> Group:
         with self.marks.marked(row[0]) as deaths:
             if deaths < MOST_DEATHS:
                 return embed_group(self.encoders, self.decode_side, [row])

@@ -14,9 +14,9 @@ import pyarrow as pa
 
 from pipeline.encoders.precomputed import column_of
 from pipeline.images.palette import COLOUR_METHOD
-from pipeline.indexing.decode_and_embed import Group, fault_of
+from pipeline.indexing.decode_and_embed import Group, Needed, fault_of
 from pipeline.points import Row, point_id
-from pipeline.sources import Source, decode_payload, image_bytes, unread_rows
+from pipeline.sources import Source, decode_payload, image_views, unread_rows
 from pipeline.sources.vector_columns import given_vectors
 from pipeline.staging.ids import id_bytes
 from pipeline.staging.known import Known
@@ -25,8 +25,6 @@ from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 
 __all__ = ["UnitRows"]
-
-_Needed = tuple[str, int, bytes | None]  # id, bit i: encoder i is wanted, bytes of the picture
 
 
 @dataclass
@@ -68,16 +66,16 @@ class UnitRows:
         self.vectors = {name: {} for name in self.stagings}
         self.refused = {name: {} for name in self.stagings}
 
-    def add(self, table: pa.Table) -> list[_Needed]:
+    def add(self, table: pa.Table) -> list[Needed]:
         """Enter some rows as they were read. Returns those that have to be embedded.
 
         The id is that of the very bytes that are embedded.
         """
-        files = list(image_bytes(table))
+        files = list(image_views(table))
         payloads = decode_payload(self.source, table)
         places = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
         given = self._given(table)
-        fresh: dict[str, bytes] = {}
+        fresh: dict[str, memoryview] = {}
         told = zip(files, payloads, places, unread_rows(table), strict=True)
         for at, (data, payload, (file, row), why) in enumerate(told):
             entry: dict[str, Any] = {
@@ -108,7 +106,7 @@ class UnitRows:
         }
 
     def _identified(
-        self, entry: dict[str, Any], data: bytes, vectors: dict[str, np.ndarray | str]
+        self, entry: dict[str, Any], data: memoryview, vectors: dict[str, np.ndarray | str]
     ) -> dict[str, Any]:
         digest = hashlib.sha256(data)
         point, given = point_id(self.parts.collection, digest.hexdigest()), _hash_of(vectors)
@@ -131,7 +129,7 @@ class UnitRows:
             reason = f"the column '{column}' holds {why}; expected {length} numbers"
             self.refused[name][point] = Reject(point, "embed", reason, kind=f"holds {why}")
 
-    def _needed(self, fresh: dict[str, bytes]) -> list[_Needed]:
+    def _needed(self, fresh: dict[str, memoryview]) -> list[Needed]:
         """Take what is staged already, and say what is not."""
         needs = dict.fromkeys(fresh, 0)
         for bit, name in enumerate(self.stagings):

@@ -34,10 +34,11 @@ class StyleVit(nn.Module):
         mlp_ratio: float = 3.0,
         drop_path: float = 0.0,
         keep: float = 1.0,
+        correlations: Sequence[int] = (),
     ) -> None:
         """
         Args:
-            architecture, maps: as of `StyleCnn`; the tokens come from the last map.
+            architecture, maps, correlations: as of `StyleCnn`; the tokens come from the last map.
             keep: share of the tokens of an image that is used in a training step, drawn anew each time (Liu
                 et al., "PatchDropout", WACV 2023).
 
@@ -48,7 +49,7 @@ class StyleVit(nn.Module):
         if not 0 < keep <= 1:
             raise SimileError(f"keep is {keep}, expected a share above 0 and up to 1")
         self.keep = keep
-        self.stem = StyleCnn(architecture, maps).requires_grad_(False).eval()
+        self.stem = StyleCnn(architecture, maps, correlations).requires_grad_(False).eval()
         with torch.no_grad():
             self.shape = tuple(self.stem.maps_of(torch.zeros(1, 3, pixels, pixels))[-1].shape[1:])
         channels, rows, columns = self.shape

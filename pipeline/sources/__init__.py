@@ -2,7 +2,15 @@
 
 from pipeline.sources.payload_fields import decode_payload, field_kinds, split_columns
 from pipeline.sources.resolve import resolve_source
-from pipeline.sources.rows import for_tasks, image_bytes, read_rows, read_unit, units_of, unread_rows
+from pipeline.sources.rows import (
+    for_tasks,
+    image_bytes,
+    image_views,
+    read_rows,
+    read_unit,
+    units_of,
+    unread_rows,
+)
 from pipeline.sources.source import Fault, Source, Unread, public_name
 from pipeline.sources.units import Unit
 
@@ -15,6 +23,7 @@ __all__ = [
     "field_kinds",
     "for_tasks",
     "image_bytes",
+    "image_views",
     "public_name",
     "read_rows",
     "read_unit",

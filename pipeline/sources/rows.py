@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline.sources.parquet_rows import parquet_units, read_parquet_unit
 from pipeline.sources.source import NOT_READABLE, Unread
 from pipeline.sources.storage import HUB, hub_filesystem
@@ -124,9 +126,23 @@ def _read_units(blocks: pa.Table, *, source: Source, columns: Sequence[str]) -> 
 
 def image_bytes(table: pa.Table) -> Iterator[bytes | None]:
     """The compressed image of each row of `table`, None where there is none."""
+    return (None if view is None else bytes(view) for view in image_views(table))
+
+
+def image_views(table: pa.Table) -> Iterator[memoryview | None]:
+    """`image_bytes` where the table has them, without a copy: all of the table stays as long as one does."""
+    import pyarrow as pa
+
     for chunk in _image_chunks(table):
-        for value in chunk:
-            yield value.as_py()
+        # Scalars of Arrow hold copies, so the places in the column's own memory are asked for.
+        column = chunk.cast(pa.large_binary())
+        if not len(column):
+            continue
+        _, ends, data = column.buffers()
+        places = np.frombuffer(ends, np.int64)[column.offset : column.offset + len(column) + 1].tolist()
+        whole = memoryview(data or b"").cast("B")
+        for there, start, end in zip(column.is_valid().to_pylist(), places, places[1:], strict=False):
+            yield whole[start:end] if there else None
 
 
 def _image_chunks(table: pa.Table) -> Iterator[Any]:

@@ -1,6 +1,7 @@
 """Every kind of picture that people have, and how large it is decoded."""
 
 import struct
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -183,6 +184,35 @@ def test_strange_shapes(size):
     small = decode(thumbnail(image)[0])
     assert max(small.size) == min(max(size), 1024)
     assert min(small.size) == 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
+def test_a_view_is_decoded_as_its_bytes_are(kind):
+    data = encoded(noise((120, 80)), kind)
+    image, size = decode_with_size(memoryview(data), min_side=32)
+    assert size == (120, 80)
+    assert image.tobytes() == decode(data, min_side=32).tobytes()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"RIFF", encoded(halves(), "JPEG")[:300]]
+)
+def test_a_view_is_refused_as_its_bytes_are(data):
+    with pytest.raises(ImageError) as by_bytes:
+        decode(data)
+    with pytest.raises(ImageError) as by_view:
+        decode(memoryview(data))
+    assert str(by_view.value) == str(by_bytes.value)
+
+
+def test_a_jpeg_is_read_where_it_lies():
+    data = memoryview(encoded(Image.effect_noise((2000, 1500), 90).convert("RGB"), "JPEG"))
+    decode(data, min_side=300)
+    tracemalloc.start()
+    decode(data, min_side=300)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(data) / 8  # Python's objects; pixels are not counted
 
 
 def test_threads_get_what_one_gets():

@@ -73,11 +73,12 @@ def test_no_bytes_at_all_get_anything_but_an_image_or_an_image_error():
             broken = bytearray(data)
             for _ in range(chance.randint(1, 6)):
                 broken[chance.randrange(len(broken))] = chance.randrange(256)
-            try:
-                image = decode(bytes(broken))
-            except ImageError:
-                continue
-            assert image.mode == "RGB"
+            for given in (bytes(broken), memoryview(broken)):
+                try:
+                    image = decode(given)
+                except ImageError:
+                    continue
+                assert image.mode == "RGB"
 
 
 def test_nothing_is_written_to_stderr():

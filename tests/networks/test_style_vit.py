@@ -16,7 +16,16 @@ from pipeline.training.start import begin, remembers
 
 RANDOM = torch.Generator().manual_seed(4)
 IMAGES = torch.rand(4, 3, 64, 64, generator=RANDOM)
-OPTIONS = {"maps": [1, 2], "pixels": 64, "width": 32, "depth": 1, "heads": 2, "keep": 0.5}
+OPTIONS = {
+    "maps": [1, 2],
+    "correlations": [1],
+    "pixels": 64,
+    "width": 32,
+    "depth": 1,
+    "heads": 2,
+    "keep": 0.5,
+}
+STATISTICS = 2 * (16 + 24) + 16 * 17 // 2  # means and deviations of both maps, correlations of the first
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +38,10 @@ def test_what_is_fixed_is_statistics_and_the_last_map(network: StyleVit) -> None
     with torch.no_grad():
         fixed = network.fixed(IMAGES)
         assert network.shape == (24, 16, 16)
-        assert fixed.shape == (4, 2 * (16 + 24) + 24 * 16 * 16)
-        torch.testing.assert_close(fixed[:, :80], network.stem(IMAGES))
+        assert fixed.shape == (4, STATISTICS + 24 * 16 * 16)
+        torch.testing.assert_close(fixed[:, :STATISTICS], network.stem(IMAGES))
         torch.testing.assert_close(network.from_fixed(fixed), network(IMAGES))
-        torch.testing.assert_close(network(IMAGES)[:, 32:], fixed[:, :80])
+        torch.testing.assert_close(network(IMAGES)[:, 32:], fixed[:, :STATISTICS])
 
 
 def test_places_add_up_and_only_the_stem_stays(network: StyleVit) -> None:
@@ -98,8 +107,8 @@ def test_a_frozen_stem_sees_each_image_once_and_training_starts_from_what_it_say
     assert remembers(network, config)
     fixed = begin(network, config, data)
     assert fixed is not None
-    assert fixed.shape == (12, 80 + 24 * 16 * 16)
-    assert fixed[:, :80].mean(0).abs().max() < 1e-4
+    assert fixed.shape == (12, STATISTICS + 24 * 16 * 16)
+    assert fixed[:, :STATISTICS].mean(0).abs().max() < 1e-4
     objective = Objective(config, {"artist": 3})
     with torch.no_grad():
         found = network.eval().from_fixed(fixed).embedding

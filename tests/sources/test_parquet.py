@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.sources import read_rows, resolve_source
+from pipeline.sources import image_bytes, image_views, read_rows, resolve_source
 from tests.sources.conftest import LABELS, png, put, read_all, refusal, write_mirror
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -116,3 +117,19 @@ def test_wrong_arguments_of_read_rows(tmp_path: Path) -> None:
         read_rows(source, columns=["nope"])
     with pytest.raises(ValueError, match="limit must be at least 1"):
         read_rows(source, limit=0)
+
+
+def test_pictures_are_seen_where_they_lie() -> None:
+    struct = pa.array([{"bytes": b"\xff\xd8one"}, None, {"bytes": None}, {"bytes": b"two"}])
+    for column in (struct, pa.array([b"\xff\xd8one", None, None, b"two"])):
+        table = pa.table({"image": column})
+        views = list(image_views(table))
+        assert list(image_bytes(table)) == [b"\xff\xd8one", None, None, b"two"]
+        assert [None if view is None else bytes(view) for view in views] == list(image_bytes(table))
+        first, last = (np.frombuffer(view, np.uint8).ctypes.data for view in (views[0], views[3]))
+        assert last - first == len(b"\xff\xd8one")  # one beside the other in the column's own memory
+        assert views[0][:2] == b"\xff\xd8"
+        assert list(image_bytes(table.slice(1))) == [None, None, b"two"]
+        assert list(image_bytes(table.slice(4))) == []
+        assert list(image_bytes(table.slice(1, 2))) == [None, None]
+    assert list(image_bytes(pa.table({"image": pa.nulls(2, pa.binary())}))) == [None, None]
