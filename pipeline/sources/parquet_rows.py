@@ -209,12 +209,17 @@ def _unread_type() -> pa.DataType:
     return pa.struct([("kind", pa.string()), ("reason", pa.string())])
 
 
+def _in_one_piece(column: pa.ChunkedArray) -> Any:
+    """A column as one array. `combine_chunks` copies all pictures even if they are one array already."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def _one_picture_each(rows: pa.Table) -> pa.Table:
     """A row with a list of pictures becomes a row for each; an empty list stays a row without one."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    image = rows["image"].combine_chunks()
+    image = _in_one_piece(rows["image"])
     if not (pa.types.is_list(image.type) or pa.types.is_large_list(image.type)):
         return rows
     lengths = pc.list_value_length(image).fill_null(0).to_numpy(zero_copy_only=False)
@@ -236,7 +241,7 @@ def _with_files(rows: pa.Table, root: str, file: str) -> pa.Table:
         return rows
     if not rows.num_rows or kind.get_field_index("path") < 0:
         return rows
-    images = rows["image"].combine_chunks()
+    images = _in_one_piece(rows["image"])
     paths = images.flatten()[kind.get_field_index("path")]
     data = images.flatten()[kind.get_field_index("bytes")]
     wanted = np.flatnonzero(np.asarray(data.is_null()) & np.asarray(paths.is_valid()))

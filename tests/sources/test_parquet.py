@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.sources import image_bytes, image_views, read_rows, resolve_source
+from pipeline.sources.parquet_rows import _in_one_piece
 from tests.sources.conftest import LABELS, png, put, read_all, refusal, write_mirror
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -133,3 +134,10 @@ def test_pictures_are_seen_where_they_lie() -> None:
         assert list(image_bytes(table.slice(4))) == []
         assert list(image_bytes(table.slice(1, 2))) == [None, None]
     assert list(image_bytes(pa.table({"image": pa.nulls(2, pa.binary())}))) == [None, None]
+
+
+def test_a_column_in_one_piece_is_not_copied() -> None:
+    piece = pa.array([{"bytes": b"one"}, {"bytes": b"two"}])
+    whole = _in_one_piece(pa.chunked_array([piece]))
+    assert whole.field("bytes").buffers()[2].address == piece.field("bytes").buffers()[2].address
+    assert _in_one_piece(pa.chunked_array([piece, piece])).to_pylist() == 2 * piece.to_pylist()
