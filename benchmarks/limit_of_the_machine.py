@@ -125,10 +125,11 @@ def _small(image: Image.Image) -> tuple[int, int]:
 
 
 def saved_as_jpeg(image: Image.Image) -> bytes:
-    """The bytes of a thumbnail."""
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=_QUALITY)
-    return file.getvalue()
+    """The bytes of a thumbnail. PIL lets go of Python's lock where a file has a descriptor."""
+    with os.fdopen(os.memfd_create("thumbnail"), "w+b", buffering=0) as file:
+        image.save(file, "JPEG", quality=_QUALITY)
+        file.seek(0)
+        return file.read()
 
 
 def read_and_hashed(parquet: Path) -> list[bytes]:

@@ -1,6 +1,8 @@
 """Thumbnails: their size, and which originals are their own thumbnail."""
 
 import io
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,3 +120,19 @@ def test_an_image_that_was_changed_is_not_its_own_thumbnail():
 
 def test_data_url():
     assert data_url(b"abc", "image/webp") == "data:image/webp;base64,YWJj"
+
+
+def test_a_system_without_files_in_memory_makes_the_same_thumbnail(monkeypatch):
+    image = noise((400, 300))
+    made = thumbnail(image)
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    assert thumbnail(image) == made
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux shows descriptors there")
+def test_no_descriptor_stays_open():
+    image = noise((400, 300))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        thumbnail(image)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
