@@ -3,18 +3,20 @@
 A job's embed stage runs as on a node with one GPU: Ray has a logical GPU, its actor prepares photographs in
 threads, and in place of the network it sleeps (1/4,000 s a picture). What is measured: how long the GPU was
 idle while a prepared batch waited for it, what Ray's object store held and spilled, and the memory of the
-actor. From the measured milliseconds of one core a table follows: the cores that a GPU needs, and the
-pictures a second of a node.
+actor. From the measured milliseconds of one core, and of Python's lock, a table follows: the cores and the
+actors that a GPU needs, and the pictures a second of a node.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import threading
 import time
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,11 +25,12 @@ import numpy as np
 
 from benchmarks import limit_of_the_machine as limit
 from benchmarks.embed import pictures
-from benchmarks.made_photographs import KINDS, Kind, made, written
+from benchmarks.made_photographs import KINDS, made, written
 from benchmarks.photographs import ENCODER, SOURCE
-from benchmarks.report import RESULTS, machine, print_table, write_result
+from benchmarks.report import machine, print_table, write_result
 from pipeline.encoders import Encoder, load_encoder
-from pipeline.images import THUMBNAIL_SIDE, decode, shrunk, thumbnail
+from pipeline.images import THUMBNAIL_SIDE
+from pipeline.indexing.decode_and_embed import embed_group
 
 __all__ = ["SimulatedGpu", "idle_share", "install", "main", "node_table"]
 
@@ -157,54 +160,52 @@ def simulate(files: list[bytes], encoder: str, times: int) -> dict[str, Any]:
     }
 
 
-def node_table(prepare_ms: dict[str, float]) -> list[list[Any]]:
-    """Network, picture, cores that keep a GPU busy, images/s of a node with `NODE_GPUS` and `NODE_CORES`.
+def node_table(prepare_ms: dict[str, float], lock_ms: float) -> list[list[Any]]:
+    """Network, picture, cores and actors that keep a GPU busy, images/s of a node with `NODE_GPUS` and
+    `NODE_CORES`.
 
     Args:
         prepare_ms: of one core a picture, by its size.
+        lock_ms: of these, for which Python's lock is held: the threads of one actor share it.
 
-    >>> node_table({"500 × 375": 2.0})[0]
-    ['ViT-B/16, 224 px', '500 × 375', 2.0, 8, '32,000', 'GPUs']
+    >>> node_table({"500 × 375": 2.0}, 0.6)[0]
+    ['ViT-B/16, 224 px', '500 × 375', 2.0, 8, 3, '32,000', 'GPUs']
     """
     rows = []
     for network, rate in NETWORKS.items():
+        actors = max(1, math.ceil(rate * lock_ms / 1000))
         for size, spent in prepare_ms.items():
             by_cores, by_gpus = NODE_CORES * 1000 / spent, NODE_GPUS * rate
             limit_is = "GPUs" if by_gpus <= by_cores else "cores"
             cores = int(-(-rate * spent // 1000))
-            rows.append([network, size, spent, cores, f"{min(by_cores, by_gpus):,.0f}", limit_is])
+            rows.append([network, size, spent, cores, actors, f"{min(by_cores, by_gpus):,.0f}", limit_is])
     return rows
 
 
-def print_node(spent: dict[str, float]) -> None:
+def print_node(spent: dict[str, float], lock_ms: float) -> None:
     """The table of `node_table`."""
-    columns = ["network", "picture", "ms of a core", "cores a GPU", "images/s", "limited by"]
-    print_table(f"A node of {NODE_GPUS} GPUs and {NODE_CORES} cores", columns, node_table(spent))
-
-
-def measured_ms() -> dict[str, float]:
-    """What benchmarks.photographs measured of preparing a JPEG on one core, by kind."""
-    file = RESULTS / "photographs.json"
-    found = {each["kind"]: each["own_ms"] for each in json.loads(file.read_text(encoding="utf-8"))["kinds"]}
-    return {
-        kind.name: round(sum(spent for step, spent in found[kind.name].items() if step != "network"), 2)
-        for kind in KINDS[:_SIZES]
-    }
+    columns = ["network", "picture", "ms of a core", "cores a GPU", "actors a GPU", "images/s", "limited by"]
+    title = (
+        f"A node of {NODE_GPUS} GPUs and {NODE_CORES} cores; a picture holds Python's lock for {lock_ms} ms"
+    )
+    print_table(title, columns, node_table(spent, lock_ms))
 
 
 def prepare_ms(
-    kinds: list[Kind], files: dict[str, list[bytes]], encoder: Encoder, seconds: float
-) -> dict[str, float]:
-    """Milliseconds of one core from a picture's bytes to what the network takes, thumbnail included."""
-
-    def prepare(data: bytes) -> None:
-        image = decode(data, min_side=encoder.decode_side)
-        small = shrunk(image, THUMBNAIL_SIDE)
-        thumbnail(small, data)
-        encoder.preprocess(image, small)
-
-    steps = {kind.name: limit.Step(prepare, files[kind.name]) for kind in kinds}
-    return {name: round(spent, 2) for name, spent in limit.milliseconds(steps, seconds).items()}
+    files: dict[str, list[bytes]], encoder: Encoder, seconds: float
+) -> tuple[dict[str, float], float]:
+    """Milliseconds of one core of what a thread of the embed stage does without the network, by size; and for
+    how many of these a picture of the first size holds Python's lock. Larger ones hardly hold it longer.
+    """
+    prepares = copy(encoder)
+    prepares.encode_tensor = lambda batch: np.ones((len(batch), 1), np.float32)  # type: ignore[method-assign]
+    work = partial(embed_group, {encoder.name: prepares}, max(THUMBNAIL_SIDE, encoder.decode_side))
+    steps = {
+        name: limit.Step(work, [[(str(at), 1, data)] for at, data in enumerate(each)])
+        for name, each in files.items()
+    }
+    spent = {name: round(found, 2) for name, found in limit.milliseconds(steps, seconds).items()}
+    return spent, round(limit.lock_milliseconds(next(iter(steps.values())), seconds), 2)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -212,12 +213,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_simulation", description=__doc__)
     parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
     parser.add_argument("--encoder", default=ENCODER, help="whose preprocessing is used")
-    parser.add_argument("--table", action="store_true", help="only the table, from benchmarks.photographs")
     parser.add_argument("--short", action="store_true", help="few pictures, to see that it works")
     options = parser.parse_args(arguments)
-    if options.table:
-        print_node(measured_ms())
-        return
     kinds, count, times, seconds = list(KINDS[:_SIZES]), 16, _TIMES, 2.0
     if options.short:
         kinds, count, times, seconds = kinds[:1], 4, 2, 0.05
@@ -225,15 +222,16 @@ def main(arguments: list[str] | None = None) -> None:
     originals = pictures(options.source, count)
     files = {kind.name: made(kind, originals) for kind in kinds}
     encoder = load_encoder(options.encoder, device="cpu")
-    spent = prepare_ms(kinds, files, encoder, seconds)
+    spent, lock_ms = prepare_ms(files, encoder, seconds)
     found = {kind.name: simulate(files[kind.name], options.encoder, times) for kind in kinds}
     rows = [[name, *each.values()] for name, each in found.items()]
     print_table(
         f"A GPU of {A_SECOND:,.0f} pictures/s, simulated", ["picture", *next(iter(found.values()))], rows
     )
-    print_node(spent)
+    print_node(spent, lock_ms)
     if not options.short:
-        figures = {"prepare_ms": spent, "simulated": found, "node": node_table(spent), "gpu_rates": NETWORKS}
+        figures = {"prepare_ms": spent, "lock_ms": lock_ms, "simulated": found, "gpu_rates": NETWORKS}
+        figures["node"] = node_table(spent, lock_ms)
         print(write_result("gpu-simulation", figures, facts))
 
 

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import io
 import itertools
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +27,15 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
-__all__ = ["Step", "decoders", "milliseconds", "read_and_hashed", "resizers", "saved_as_jpeg"]
+__all__ = [
+    "Step",
+    "decoders",
+    "lock_milliseconds",
+    "milliseconds",
+    "read_and_hashed",
+    "resizers",
+    "saved_as_jpeg",
+]
 
 SIDE = 256  # pixels, short side of the small picture
 _QUALITY = 80
@@ -60,6 +69,31 @@ def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]
             counts = pool.map(partial(_pass, step, start + at_least / ROUNDS), range(cores))
             rates[name].append(sum(counts) / (time.perf_counter() - start))
     return {name: 1000 * cores / median(found) for name, found in rates.items()}
+
+
+def lock_milliseconds(step: Step, at_least: float) -> float:
+    """For how long the work of an input holds Python's lock, or keeps others from taking it: an estimate.
+
+    Two threads work, and wait for nothing but the lock. In a closed queue of two customers (mean value
+    analysis; Reiser and Lavenberg, 1980) of whom each spends s of its T ms at the one desk, each waits for
+    s² / T. So s follows from the time that they neither computed nor slept.
+
+    Args:
+        at_least: seconds; the machine must have two idle cores.
+    """
+    with ThreadPoolExecutor(2, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(step.work, step.inputs))
+        found = list(pool.map(partial(_own_time, step, time.perf_counter() + at_least), range(2)))
+    done = sum(count for count, _, _ in found)
+    working, whole = (1000 * sum(each[at] for each in found) / done for at in (1, 2))
+    return math.sqrt(max(0.0, whole - working) * working)
+
+
+def _own_time(step: Step, end: float, first: int) -> tuple[int, float, float]:
+    """How many inputs were done, seconds of the processor and of the clock."""
+    clock, processor = time.perf_counter(), time.thread_time()
+    done = _pass(step, end, first)
+    return done, time.thread_time() - processor, time.perf_counter() - clock
 
 
 def _pass(step: Step, end: float, first: int) -> int:

@@ -46,7 +46,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
     parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
-    parser.add_argument("--actors", metavar="N", help="embedding actors, or MIN:MAX (default: one a GPU)")
+    parser.add_argument(
+        "--actors", metavar="N", help="embedding actors, or MIN:MAX (default: one to four a GPU)"
+    )
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
     parser.add_argument(
         "--wait",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import itertools
+import math
 import os
 import sys
 import time
@@ -36,6 +37,10 @@ READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job wou
 # Without a GPU more actors are better than larger ones; above one CPU Ray reserves whole ones.
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 # A GPU embeds as many pictures as ten to a hundred cores prepare (docs/cluster.md), so it gets its share.
+# Threads of one process share Python's lock, so that beyond some eight more of them prepare hardly more
+# pictures: a GPU of more cores gets several actors. Each holds the network and CUDA's own memory.
+_THREADS_BESIDE_A_GPU = 8
+_MOST_ACTORS_A_GPU = 4
 _GPU_ACTOR_CPUS = (*(float(cpus) for cpus in range(32, 4, -1)), *_ACTOR_CPUS)
 _EACH_ITS_NODE_SECONDS = 5.0  # for which actors wait for a node each
 _PATIENCE_SECONDS = 20.0
@@ -60,11 +65,12 @@ class Reservation:
 def reserve(
     actors: Actors | None = None, gpus_per_actor: float | None = None, wait: float | None = None
 ) -> Reservation:
-    """Fit the job into the cluster: one actor a GPU, else one for every four CPUs and at least one a node.
+    """Fit the job into the cluster: an actor for each GPU, or several where it has many CPUs; without GPUs
+    one for every four CPUs and at least one a node.
 
     Args:
         actors: number of actors wanted; None chooses.
-        gpus_per_actor: GPUs each reserves; None means 1 where the cluster has GPUs, otherwise 0.
+        gpus_per_actor: GPUs each reserves; None: without GPUs 0; with them 1, if `actors` is given.
         wait: seconds in which the cluster may grow; None: it is taken as it is.
 
     Raises:
@@ -126,7 +132,9 @@ def share_out(
         NotEnoughError: these nodes can never give this.
     """
     cpus, gpus = (sum(node[i] for node in nodes) for i in (0, 1))
-    gpu = gpus_per_actor if gpus_per_actor is not None else (1.0 if gpus else 0.0)
+    gpu = gpus_per_actor
+    if gpu is None:
+        gpu = _share_of_a_gpu(cpus, gpus) if actors is None else float(gpus > 0)
     fitting = sum(int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
     asked = actors or Actors(max(1, fitting))
     least, most = asked.least, asked.most
@@ -149,6 +157,17 @@ def share_out(
         f"{' on the nodes that have the GPUs' if gpu else ''} and the cluster has {cpus:g}; "
         "lower --actors or add CPUs."
     )
+
+
+def _share_of_a_gpu(cpus: float, gpus: float) -> float:
+    """What one of its actors takes of a GPU.
+
+    >>> _share_of_a_gpu(8, 1), _share_of_a_gpu(96, 8), _share_of_a_gpu(64, 1), _share_of_a_gpu(8, 0)
+    (1.0, 0.5, 0.25, 0.0)
+    """
+    if not gpus:
+        return 0.0
+    return 1 / min(_MOST_ACTORS_A_GPU, max(1, math.ceil(cpus / gpus / _THREADS_BESIDE_A_GPU)))
 
 
 def check_this_machine(actors: Actors | None) -> None:

@@ -1,6 +1,7 @@
 """GPUs by simulation: what counts as idle, what a node can do, and the command in its short form."""
 
 import itertools
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,6 +11,7 @@ import ray
 
 from benchmarks import gpu_simulation
 from benchmarks.gpu_simulation import SimulatedGpu, idle_share, node_table
+from benchmarks.limit_of_the_machine import Step, lock_milliseconds
 
 
 @pytest.mark.parametrize(
@@ -41,9 +43,18 @@ def test_the_simulated_gpu_takes_its_time_and_one_batch_at_once() -> None:
 
 def test_a_node_is_as_fast_as_its_gpus_or_its_cores() -> None:
     """By hand: 96 cores at 2 ms a picture prepare 48,000 a second, and at 20 ms 4,800."""
-    rows = {(row[0], row[1]): row[3:] for row in node_table({"small": 2.0, "large": 20.0})}
-    assert rows["ViT-B/16, 224 px", "small"] == [8, "32,000", "GPUs"]
-    assert rows["ViT-B/16, 224 px", "large"] == [80, "4,800", "cores"]
+    rows = {(row[0], row[1]): row[3:] for row in node_table({"small": 2.0, "large": 20.0}, lock_ms=0.6)}
+    assert rows["ViT-B/16, 224 px", "small"] == [8, 3, "32,000", "GPUs"]
+    assert rows["ViT-B/16, 224 px", "large"] == [80, 3, "4,800", "cores"]
+    assert rows["ViT-L/14, 224 px", "small"] == [3, 1, "9,600", "GPUs"]
+
+
+def test_work_that_never_lets_go_of_the_lock_holds_it_all_the_time() -> None:
+    numbers = range(200_000)
+    began = time.thread_time()
+    sum(numbers)
+    alone = 1000 * (time.thread_time() - began)
+    assert lock_milliseconds(Step(sum, [numbers] * 4), at_least=0.5) > 0.5 * alone
 
 
 @pytest.mark.long
