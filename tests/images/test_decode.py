@@ -186,9 +186,10 @@ def test_strange_shapes(size):
     assert min(small.size) == 1
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF"])
 def test_a_view_is_decoded_as_its_bytes_are(kind):
-    data = encoded(noise((120, 80)), kind)
+    more = {"save_all": True, "append_images": [noise((60, 40))]} if kind == "MPO" else {}
+    data = encoded(noise((120, 80)), kind, **more)
     image, size = decode_with_size(memoryview(data), min_side=32)
     assert size == (120, 80)
     assert image.tobytes() == decode(data, min_side=32).tobytes()
