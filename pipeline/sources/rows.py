@@ -140,7 +140,7 @@ def image_views(table: pa.Table) -> Iterator[memoryview | None]:
             continue
         _, ends, data = column.buffers()
         places = np.frombuffer(ends, np.int64)[column.offset : column.offset + len(column) + 1].tolist()
-        whole = memoryview(data or b"").cast("B")
+        whole = memoryview(data or b"").cast("B").toreadonly()
         for there, start, end in zip(column.is_valid().to_pylist(), places, places[1:], strict=False):
             yield whole[start:end] if there else None
 

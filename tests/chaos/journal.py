@@ -39,7 +39,7 @@ def install() -> None:
     def noted(encoders, decode_side, rows):  # type: ignore[no-untyped-def]
         with (Path(os.environ[_FOLDER]) / str(os.getpid())).open("a") as journal:
             journal.write("".join(f"{point}\n" for point, *_ in rows))
-        if any(DEADLY in (data or b"") for *_, data in rows):
+        if any(DEADLY in bytes(data or b"") for *_, data in rows):
             os.kill(os.getpid(), signal.SIGKILL)
         return embed(encoders, decode_side, rows)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.indexing.catalogue import Asked, Catalogue, LiveMarks, catalogue_of
-from pipeline.indexing.decode_and_embed import Group, Output
+from pipeline.indexing.decode_and_embed import Group, Needed, Output
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.sources import Source, Unit, read_unit, resolve_source, units_of
 from pipeline.staging.known import known_pictures
@@ -21,15 +21,14 @@ __all__ = ["ByHand"]
 WIDTH = 4
 
 
-def embedded(encoder: str, rows: Sequence[tuple[str, int, bytes | None]], bad: set[bytes]) -> Group:
+def embedded(encoder: str, rows: Sequence[Needed], bad: set[bytes]) -> Group:
     """What a network would make of pictures; those in `bad` cannot be decoded."""
-    broken = [
-        Reject(point, "decode", "no picture", kind="cut short") for point, _, data in rows if data in bad
-    ]
-    good = [(point, data) for point, _, data in rows if data not in bad]
-    seeds = [sum(data or b"") for _, data in good]
+    files = [(point, bytes(data or b"")) for point, _, data in rows]
+    broken = [Reject(point, "decode", "no picture", kind="cut short") for point, data in files if data in bad]
+    good = [(point, data) for point, data in files if data not in bad]
+    seeds = [sum(data) for _, data in good]
     vectors = np.array([np.random.default_rng(seed).normal(size=WIDTH) for seed in seeds], np.float32)
-    kept = [StagedPicture(point, data or b"", "image/png", 4, 4) for point, data in good]
+    kept = [StagedPicture(point, data, "image/png", 4, 4) for point, data in good]
     return Group(broken, {encoder: Output(vectors.reshape(-1, WIDTH), kept, [])})
 
 
