@@ -120,6 +120,8 @@ def simulate(files: list[bytes], encoder: str, times: int) -> dict[str, Any]:
     import ray
     from ray._private.internal_api import memory_summary
 
+    from pipeline.cluster.actors import Actors
+    from pipeline.cluster.reservation import reserve
     from pipeline.indexing.embed import embed_units
     from pipeline.sources import units_of
     from pipeline.sources.resolve import resolve_source
@@ -140,7 +142,8 @@ def simulate(files: list[bytes], encoder: str, times: int) -> dict[str, Any]:
             source = resolve_source(str(data))
             parts, staging = Parts(folder, "photographs"), Staging(folder, "photographs", "simulated")
             began = time.perf_counter()
-            result = embed_units(source, units_of(source), parts, {encoder: staging})
+            one = partial(reserve, Actors(1))
+            result = embed_units(source, units_of(source), parts, {encoder: staging}, one)
             seconds = time.perf_counter() - began
             spilled = "Spilled" in memory_summary(ray.get_runtime_context().gcs_address, stats_only=True)
         finally:
@@ -200,12 +203,14 @@ def prepare_ms(
     prepares = copy(encoder)
     prepares.encode_tensor = lambda batch: np.ones((len(batch), 1), np.float32)  # type: ignore[method-assign]
     work = partial(embed_group, {encoder.name: prepares}, max(THUMBNAIL_SIDE, encoder.decode_side))
-    steps = {
-        name: limit.Step(work, [[(str(at), 1, data)] for at, data in enumerate(each)])
+    found = {
+        name: limit.of_a_core_and_the_lock(
+            limit.Step(work, [[(str(at), 1, data)] for at, data in enumerate(each)]), seconds
+        )
         for name, each in files.items()
     }
-    spent = {name: round(found, 2) for name, found in limit.milliseconds(steps, seconds).items()}
-    return spent, round(limit.lock_milliseconds(next(iter(steps.values())), seconds), 2)
+    _, lock = next(iter(found.values()))
+    return {name: round(spent, 2) for name, (spent, _) in found.items()}, round(lock, 2)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -30,8 +30,8 @@ from torch.nn.functional import interpolate
 __all__ = [
     "Step",
     "decoders",
-    "lock_milliseconds",
     "milliseconds",
+    "of_a_core_and_the_lock",
     "read_and_hashed",
     "resizers",
     "saved_as_jpeg",
@@ -71,8 +71,9 @@ def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]
     return {name: 1000 * cores / median(found) for name, found in rates.items()}
 
 
-def lock_milliseconds(step: Step, at_least: float) -> float:
-    """For how long the work of an input holds Python's lock, or keeps others from taking it: an estimate.
+def of_a_core_and_the_lock(step: Step, at_least: float) -> tuple[float, float]:
+    """Milliseconds of a core for an input; and for how many Python's lock is held, or kept from others: an
+    estimate.
 
     Two threads work, and wait for nothing but the lock. In a closed queue of two customers (mean value
     analysis; Reiser and Lavenberg, 1980) of whom each spends s of its T ms at the one desk, each waits for
@@ -86,7 +87,7 @@ def lock_milliseconds(step: Step, at_least: float) -> float:
         found = list(pool.map(partial(_own_time, step, time.perf_counter() + at_least), range(2)))
     done = sum(count for count, _, _ in found)
     working, whole = (1000 * sum(each[at] for each in found) / done for at in (1, 2))
-    return math.sqrt(max(0.0, whole - working) * working)
+    return working, math.sqrt(max(0.0, whole - working) * working)
 
 
 def _own_time(step: Step, end: float, first: int) -> tuple[int, float, float]:
@@ -160,7 +161,8 @@ def _small(image: Image.Image) -> tuple[int, int]:
 
 def saved_as_jpeg(image: Image.Image) -> bytes:
     """The bytes of a thumbnail. PIL lets go of Python's lock where a file has a descriptor."""
-    with os.fdopen(os.memfd_create("thumbnail"), "w+b", buffering=0) as file:
+    descriptor = os.memfd_create("thumbnail") if hasattr(os, "memfd_create") else None
+    with os.fdopen(descriptor, "w+b", buffering=0) if descriptor is not None else io.BytesIO() as file:
         image.save(file, "JPEG", quality=_QUALITY)
         file.seek(0)
         return file.read()

@@ -36,9 +36,9 @@ __all__ = [
 READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
 # Without a GPU more actors are better than larger ones; above one CPU Ray reserves whole ones.
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
-# A GPU embeds as many pictures as ten to a hundred cores prepare (docs/cluster.md), so it gets its share.
-# Threads of one process share Python's lock, so that beyond some eight more of them prepare hardly more
-# pictures: a GPU of more cores gets several actors. Each holds the network and CUDA's own memory.
+# A GPU embeds what several to hundreds of cores prepare (docs/cluster.md), so it gets its share. Threads of
+# one process share Python's lock: beyond some eight, more of them prepare hardly more pictures, so a GPU of
+# more cores gets several actors. Each holds the network and CUDA's own memory.
 _THREADS_BESIDE_A_GPU = 8
 _MOST_ACTORS_A_GPU = 4
 _GPU_ACTOR_CPUS = (*(float(cpus) for cpus in range(32, 4, -1)), *_ACTOR_CPUS)
@@ -70,7 +70,8 @@ def reserve(
 
     Args:
         actors: number of actors wanted; None chooses.
-        gpus_per_actor: GPUs each reserves; None: without GPUs 0; with them 1, if `actors` is given.
+        gpus_per_actor: GPUs each reserves; None: without GPUs 0; with them 1 if `actors` is given, else a
+            share that depends on the CPUs beside each.
         wait: seconds in which the cluster may grow; None: it is taken as it is.
 
     Raises:
@@ -134,7 +135,7 @@ def share_out(
     cpus, gpus = (sum(node[i] for node in nodes) for i in (0, 1))
     gpu = gpus_per_actor
     if gpu is None:
-        gpu = _share_of_a_gpu(cpus, gpus) if actors is None else float(gpus > 0)
+        gpu = _share_of_a_gpu(nodes) if actors is None else float(gpus > 0)
     fitting = sum(int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
     asked = actors or Actors(max(1, fitting))
     least, most = asked.least, asked.most
@@ -150,7 +151,8 @@ def share_out(
     sizes = _GPU_ACTOR_CPUS if gpu else _ACTOR_CPUS
     for count, actor_cpus in itertools.product(sorted({now, least}, reverse=True), sizes):
         if sum(int(min(c / actor_cpus, g / gpu if gpu else c / actor_cpus)) for c, g in free) >= count:
-            threads = max(1, int(min(sizes[0], cpus / count)))
+            beside = sum(c for c, g in nodes if g or not gpu)
+            threads = max(1, int(min(sizes[0], beside / count)))
             return Reservation(least, actor_cpus, gpu, threads, most)
     raise NotEnoughError(
         f"{least} actors and the reading of images need {least * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"
@@ -159,15 +161,16 @@ def share_out(
     )
 
 
-def _share_of_a_gpu(cpus: float, gpus: float) -> float:
-    """What one of its actors takes of a GPU.
+def _share_of_a_gpu(nodes: Sequence[tuple[float, float]]) -> float:
+    """What one of its actors takes of a GPU, by the node with the fewest CPUs for each GPU; 0 without GPUs.
 
-    >>> _share_of_a_gpu(8, 1), _share_of_a_gpu(96, 8), _share_of_a_gpu(64, 1), _share_of_a_gpu(8, 0)
-    (1.0, 0.5, 0.25, 0.0)
+    >>> _share_of_a_gpu([(8, 1)]), _share_of_a_gpu([(96, 8), (4, 0)]), _share_of_a_gpu([(64, 1)])
+    (1.0, 0.5, 0.25)
     """
-    if not gpus:
+    beside = [cpus / gpus for cpus, gpus in nodes if gpus]
+    if not beside:
         return 0.0
-    return 1 / min(_MOST_ACTORS_A_GPU, max(1, math.ceil(cpus / gpus / _THREADS_BESIDE_A_GPU)))
+    return 1 / min(_MOST_ACTORS_A_GPU, max(1, math.ceil(min(beside) / _THREADS_BESIDE_A_GPU)))
 
 
 def check_this_machine(actors: Actors | None) -> None:

@@ -99,7 +99,7 @@ class GpuNetwork:
         if tried == 1:
             raise SimileError(
                 f"a single picture does not fit into the memory of '{self._device}'; choose a smaller "
-                "network or input size, or give each actor a larger part of the GPU"
+                "network or input size, or give each actor more of the GPU (--gpus-per-actor 1)"
             )
         with self._changing:
             if self.batch >= tried:

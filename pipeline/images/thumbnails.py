@@ -53,14 +53,15 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
 
 
 def _file_in_memory() -> BinaryIO:
-    """An empty file, with a descriptor where the system has such files.
+    """An empty file, with a descriptor where the system gives one.
 
     PIL lets go of Python's lock while it compresses into a descriptor, and only then. Two threads take two
     thirds of the time so, and of many none keeps the others waiting.
     """
-    if not hasattr(os, "memfd_create"):  # not Linux
+    try:
+        return os.fdopen(os.memfd_create("thumbnail"), "w+b", buffering=0)
+    except (AttributeError, OSError):  # only Linux has them, and a container may forbid them
         return io.BytesIO()
-    return os.fdopen(os.memfd_create("thumbnail"), "w+b", buffering=0)
 
 
 def data_url(data: bytes, mime: str) -> str:

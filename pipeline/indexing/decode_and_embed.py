@@ -62,7 +62,7 @@ def embed_group(encoders: dict[str, Encoder], decode_side: int, rows: list[Neede
         encoders: by name; their order is that of the bits of `needs`.
         decode_side: pixels, `min_side` of the picture that thumbnails are made from; encoders of the same
             `decode_side` embed that picture, so that it is decoded once.
-        rows: the pictures; views of their files are not copied.
+        rows: the pictures; a JPEG is read where its view lies.
     """
     broken: list[Reject] = []
     single_colour = 0

@@ -82,7 +82,9 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     tried = _try_rows(source, encoders, reservation, min(_TRIED, rows))
     seconds = None
     if tried.measured:
-        seconds = round(rows * tried.seconds / tried.measured / reservation.actors, 3)
+        # Actors of one GPU are no faster than that GPU, which this process has for itself.
+        at_once = max(1, round(reservation.actors * (min(1.0, reservation.actor_gpus) or 1)))
+        seconds = round(rows * tried.seconds / tried.measured / at_once, 3)
     disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config, checked.units))
     _show(tried, rows, seconds, disk_bytes)
     shards, replicas = shards_for(rows)

@@ -195,6 +195,7 @@ class EmbedActor:
                     if needed:
                         name = f"{unit.name}-{at}"
                         rows.enter(self._carefully(name, needed) if deaths else self._in_turn(needed))
+                        needed = []  # so that these pictures do not stay while the next ones come
                     at += 1
             try:
                 size = rows.stage(unit.name, with_rows)

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from pipeline.sources.source import Source
     from pipeline.sources.units import Unit
 
-__all__ = ["for_tasks", "image_bytes", "read_rows", "read_unit", "unit_blocks", "units_of", "unread_rows"]
+__all__ = [
+    "for_tasks",
+    "image_bytes",
+    "image_views",
+    "read_rows",
+    "read_unit",
+    "unit_blocks",
+    "units_of",
+    "unread_rows",
+]
 
 _BLOCK_BYTES = 32 * 2**20  # Ray's 128 MiB is for numbers; a reader holds a few blocks at once
 _MOST_BLOCKS = 4096  # of units; each costs Ray some milliseconds

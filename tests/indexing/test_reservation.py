@@ -45,6 +45,9 @@ def test_a_busy_cluster_says_so_instead_of_hanging(ray_here: None, monkeypatch: 
         ([(96, 1)], None, (4, 23, 0.25)),
         ([(96, 1)], Actors(1), (1, 32, 1)),
         ([(25, 3)], None, (6, 4, 0.5)),
+        ([(2, 0), (8, 1), (8, 1)], None, (2, 7, 1)),  # a head's CPUs are not beside the GPUs
+        ([(2, 8), (100, 0)], None, (8, 0.25, 1)),
+        ([(96, 1), (4, 1)], None, (2, 4, 1)),
         ([(2, 0)], Actors(4), (4, 0.25, 0)),
         ([(2, 0), (8, 8)], Actors(1, 16), (1, 0.75, 1)),  # eight will fit this node, as it has eight GPUs
         ([(9, 0)], Actors(1, 2), (1, 4, 0)),
