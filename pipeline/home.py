@@ -21,6 +21,7 @@ __all__ = [
     "copy_sparse",
     "filesystem",
     "is_remote",
+    "listed",
     "resolve_home",
     "store_folder",
     "unfinished_samples",
@@ -175,6 +176,26 @@ def _azure(_: str) -> pafs.FileSystem:
 _ATTEMPTS = 8  # of a request to S3; with the waits between them about a minute
 _CONNECT_SECONDS, _REQUEST_SECONDS = 10.0, 60.0  # the SDK's own 1 and 3 seconds are short for a busy store
 _OBJECT_STORES = {"s3": _s3, "gs": _gcs, "az": _azure}
+
+
+def listed(location: str) -> list[pafs.FileInfo]:
+    """What lies in a folder, in no order; nothing where there is no such folder.
+
+    PyArrow's own `allow_not_found` fails where another process makes the folder meanwhile: it does not find
+    it, and then it does.
+
+    Args:
+        location: absolute path, or URL of an object store.
+    """
+    import pyarrow.fs as pafs
+
+    files, path = filesystem(location)
+    folder = pafs.FileSelector(path, allow_not_found=True)
+    try:
+        found: list[pafs.FileInfo] = files.get_file_info(folder)
+    except FileNotFoundError:
+        found = files.get_file_info(folder)
+    return found
 
 
 def write_file(location: str, data: bytes | pa.Buffer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
 from pipeline.filter_texts import FILTER_HELP, read_filters
-from pipeline.home import filesystem, is_remote
+from pipeline.home import is_remote, listed
 from ray_jobs.session import add_server, job_parser, print_result, ray_session, report_errors
 
 if TYPE_CHECKING:
@@ -100,11 +100,7 @@ def _check_free(folder: str) -> None:
     Raises:
         SimileError: naming one of them.
     """
-    import pyarrow.fs as pafs
-
-    files, path = filesystem(folder)
-    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    left = sorted(each.base_name for each in found if each.base_name.endswith((".parquet", ".npy")))
+    left = sorted(each.base_name for each in listed(folder) if each.base_name.endswith((".parquet", ".npy")))
     if left:
         raise SimileError(
             f"'{folder}' holds {len(left)} files already, such as {left[0]}; name an empty folder."

@@ -1,12 +1,13 @@
 """Files of the home: on a folder and on an object store, whole or not there."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.fs as pafs
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.home import filesystem, write_file
+from pipeline.home import filesystem, listed, write_file
 
 
 @pytest.fixture(params=["folder", "objects"])
@@ -62,3 +63,15 @@ def test_google_and_azure_have_file_systems_of_pyarrow(monkeypatch: pytest.Monke
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
     assert filesystem("gs://bucket/home")[0].type_name == "gcs"
     assert filesystem("az://container/home")[0].type_name == "abfs"
+
+
+def test_a_folder_that_comes_while_it_is_listed(tmp_path: Path) -> None:
+    """Several workers of a job make the same folder and look into it."""
+    folders = [tmp_path / str(number) for number in range(3_000)]
+    with ThreadPoolExecutor(1) as other:
+        made = other.submit(lambda: [folder.mkdir() for folder in folders])
+        for folder in folders:
+            while not folder.exists():
+                assert listed(str(folder)) == []
+        made.result()
+    assert len(listed(str(tmp_path))) == len(folders)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
-from pipeline.home import filesystem, write_file
+from pipeline.home import filesystem, listed, write_file
 from pipeline.staging.parts import Parts
 
 __all__ = ["MOST_DEATHS", "Marks"]
@@ -42,8 +42,7 @@ class Marks:
     def marked(self, name: str) -> Iterator[int]:
         """Mark `name` as being worked on; yields how often a worker died of it before."""
         files, folder = filesystem(self.folder)
-        found = files.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-        earlier = [file.path for file in found if file.base_name.partition(".")[0] == name]
+        earlier = [file.path for file in listed(self.folder) if file.base_name.partition(".")[0] == name]
         mark = f"{name}.{uuid.uuid4().hex}"
         write_file(f"{self.folder}/{mark}", b"")
         try:

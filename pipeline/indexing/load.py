@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from pipeline.cluster.tasks import blocks_of
-from pipeline.home import filesystem, write_file
+from pipeline.home import filesystem, listed, write_file
 from pipeline.indexing.unit_points import Points, Target, UnitLoad, points_of
 from pipeline.locks.fenced_store import fenced
 from pipeline.locks.lease import Fence, asked_rarely
@@ -50,9 +50,7 @@ class Markers:
 
     def done(self) -> set[str]:
         """The units that an earlier run of this build has written."""
-        files, path = filesystem(self.folder)
-        found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-        return {each.base_name for each in found if not each.base_name.startswith(".")}
+        return {each.base_name for each in listed(self.folder) if not each.base_name.startswith(".")}
 
     def leave(self, unit: str) -> None:
         """Say that a unit is written."""

@@ -17,10 +17,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import filelock
-import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
-from pipeline.home import filesystem, is_remote, write_file
+from pipeline.home import filesystem, is_remote, listed, write_file
 from pipeline.locks.lease import RENEWED_EVERY, Fence, Holder, Lease, LockLostError
 from pipeline.progress import begin, step
 
@@ -100,9 +99,7 @@ def refuse_second_writer(home: str, collection: str) -> None:
 
 def job_records(home: str) -> dict[str, JobRecord]:
     """Collection -> the job that writes it, or that stopped before its work was done."""
-    files, folder = filesystem(f"{home}/jobs")
-    found = files.get_file_info(pafs.FileSelector(folder, allow_not_found=True))
-    names = [Path(entry.path).stem for entry in found if entry.path.endswith(".json")]
+    names = [Path(entry.path).stem for entry in listed(f"{home}/jobs") if entry.path.endswith(".json")]
     records = {name: _Record(home, name).read() for name in sorted(names)}
     return {name: record for name, record in records.items() if record}
 

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 import pyarrow.fs as pafs
 
 from pipeline.errors import SimileError
-from pipeline.home import filesystem, write_file
+from pipeline.home import filesystem, listed, write_file
 from pipeline.parsing import parse_json
 from pipeline.points import checked_id
 
@@ -100,8 +100,7 @@ def _file(home: str, collection: str, point: str) -> str:
 
 def _files(home: str, collection: str) -> list[str]:
     """Ids of the pictures that were reported."""
-    files, path = filesystem(_folder(home, collection))
-    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
+    found = listed(_folder(home, collection))
     return [PurePosixPath(each.path).stem for each in found if each.path.endswith(".json")]
 
 

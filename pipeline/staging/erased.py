@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.home import filesystem, write_file
+from pipeline.home import filesystem, listed, write_file
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.staging.parts import SCHEMA, Parts, put
 from pipeline.staging.vectors import SAMPLED, without_rejects
@@ -161,9 +161,7 @@ def _blank(parts: Parts, unit: str, rows: np.ndarray) -> bool:
 def _encoder_folders(parts: Parts) -> list[str]:
     """Folders of staged vectors, of whatever encoder."""
     root = f"{parts.home}/staging/{parts.collection}"
-    files, path = filesystem(root)
-    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    folders = (each.base_name for each in found if each.type == pafs.FileType.Directory)
+    folders = (each.base_name for each in listed(root) if each.type == pafs.FileType.Directory)
     return [f"{root}/{name}" for name in sorted(folders) if name not in ("parts", "loads")]
 
 

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.home import filesystem, write_file
+from pipeline.home import filesystem, listed, write_file
 from pipeline.images.palette import COLOUR_METHOD
 from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
@@ -209,9 +208,7 @@ def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
 
 def names_in(folder: str) -> set[str]:
     """The units that have a file in a folder."""
-    files, path = filesystem(folder)
-    found = files.get_file_info(pafs.FileSelector(path, allow_not_found=True))
-    names = (f.base_name for f in found if f.base_name.endswith(".parquet"))
+    names = (f.base_name for f in listed(folder) if f.base_name.endswith(".parquet"))
     return {name.removesuffix(".parquet") for name in names if not name.startswith(".")}
 
 
