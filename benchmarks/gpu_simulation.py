@@ -204,7 +204,7 @@ def prepare_ms(
     prepares.encode_tensor = lambda batch: np.ones((len(batch), 1), np.float32)  # type: ignore[method-assign]
     work = partial(embed_group, {encoder.name: prepares}, max(THUMBNAIL_SIDE, encoder.decode_side))
     found = {
-        name: limit.of_a_core_and_the_lock(
+        name: limit.core_and_lock_milliseconds(
             limit.Step(work, [[(str(at), 1, data)] for at, data in enumerate(each)]), seconds
         )
         for name, each in files.items()

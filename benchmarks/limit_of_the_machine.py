@@ -27,11 +27,13 @@ import torch
 from PIL import Image
 from torch.nn.functional import interpolate
 
+from pipeline.images.thumbnails import file_in_memory
+
 __all__ = [
     "Step",
+    "core_and_lock_milliseconds",
     "decoders",
     "milliseconds",
-    "of_a_core_and_the_lock",
     "read_and_hashed",
     "resizers",
     "saved_as_jpeg",
@@ -71,13 +73,12 @@ def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]
     return {name: 1000 * cores / median(found) for name, found in rates.items()}
 
 
-def of_a_core_and_the_lock(step: Step, at_least: float) -> tuple[float, float]:
-    """Milliseconds of a core for an input; and for how many Python's lock is held, or kept from others: an
-    estimate.
+def core_and_lock_milliseconds(step: Step, at_least: float) -> tuple[float, float]:
+    """Milliseconds of a core for an input, and an estimate of how many of them Python's lock is held.
 
-    Two threads work, and wait for nothing but the lock. In a closed queue of two customers (mean value
-    analysis; Reiser and Lavenberg, 1980) of whom each spends s of its T ms at the one desk, each waits for
-    s² / T. So s follows from the time that they neither computed nor slept.
+    Two threads work, and wait for nothing but the lock: they wait for the time by the clock less that of the
+    processor. If each holds the lock for s of its T ms, each waits for s² / T (mean value analysis of a
+    closed queue; Reiser and Lavenberg, 1980). So s follows from T and the wait.
 
     Args:
         at_least: seconds; the machine must have two idle cores.
@@ -161,8 +162,7 @@ def _small(image: Image.Image) -> tuple[int, int]:
 
 def saved_as_jpeg(image: Image.Image) -> bytes:
     """The bytes of a thumbnail. PIL lets go of Python's lock where a file has a descriptor."""
-    descriptor = os.memfd_create("thumbnail") if hasattr(os, "memfd_create") else None
-    with os.fdopen(descriptor, "w+b", buffering=0) if descriptor is not None else io.BytesIO() as file:
+    with file_in_memory() as file:
         image.save(file, "JPEG", quality=_QUALITY)
         file.seek(0)
         return file.read()

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline.images.shrinking import resized
 
-__all__ = ["THUMBNAIL_SIDE", "data_url", "thumbnail"]
+__all__ = ["THUMBNAIL_SIDE", "data_url", "file_in_memory", "thumbnail"]
 
 THUMBNAIL_SIDE = 256  # pixels, short side: sharp in a grid of results
 THUMBNAIL_LONG_SIDE = 1024  # pixels: a panorama is no reason for a large payload
@@ -46,13 +46,13 @@ def thumbnail(image: Image.Image, data: bytes | None = None) -> tuple[bytes, str
         small.save(lossless, "WEBP", lossless=True, method=0, exif=b"", xmp=b"", icc_profile=b"")
         return lossless.getvalue(), "image/webp"
     subsampling = "4:4:4" if min(small.size) <= FULL_COLOUR_SIDE else "4:2:0"
-    with _file_in_memory() as file:
+    with file_in_memory() as file:
         small.save(file, "JPEG", quality=THUMBNAIL_QUALITY, subsampling=subsampling)
         file.seek(0)
         return file.read(), "image/jpeg"
 
 
-def _file_in_memory() -> BinaryIO:
+def file_in_memory() -> BinaryIO:
     """An empty file, with a descriptor where the system gives one.
 
     PIL lets go of Python's lock while it compresses into a descriptor, and only then. Two threads take two

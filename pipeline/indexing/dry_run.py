@@ -83,7 +83,8 @@ def dry_run(job: IndexJob, checked: Checked) -> dict[str, Any]:
     seconds = None
     if tried.measured:
         # Actors of one GPU are no faster than that GPU, which this process has for itself.
-        at_once = max(1, round(reservation.actors * (min(1.0, reservation.actor_gpus) or 1)))
+        share = min(1.0, reservation.actor_gpus) or 1.0
+        at_once = max(1, round(reservation.actors * share))
         seconds = round(rows * tried.seconds / tried.measured / at_once, 3)
     disk_bytes = rows * sum(bytes_a_row(checked.encoders, job.config, checked.units))
     _show(tried, rows, seconds, disk_bytes)
