@@ -50,7 +50,8 @@ class HybridVit(nn.Module):
         self.features, self.cnn, self.stages, self.frozen = width, cnn, stages, frozen
         self.stem = _first_stages(_random_cnn(cnn, cnn_options or {}), stages).requires_grad_(not frozen)
         with torch.no_grad():
-            channels, rows, columns = self.stem.eval()(torch.zeros(1, 3, pixels, pixels)).shape[1:]
+            self.shape = tuple(self.stem.eval()(torch.zeros(1, 3, pixels, pixels)).shape[1:])
+        channels, rows, columns = self.shape
         self.enter = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, width, 1))
         self.place = nn.Parameter(torch.randn(1, rows * columns, width) * 0.02)
         self.blocks = transformer_blocks(width, depth, heads, mlp_ratio, drop_path)
@@ -76,8 +77,20 @@ class HybridVit(nn.Module):
 
     def spatial(self, images: torch.Tensor) -> torch.Tensor:
         """(N, h, w, width): the normalised tokens, whose mean is `forward`."""
-        features = self.enter(self.stem(images))
-        tokens = self.blocks(features.flatten(2).transpose(1, 2) + self.place)
+        return self._tokens(self.stem(images))
+
+    def fixed(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, C·h·w) float32: the map that the stages give, which are not trained if they are `frozen`."""
+        kept: torch.Tensor = self.stem(images).float().flatten(1)
+        return kept
+
+    def from_fixed(self, fixed: torch.Tensor) -> torch.Tensor:
+        """`forward`, from the output of `fixed`."""
+        return self._tokens(fixed.unflatten(1, self.shape)).mean((1, 2))
+
+    def _tokens(self, features: torch.Tensor) -> torch.Tensor:
+        """(N, C, h, w) map -> (N, h, w, width)."""
+        tokens = self.blocks(self.enter(features).flatten(2).transpose(1, 2) + self.place)
         grid: torch.Tensor = self.norm(tokens).unflatten(1, features.shape[2:])
         return grid
 

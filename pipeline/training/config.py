@@ -74,7 +74,11 @@ class NetworkConfig(Frozen):
     code_bits: int | None = Field(None, ge=4, le=1024)
     temperature: float = Field(1.0, gt=0.0)
     start: str | None = Field(None, description="an encoder whose weights the backbone begins with")
-    start_heads: bool = Field(False, description="begin with the hash head and classifiers of `start` too")
+    start_heads: bool = Field(
+        False,
+        description="go on from the whole of `start`, a network of the same shape, with its hash head and "
+        "classifiers",
+    )
     start_embedding: Literal["whitened", "discriminant", "teacher"] = Field(
         "whitened",
         description="first weights of a pretrained CNN's embedding; see pipeline/training/first_embedding.py",

@@ -154,12 +154,16 @@ class Run:
             known: the same, if `begin` has computed it. It holds for a single worker only: of several, all
                 take the network, and how it standardises, from the first one.
         """
-        known = known if self.world == 1 else None
-        parts = [] if known is None else [known.to(self.device)]
-        for variant in range(len(parts), self.variants):
-            found = fixed_features(self.network, self.data.pixels, self.config, self.device, variant)
-            parts.append(found.to(self.device))
-        return torch.cat(parts) if len(parts) > 1 else parts[0]
+        if known is None or self.world > 1:
+            known = fixed_features(self.network, self.data.pixels, self.config, self.device)
+        if self.variants == 1:
+            return known.to(self.device)
+        kept = torch.empty(self.variants, *known.shape, device=self.device)
+        kept[0] = known
+        for variant in range(1, self.variants):
+            pixels = self.data.pixels
+            fixed_features(self.network, pixels, self.config, self.device, variant, kept[variant])
+        return kept.flatten(0, 1)
 
     @torch.no_grad()
     def _start_proxies(self, fixed: torch.Tensor) -> None:

@@ -33,7 +33,9 @@ def remembers(network: Embedder, config: TrainingConfig) -> bool:
 
     That part is the whole backbone, or what its method `fixed` computes; images must be the same every epoch.
     """
-    return config.images_stay and (config.network.frozen or hasattr(network.backbone, "fixed"))
+    backbone: Any = network.backbone
+    partly = hasattr(backbone, "fixed") and getattr(backbone, "frozen", True)
+    return config.images_stay and (config.network.frozen or partly)
 
 
 def begin(
@@ -58,7 +60,7 @@ def begin(
     whole = remembers(network, config)
     rows = slice(None) if whole else _sample(len(data), config.seed)
     fixed = None
-    if config.network.start and not hasattr(backbone, "load_pretrained"):
+    if config.network.start and (config.network.start_heads or not hasattr(backbone, "load_pretrained")):
         _copy(network, config.network.start, config.network.start_heads)
     elif config.network.start:
         _load_pretrained(backbone, config.network.start)
@@ -93,16 +95,18 @@ def fixed_features(
     config: TrainingConfig,
     device: str | torch.device,
     variant: int = 0,
+    out: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """(N, side, side, 3) uint8 -> (N, K) float32 in main memory: `Embedder.fixed`, computed on `device`.
 
     Args:
         variant: 0: of the images themselves; otherwise a number that decides how each is varied.
+        out: (N, K), anywhere, is filled and returned: large parts are then never in memory twice.
     """
     home = next(network.parameters()).device
     random = torch.Generator().manual_seed(config.seed + variant)
     network.backbone.eval().to(device).to(memory_format=torch.channels_last)
-    parts, said = [], time.monotonic()
+    said = time.monotonic()
     for first in range(0, len(pixels), _BATCH):
         if time.monotonic() - said > SECONDS_BETWEEN_LINES:
             said = time.monotonic()
@@ -117,9 +121,12 @@ def fixed_features(
                 images, config.augment, torch.zeros(len(images), dtype=torch.bool), variant, random
             )
         found = network.fixed(images)
-        parts.append(found.float().cpu())
+        if out is None:
+            out = torch.empty(len(pixels), found.shape[1])
+        out[first : first + _BATCH] = found
     network.backbone.to(home)
-    return torch.cat(parts)
+    assert out is not None, "there are images"
+    return out
 
 
 @torch.no_grad()

@@ -82,6 +82,16 @@ def test_places_add_up_to_the_embedding(description: dict, dimension: int | None
     assert places.ndim == 4
 
 
+@NETWORKS
+def test_a_network_is_what_stays_and_then_the_rest(description: dict) -> None:
+    network = build_network(description | {"dimension": 5}).eval()
+    with torch.no_grad():
+        kept = network.fixed(IMAGES[:4])
+        assert kept.ndim == 2
+        found, expected = network.from_fixed(kept).embedding, network(IMAGES[:4]).embedding
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_vit_sees_where_a_patch_is() -> None:
     description = {
         "backbone": "compact-vit",

@@ -1,11 +1,14 @@
 """Variants of images that pass through a frozen part once."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from pipeline.encoders.families.simile_models import load_embedder
 from pipeline.networks import build_network
-from pipeline.training.config import TrainingConfig
+from pipeline.training.config import TrainingConfig, load_training_config
 from pipeline.training.data import Images
 from pipeline.training.loop import Run
 from pipeline.training.start import begin, remembers
@@ -81,3 +84,19 @@ def test_variants_of_images_need_a_part_that_is_not_trained() -> None:
     assert remembers(network, config) and not remembers(network, trained)
     with pytest.raises(ValueError, match=r"variants"):
         configured(variants=0)
+
+
+def test_a_transformer_that_goes_on_keeps_all_it_has_learned_and_remembers_the_map_below_it() -> None:
+    config = load_training_config(Path(__file__).parents[2] / "training_config" / "cifar10-vit-longer.yaml")
+    network = build_network(
+        config.network.model_dump(include={"backbone", "options", "dimension", "code_bits"})
+        | {"classes": {"label": 10}}
+    )
+    small = Images(PIXELS[:, :32, :32].copy(), LABELS)
+    assert remembers(network, config) and begin(network, config, small) is None
+    shipped = load_embedder("weights:cifar10-vit").state_dict()
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(tensor, shipped[name], msg=name)
+    trained = config.network.options | {"frozen": False}
+    other = build_network({"backbone": "hybrid-vit", "options": trained, "dimension": 288})
+    assert not remembers(other, config)
