@@ -28,7 +28,7 @@ _PROTOCOLS = {  # what the protocol leaves out of training, or keeps
 _HYBRIDS = {
     "hybrid-vit": "A hybrid of both kinds: the first stages of a CNN, whose map transformer blocks read.",
     "style-vit": "A hybrid of both kinds: the first stages of a CNN, whose last map transformer blocks read; "
-    "beside the mean of their tokens stand means and deviations of the stages' own maps.",
+    "beside the mean of their tokens stand statistics of the stages' own maps.",
 }
 _STARTS = {
     "discriminant": "; the embedding began as a linear discriminant of the first label",
