@@ -52,7 +52,7 @@ class SimulatedGpu:
 
     def __init__(self, rate: float, dimension: int) -> None:
         self._rate, self._dimension = rate, dimension
-        self._gpu, self._writing = threading.Lock(), threading.Lock()
+        self._gpu, self.writing = threading.Lock(), threading.Lock()
         self.batches: list[tuple[float, float, float]] = []  # seconds: ready, begun, done
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ class SimulatedGpu:
             begun = time.monotonic()
             time.sleep(len(batch) / self._rate)
             done = time.monotonic()
-        with self._writing:
+        with self.writing:
             self.batches.append((ready, begun, done))
         means = batch.reshape(len(batch), -1).mean(axis=1, dtype=np.float32) + 1
         return np.outer(means, np.linspace(0.1, 1, self._dimension)).astype(np.float32)
@@ -111,7 +111,9 @@ def install() -> None:
 
 def _recorded(gpu: SimulatedGpu, batch: np.ndarray) -> np.ndarray:
     vectors = gpu(batch)
-    Path(os.environ[_RECORDS], f"{os.getpid()}.json").write_text(json.dumps(gpu.batches), encoding="utf-8")
+    with gpu.writing:  # several threads are here
+        file = Path(os.environ[_RECORDS], f"{os.getpid()}.json")
+        file.write_text(json.dumps(gpu.batches), encoding="utf-8")
     return vectors
 
 

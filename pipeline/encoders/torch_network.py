@@ -42,7 +42,11 @@ class TorchNetwork:
             self.module.to(memory_format=torch.channels_last)
             forward = torch.compile(self.module) if self._compiles() else self.module
         except (RuntimeError, AssertionError) as error:
-            raise SimileError(f"device '{device}' cannot be used: {first_line(error)}") from None
+            shared = "; if several actors share the GPU, --gpus-per-actor 1 puts one on each"
+            raise SimileError(
+                f"device '{device}' cannot be used: {first_line(error)}"
+                f"{shared if device.startswith('cuda') else ''}"
+            ) from None
         self._forward: Any = forward
         self._gpu = GpuNetwork(forward, normalised, device, step) if device.startswith("cuda") else None
 

@@ -127,11 +127,13 @@ def _say_shards(rows: int, shards: int, replicas: int, config: CollectionConfig)
 
 def _try_rows(source: Source, encoders: dict[str, Encoder], reservation: Reservation, most: int) -> _Tried:
     tried = _Tried()
-    # as in the job: each thread takes a picture from its bytes to its vector
-    with pool_of(reservation.threads) as pool, progress("try", most, "row") as bar:
+    # As in the job, each thread takes a picture from its bytes to its vector. All threads of a GPU are here,
+    # also if the job has several actors for it.
+    threads = round(reservation.threads / (min(1.0, reservation.actor_gpus) or 1.0))
+    with pool_of(threads) as pool, progress("try", most, "row") as bar:
         began = time.perf_counter()
         for batch in _batches(source, most):
-            _try_batch(tried, batch, encoders, pool, reservation.threads)
+            _try_batch(tried, batch, encoders, pool, threads)
             bar.update(len(batch))
             if time.perf_counter() - began > _SECONDS:
                 break

@@ -177,7 +177,8 @@ def encoder_of(version: Version, entry: EncoderEntry, *, for_words: bool = False
         )
     raise SimileError(
         f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
-        f"{encoder.fingerprint}; index it again, or bring back the weights it was made with."
+        f"{encoder.fingerprint}; index it again, or bring back the weights it was made with. Searching with "
+        "one of its own pictures works as before."
     )
 
 

@@ -150,6 +150,8 @@ class TrainingConfig(Frozen):
                 raise ValueError(f"loss '{loss.kind}' needs network.code_bits")
             if loss.kind == "teacher" and not self.teacher:
                 raise ValueError("loss 'teacher' needs `teacher:`, the encoder that is imitated")
+        if self.network.start_heads and not self.network.start:
+            raise ValueError("network.start_heads needs `start:`, the network that training goes on from")
         if self.network.start_embedding == "teacher" and not (self.teacher and self.images_stay):
             raise ValueError(
                 "network.start_embedding 'teacher' needs `teacher:` and images that stay as they are"

@@ -57,6 +57,8 @@ class Run:
             )
         self.taught = self.teacher.of_all(len(data), self._images) if stays and self.teacher else None
         fixed = begin(self.network, config, data, self.taught, self.device)
+        if fixed is None and stays and config.network.start_heads:  # whose weights all workers have
+            fixed = fixed_features(self.network, data.pixels, config, self.device)
         self.objective = Objective(config, settings.classes)
         if fixed is not None:
             self._start_proxies(fixed)
@@ -158,6 +160,8 @@ class Run:
             known = fixed_features(self.network, self.data.pixels, self.config, self.device)
         if self.variants == 1:
             return known.to(self.device)
+        size = self.variants * known.nbytes / 1e9
+        say(f"{self.variants} variants of {len(known)} images pass through the frozen part: {size:.1f} GB")
         kept = torch.empty(self.variants, *known.shape, device=self.device)
         kept[0] = known
         for variant in range(1, self.variants):

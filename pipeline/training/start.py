@@ -62,6 +62,8 @@ def begin(
     fixed = None
     if config.network.start and (config.network.start_heads or not hasattr(backbone, "load_pretrained")):
         _copy(network, config.network.start, config.network.start_heads)
+        if isinstance(backbone, Pretrained):
+            backbone.freeze_unused(config.data.pixels)
     elif config.network.start:
         _load_pretrained(backbone, config.network.start)
         if isinstance(backbone, Pretrained):

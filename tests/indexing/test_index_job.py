@@ -15,7 +15,9 @@ import pytest
 
 from pipeline import open_collection
 from pipeline.cluster.actors import Actors
+from pipeline.cluster.reservation import Reservation
 from pipeline.errors import SimileError
+from pipeline.indexing import dry_run
 from ray_jobs.index import main
 from tests.indexing.conftest import COLOURS, Index, write_pictures
 from tests.indexing.conftest import picture as coloured
@@ -215,6 +217,19 @@ def test_a_dry_run_shows_rows_and_rejects_and_writes_nothing(
     assert err.startswith("looking at ")
     assert "1 rejects among the first 26:" in err
     assert not home.exists()
+
+
+@pytest.mark.parametrize(("of_a_gpu", "threads"), [(0.0, 4), (1.0, 4), (0.25, 16)])
+def test_a_dry_run_takes_all_the_threads_of_a_gpu(
+    config: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_a_gpu: float, threads: int
+) -> None:
+    took: list[int] = []
+    made = dry_run.pool_of
+    monkeypatch.setattr(dry_run, "pool_of", lambda count: took.append(count) or made(count))
+    monkeypatch.setattr(dry_run, "reserve", lambda *_: Reservation(4, 1.0, of_a_gpu, 4))
+    monkeypatch.setattr("ray_jobs.index.ray_session", nullcontext)
+    main([config, "--source", str(folder), "--home", str(tmp_path / "home"), "--dry-run"])
+    assert took == [threads]
 
 
 def test_a_dry_run_without_one_picture_names_no_speed(

@@ -146,6 +146,7 @@ def test_an_upload_is_found_again_and_is_sent_if_its_owner_says_so(
     assert hit_pictures(page) == hits
     page.wait_for_function("() => Math.abs(scrollY - 500) < 50")
     stranger = browser.new_context().new_page()
+    stranger.set_default_timeout(120_000)
     stranger.goto(page.url)
     stranger.get_by_text("not shared by whoever sent it").wait_for()
     assert not hit_pictures(stranger)

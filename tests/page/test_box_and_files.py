@@ -122,7 +122,7 @@ def test_several_files_are_one_query_and_a_heic_is_a_picture(
         list(heic.read_bytes()),
     )
     status(page, "24 closest")
-    assert page.locator("#search-query img").evaluate("one => one.complete && one.naturalWidth") > 0
+    page.wait_for_function("document.querySelector('#search-query img')?.naturalWidth > 0")
 
 
 @pytest.mark.browser

@@ -25,6 +25,8 @@ from PIL import Image
 import demo
 from pipeline.errors import SimileError
 from pipeline.home import SEARCHABLE, store_folder, unfinished_samples
+from pipeline.store import open_store
+from pipeline.store.versions import read_version
 from tests.page.conftest import LIMIT, ROOT, free_port, running
 from tests.stand_ins import tunnel
 
@@ -248,14 +250,22 @@ def test_the_page_never_loads_ray() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0
 
 
-@pytest.mark.parametrize("cut_short", [False, True])
-def test_samples_whose_indexing_was_cut_short_are_gone_on_with(
-    demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_short: bool
+@pytest.mark.parametrize("why", ["", "cut short", "other networks"])
+def test_samples_are_indexed_again_if_that_was_cut_short_or_if_the_networks_are_others(
+    demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     home = tmp_path / "own"
     shutil.copytree(store_folder(str(demo_home)), store_folder(str(home)), symlinks=True)
-    if cut_short:
+    if why == "cut short":
         unfinished_samples(str(home)).touch()
+    if why == "other networks":
+        store = open_store(str(home))
+        version = store.aliases()["wikiart"]
+        manifest = read_version(store, version).manifest
+        first, *others = manifest.encoders
+        earlier = first.model_copy(update={"fingerprint": "0" * 16})
+        store.write_manifest(version, manifest.model_copy(update={"encoders": (earlier, *others)}))
+        store.release(version)
     ran: list[list[str]] = []
 
     class Job(contextlib.nullcontext[Any]):
@@ -274,5 +284,5 @@ def test_samples_whose_indexing_was_cut_short_are_gone_on_with(
 
     monkeypatch.setattr("page.bundled_samples.subprocess.Popen", Job)
     with demo.ensure_collections(str(home), None):
-        assert [command[2] for command in ran] == (["ray_jobs.samples"] if cut_short else [])
-    assert ran[1:] == ([["stopped"]] if cut_short else [])
+        assert [command[2] for command in ran] == (["ray_jobs.samples"] if why else [])
+    assert ran[1:] == ([["stopped"]] if why else [])

@@ -138,6 +138,7 @@ def test_nothing_that_is_read_moves_while_the_first_screen_fills(
 
 def _moved(browser: Any, demo_url: str, size: tuple[int, int], slower: int) -> float:
     page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
+    page.set_default_timeout(120_000)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
     page.add_init_script(
         "window.moved = 0; new PerformanceObserver(seen => seen.getEntries().forEach(one => "

@@ -154,6 +154,10 @@ def test_every_configuration_that_ships_can_be_read() -> None:
         ({"epoch": 3}, "unknown key 'epoch'; known keys: name, data,"),
         ({"losses": [{"kind": "teacher"}]}, "loss 'teacher' needs `teacher:`"),
         ({"network": {"backbone": "whitened-cnn"}}, "loss 'orthohash' needs network.code_bits"),
+        (
+            {"network": {"backbone": "whitened-cnn", "code_bits": 8, "start_heads": True}},
+            "network.start_heads needs `start:`",
+        ),
         ({"losses": [{"kind": "classes", "column": "style"}]}, "column 'style', which is not among"),
     ],
 )

@@ -8,9 +8,11 @@ import torch
 
 from pipeline.encoders.families.simile_models import load_embedder
 from pipeline.networks import build_network
+from pipeline.training import loop
 from pipeline.training.config import TrainingConfig, load_training_config
 from pipeline.training.data import Images
 from pipeline.training.loop import Run
+from pipeline.training.run import worker_settings
 from pipeline.training.start import begin, remembers
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (6, 64, 64, 3)).astype(np.uint8)
@@ -100,3 +102,23 @@ def test_a_transformer_that_goes_on_keeps_all_it_has_learned_and_remembers_the_m
     trained = config.network.options | {"frozen": False}
     other = build_network({"backbone": "hybrid-vit", "options": trained, "dimension": 288})
     assert not remembers(other, config)
+
+
+def test_classes_begin_where_a_network_that_goes_on_has_their_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = load_training_config(Path(__file__).parents[2] / "training_config" / "art-vit.yaml")
+    network = shipped.network.model_copy(
+        update={"start": "weights:art-vit", "start_heads": True, "start_embedding": "whitened"}
+    )
+    augment = shipped.augment.model_copy(update={"variants": 2})
+    metric = [loss for loss in shipped.losses if loss.kind == "metric"]
+    config = shipped.model_copy(
+        update={"network": network, "augment": augment, "teacher": None, "losses": metric}
+    )
+    settings = worker_settings(config, {column: ["a", "b"] for column in config.data.labels})
+    images = Images(np.pad(PIXELS, ((0, 0), (80, 80), (80, 80), (0, 0))), LABELS.repeat(3, 1))
+    began: list[torch.Tensor] = []
+    monkeypatch.setattr(loop, "_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(Run, "_start_proxies", lambda _, fixed: began.append(fixed))
+    run = Run(settings, images, 0, 1)
+    assert run.fixed is not None and len(run.fixed) == 12
+    torch.testing.assert_close(began[0], run.fixed[:6])
