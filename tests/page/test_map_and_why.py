@@ -112,9 +112,8 @@ def test_labels_and_keys_do_what_the_mouse_does(open_page: Any) -> None:
     page.locator("#map-hits .card").first.wait_for()
     assert page.locator("#map-hits .card").count() == min(36, count)
     assert page.evaluate(f"{SIMILE}.state.only") is not None
-    page.wait_for_function(
-        f"count => {SIMILE}.state.shown > count", arg=count
-    )  # the others are faint, not gone
+    # the others are faint, not gone
+    page.wait_for_function(f"count => {SIMILE}.state.shown > count", arg=count)
     stage.focus()
     before = page.evaluate(f"{SIMILE}.across.domain()")
     page.keyboard.press("+")
