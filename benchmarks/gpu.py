@@ -1,7 +1,8 @@
 """How near a GPU comes to its network alone, photographs included: python -m benchmarks.gpu
 
 It needs no Ray and no Qdrant, only torch, torchvision, timm, transformers, Pillow, NumPy and PyArrow. It runs
-what an actor of the embed stage runs: threads that take JPEGs from memory to thumbnails and vectors. The
+what an actor of the embed stage runs: threads prepare JPEGs from memory, thumbnails included, while a batch of
+them is at the GPU. The
 network has random weights, which take as long as trained ones. Without a GPU, and with --short, everything
 is small; the figures then say only that it works.
 """
@@ -15,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,14 @@ from benchmarks.report import machine, print_table, write_result
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.encoders.gpu import GpuNetwork, half_precision
 from pipeline.images import THUMBNAIL_SIDE, decode, shrunk, thumbnail
-from pipeline.indexing.decode_and_embed import embed_group
+from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE, EmbedThreads
 
 NETWORK, SHORT_NETWORK = "vit_base_patch16_224", "test_vit"
 SECONDS, SHORT_SECONDS = 20.0, 0.3  # of each measurement
 SIZES = ((500, 375), (1600, 1200), (4000, 3000))
 PICTURES = 32  # different ones of each size
 LEAST_COSINE = 0.999  # of a picture's vector in 16-bit floats to that in 32 bits on the CPU
-_GROUP, _SHORT_GROUP = 256, 4  # pictures that a thread prepares before they go to the GPU
+_GROUP, _SHORT_GROUP = 256, 4  # pictures that go to the GPU together
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -111,7 +111,7 @@ def network_alone(encoder: Encoder, group: int, seconds: float) -> float:
 
 
 def prepare(encoder: Encoder, data: bytes) -> np.ndarray:
-    """What `embed_group` does before the network."""
+    """What a thread does with a picture before the network."""
     image = decode(data, min_side=encoder.decode_side)
     small = shrunk(image, THUMBNAIL_SIDE)
     thumbnail(small)
@@ -126,15 +126,15 @@ def pipeline(
     torch.set_num_threads(1)
     alone = rate(lambda: len([prepare(encoder, data) for data in files]), "cpu", seconds)
     rows = [(str(number), 1, next(endless)) for number in range(group)]
-    work = partial(embed_group, {"network": encoder}, encoder.decode_side)
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(work, [rows[:2]] * threads))
+    work = EmbedThreads({"network": encoder}, encoder.decode_side, threads)
+    with ThreadPoolExecutor(UNITS_AT_ONCE) as callers:
+        list(callers.map(work, [rows] * UNITS_AT_ONCE))
         start, done = time.perf_counter(), 0
-        waiting = [pool.submit(work, rows) for _ in range(2 * threads)]
-        while waiting:  # threads always have another group to take
-            done += len(waiting.pop(0).result().outputs["network"].kept)
+        waiting = [callers.submit(work, rows) for _ in range(2 * UNITS_AT_ONCE)]
+        while waiting:  # callers always have other pictures to take
+            done += sum(len(each.outputs["network"].kept) for each in waiting.pop(0).result())
             if time.perf_counter() - start < seconds:
-                waiting.append(pool.submit(work, rows))
+                waiting.append(callers.submit(work, rows))
         whole = done / (time.perf_counter() - start)
     return {
         "size": f"{size[0]} × {size[1]}",

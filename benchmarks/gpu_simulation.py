@@ -104,6 +104,7 @@ def install() -> None:
         gpu = SimulatedGpu(A_SECOND, encoder.dimension)
         encoder.encode_tensor = partial(_recorded, gpu)  # type: ignore[method-assign]
         encoder.accelerate = lambda images: None  # type: ignore[method-assign]
+        encoder.device = "cuda, simulated"  # so that it gets the batches of a GPU
         return encoder
 
     encoders.load_encoder = simulated

@@ -99,11 +99,16 @@ def _everything(options: argparse.Namespace) -> Iterator[str]:
     yield made_by(f"python -m ray_jobs.evaluate {' '.join([*names[: len(names) == 1], '--everything'])}")
     for name in names:
         each = argparse.Namespace(**(vars(options) | {"collection": name}))
-        read = _read_source(open_collection(name, home=options.home), each)
         yield ""
-        yield from everything_about(
-            name, read.splits, read.pool, read.encoders, read.projection, read.baseline
-        )
+        try:
+            read = _read_source(open_collection(name, home=options.home), each)
+            yield from everything_about(
+                name, read.splits, read.pool, read.encoders, read.projection, read.baseline
+            )
+        except SimileError as error:
+            if options.collection:
+                raise
+            yield f"### {name}: not measured\n\n{error}"
 
 
 @dataclass(frozen=True)

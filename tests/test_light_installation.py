@@ -40,7 +40,7 @@ from pipeline import SimileError, load_encoder
 from pipeline.encoders import describe_encoder
 from pipeline.encoders.catalogue import known_encoders
 
-picture, shipped, refused = sys.argv[1], sys.argv[2:8], sys.argv[8:]
+picture, shipped, refused = sys.argv[1], *(part.split(",") for part in sys.argv[2:])
 found = {}
 for name in shipped:
     encoder = load_encoder(name)
@@ -71,9 +71,9 @@ def test_what_ships_gives_the_same_vectors_and_the_rest_says_what_to_install(tmp
     cells = Image.fromarray(chance.integers(0, 256, (12, 12, 3), dtype=np.uint8))
     cells.resize((300, 260), Image.Resampling.BICUBIC).save(picture)
     refused = ["timm:resnet50.a1_in1k", "hf:facebook/dinov2-small", "pypi:efficientnet-lite0@96px"]
-    run = light(tmp_path, "-c", _FACTS, str(picture), *SHIPPED, *refused)
+    run = light(tmp_path, "-c", _FACTS, str(picture), ",".join(SHIPPED), ",".join(refused))
     vectors, said, at_hand, imported = json.loads(run.stdout.splitlines()[-1])
-    assert imported == []
+    assert imported == [] and list(vectors) == SHIPPED
     for name, (fingerprint, vector) in vectors.items():
         here = load_encoder(name, device="cpu", runtime="torch")
         assert here.fingerprint == fingerprint

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -20,6 +21,7 @@ from pipeline.errors import SimileError
 __all__ = ["GpuNetwork", "half_precision"]
 
 log = logging.getLogger("simile")
+_TRIES, _PATIENCE_SECONDS = 5, 5.0  # of a single picture, while other actors hold the GPU's memory
 
 
 def half_precision(device: str | torch.device) -> torch.autocast:
@@ -61,14 +63,21 @@ class GpuNetwork:
             SimileError: a single picture does not fit into the memory of the GPU.
         """
         done: list[np.ndarray] = []
-        at = 0
+        at, most, tries = 0, len(images), 0
         while at < len(images):
-            part = images[at : at + self.batch]
+            part = images[at : at + min(self.batch, most)]
             try:
                 done.append(self._run(part))
                 at += len(part)
             except torch.OutOfMemoryError:
-                self._halve(len(part))
+                self._give_back()
+                if len(part) == 1:
+                    tries += 1
+                    self._wait(tries)
+                elif len(part) < self.batch:  # more did fit before: only these few are taken in smaller parts
+                    most = len(part) // 2
+                else:
+                    self._halve(len(part))
         return np.concatenate(done)
 
     def _run(self, part: torch.Tensor) -> np.ndarray:
@@ -94,13 +103,22 @@ class GpuNetwork:
             self._own.stream.wait_stream(torch.cuda.default_stream(self._device))  # which brought the weights
         return torch.cuda.stream(self._own.stream)
 
-    def _halve(self, tried: int) -> None:
-        """After so many images did not fit; other threads may have found the same meanwhile."""
-        if tried == 1:
+    def _wait(self, tries: int) -> None:
+        """After a single picture did not fit: others at the GPU may need less in a moment."""
+        if tries > _TRIES:
             raise SimileError(
                 f"a single picture does not fit into the memory of '{self._device}'; choose a smaller "
                 "network or input size, or give each actor more of the GPU (--gpus-per-actor 1)"
             )
+        time.sleep(_PATIENCE_SECONDS / _TRIES)
+
+    def _give_back(self) -> None:
+        """What this process keeps of the GPU's memory without a need."""
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _halve(self, tried: int) -> None:
+        """After so many images did not fit; other threads may have found the same meanwhile."""
         with self._changing:
             if self.batch >= tried:
                 self.batch = tried // 2
@@ -110,5 +128,3 @@ class GpuNetwork:
                     self._device,
                     self.batch,
                 )
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()

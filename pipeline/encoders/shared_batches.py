@@ -15,7 +15,7 @@ class _Waiting:
 
     row: np.ndarray
     result: np.ndarray | None = None
-    error: Exception | None = None
+    error: BaseException | None = None
 
     @property
     def is_done(self) -> bool:
@@ -61,9 +61,11 @@ class SharedBatches:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         try:
             results = self._work(np.stack([one.row for one in batch]))
-        except Exception as error:
+        except BaseException as error:  # also Ctrl-C: nobody may wait for ever
             for one in batch:
                 one.error = error
+            if not isinstance(error, Exception):
+                raise
             return
         for one, result in zip(batch, results, strict=True):
             one.result = result

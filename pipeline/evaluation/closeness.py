@@ -14,7 +14,7 @@ from pipeline.evaluation.pool import Vectors
 from pipeline.evaluation.protocols import Protocol
 from pipeline.evaluation.rankings import cosine_blocks
 from pipeline.evaluation.scores import summary
-from pipeline.index_quality.calibration import calibrate, match_threshold
+from pipeline.index_quality.calibration import calibrate, score_of_share
 
 __all__ = ["SHARES", "ClosenessRow", "measure_closeness"]
 
@@ -48,7 +48,7 @@ def measure_closeness(
     """
     database = vectors.prepared[protocol.database]
     kept = calibrate(database, vectors.codes[protocol.database]).cosine
-    thresholds = [match_threshold(kept, share) for share in SHARES]
+    thresholds = [score_of_share(share, kept) for share in SHARES]
     reached: list[list[np.ndarray]] = [[] for _ in SHARES]
     hits = np.zeros((len(SHARES), len(labels)), np.int64)
     right = np.zeros_like(hits)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.errors import SimileError
+from pipeline.errors import ImageError, SimileError
 from pipeline.evaluation.labels import is_label
 from pipeline.evaluation.metrics import bootstrap_interval, expected_precision
+from pipeline.progress import say
 from pipeline.search import METRICS, Collection, Hit
 
 __all__ = ["engine_scores", "measure_engine", "source_queries", "stored_queries"]
@@ -69,8 +70,30 @@ def source_queries(
 
     source = resolve_source(source_name, split=split)
     for batch in read_rows(source, limit=limit).iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
-        pictures = [data or b"" for data in image_bytes(batch)]
-        yield from zip(collection.embed(pictures, encoder), decode_payload(source, batch), strict=True)
+        asked = zip(image_bytes(batch), decode_payload(source, batch), strict=True)
+        given = [(data, payload) for data, payload in asked if data]
+        try:
+            vectors = list(collection.embed([data for data, _ in given], encoder))
+        except ImageError:  # of one picture, which asks nothing
+            given, vectors = _one_by_one(collection, encoder, given)
+        yield from zip(vectors, (payload for _, payload in given), strict=True)
+
+
+_Asked = list[tuple[bytes, dict[str, Any]]]  # a picture's file, its payload
+
+
+def _one_by_one(collection: Collection, encoder: str, given: _Asked) -> tuple[_Asked, list[np.ndarray]]:
+    """Those that can be decoded, and their prepared vectors."""
+    good: _Asked = []
+    vectors: list[np.ndarray] = []
+    for data, payload in given:
+        try:
+            vectors += list(collection.embed([data], encoder))
+        except ImageError as error:
+            say(f"left out as a query: {error}")
+        else:
+            good.append((data, payload))
+    return good, vectors
 
 
 def engine_scores(

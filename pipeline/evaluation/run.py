@@ -127,7 +127,10 @@ def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Pr
     allowed = _UNSPOILT.get(seen)
     for protocol in protocols:
         if allowed is not None and protocol.key not in allowed:
-            say(f"left out, for {encoder} saw pictures of it (see --trained-on): {protocol.name}")
+            say(
+                f"left out, for {encoder} may have seen pictures of it in its training (if it did not, give "
+                f"--trained-on elsewhere): {protocol.name}"
+            )
     return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "fold_cosine",
     "match_tail",
     "match_threshold",
+    "score_of_share",
     "unusualness",
 ]
 
@@ -125,6 +126,11 @@ def unusualness(score: float, kept: Distribution) -> float:
 def _share_further(score: float, scores: Sequence[float] | np.ndarray, further: Any) -> float:
     # A stored score is rounded to 6 digits; one that is equal but for rounding is not beyond it.
     return float(np.interp(round(score, 6), scores, further, right=1.0))
+
+
+def score_of_share(share: float, kept: Distribution) -> float:
+    """The score from which on a hit is called "top `share`": `unusualness` is 1 − `share` there."""
+    return float(np.interp(1 - share, kept.further, kept.scores))
 
 
 def match_tail(images: int) -> float:

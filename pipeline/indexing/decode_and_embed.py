@@ -1,14 +1,17 @@
-"""What one thread of the embed stage does: a few images from their bytes to raw vectors and thumbnails."""
+"""The inner loop of the embed stage: images from their bytes to raw vectors and thumbnails, in threads."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.encoders.all_cores import GROUP, one_thread
 from pipeline.errors import ImageError
 from pipeline.images import THUMBNAIL_SIDE, decode, decode_with_size, is_single_colour, shrunk, thumbnail
 from pipeline.images.palette import colour_histogram
@@ -21,7 +24,18 @@ if TYPE_CHECKING:
 
     from pipeline.encoders import Encoder
 
-__all__ = ["Group", "Needed", "Output", "embed_group", "fault_of", "rejected_group"]
+__all__ = [
+    "UNITS_AT_ONCE",
+    "EmbedThreads",
+    "Group",
+    "Needed",
+    "Output",
+    "embed_group",
+    "fault_of",
+    "rejected_group",
+]
+
+UNITS_AT_ONCE = 2  # of an actor: one is embedded while the other reads, writes, or is at the GPU
 
 _File = bytes | memoryview | None  # of a picture; None where it could not be read
 Needed = tuple[str, int, _File]  # id, bit i: encoder i is wanted, and the file
@@ -52,6 +66,56 @@ class Group:
     decoded: list[StagedPicture] = field(default_factory=list)
 
 
+@dataclass
+class _Prepared:
+    """A few images on their way to the networks; `ready` and `failed` by encoder."""
+
+    ready: dict[str, list[_Ready]]
+    failed: dict[str, list[Reject]]
+    broken: list[Reject] = field(default_factory=list)
+    single_colour: int = 0
+    pictures: list[StagedPicture] = field(default_factory=list)
+
+    def add(self, other: _Prepared) -> None:
+        """Those of another thread."""
+        for name in self.ready:
+            self.ready[name] += other.ready[name]
+            self.failed[name] += other.failed[name]
+        self.broken += other.broken
+        self.single_colour += other.single_colour
+        self.pictures += other.pictures
+
+
+class EmbedThreads:
+    """Threads that take images from bytes to vectors; several callers may share them.
+
+    On a CPU each thread takes its images through the networks itself, so that no core waits for another. A
+    GPU wants large batches: threads only prepare, and all images of a call pass through the network together,
+    in the caller's thread. Meanwhile the threads prepare those of another caller.
+    """
+
+    def __init__(self, encoders: dict[str, Encoder], decode_side: int, threads: int) -> None:
+        """
+        Args:
+            encoders, decode_side: as `embed_group` takes them.
+            threads: images worked on at once.
+        """
+        self._encoders, self._decode_side, self._threads = encoders, decode_side, threads
+        self._large_batches = any(encoder.batch_size > GROUP for encoder in encoders.values())
+        self._pool = ThreadPoolExecutor(threads, initializer=one_thread)
+
+    def __call__(self, rows: list[Needed]) -> list[Group]:
+        """What becomes of the images: together those of `rows`, in groups of any size."""
+        step = max(1, min(math.ceil(len(rows) / self._threads), GROUP))
+        groups = [rows[start : start + step] for start in range(0, len(rows), step)]
+        if not self._large_batches:
+            return list(self._pool.map(partial(embed_group, self._encoders, self._decode_side), groups))
+        whole = _nothing_yet(self._encoders)
+        for prepared in self._pool.map(partial(_prepare, self._encoders, self._decode_side), groups):
+            whole.add(prepared)
+        return [_through_networks(self._encoders, whole)]
+
+
 def embed_group(encoders: dict[str, Encoder], decode_side: int, rows: list[Needed]) -> Group:
     """A few images from bytes to vectors, in one thread.
 
@@ -64,26 +128,38 @@ def embed_group(encoders: dict[str, Encoder], decode_side: int, rows: list[Neede
             `decode_side` embed that picture, so that it is decoded once.
         rows: the pictures; a JPEG is read where its view lies.
     """
-    broken: list[Reject] = []
-    single_colour = 0
-    pictures: list[StagedPicture] = []
-    ready: dict[str, list[_Ready]] = {name: [] for name in encoders}
-    failed: dict[str, list[Reject]] = {name: [] for name in encoders}
+    return _through_networks(encoders, _prepare(encoders, decode_side, rows))
+
+
+def _nothing_yet(encoders: Iterable[str]) -> _Prepared:
+    return _Prepared({name: [] for name in encoders}, {name: [] for name in encoders})
+
+
+def _prepare(encoders: dict[str, Encoder], decode_side: int, rows: list[Needed]) -> _Prepared:
+    """A few images from bytes to what the networks take, in one thread."""
+    made = _nothing_yet(encoders)
     for point, needs, data in rows:
-        decoded = _attempt(broken, point, data, "decode", partial(_decode, point, data, decode_side))
+        decoded = _attempt(made.broken, point, data, "decode", partial(_decode, point, data, decode_side))
         if decoded is None:
             continue
         image, small, picture = decoded
-        single_colour += is_single_colour(image)
-        pictures.append(picture)
+        made.single_colour += is_single_colour(image)
+        made.pictures.append(picture)
         for bit, (name, encoder) in enumerate(encoders.items()):
             if needs >> bit & 1:
                 preprocess = partial(_preprocess, encoder, image, small, decode_side, data)
-                array = _attempt(failed[name], point, data, "preprocess", preprocess)
+                array = _attempt(made.failed[name], point, data, "preprocess", preprocess)
                 if array is not None:
-                    ready[name].append((picture, data, array))
-    outputs = {name: _output(name, encoder, ready[name], failed[name]) for name, encoder in encoders.items()}
-    return Group(broken, outputs, single_colour, pictures)
+                    made.ready[name].append((picture, data, array))
+    return made
+
+
+def _through_networks(encoders: dict[str, Encoder], made: _Prepared) -> Group:
+    outputs = {
+        name: _output(name, encoder, made.ready[name], made.failed[name])
+        for name, encoder in encoders.items()
+    }
+    return Group(made.broken, outputs, made.single_colour, made.pictures)
 
 
 def rejected_group(encoders: Iterable[str], row: Needed, reason: str, kind: str) -> Group:

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.cluster.reservation import Reservation, reserve, spread
 from pipeline.indexing.crash_marks import Marks
-from pipeline.indexing.embed_actor import UNITS_AT_ONCE, Acknowledgement, EmbedActor, Work
+from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE
+from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor, Work
 from pipeline.progress import progress
 from pipeline.sources import Source, Unit, for_tasks
 from pipeline.sources.rows import unit_blocks

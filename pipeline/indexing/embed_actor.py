@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
 import socket
@@ -12,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +18,14 @@ import pyarrow as pa
 from pipeline.cluster.reservation import peak_memory
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
-from pipeline.indexing.decode_and_embed import Group, Needed, embed_group, rejected_group
+from pipeline.indexing.decode_and_embed import (
+    UNITS_AT_ONCE,
+    EmbedThreads,
+    Group,
+    Needed,
+    embed_group,
+    rejected_group,
+)
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.sources import Source, Unit, read_unit
 from pipeline.staging.known import Known
@@ -40,8 +45,9 @@ _ACKNOWLEDGEMENT = pa.schema(
     ]
 )
 
-_ROWS = 256  # pictures that are handed to the threads together; fewer would leave a GPU idle
-UNITS_AT_ONCE = 2  # of an actor: one is embedded while the other reads or writes
+_ROWS = (
+    256  # pictures that are handed to the threads together: a GPU's batch; a table of large ones has fewer
+)
 
 
 @dataclass(frozen=True)
@@ -102,28 +108,25 @@ class EmbedActor:
         """
         Args:
             work: what all units have in common.
-            threads: images worked on at once. Each thread takes a picture from its bytes to its vector, so
-                that no core waits for another.
+            threads: images worked on at once.
             rows: roughly how many are to come.
         """
         import ray
         from ray.util.metrics import Counter
 
         from pipeline.encoders import load_encoder
-        from pipeline.encoders.all_cores import GROUP, one_thread
+        from pipeline.encoders.all_cores import one_thread
         from pipeline.encoders.precomputed import is_precomputed
 
         os.environ["OMP_NUM_THREADS"] = "1"  # of torch and ONNX Runtime, for each of the threads here
         one_thread()
         self.work = work
         self.known: Known | None = None  # asked for once
-        self.threads = threads
-        self.pool = ThreadPoolExecutor(threads, initializer=one_thread)
         self.encoders = {name: load_encoder(name) for name in work.stagings if not is_precomputed(name)}
         for encoder in self.encoders.values():
             encoder.accelerate(rows)
-        self.at_once = max(GROUP, min((each.batch_size for each in self.encoders.values()), default=GROUP))
         self.decode_side = max([THUMBNAIL_SIDE, *(each.decode_side for each in self.encoders.values())])
+        self.together = EmbedThreads(self.encoders, self.decode_side, threads)
         first = next(iter(self.encoders.values()), None)
         self.device = f"{first.device} {first.runtime}" if first else "no network"
         self.actor = ray.get_runtime_context().get_actor_id() or "local"
@@ -220,19 +223,13 @@ class EmbedActor:
 
     def _in_turn(self, rows: list[Needed]) -> list[Group]:
         with self.turns:
-            return self._together(rows)
-
-    def _together(self, rows: list[Needed]) -> list[Group]:
-        """A few images at a time in each thread."""
-        step = max(1, min(math.ceil(len(rows) / self.threads), self.at_once))
-        groups = [rows[start : start + step] for start in range(0, len(rows), step)]
-        return list(self.pool.map(partial(embed_group, self.encoders, self.decode_side), groups))
+            return self.together(rows)
 
     def _carefully(self, name: str, rows: list[Needed]) -> list[Group]:
         """Where a worker died of this unit: if it was these rows that killed, one image after the other,
         without the killer."""
         with self._nothing_else(), self.marks.marked(name) as deaths:
-            return [self._alone(row) for row in rows] if deaths else self._together(rows)
+            return [self._alone(row) for row in rows] if deaths else self.together(rows)
 
     @contextmanager
     def _nothing_else(self) -> Iterator[None]:

@@ -7,9 +7,13 @@ from pipeline.sources import public_name
 from pipeline.training.config import TrainingConfig
 from pipeline.training.history import EpochRecord
 
-__all__ = ["MEASURED", "licence_to_show", "write_card"]
+__all__ = ["MEASURED", "licence_to_show", "of_before", "write_card"]
 
 MEASURED = "## Retrieval"  # what follows it was added after measuring, and is kept when a card is rewritten
+_NOT_MEASURED = "Not measured yet: `python -m ray_jobs.evaluate`."
+_OF_BEFORE = (
+    "\n\nThese figures are of the weights before this training; measure again: `python -m ray_jobs.evaluate`."
+)
 _FIGURES = {
     "accuracy": "accuracy of the classifier",
     "p1_cosine": "P@1, cosine",
@@ -82,8 +86,14 @@ def write_card(
     ]
     lines += [f"| {_label(key)} | {value:.4f} |" for key, value in history[-1].figures.items() if _label(key)]
     lines += ["", caution] if caution else []
-    measured = kept or f"{MEASURED}\n\nNot measured yet: `python -m ray_jobs.evaluate`.\n"
+    measured = kept or f"{MEASURED}\n\n{_NOT_MEASURED}\n"
     return "\n".join(lines) + "\n\n" + measured
+
+
+def of_before(card: str) -> str:
+    """What an earlier card says of measured retrieval, and that it was of other weights; "" if nothing was."""
+    measured = card[card.index(MEASURED) :].removeprefix(MEASURED).removeprefix(_OF_BEFORE).lstrip("\n")
+    return "" if measured.startswith(_NOT_MEASURED) else f"{MEASURED}{_OF_BEFORE}\n\n{measured}"
 
 
 def licence_to_show(stated: str | None, configured: str | None) -> str | None:

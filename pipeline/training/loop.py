@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -202,7 +203,11 @@ class Run:
     def restore(self, folder: Path) -> None:
         """Continue where `save` was called; the driver has checked that the settings are the same."""
         parts = read_state(folder / CHECKPOINT, self.device)
+        few = partial(fixed_features, self.network, self.data.pixels[:_BATCH], self.config, self.device)
+        before = None if self.fixed is None else few()
         self.network.load_state_dict(parts["network"])
+        if before is not None and not torch.allclose(before, few()):  # other workers standardised it
+            self.fixed = self._fixed(None)
         self.objective.load_state_dict(parts["objective"])
         self.optimizer.load_state_dict(parts["optimizer"])
         self.epoch = parts["epoch"]

@@ -155,7 +155,7 @@ def _write(
 ) -> int:
     """Make the folder of weights from the network in `state`; the size of the weights in bytes."""
     from pipeline.networks import build_network
-    from pipeline.training.card import MEASURED, licence_to_show, write_card
+    from pipeline.training.card import MEASURED, licence_to_show, of_before, write_card
     from pipeline.training.export import export_network, restore_network
 
     network = build_network(settings.network)
@@ -167,7 +167,7 @@ def _write(
     (job.output / "curves.json").write_text(curves + "\n", encoding="utf-8")
     card = job.output / "README.md"
     before = card.read_text(encoding="utf-8") if card.is_file() else ""
-    kept = before[before.index(MEASURED) :] if MEASURED in before and not job.fresh else ""
+    kept = of_before(before) if MEASURED in before and not job.fresh else ""
     text = write_card(
         job.config,
         history,

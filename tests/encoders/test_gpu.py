@@ -39,6 +39,28 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(caplog: pytest.
     ]
 
 
-def test_one_picture_that_does_not_fit_is_an_error() -> None:
+def test_few_pictures_that_do_not_fit_for_a_moment_leave_the_batch_as_it_is() -> None:
+    memory = Small(16)
+    network = GpuNetwork(memory, torch.Tensor.float, "cpu", batch=16)
+    network(torch.zeros(16, 3, 4, 4))
+    memory.most = 3  # another actor came
+    assert len(network(torch.zeros(10, 3, 4, 4))) == 10
+    assert network.batch == 16 and memory.batches == [16, 2, 2, 2, 2, 2]
+
+
+def test_a_single_picture_waits_for_memory_that_others_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory, waits = Small(0), list[float]()
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        memory.most = len(waits) // 2
+
+    monkeypatch.setattr("pipeline.encoders.gpu.time.sleep", wait)
+    assert GpuNetwork(memory, torch.Tensor.float, "cpu", batch=4)(torch.zeros(1, 3, 4, 4)).shape == (1, 3)
+    assert len(waits) == 2
+
+
+def test_one_picture_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.encoders.gpu.time.sleep", lambda seconds: None)
     with pytest.raises(SimileError, match="a single picture does not fit into the memory of 'cpu'"):
         GpuNetwork(Small(0), torch.Tensor.float, "cpu", batch=4)(torch.zeros(2, 3, 4, 4))

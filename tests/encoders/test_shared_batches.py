@@ -56,6 +56,24 @@ def test_a_batch_has_no_more_rows_than_it_may() -> None:
     assert answers == [0, 2, 4, 6, 8, 10] and busy.sizes == [1, 2, 2, 1]
 
 
+def test_an_interruption_leaves_nobody_waiting() -> None:
+    def stopped(rows: np.ndarray) -> np.ndarray:
+        started.set()
+        assert go.wait(10)
+        raise KeyboardInterrupt
+
+    started, go = threading.Event(), threading.Event()
+    shared = SharedBatches(stopped, 8)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(shared, np.zeros(1))]
+        assert started.wait(10)
+        asked += [pool.submit(shared, np.zeros(1)) for _ in range(2)]
+        while len(shared._waiting) < 2:
+            pass
+        go.set()
+        assert [type(each.exception(10)) for each in asked] == [KeyboardInterrupt] * 3
+
+
 def test_an_error_reaches_those_of_its_batch_and_the_next_row_is_worked_on() -> None:
     busy = _Busy()
     shared = SharedBatches(busy, 8)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.images import THUMBNAIL_SIDE, decode, shrunk
-from pipeline.indexing.decode_and_embed import embed_group
+from pipeline.indexing.decode_and_embed import EmbedThreads, embed_group
 from tests.images.made_images import encoded, noise
 
 
@@ -118,3 +118,33 @@ def test_an_index_job_and_a_query_give_one_vector(lite0) -> None:
     small = shrunk(image, THUMBNAIL_SIDE)
     assert small.size != image.size
     assert np.array_equal(lite0.preprocess(image, small), lite0.preprocess(image))  # shared, and the same
+
+
+class OnGpu(Mean):
+    """An encoder that wants large batches, as those on a GPU do."""
+
+    batch_size = 256
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def encode_tensor(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(len(batch))
+        return super().encode_tensor(batch)
+
+
+def test_a_gpu_gets_all_pictures_of_a_call_in_one_batch() -> None:
+    """And what becomes of each is the same as where each thread has a network of its own."""
+    files = [png((value, 0, 0)) for value in range(13, 83)] + [b"broken"]
+    rows = [(str(at), 1, data) for at, data in enumerate(files)]
+    on_gpu, on_cpu = OnGpu(), OnGpu()
+    on_cpu.batch_size = 1
+    (group,) = EmbedThreads({"e": on_gpu}, 256, 3)(rows)
+    apart = EmbedThreads({"e": on_cpu}, 256, 3)(rows)
+    assert on_gpu.batches == [70] and len(apart) == len(on_cpu.batches) == 3
+    kept = [picture for each in apart for picture in each.outputs["e"].kept]
+    assert group.outputs["e"].kept == kept and len(kept) == 67  # three vectors cannot be compared
+    assert [reject.id for reject in group.broken] == ["70"]
+    vectors = np.concatenate([each.outputs["e"].vectors for each in apart])
+    np.testing.assert_array_equal(group.outputs["e"].vectors, vectors)
+    assert group.single_colour == sum(each.single_colour for each in apart) == 70

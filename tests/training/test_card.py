@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.errors import SimileError
 from pipeline.evaluation.art_split import validation_part
-from pipeline.training.card import licence_to_show, write_card
+from pipeline.training.card import licence_to_show, of_before, write_card
 from pipeline.training.config import TrainingConfig, load_training_config
 from pipeline.training.history import EpochRecord
 from pipeline.training.provenance import Provenance, check_protocol, kept_apart, overlap, provenance_of
@@ -52,6 +52,15 @@ def test_a_larger_share_than_its_start_kept_is_said_to_flatter(tmp_path: Path) -
     assert overlap(config(0.05), "a/b") == ""
     card = write_card(config(0.05), HISTORY, "x", caution=caution)
     assert card.index("0.5000 |") < card.index("flattered") < card.index("## Retrieval")
+
+
+def test_figures_of_earlier_weights_are_said_to_be_of_them() -> None:
+    fresh = write_card(config(0.05), HISTORY, "x")
+    assert of_before(fresh) == ""  # nothing was measured
+    measured = fresh.replace("Not measured yet", "| P@1 | 0.9 |\n\nNotes")
+    once = write_card(config(0.05), HISTORY, "x", kept=of_before(measured))
+    assert once.count("of the weights before this training") == 1 and "| P@1 | 0.9 |" in once
+    assert write_card(config(0.05), HISTORY, "x", kept=of_before(once)) == once
 
 
 def test_a_protocol_whose_queries_a_start_or_teacher_saw_is_refused() -> None:
