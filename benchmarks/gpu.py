@@ -1,10 +1,9 @@
 """How near a GPU comes to its network alone, photographs included: python -m benchmarks.gpu
 
 It needs no Ray and no Qdrant, only torch, torchvision, timm, transformers, Pillow, NumPy and PyArrow. It runs
-what an actor of the embed stage runs: threads prepare JPEGs from memory, thumbnails included, while a batch of
-them is at the GPU. The
-network has random weights, which take as long as trained ones. Without a GPU, and with --short, everything
-is small; the figures then say only that it works.
+what an actor of the embed stage runs: threads prepare JPEGs from memory, thumbnails included, while a batch
+of them is at the GPU. The network has random weights, which take as long as trained ones. Without a GPU, and
+with --short, everything is small; the figures then say only that it works.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from benchmarks.report import machine, print_table, write_result
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.encoders.gpu import GpuNetwork, half_precision
 from pipeline.images import THUMBNAIL_SIDE, decode, shrunk, thumbnail
-from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE, EmbedThreads
+from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE, EmbedThreads, Needed
 
 NETWORK, SHORT_NETWORK = "vit_base_patch16_224", "test_vit"
 SECONDS, SHORT_SECONDS = 20.0, 0.3  # of each measurement
@@ -125,7 +124,7 @@ def pipeline(
     endless = itertools.cycle(files)
     torch.set_num_threads(1)
     alone = rate(lambda: len([prepare(encoder, data) for data in files]), "cpu", seconds)
-    rows = [(str(number), 1, next(endless)) for number in range(group)]
+    rows: list[Needed] = [(str(number), 1, next(endless)) for number in range(group)]
     work = EmbedThreads({"network": encoder}, encoder.decode_side, threads)
     with ThreadPoolExecutor(UNITS_AT_ONCE) as callers:
         list(callers.map(work, [rows] * UNITS_AT_ONCE))

@@ -7,6 +7,7 @@ photograph, and would be decoded much faster.
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def with_density(data: bytes, density: int) -> bytes:
 
 
 def written(files: list[bytes], folder: Path, times: int) -> Path:
-    """A data set of JPEGs in parquet, each `times` times in other bytes, so that a job skips none.
+    """A data set in parquet; of JPEGs each `times` times in other bytes, so that a job skips none.
 
     Its files hold as many pictures as those of data sets on the Hub do, up to `_FILE_BYTES`.
     """
@@ -89,7 +90,11 @@ def written(files: list[bytes], folder: Path, times: int) -> Path:
     at_once = max(1, _FILE_BYTES // sum(map(len, files)))
     for first in range(1, times + 1, at_once):
         densities = range(first, min(first + at_once, times + 1))
-        images = [{"bytes": with_density(data, each), "path": None} for each in densities for data in files]
+        made_of = [with_density(data, each) if times > 1 else data for each in densities for data in files]
+        images = [{"bytes": data, "path": None} for data in made_of]
         file = folder / "data" / f"train-{first:05}.parquet"
-        pq.write_table(pa.table({"image": images}), file, row_group_size=_GROUP_ROWS)
+        with file.open("wb") as out:
+            pq.write_table(pa.table({"image": images}), out, row_group_size=_GROUP_ROWS)
+            out.flush()
+            os.fsync(out.fileno())  # else the system writes gigabytes to the disk while a job is timed
     return folder

@@ -1,7 +1,7 @@
 """Query latency, throughput, recall and RAM of the embedded engine: python -m benchmarks.query [--full]
 
-Compares two ways to keep a vector in 64 bytes of RAM: Simile's default (224 components in 2-bit Turbo codes)
-and 512 components in 1-bit binary codes with 8-bit queries. For every size and way one process builds the
+Compares two ways to keep a vector in 64 bytes of RAM: Simile's default (512 components in 1-bit binary codes,
+with 8-bit queries) and 224 components in 2-bit Turbo codes. For every size and way one process builds the
 version and another one searches it, so that the measured memory is that of searching alone.
 """
 

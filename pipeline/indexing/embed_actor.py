@@ -45,9 +45,7 @@ _ACKNOWLEDGEMENT = pa.schema(
     ]
 )
 
-_ROWS = (
-    256  # pictures that are handed to the threads together: a GPU's batch; a table of large ones has fewer
-)
+_ROWS = 256  # pictures that are handed over together: a GPU's batch; a table of large ones has fewer
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ def write_card(
 
 
 def of_before(card: str) -> str:
-    """What an earlier card says of measured retrieval, and that it was of other weights; "" if nothing was."""
+    """What an earlier card says of measured retrieval, and that it was of other weights; or nothing."""
     measured = card[card.index(MEASURED) :].removeprefix(MEASURED).removeprefix(_OF_BEFORE).lstrip("\n")
     return "" if measured.startswith(_NOT_MEASURED) else f"{MEASURED}{_OF_BEFORE}\n\n{measured}"
 

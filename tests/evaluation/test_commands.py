@@ -51,6 +51,18 @@ def test_the_engine_is_measured(clusters_home: Path, capsys: pytest.CaptureFixtu
     assert result["protocol"].startswith(engine)
 
 
+def test_everything_goes_on_after_a_collection_that_cannot_be_measured(
+    clusters_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Here none can: their source is not there any more."""
+    capsys.readouterr()
+    evaluate.main(["--everything", "--baseline", "none", "--home", str(clusters_home)])
+    printed = capsys.readouterr().out
+    assert "### clusters: not measured" in printed and "### plain: not measured" in printed
+    with pytest.raises(SystemExit):
+        evaluate.main(["clusters", "--everything", "--baseline", "none", "--home", str(clusters_home)])
+
+
 def test_without_labels_it_says_what_to_do(clusters_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         evaluate.main(["plain", "--home", str(clusters_home)])
