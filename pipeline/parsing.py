@@ -1,6 +1,7 @@
 """JSON and YAML that anybody may have written: whatever is wrong with it is a ValueError of one line."""
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -11,18 +12,32 @@ __all__ = ["parse_json", "parse_yaml"]
 # of aliases to aliases make a thousand million.
 _MOST_NODES = 100_000
 _DEEP = "it is nested too deeply"
+_MAY_BE_HALF = re.compile(r"\\u[dD]|[\ud800-\udfff]")
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What `json.loads` returns.
+    r"""What `json.loads` returns. Half of a surrogate pair, which no UTF-8 can hold, is written as `\ud83d`.
 
     Raises:
         ValueError: it is not JSON, not UTF-8, or nested more deeply than Python can follow.
     """
+    if isinstance(text, bytes):  # as json.loads does
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        return _without_halves(value) if _MAY_BE_HALF.search(text) else value
     except RecursionError:
         raise ValueError(_DEEP) from None
+
+
+def _without_halves(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, list):
+        return [_without_halves(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_halves(key): _without_halves(each) for key, each in value.items()}
+    return value
 
 
 def parse_yaml(text: str) -> Any:

@@ -18,6 +18,15 @@ def test_what_is_no_json(text):
 
 @pytest.mark.parametrize(
     "text",
+    [r'{"\ud83d": ["a\uDE00", "\ud83d\ude00"]}', b'{"\xed\xa0\xbd": ["a\xed\xb8\x80", "\xf0\x9f\x98\x80"]}'],
+)
+def test_halves_of_surrogate_pairs_become_text_that_utf_8_holds(text):
+    found = parse_json(text)
+    assert found == {r"\ud83d": [r"a\ude00", "\U0001f600"]}
+
+
+@pytest.mark.parametrize(
+    "text",
     [
         LAUGHS,
         MERGES,

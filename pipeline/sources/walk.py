@@ -129,10 +129,12 @@ def readable(path: str) -> str:
 
 
 def raw_name(path: str) -> str:
-    r"""The inverse of `readable` for a path that had such bytes.
+    r"""The inverse of `readable` for a path that had such bytes; also of what Python's JSON makes of them.
 
-    >>> raw_name(readable("a\udcf1o.jpg")) == "a\udcf1o.jpg"
+    >>> raw_name(readable("a\udcf1o.jpg")) == raw_name(r"a\udcf1o.jpg") == "a\udcf1o.jpg"
     True
     """
-    changed = re.sub(rb"\\x([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), path.encode())
+    changed = re.sub(
+        rb"\\(?:x|udc)([89a-f][0-9a-f])", lambda found: bytes.fromhex(found[1].decode()), path.encode()
+    )
     return os.fsdecode(changed)

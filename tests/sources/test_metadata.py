@@ -138,6 +138,18 @@ def test_names_written_otherwise_than_the_file_system_does(tmp_path: Path) -> No
     }
 
 
+def test_halves_of_surrogate_pairs_in_json_lines(tmp_path: Path) -> None:
+    lines = [
+        rb'{"file_name": "a.jpg", "title": "smile \ud83d", "\ude00": 1}',
+        rb'{"file_name": "Mu\udcf1oz.jpg", "title": "b"}',  # as Python writes a name that is no UTF-8
+    ]
+    found = told(tmp_path, b"\n".join(lines), "a.jpg", "Mu\udcf1oz.jpg", name="metadata.jsonl")
+    assert found == {
+        "a.jpg": {"title": r"smile \ud83d", r"\ude00": 1},
+        "Mu\udcf1oz.jpg": {"title": "b", r"\ude00": None},
+    }
+
+
 def test_labels_of_folders_beside_metadata(tmp_path: Path) -> None:
     text = "file_name,title\nimages/a.jpg,A\nimages/b.jpg,B\n"
     assert told(tmp_path / "one", text, "images/a.jpg", "images/b.jpg")["images/a.jpg"] == {"title": "A"}

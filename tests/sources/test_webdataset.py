@@ -127,6 +127,20 @@ def test_groups_without_a_picture_and_members_that_cannot_be_read(tmp_path: Path
     assert "the column 'y'" in said and "a whole number in 'b.tar/0.png' and text in 'b.tar/1.png'" in said
 
 
+def test_half_of_a_surrogate_pair_in_a_caption_costs_no_picture(tmp_path: Path) -> None:
+    members = {
+        "0.png": png(0),
+        "0.json": rb'{"text": "smile \ud83d"}',
+        "1.png": png(1),
+        "1.json": b'{"text": "b"}',
+    }
+    rows = rows_of(resolve_source(str(tar(tmp_path / "a.tar", members))))
+    assert [(row["bytes"], row["payload"]["text"]) for row in rows] == [
+        (png(0), r"smile \ud83d"),
+        (png(1), "b"),
+    ]
+
+
 def test_no_member_is_ever_written(tmp_path: Path) -> None:
     path = tar(tmp_path / "in/a.tar", {"../../evil.png": png(0), "/abs.png": png(1)})
     before = sorted(tmp_path.rglob("*"))
