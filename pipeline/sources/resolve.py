@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline.errors import SimileError
 from pipeline.home import is_remote
 from pipeline.parsing import parse_yaml
+from pipeline.printable import printable
 from pipeline.sources.hub import resolve_hub
 from pipeline.sources.hub_address import hub_address
 from pipeline.sources.place import resolve_place
@@ -21,6 +22,8 @@ from pipeline.sources.storage import OBJECT_STORES
 from pipeline.sources.web_addresses import shown_address
 
 __all__ = ["resolve_source"]
+
+_SHOWN = 100  # characters of a text that is no source
 
 
 def resolve_source(
@@ -57,9 +60,8 @@ def resolve_source(
     asked = Asked(
         split, Wanted(image_column, strict), config, revision, follow_links, url_column, allow_private
     )
-    is_path = Path(source).expanduser().exists() or source.startswith((".", "/", "~")) or is_pattern(source)
-    if is_path and not is_remote(source):
-        place = Path(source).expanduser().absolute()  # absolute at once: a job may run elsewhere
+    place = None if is_remote(source) else _path_of(source)
+    if place is not None:
         _check_card(place / "README.md")
         return resolve_place(str(place), asked)
     if source.startswith(OBJECT_STORES):
@@ -76,6 +78,29 @@ def resolve_source(
     raise SimileError(
         f"'{source}' is neither an existing folder nor a Hub id; expected a path, an address or org/name"
     )
+
+
+def _path_of(source: str) -> Path | None:
+    """The path that a text is, absolute at once, because a job may run elsewhere; None where it is none.
+
+    Raises:
+        SimileError: the system cannot look there.
+    """
+    shown = printable(source.partition("?")[0], _SHOWN)  # an address without its scheme may be signed
+    try:
+        path = Path(source).expanduser()
+        if path.exists() or source.startswith((".", "/", "~")) or is_pattern(source):
+            return path.absolute()
+    except RuntimeError:  # of expanduser
+        raise SimileError(
+            f"'{shown}' begins with the home of a user that this machine does not know; write the whole path"
+        ) from None
+    except OSError as error:
+        raise SimileError(
+            f"'{shown}' cannot be looked at ({error.strerror}); expected an existing path that this user may "
+            "enter, an address or org/name"
+        ) from None
+    return None
 
 
 def _check_card(file: Path) -> None:

@@ -92,7 +92,19 @@ def test_a_lance_dataset_is_refused_by_name(tmp_path: Path) -> None:
     assert "x.lance' is a Lance dataset; write it as parquet" in refusal(tmp_path / "x.lance")
 
 
+def test_paths_that_the_system_cannot_look_at_are_a_sentence(tmp_path: Path) -> None:
+    for name in (f"{tmp_path}/{'x' * 300}", "x" * 300, f"{'x' * 300}?X-Amz-Signature=secret"):
+        said = refusal(name)
+        assert "cannot be looked at (File name too long); expected an existing path" in said
+        assert "secret" not in said and len(said) < 250
+    assert "'~nobody9/x' begins with the home of a user that this machine does not know" in refusal(
+        "~nobody9/x"
+    )
+
+
 def test_addresses_that_are_no_sources_are_shown_without_secrets() -> None:
+    signed = refusal(f"https://example.org/a?X-Amz-Signature={'secret' * 60}")
+    assert "'https://example.org/a' is no source" in signed and "secret" not in signed
     said = refusal("https://me:secret@example.org/pictures?token=secret")
     assert "'https://example.org/pictures' is no source; expected s3://" in said and "secret" not in said
     assert "is an archive; unpack it" in refusal("https://example.org/a.zip?token=1")
