@@ -74,6 +74,8 @@ class ListReader:
         """Where a path or the address of an object lies."""
         if not address:
             return Unread("no address", "the row has no address")
+        if "\0" in address:
+            return Unread("no address", "the address holds a zero byte, which is in no name of a file")
         if is_remote(address):
             if address.startswith(OBJECT_STORES) and "@" not in address.split("/")[2]:
                 return address

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.sources.folder_reader import read_inside
+from pipeline.sources.python_values import python_values
 from pipeline.sources.source import CHANGED, GONE, NOT_READABLE, RowGroup, Unread
 from pipeline.sources.storage import HUB, on_filesystem, state_at
 from pipeline.sources.units import (
@@ -248,8 +249,7 @@ def _with_files(rows: pa.Table, root: str, file: str) -> pa.Table:
     if not len(wanted):
         return rows
     found = data.to_pylist()
-    for row in wanted:
-        named = paths[row].as_py()
+    for row, named in zip(wanted, python_values("path", paths.take(pa.array(wanted))), strict=True):
         beside = read_inside(root, f"{file.rpartition('/')[0]}/{named}")
         found[row] = read_inside(root, named) if beside is None else beside
     filled = pa.StructArray.from_arrays(

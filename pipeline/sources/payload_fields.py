@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import SimileError
 from pipeline.fields import FieldKind, Kind, in_utc
 from pipeline.points import bounded
+from pipeline.sources.python_values import python_values
 from pipeline.sources.source import Source, is_image
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def decode_payload(source: Source, table: pa.Table) -> list[dict[str, Any]]:
     Class ids become names (None where unlabelled), times ISO 8601 strings in UTC (those without a zone are
     taken for UTC), durations seconds, bytes base64, uint64 text, NaN and infinities None. Text of a column
     that `split_columns` named becomes a list. Columns that hold images or sound are left out. Long texts and
-    lists are cut (`pipeline.points.bounded`).
+    lists are cut (`pipeline.points.bounded`). What Python cannot hold is treated as `python_values` says.
     """
     names = {source.row_name(column): column for column in source.payload_columns}
     present = [name for name in table.column_names if name in names]
@@ -174,7 +175,7 @@ def decode_payload(source: Source, table: pa.Table) -> list[dict[str, Any]]:
                 if names[name] in source.separators
                 else _plain(value, source.features[names[name]])
             )
-            for value in table[name].to_pylist(maps_as_pydicts="lossy")
+            for value in python_values(names[name], table[name])
         ]
         for name in present
     ]

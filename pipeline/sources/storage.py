@@ -95,7 +95,11 @@ def is_inside(root: str, location: str) -> bool:
     if is_remote(root):
         scheme, path = location.split("://", 1) if is_remote(location) else ("", "")
         return f"{scheme}://{posixpath.normpath(path)}".startswith(root.rstrip("/") + "/")
-    return os.path.realpath(location).startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
+    try:
+        real = os.path.realpath(location)
+    except ValueError:  # of a zero byte, which is in no name of a file
+        return False
+    return real.startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
 
 
 def is_file(location: str) -> bool:

@@ -10,6 +10,7 @@ from pipeline.errors import SimileError
 from pipeline.parsing import parse_json
 from pipeline.sources.column_types import typed_text, typed_values
 from pipeline.sources.csv_file import parse_csv
+from pipeline.sources.python_values import python_values
 from pipeline.sources.schemas import merge_schemas
 from pipeline.sources.storage import open_stream, read_file
 from pipeline.sources.walk import readable
@@ -46,7 +47,8 @@ class TableFile:
         """Take a column out, as texts."""
         values = self.columns.pop(column)
         return [
-            None if value is None else str(value) for value in (values if self.is_csv else values.to_pylist())
+            None if value is None else str(value)
+            for value in (values if self.is_csv else python_values(column, values))
         ]
 
 
