@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import SimileError
 from pipeline.home import is_remote
 from pipeline.sources.source import CHANGED, GONE, NOT_READABLE, FileState, Unread
-from pipeline.sources.storage import is_inside, read_file, state_at
+from pipeline.sources.storage import change_of, is_inside, read_file
 from pipeline.sources.walk import readable
 
 if TYPE_CHECKING:
@@ -89,14 +89,13 @@ def read_inside(root: str, path: str) -> bytes | None:
 def _read(location: str, listed: FileState | None = None) -> bytes | Unread:
     try:
         data = read_file(location)
+        why = change_of(location, listed) if listed else None
     except SimileError as error:  # of an object store that this machine has no settings for
         return Unread(NOT_READABLE.kind, str(error))
     except FileNotFoundError:
         return GONE if listed else NOT_READABLE
     except (OSError, ValueError):  # of a name with a zero byte
         return NOT_READABLE
-    if listed is None:
-        return data
-    # Looked at after it was read: a file that is being written changes its time. An object is read as one.
-    now = FileState(len(data), listed.stamp) if is_remote(location) else state_at(location)
-    return data if now == listed and len(data) == listed.size else CHANGED
+    if why is None and listed and len(data) != listed.size:
+        why = CHANGED
+    return why or data

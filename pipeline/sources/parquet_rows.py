@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.sources.folder_reader import read_inside
 from pipeline.sources.python_values import python_values
-from pipeline.sources.source import CHANGED, GONE, NOT_READABLE, RowGroup, Unread
-from pipeline.sources.storage import HUB, on_filesystem, state_at
+from pipeline.sources.source import NOT_READABLE, RowGroup, Unread
+from pipeline.sources.storage import HUB, change_of, on_filesystem
 from pipeline.sources.units import (
     Span,
     Unit,
@@ -87,7 +87,8 @@ def read_parquet_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Ite
 
     assert unit.span is not None
     location, span = source.root + unit.file, unit.span
-    unread = _not_the_same(location, unit)
+    assert unit.state is not None
+    unread = change_of(location, unit.state)
     if unread:
         yield _unread_rows(source, unit, 0, span.rows, columns, unread)
         return
@@ -126,16 +127,6 @@ def read_parquet_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Ite
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-
-
-def _not_the_same(location: str, unit: Unit) -> Unread | None:
-    """Why a file is not that of the listing. A commit on the Hub does not change."""
-    if location.startswith(HUB):
-        return None
-    now = state_at(location)
-    if now == unit.state:
-        return None
-    return GONE if now is None else CHANGED
 
 
 def _pictures_of(opened: Any, source: Source, group: int) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pipeline.home import filesystem, is_remote
-from pipeline.sources.source import FileState
+from pipeline.sources.source import CHANGED, GONE, FileState, Unread
 from pipeline.sources.walk import ListedFile
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "HUB",
     "MAX_IMAGE_BYTES",
     "OBJECT_STORES",
+    "change_of",
     "hub_filesystem",
     "is_file",
     "is_inside",
@@ -39,6 +40,7 @@ __all__ = [
 HUB = "hf://"
 OBJECT_STORES = ("s3://", "gs://", "az://")
 MAX_IMAGE_BYTES = 512 * 2**20  # a larger "image" would take the worker's memory; it is left to be rejected
+_SECOND = 10**9  # nanoseconds
 _BUFFER = 4 * 2**20  # bytes of one request; a tar of small members is then read in few of them
 
 
@@ -133,6 +135,26 @@ def state_at(location: str) -> FileState | None:
     """What a file is now; None where it is gone."""
     found = stat_files(*_parted(location))
     return FileState(found[0].size, str(found[0].changed)) if found else None
+
+
+def change_of(location: str, listed: FileState) -> Unread | None:
+    """Why a file is not what the listing found; None while it is.
+
+    Look after reading: bytes of a file that is still the same then are those that were listed. A commit on
+    the Hub does not change. Times of object stores count in whole seconds: some list milliseconds, and give
+    seconds when they are asked for a single object.
+
+    Raises:
+        OSError: the file system does not say.
+    """
+    if location.startswith(HUB):
+        return None
+    now = state_at(location)
+    if now is None:
+        return GONE
+    tick = _SECOND if is_remote(location) else 1
+    same = now.size == listed.size and int(now.stamp) // tick == int(listed.stamp) // tick
+    return None if same else CHANGED
 
 
 def _parted(location: str) -> tuple[str, list[str]]:

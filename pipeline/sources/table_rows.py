@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.sources.source import CHANGED, GONE, FileState, Unread
-from pipeline.sources.storage import HUB, state_at
+from pipeline.sources.source import Unread
+from pipeline.sources.storage import change_of
 from pipeline.sources.units import (
     Unit,
     cut_evenly,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.sources.source import Reader, Source
 
-__all__ = ["read_slice", "read_table_unit", "table_units"]
+__all__ = ["read_table_unit", "table_units"]
 
 
 def table_units(source: Source, limit: int | None) -> Iterator[Unit]:
@@ -93,34 +93,21 @@ def read_table_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Itera
     """See `rows.read_unit`."""
     assert unit.slice is not None and source.reader is not None
     rows = unit.slice.select(["image", "row", *(source.row_name(column) for column in columns)])
-    why = _not_the_same(source.root + unit.file, unit.state)
     step = rows_at_once(unit)
     for start in range(0, rows.num_rows, step):
-        yield read_slice(rows.slice(start, step), reader=source.reader, why=why)
+        piece = rows.slice(start, step)
+        places = piece["image"].combine_chunks()
+        found = source.reader.read(places)
+        # For each table, as a file may be replaced while its unit is read. The reader looks at files of rows.
+        why = change_of(source.root + unit.file, unit.state) if unit.state else None
+        yield _with_pictures(piece, source.reader.files(places), [why] * len(found) if why else found)
 
 
-def _not_the_same(location: str, listed: FileState | None) -> Unread | None:
-    """Why the one file of a unit is not that of the listing; the reader looks at files of single rows."""
-    if listed is None or location.startswith(HUB):
-        return None
-    now = state_at(location)
-    if now == listed:
-        return None
-    return GONE if now is None else CHANGED
-
-
-def read_slice(rows: pa.Table, *, reader: Reader, why: Unread | None = None) -> pa.Table:
-    """The places in the column `image` become pictures, with null bytes where `unread` says why there are
-    none; the columns `file` and `unread` are added.
-
-    Args:
-        why: none of them is to be read, for this reason.
-    """
+def _with_pictures(rows: pa.Table, files: Sequence[str], found: Sequence[bytes | Unread]) -> pa.Table:
+    """N rows with pictures in place of places, null where `unread` says why, and the columns `file` and
+    `unread`."""
     import pyarrow as pa
 
-    places = rows["image"].combine_chunks()
-    files = reader.files(places)
-    found = [why] * len(places) if why else reader.read(places)
     images = [
         {"bytes": None if isinstance(data, Unread) else data, "path": file}
         for data, file in zip(found, files, strict=True)

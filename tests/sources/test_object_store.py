@@ -1,5 +1,6 @@
 """Sources in a bucket, which a server on this machine plays."""
 
+import time
 from collections.abc import Iterator
 
 import boto3
@@ -8,7 +9,8 @@ import ray
 
 from pipeline.home import filesystem
 from pipeline.sources import public_name, resolve_source
-from pipeline.sources.storage import is_inside
+from pipeline.sources.source import CHANGED, FileState
+from pipeline.sources.storage import change_of, is_inside
 from tests.conftest import share_ray
 from tests.sources.conftest import LABELS, png, read_all, refusal, rows_of, write_mirror
 from tests.sources.test_webdataset import tar
@@ -68,6 +70,26 @@ def test_an_object_that_changes_changes_the_source_and_one_that_goes_is_a_reject
         assert seen == data
     files.delete_file(path)
     assert rows_of(source)[0]["unread"].kind == "is gone"
+
+
+def test_an_object_that_is_replaced_by_one_of_the_same_size_is_said_to(bucket: str) -> None:
+    files, path = filesystem(f"{bucket}/replaced/a.png")
+    for data in (b"first", b"other"):
+        with files.open_output_stream(path) as out:
+            out.write(data)
+        if data == b"first":
+            source = resolve_source(f"{bucket}/replaced")
+            assert rows_of(source)[0]["bytes"] == data
+            time.sleep(1.1)  # the times of objects are whole seconds
+    assert rows_of(source)[0]["unread"].kind == "changed while being read"
+
+
+def test_times_of_objects_count_in_whole_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.sources.storage.state_at", lambda _: FileState(3, "1700000000000000000"))
+    assert change_of("s3://b/a", FileState(3, "1700000000123000000")) is None
+    assert change_of("s3://b/a", FileState(3, "1700000001000000000")) == CHANGED
+    assert change_of("s3://b/a", FileState(4, "1700000000000000000")) == CHANGED
+    assert change_of("/b/a", FileState(3, "1700000000123000000")) == CHANGED
 
 
 def test_splits(bucket: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.sources import resolve_source
+from pipeline.sources import image_bytes, read_unit, resolve_source, units_of, unread_rows
 from pipeline.sources.webdataset import expand_pattern
 from tests.sources.conftest import png, put, refusal, rows_of
 
@@ -166,3 +166,21 @@ def test_a_tar_that_changes_after_it_was_listed_gives_no_other_bytes(tmp_path: P
     assert rows_of(source)[0]["unread"].kind == "changed while being read"
     path.unlink()
     assert rows_of(source)[0]["unread"].kind == "is gone"
+
+
+def test_a_tar_that_is_replaced_while_its_unit_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.sources.table_rows.rows_at_once", lambda unit: 1)
+    path = tar(tmp_path / "a.tar", {f"{n}.png": png(n) for n in range(3)})
+    source = resolve_source(str(path))
+    (unit,) = units_of(source)
+    tables = read_unit(source, unit)
+    found = [next(tables)]
+    other = tar(tmp_path / "other", {f"{n}.png": png(n + 100) for n in range(3)})
+    other.replace(path)
+    found += tables
+    assert [list(image_bytes(table)) for table in found] == [[png(0)], [None], [None]]
+    assert [whys.kind for table in found[1:] for whys in unread_rows(table) if whys] == [
+        "changed while being read"
+    ] * 2
