@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.sources.folder_reader import read_inside
+from pipeline.sources.patience import PatientFile, patiently
 from pipeline.sources.python_values import python_values
-from pipeline.sources.source import NOT_READABLE, RowGroup, Unread
-from pipeline.sources.storage import HUB, change_of, on_filesystem
+from pipeline.sources.source import GONE, NOT_READABLE, RowGroup, Unread
+from pipeline.sources.storage import HUB, change_of
 from pipeline.sources.units import (
     Span,
     Unit,
@@ -81,22 +82,24 @@ def cut_groups(groups: Sequence[RowGroup], ranges: int, total: int) -> Iterator[
 
 
 def read_parquet_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """See `rows.read_unit`. A row group that is damaged gives rows that say so, and those after it go on."""
+    """See `rows.read_unit`. A row group that is damaged gives rows that say so, and those after it go on.
+
+    Raises:
+        SimileError: the file is there, and its bytes cannot be had.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     assert unit.span is not None
     location, span = source.root + unit.file, unit.span
-    assert unit.state is not None
-    unread = change_of(location, unit.state)
+    unread = _change(location, unit)
     if unread:
         yield _unread_rows(source, unit, 0, span.rows, columns, unread)
         return
     given = 0
     try:
-        files, path = on_filesystem(location, source.storage)
         with (
-            files.open_input_file(path) as stream,
+            PatientFile(location, source.storage) as stream,
             pq.ParquetFile(stream, buffer_size=_BUFFER_BYTES) as opened,
         ):
             skip = span.skip
@@ -108,21 +111,36 @@ def read_parquet_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Ite
                     for table in _tables(opened, source, unit, group, columns):
                         piece = table.slice(skip, due - given)
                         skip = max(0, skip - table.num_rows)
+                        if (unread := _change(location, unit)) is not None:  # since it was opened
+                            yield _unread_rows(source, unit, given, span.rows - given, columns, unread)
+                            return
                         if piece.num_rows:
                             yield _numbered(piece, unit, given)
                         given += piece.num_rows
                         if given >= due:
                             break
-                except (pa.ArrowException, OSError) as error:
+                except FileNotFoundError:
+                    raise
+                except (pa.ArrowException, OSError) as error:  # of decoding: `stream` raises none of the way
                     reason = f"row group {group} of '{unit.file}' is damaged: {_first_line(error)}"
-                    damaged = Unread("damaged", reason)
-                    yield _unread_rows(source, unit, given, due - given, columns, damaged)
+                    why = _change(location, unit) or Unread("damaged", reason)
+                    yield _unread_rows(source, unit, given, due - given, columns, why)
                     given = due
                 skip = 0
+    except FileNotFoundError:
+        unread = GONE
     except (pa.ArrowException, OSError) as error:
-        unread = Unread("damaged", f"'{unit.file}' cannot be read: {_first_line(error)}")
+        reason = f"'{unit.file}' cannot be read: {_first_line(error)}"
+        unread = _change(location, unit) or Unread("damaged", reason)
     if given < span.rows:
         yield _unread_rows(source, unit, given, span.rows - given, columns, unread or NOT_READABLE)
+
+
+def _change(location: str, unit: Unit) -> Unread | None:
+    """Why the file is not that of the listing."""
+    state = unit.state
+    assert state is not None
+    return patiently(lambda: change_of(location, state), location)
 
 
 def _first_line(error: Exception) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from huggingface_hub import HfFileSystem
 
 __all__ = [
+    "BUFFER",
     "HUB",
     "MAX_IMAGE_BYTES",
     "OBJECT_STORES",
@@ -41,7 +42,7 @@ HUB = "hf://"
 OBJECT_STORES = ("s3://", "gs://", "az://")
 MAX_IMAGE_BYTES = 512 * 2**20  # a larger "image" would take the worker's memory; it is left to be rejected
 _SECOND = 10**9  # nanoseconds
-_BUFFER = 4 * 2**20  # bytes of one request; a tar of small members is then read in few of them
+BUFFER = 4 * 2**20  # bytes of one request; a tar of small members is then read in few of them
 
 
 def hub_filesystem() -> HfFileSystem:
@@ -76,7 +77,7 @@ def open_stream(location: str) -> BinaryIO:
     if not is_remote(location):
         return Path(location).open("rb")
     files, path = on_filesystem(location)
-    return io.BufferedReader(cast(io.RawIOBase, files.open_input_file(path)), _BUFFER)
+    return io.BufferedReader(cast(io.RawIOBase, files.open_input_file(path)), BUFFER)
 
 
 def read_file(location: str, most: int = MAX_IMAGE_BYTES) -> bytes:

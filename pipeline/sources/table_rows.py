@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.sources.source import Unread
+from pipeline.sources.patience import patiently
+from pipeline.sources.source import FileState, Unread
 from pipeline.sources.storage import change_of
 from pipeline.sources.units import (
     Unit,
@@ -99,8 +100,13 @@ def read_table_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Itera
         places = piece["image"].combine_chunks()
         found = source.reader.read(places)
         # For each table, as a file may be replaced while its unit is read. The reader looks at files of rows.
-        why = change_of(source.root + unit.file, unit.state) if unit.state else None
+        why = _change(source.root + unit.file, unit.state)
         yield _with_pictures(piece, source.reader.files(places), [why] * len(found) if why else found)
+
+
+def _change(location: str, listed: FileState | None) -> Unread | None:
+    """Why the one file of a unit is not that of the listing."""
+    return None if listed is None else patiently(lambda: change_of(location, listed), location)
 
 
 def _with_pictures(rows: pa.Table, files: Sequence[str], found: Sequence[bytes | Unread]) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections import Counter
@@ -13,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
 from pipeline.sources.column_types import typed_text, typed_values
+from pipeline.sources.patience import PatientFile
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of
 from pipeline.sources.source import (
+    GONE,
     NOT_READABLE,
     Asked,
     Measured,
@@ -24,7 +27,7 @@ from pipeline.sources.source import (
     card_text,
     free_column,
 )
-from pipeline.sources.storage import MAX_IMAGE_BYTES, open_stream
+from pipeline.sources.storage import BUFFER, MAX_IMAGE_BYTES
 from pipeline.sources.tar_index import TarIndex, TarPicture, index_tar
 from pipeline.sources.walk import readable
 
@@ -61,26 +64,27 @@ class TarReader:
         return [readable(os.fsdecode(row["file"])) for row in places.to_pylist()]
 
     def read(self, places: pa.Array) -> list[bytes | Unread]:
-        """The members, from where the index found them; each tar is opened once."""
+        """The members, from where the index found them; each tar is opened once.
+
+        Raises:
+            SimileError: a tar is there, and its bytes cannot be had.
+        """
         found: list[bytes | Unread] = []
         for file, members in groupby(places.to_pylist(), key=lambda row: row["file"]):
             rows = list(members)
             try:
-                with open_stream(self.root + os.fsdecode(file)) as stream:
+                with io.BufferedReader(PatientFile(self.root + os.fsdecode(file)), BUFFER) as stream:
                     found += [_member(stream, row["offset"], row["size"]) for row in rows]
-            except OSError:
-                found += [NOT_READABLE] * len(rows)
+            except FileNotFoundError:
+                found += [GONE] * len(rows)
         return found
 
 
 def _member(stream: Any, offset: int, size: int) -> bytes | Unread:
     if size > MAX_IMAGE_BYTES:
         return NOT_READABLE
-    try:
-        stream.seek(offset)
-        data: bytes = stream.read(size)
-    except OSError:
-        return NOT_READABLE
+    stream.seek(offset)
+    data: bytes = stream.read(size)
     return data if len(data) == size else NOT_READABLE
 
 
