@@ -12,6 +12,7 @@ from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of, merge_schemas, refuse_other_classes
 from pipeline.sources.source import Measured, RowGroup, Source, Wanted, card_text, choose_image
 from pipeline.sources.storage import on_filesystem
+from pipeline.sources.units import MOST_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,6 +90,17 @@ def parquet_source(
         groups=groups,
         states=measured.states,
         schema=None if all(each.equals(schemas[0]) for each in schemas) else schema,
+        notes=_notes(listing.root, groups),
+    )
+
+
+def _notes(root: str, groups: Sequence[Sequence[RowGroup]]) -> tuple[str, ...]:
+    most = max((group.pictures for each in groups for group in each), default=0)
+    if not is_remote(root) or most <= MOST_ROWS:
+        return ()
+    return (
+        f"the parquet files have row groups of up to {most:,} rows, of which units read parts, each from the "
+        f"beginning; with row groups of up to {MOST_ROWS:,} rows less would be downloaded",
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.sources.python_values import python_values
 from pipeline.sources.source import GONE, NOT_READABLE, RowGroup, Unread
 from pipeline.sources.storage import HUB, change_of
 from pipeline.sources.units import (
+    MOST_ROWS,
     Span,
     Unit,
     cut_evenly,
@@ -31,20 +32,21 @@ if TYPE_CHECKING:
 __all__ = ["cut_groups", "parquet_units", "read_parquet_unit"]
 
 # A row group is decoded from its beginning, so that each further range of it reads what lies before as well:
-# nothing from a disk, a download each time from afar.
-_MOST_RANGES_HERE, _MOST_RANGES_AFAR = 16, 1
+# a group in k ranges is read (k + 1) / 2 times. From a disk that costs little. From afar it is a download, so
+# that a group is cut only where a unit would be too large to be staged.
+_MOST_RANGES = 16
 _BUFFER_BYTES = 4 * 2**20  # of a column; from afar each is a request
 
 
 def parquet_units(source: Source, limit: int | None) -> Iterator[Unit]:
     """The units of the first `limit` rows, in the order of the files."""
-    ranges = _MOST_RANGES_AFAR if "://" in source.root else _MOST_RANGES_HERE
+    least = MOST_ROWS if "://" in source.root else 1
     payload = payload_key(source, source.payload_columns)
     left = source.rows if limit is None else min(limit, source.rows)
     for file, groups in zip(source.files, source.groups, strict=True):
         path = file.removeprefix(source.root)
         state = source.states[path]
-        for span in cut_groups(groups, ranges, source.rows):
+        for span in cut_groups(groups, least, source.rows):
             if left <= 0:
                 return
             taken = span._replace(rows=min(span.rows, left))
@@ -54,10 +56,11 @@ def parquet_units(source: Source, limit: int | None) -> Iterator[Unit]:
             yield Unit(name, taken.rows, taken.bytes, path, state, taken)
 
 
-def cut_groups(groups: Sequence[RowGroup], ranges: int, total: int) -> Iterator[Span]:
-    """Small row groups together, large ones in at most so many ranges.
+def cut_groups(groups: Sequence[RowGroup], least: int, total: int) -> Iterator[Span]:
+    """Small row groups together, large ones in at most 16 ranges.
 
     Args:
+        least: a group of up to so many rows is not cut.
         total: rows of the whole source.
 
     >>> [span[:4] for span in cut_groups([RowGroup(50, 50, 1), RowGroup(50, 50, 1)], 1, 100)]
@@ -72,9 +75,7 @@ def cut_groups(groups: Sequence[RowGroup], ranges: int, total: int) -> Iterator[
             held += groups[stop].pictures
             stop += 1
         bytes_here = sum(group.bytes for group in groups[first:stop])
-        whole = held <= most or groups[first].rows != groups[first].pictures  # lists have no known ranges
-        longest = held if whole else max(most, -(-held // ranges))
-        for start, end in cut_evenly(held, max(1, longest)):
+        for start, end in cut_evenly(held, max(most, least, -(-held // _MOST_RANGES))):
             share = bytes_here * (end - start) // max(1, held)
             yield Span(first, stop, start, end - start, number + start, share)
         number += held
@@ -106,19 +107,14 @@ def read_parquet_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Ite
             for group in range(span.first, span.stop):
                 due = given + min(_pictures_of(opened, source, group) - skip, span.rows - given)
                 if due == given:
-                    break
+                    continue
                 try:
-                    for table in _tables(opened, source, unit, group, columns):
-                        piece = table.slice(skip, due - given)
-                        skip = max(0, skip - table.num_rows)
+                    for piece in _pieces(opened, source, unit, group, columns, skip, due - given):
                         if (unread := _change(location, unit)) is not None:  # since it was opened
                             yield _unread_rows(source, unit, given, span.rows - given, columns, unread)
                             return
-                        if piece.num_rows:
-                            yield _numbered(piece, unit, given)
+                        yield _numbered(piece, unit, given)
                         given += piece.num_rows
-                        if given >= due:
-                            break
                 except FileNotFoundError:
                     raise
                 except (pa.ArrowException, OSError) as error:  # of decoding: `stream` raises none of the way
@@ -157,16 +153,21 @@ def _pictures_of(opened: Any, source: Source, group: int) -> int:
     return int(found.num_rows)
 
 
-def _tables(
-    opened: Any, source: Source, unit: Unit, group: int, columns: Sequence[str]
+def _pieces(
+    opened: Any, source: Source, unit: Unit, group: int, columns: Sequence[str], skip: int, count: int
 ) -> Iterator[pa.Table]:
-    """The rows of a row group, some at a time, with their columns as Simile calls them."""
+    """So many rows of a row group, some at a time, with their columns as Simile calls them.
+
+    Args:
+        skip: rows before them.
+    """
     import pyarrow as pa
 
     wanted = [source.image_column, *columns]
     there = set(opened.schema_arrow.names)
+    pictures_a_row = max(1, _pictures_of(opened, source, group) // opened.metadata.row_group(group).num_rows)
     batches = opened.iter_batches(
-        rows_at_once(unit),
+        max(1, rows_at_once(unit) // pictures_a_row),
         row_groups=[group],
         columns=[name for name in wanted if name in there],
         use_threads=False,
@@ -175,8 +176,13 @@ def _tables(
         table = pa.Table.from_batches([batch])
         image = _column(table, source, source.image_column)
         named = {source.row_name(name): _column(table, source, name) for name in columns}
-        rows = pa.table({"image": image, **named})
-        yield _with_files(_one_picture_each(rows), source.root, unit.file)
+        rows = _one_picture_each(pa.table({"image": image, **named}))
+        piece = rows.slice(skip, count)
+        skip, count = max(0, skip - rows.num_rows), count - piece.num_rows
+        if piece.num_rows:
+            yield _with_files(piece, source.root, unit.file)
+        if not count:
+            return
 
 
 def _column(table: pa.Table, source: Source, name: str) -> Any:

@@ -59,7 +59,7 @@ def small_units(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that every node has several of them, and there is something to interrupt."""
     monkeypatch.setattr("pipeline.sources.units.LEAST_ROWS", 15)
     monkeypatch.setattr("pipeline.sources.units._UNITS", 100)  # a source of 2,000 rows keeps that size
-    monkeypatch.setattr("pipeline.sources.parquet_rows._MOST_RANGES_HERE", 100)
+    monkeypatch.setattr("pipeline.sources.parquet_rows._MOST_RANGES", 100)
     monkeypatch.setattr("pipeline.index_quality.recall.QUERIES", 50)  # the stand-in is slow
 
 

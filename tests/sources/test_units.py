@@ -15,6 +15,7 @@ from pipeline.sources.parquet_rows import cut_groups
 from pipeline.sources.source import RowGroup
 from pipeline.sources.units import (
     MOST_BYTES,
+    MOST_ROWS,
     cut_evenly,
     cut_names,
     most_rows,
@@ -63,25 +64,67 @@ def test_even_ranges() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "ranges", "expected"),
+    ("groups", "least", "expected"),
     [
-        ([40] * 3, 16, [(0, 3, 0, 120)]),
-        ([100, 100, 100], 16, [(0, 1, 0, 100), (1, 2, 0, 100), (2, 3, 0, 100)]),
-        ([250], 16, [(0, 1, 0, 125), (0, 1, 125, 125)]),
-        ([250], 1, [(0, 1, 0, 250)]),
-        ([], 16, []),
+        ([40] * 3, 1, [(0, 3, 0, 120)]),
+        ([100, 100, 100], 1, [(0, 1, 0, 100), (1, 2, 0, 100), (2, 3, 0, 100)]),
+        ([250], 1, [(0, 1, 0, 125), (0, 1, 125, 125)]),
+        ([250], 2048, [(0, 1, 0, 250)]),
+        ([2050], 2048, [(0, 1, 0, 1025), (0, 1, 1025, 1025)]),
+        ([], 1, []),
     ],
-    ids=["small ones together", "not beyond the bound", "a large one in ranges", "one from afar", "empty"],
+    ids=[
+        "small ones together",
+        "not beyond the bound",
+        "in ranges",
+        "whole from afar",
+        "cut from afar",
+        "none",
+    ],
 )
-def test_row_groups(groups: list[int], ranges: int, expected: list[tuple[int, ...]]) -> None:
-    spans = list(cut_groups([RowGroup(rows, rows, rows * 3_000) for rows in groups], ranges, sum(groups)))
+def test_row_groups(groups: list[int], least: int, expected: list[tuple[int, ...]]) -> None:
+    spans = list(cut_groups([RowGroup(rows, rows, rows * 3_000) for rows in groups], least, sum(groups)))
     assert [span[:4] for span in spans] == expected
     assert [span.number for span in spans] == list(np.cumsum([0, *(span.rows for span in spans)]))[:-1]
 
 
 def test_large_files_have_units_of_up_to_2048_rows() -> None:
-    spans = list(cut_groups([RowGroup(1024, 1024, 3_000_000)] * 100, 16, 102_400))
+    spans = list(cut_groups([RowGroup(1024, 1024, 3_000_000)] * 100, 1, 102_400))
     assert {span.rows for span in spans} == {2048}
+
+
+@pytest.mark.parametrize("least", [1, MOST_ROWS])
+def test_row_groups_are_cut_wherever_they_lie_and_if_they_hold_lists(least: int) -> None:
+    for group in (RowGroup(32_768, 32_768, 10**8), RowGroup(100, 32_768, 10**8)):
+        spans = list(cut_groups([group], least, 10**6))
+        assert [(span.skip, span.rows) for span in spans] == [(n * 2048, 2048) for n in range(16)]
+    huge = list(cut_groups([RowGroup(2**20, 2**20, 10**9)], least, 2**20))
+    assert [span.rows for span in huge] == [2**16] * 16, "it would be read too often"
+
+
+def test_an_empty_row_group_between_others(tmp_path: Path) -> None:
+    table = pq.read_table(write_mirror(tmp_path, [4]) / "data/train-00000-of-00001.parquet")
+    with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as out:
+        for piece in (table[:2], table[:0], table[2:]):
+            out.write_table(piece)
+    source = resolve_source(str(tmp_path / "a.parquet"))
+    assert [row["bytes"] for row in rows_of(source)] == [png(n) for n in range(4)]
+
+
+def test_a_row_group_of_lists_is_read_in_ranges(tmp_path: Path) -> None:
+    kind = pa.list_(pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+    lists = [[{"bytes": png((7 * row + n) % 256), "path": None} for n in range(7)] for row in range(40)]
+    lists[3] = []
+    table = pa.table({"images": pa.array(lists, kind), "n": list(range(40))})
+    pq.write_table(table, tmp_path / "a.parquet")
+    source = resolve_source(str(tmp_path / "a.parquet"), image_column="images")
+    assert [(unit.span.skip, unit.rows) for unit in units_of(source) if unit.span] == [
+        (0, 92),
+        (92, 91),
+        (183, 91),
+    ]
+    expected = [(each["bytes"], n) for n, row in enumerate(lists) for each in row or [{"bytes": None}]]
+    assert [(row["bytes"], row["payload"]["n"]) for row in rows_of(source)] == expected
 
 
 def test_units_of_a_range_give_its_rows(tmp_path: Path) -> None:
