@@ -55,19 +55,21 @@ class ListReader:
         """The lists that the rows stand in."""
         return [row["list"] for row in places.to_pylist()]
 
-    def read(self, places: pa.Array) -> list[bytes | Unread]:
-        """What lies behind each address."""
+    def read(self, places: pa.Array, most: int) -> list[bytes | Unread | None]:
+        """What lies behind each address: first those of the web, then files and objects."""
         from pipeline.sources.fetch import Limits, fetch_all
 
         rows = [(row["list"], row["address"] or "") for row in places.to_pylist()]
         web = [at for at, (_, address) in enumerate(rows) if is_web(address)]
-        found: dict[int, bytes | Unread] = dict(
-            zip(web, fetch_all([rows[at][1] for at in web], Limits(private=self.private)), strict=True)
+        limits = Limits(private=self.private, together=most)
+        found: dict[int, bytes | Unread | None] = dict(
+            zip(web, fetch_all([rows[at][1] for at in web], limits), strict=True)
         )
         wanted = {at: self._location(*row) for at, row in enumerate(rows) if at not in found}
         found |= {at: why for at, why in wanted.items() if isinstance(why, Unread)}
         files = {at: place for at, place in wanted.items() if isinstance(place, str)}
-        found |= dict(zip(files, read_locations(list(files.values())), strict=True))
+        left = most - sum(len(each) for each in found.values() if isinstance(each, bytes))
+        found |= dict(zip(files, read_locations(list(files.values()), left), strict=True))
         return [found[at] for at in range(len(rows))]
 
     def _location(self, file: str, address: str) -> str | Unread:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import email.utils
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Limits:
         seconds: from the connection to the last byte of one attempt.
         longest_wait: seconds; a server that asks to wait longer is not asked again.
         at_once, at_once_a_host: requests of one call of `fetch_all`.
+        together: bytes of one call, after which no other picture is begun.
         private: whether private, loopback and link-local addresses are allowed.
     """
 
@@ -49,6 +51,7 @@ class Limits:
     longest_wait: float = 60.0
     at_once: int = 16
     at_once_a_host: int = 2
+    together: int = sys.maxsize
     private: bool = False
 
 
@@ -61,18 +64,20 @@ class _Host:
     refused: set[str] = field(default_factory=set)
 
 
-def fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | Unread]:
+def fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | Unread | None]:
     """Fetch N addresses, several at once.
 
     Returns:
-        N times the bytes, or why there are none, with the HTTP status where there is one.
+        N times the bytes, or why there are none, with the HTTP status where there is one; None where it was
+        not begun, which the first always is.
     """
     return asyncio.run(_fetch_all(addresses, limits)) if addresses else []
 
 
-async def _fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | Unread]:
+async def _fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | Unread | None]:
     resolver = None if limits.private else PublicResolver()
     hosts: dict[str, _Host] = {}
+    held = 0
     turns = asyncio.Semaphore(limits.at_once)
     headers = {"User-Agent": f"simile/{simile_version()}", "Accept": "image/*", "Accept-Encoding": "identity"}
     async with aiohttp.ClientSession(
@@ -83,10 +88,15 @@ async def _fetch_all(addresses: Sequence[str], limits: Limits) -> list[bytes | U
         auto_decompress=False,
     ) as session:
 
-        async def fetch(address: str) -> bytes | Unread:
+        async def fetch(address: str) -> bytes | Unread | None:
+            nonlocal held
             host = hosts.setdefault(_host(address), _Host(asyncio.Semaphore(limits.at_once_a_host)))
             async with host.turns, turns:
-                return await _fetch(session, address, host, limits)
+                if held >= limits.together:
+                    return None
+                found = await _fetch(session, address, host, limits)
+                held += len(found) if isinstance(found, bytes) else 0
+                return found
 
         return list(await asyncio.gather(*map(fetch, addresses)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -45,11 +46,16 @@ class FolderReader:
         """The paths as they are shown."""
         return [readable(path) for path in self.names(places)]
 
-    def read(self, places: pa.Array) -> list[bytes | Unread]:
-        """The files that are still what they were when they were listed."""
+    def read(self, places: pa.Array, most: int) -> list[bytes | Unread | None]:
+        """The files that are still what they were when they were listed.
+
+        Args:
+            places: of the files.
+            most: their sizes were known before, so that this is kept.
+        """
         times = places.field("changed").to_pylist()
         listed = [FileState(*state) for state in zip(self.sizes(places), map(str, times), strict=True)]
-        return read_locations([self.root + path for path in self.names(places)], listed)
+        return read_locations([self.root + path for path in self.names(places)], sys.maxsize, listed)
 
 
 def places_of(files: Sequence[ListedFile]) -> pa.Array:
@@ -65,19 +71,30 @@ def places_of(files: Sequence[ListedFile]) -> pa.Array:
 
 
 def read_locations(
-    locations: Sequence[str], listed: Sequence[FileState] | None = None
-) -> list[bytes | Unread]:
+    locations: Sequence[str], most: int, listed: Sequence[FileState] | None = None
+) -> list[bytes | Unread | None]:
     """The bytes of each of N files. Those of an object store are asked for side by side.
 
     Args:
         locations: N paths or addresses.
+        most: bytes after which no other file is begun; those that were not are None.
         listed: what the files were; a file that is not that any more is not given.
     """
     states: Sequence[FileState | None] = listed or [None] * len(locations)
+    held = 0
+
+    def read(location: str, state: FileState | None) -> bytes | Unread | None:
+        nonlocal held
+        if held >= most:
+            return None
+        found = _read(location, state)
+        held += len(found) if isinstance(found, bytes) else 0
+        return found
+
     if not any(map(is_remote, locations)):
-        return list(map(_read, locations, states))
+        return list(map(read, locations, states))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(_read, locations, states))
+        return list(pool.map(read, locations, states))
 
 
 def read_inside(root: str, path: str) -> bytes | None:

@@ -14,6 +14,7 @@ from pipeline.sources.python_values import python_values
 from pipeline.sources.source import GONE, NOT_READABLE, RowGroup, Unread
 from pipeline.sources.storage import HUB, change_of
 from pipeline.sources.units import (
+    BYTES_AT_ONCE,
     MOST_ROWS,
     Span,
     Unit,
@@ -180,7 +181,7 @@ def _pieces(
         piece = rows.slice(skip, count)
         skip, count = max(0, skip - rows.num_rows), count - piece.num_rows
         if piece.num_rows:
-            yield _with_files(piece, source.root, unit.file)
+            yield from _with_files(piece, source.root, unit.file)
         if not count:
             return
 
@@ -248,26 +249,38 @@ def _one_picture_each(rows: pa.Table) -> pa.Table:
     return out.set_column(out.column_names.index("image"), "image", image.values.take(at))
 
 
-def _with_files(rows: pa.Table, root: str, file: str) -> pa.Table:
-    """Where an image has a path and no bytes, those of that file: beside its shard, or below the root."""
+def _with_files(rows: pa.Table, root: str, file: str) -> Iterator[pa.Table]:
+    """Where an image has a path and no bytes, those of that file: beside its shard, or below the root. Where
+    these are many bytes, the rows come in several tables."""
     import pyarrow as pa
 
     kind = rows["image"].type
-    if root.startswith(HUB) or not pa.types.is_struct(kind):
-        return rows
-    if not rows.num_rows or kind.get_field_index("path") < 0:
-        return rows
+    if root.startswith(HUB) or not pa.types.is_struct(kind) or kind.get_field_index("path") < 0:
+        yield rows
+        return
     images = _in_one_piece(rows["image"])
     paths = images.flatten()[kind.get_field_index("path")]
     data = images.flatten()[kind.get_field_index("bytes")]
-    wanted = np.flatnonzero(np.asarray(data.is_null()) & np.asarray(paths.is_valid()))
-    if not len(wanted):
-        return rows
-    found = data.to_pylist()
-    for row, named in zip(wanted, python_values("path", paths.take(pa.array(wanted))), strict=True):
-        beside = read_inside(root, f"{file.rpartition('/')[0]}/{named}")
-        found[row] = read_inside(root, named) if beside is None else beside
-    filled = pa.StructArray.from_arrays(
-        [pa.array(found, pa.large_binary()), paths.cast(pa.string())], ["bytes", "path"]
-    )
-    return rows.set_column(rows.column_names.index("image"), "image", filled)
+    wanted = np.asarray(data.is_null()) & np.asarray(paths.is_valid())
+    if not wanted.any():
+        yield rows
+        return
+    names = python_values("path", paths)
+    found: list[bytes | None] = []
+    start = held = 0
+    for row, named in enumerate(names):
+        found.append(_beside(root, file, named) if wanted[row] else data[row].as_py())
+        held += len(found[-1] or b"")
+        if held >= BYTES_AT_ONCE or row + 1 == len(names):
+            image = pa.StructArray.from_arrays(
+                [pa.array(found, pa.large_binary()), pa.array(names[start : row + 1], pa.string())],
+                ["bytes", "path"],
+            )
+            piece = rows.slice(start, len(found))
+            yield piece.set_column(piece.column_names.index("image"), "image", image)
+            found, start, held = [], row + 1, 0
+
+
+def _beside(root: str, file: str, named: str) -> bytes | None:
+    beside = read_inside(root, f"{file.rpartition('/')[0]}/{named}")
+    return read_inside(root, named) if beside is None else beside

@@ -117,8 +117,13 @@ class Reader(Protocol):
     def files(self, places: pa.Array) -> list[str]:
         """Of N places: the file that each row is said to stand in, as text that can be shown."""
 
-    def read(self, places: pa.Array) -> list[bytes | Unread]:
-        """Of N places: the compressed pictures, or why there are none."""
+    def read(self, places: pa.Array, most: int) -> Sequence[bytes | Unread | None]:
+        """Of N places: the compressed pictures, or why there are none.
+
+        Args:
+            most: bytes after which no other picture need be begun. Those that were not are None; the first
+                always is.
+        """
 
 
 def card_text(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from pipeline.sources.patience import patiently
 from pipeline.sources.source import FileState, Unread
 from pipeline.sources.storage import change_of
 from pipeline.sources.units import (
+    BYTES_AT_ONCE,
     Unit,
     cut_evenly,
     cut_names,
@@ -94,14 +95,32 @@ def read_table_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Itera
     """See `rows.read_unit`."""
     assert unit.slice is not None and source.reader is not None
     rows = unit.slice.select(["image", "row", *(source.row_name(column) for column in columns)])
-    step = rows_at_once(unit)
-    for start in range(0, rows.num_rows, step):
-        piece = rows.slice(start, step)
-        places = piece["image"].combine_chunks()
-        found = source.reader.read(places)
+    places, reader = rows["image"].combine_chunks(), source.reader
+    for start, found in _tables(reader, places, rows_at_once(unit)):
         # For each table, as a file may be replaced while its unit is read. The reader looks at files of rows.
         why = _change(source.root + unit.file, unit.state)
-        yield _with_pictures(piece, source.reader.files(places), [why] * len(found) if why else found)
+        files = reader.files(places.slice(start, len(found)))
+        yield _with_pictures(rows.slice(start, len(found)), files, [why] * len(found) if why else found)
+
+
+def _tables(reader: Reader, places: pa.Array, step: int) -> Iterator[tuple[int, list[bytes | Unread]]]:
+    """First row and pictures of each table: at most `step` rows, and fewer where they have many bytes."""
+    import pyarrow as pa
+
+    held: dict[int, bytes | Unread] = {}  # by row; those of a fast host are read before their turn
+    start = 0
+    while start < len(places):
+        rows = range(start, min(start + step, len(places)))
+        missing = [row for row in rows if row not in held]
+        room = BYTES_AT_ONCE - sum(len(each) for each in held.values() if isinstance(each, bytes))
+        if room <= 0:
+            missing = missing[:1]  # the next in turn alone: others might be begun beside it
+        found = reader.read(places.take(pa.array(missing, pa.int64())), max(1, room))
+        held |= {row: each for row, each in zip(missing, found, strict=True) if each is not None}
+        stop = next((row for row in rows if row not in held), rows.stop)
+        if stop > start:  # else the first was no address of the web, and is the next to be begun
+            yield start, [held.pop(row) for row in range(start, stop)]
+        start = stop
 
 
 def _change(location: str, listed: FileState | None) -> Unread | None:

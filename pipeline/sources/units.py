@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.sources.source import Source
 
 __all__ = [
+    "BYTES_AT_ONCE",
     "LEAST_ROWS",
     "MOST_BYTES",
     "MOST_ROWS",
@@ -45,7 +46,8 @@ _UNITS = 16  # of a source that is just large enough for units of some size
 MOST_BYTES = 2**30
 # Bytes of a staged part. A thumbnail has at most 64 KiB, and no more than its picture where that is small.
 _PART_BYTES, _THUMBNAIL_BYTES = 64 * 2**20, 64 * 2**10
-_LEAST_AT_ONCE, _MOST_AT_ONCE, _BYTES_AT_ONCE = 16, 256, 64 * 2**20
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 16, 256
+BYTES_AT_ONCE = 64 * 2**20  # of pictures in a table; where sizes are not known before, it ends there
 PAYLOAD_RULES = 1  # of turning columns into JSON; another number renews every payload, and embeds nothing
 
 
@@ -151,7 +153,7 @@ def rows_at_once(unit: Unit) -> int:
     enough for the batch of a GPU where they are small, and few enough that several such tables fit in memory.
     """
     each = max(1, unit.bytes // max(1, unit.rows))
-    return max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, _BYTES_AT_ONCE // each))
+    return max(_LEAST_AT_ONCE, min(_MOST_AT_ONCE, BYTES_AT_ONCE // each))
 
 
 def cut_evenly(rows: int, most: int) -> Iterator[tuple[int, int]]:

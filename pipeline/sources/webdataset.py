@@ -63,8 +63,12 @@ class TarReader:
         """The tars."""
         return [readable(os.fsdecode(row["file"])) for row in places.to_pylist()]
 
-    def read(self, places: pa.Array) -> list[bytes | Unread]:
+    def read(self, places: pa.Array, most: int) -> list[bytes | Unread]:
         """The members, from where the index found them; each tar is opened once.
+
+        Args:
+            places: of the members.
+            most: their sizes were known before, so that this is kept.
 
         Raises:
             SimileError: a tar is there, and its bytes cannot be had.

@@ -7,9 +7,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.sources import resolve_source
+from pipeline.sources import image_bytes, read_unit, resolve_source, units_of
 from tests.sources.conftest import png, put, refusal, rows_of
 from tests.stand_ins.web import WebStandIn
+
+BYTES_OF_TWO = len(png(1)) * 3 // 2  # that two of these pictures have, and one has not
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,53 @@ def test_a_folder_of_lists_of_several_kinds(tmp_path: Path) -> None:
         ("2.jsonl", 2, png(1)),
         ("more/3.tsv", 3, png(1)),
     ]
+
+
+def test_tables_end_when_their_pictures_have_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.sources.table_rows.BYTES_AT_ONCE", BYTES_OF_TWO)
+    monkeypatch.setattr("pipeline.sources.units.most_rows", lambda total: 10**9)  # all in one unit
+    with WebStandIn({f"/{n}.png": png(n) for n in range(20)}) as server:
+        here, there = server.url, server.url.replace("127.0.0.1", "localhost")
+        rows = [f"{here}/slow/{n}.png" if n % 2 else f"{there}/{n}.png" for n in range(20)]
+        rows[6:6] = ["a.png"] * 3 + [""]
+        put(tmp_path / "a.png", png(50))
+        put(tmp_path / "list.csv", ("url,n\n" + "\n".join(f"{url},1" for url in rows)).encode())
+        source = resolve_source(str(tmp_path / "list.csv"), url_column="url", allow_private=True)
+        (unit,) = units_of(source)
+        tables = list(read_unit(source, unit))
+        assert sorted(server.requests) == sorted(
+            f"/slow/{n}.png" if n % 2 else f"/{n}.png" for n in range(20)
+        )
+    assert [data for table in tables for data in image_bytes(table)] == [
+        *(png(n) for n in range(6)),
+        *[png(50)] * 3,
+        None,
+        *(png(n) for n in range(6, 20)),
+    ]
+    assert [n for table in tables for n in table["row"].to_pylist()] == list(range(24))
+    # Two, and at most as many as were on the way when these had come: two a host.
+    assert max(table.num_rows for table in tables) <= 8 and len(tables) > 4
+
+
+def test_tables_of_parquet_files_that_name_pictures_end_so_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.sources.parquet_rows.BYTES_AT_ONCE", BYTES_OF_TWO)
+    for n in range(5):
+        put(tmp_path / f"{n}.png", png(n))
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    images = [{"bytes": None, "path": f"{n}.png"} for n in range(5)]
+    images[3] = {"bytes": png(33), "path": "3.png"}
+    pq.write_table(pa.table({"image": pa.array(images, kind), "n": list(range(5))}), tmp_path / "x.parquet")
+    source = resolve_source(str(tmp_path / "x.parquet"))
+    (unit,) = units_of(source)
+    tables = list(read_unit(source, unit))
+    assert [table["n"].to_pylist() for table in tables] == [[0, 1], [2, 3], [4]]
+    assert [table["row"].to_pylist() for table in tables] == [[0, 1], [2, 3], [4]]
+    found = [data for table in tables for data in image_bytes(table)]
+    assert found == [png(0), png(1), png(2), png(33), png(4)]
 
 
 def test_the_column_alone_and_columns_of_any_name(tmp_path: Path) -> None:
