@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -43,10 +44,17 @@ def table_units(source: Source, limit: int | None) -> Iterator[Unit]:
     rows = pa.table({"image": places, "row": _numbers(files), **shown}).combine_chunks()
     said = _spoken(source, table.select(source.payload_columns)).combine_chunks()
     key = payload_key(source, source.payload_columns, _classes(source))
+    # A row that is inserted in a list gives other numbers to those below it, whose pictures stay the same. In
+    # all other sources a row keeps its number as long as its file is the same.
+    named = ["image"] if source.kind == "list" else ["image", "row"]
+    alike: Counter[bytes] = Counter()  # units of the same pictures, such as rows without an address
     for start, stop, file in _cuts(reader, places, files, sizes):
         piece = rows.slice(start, stop - start)
         state = source.states.get(file) if file else None
-        pictures = serialized(piece.select(["image", "row"])) + repr((file, state)).encode()
+        pictures = serialized(piece.select(named)) + repr((file, state)).encode()
+        alike[pictures] += 1
+        if alike[pictures] > 1:
+            pictures += str(alike[pictures]).encode()
         name = name_of(pictures, key + serialized(said.slice(start, stop - start)))
         size = sum(sizes[start:stop])
         yield Unit(name, stop - start, size, file, state, slice=piece)

@@ -97,16 +97,14 @@ def test_tables_end_when_their_pictures_have_many_bytes(
     monkeypatch.setattr("pipeline.sources.units.most_rows", lambda total: 10**9)  # all in one unit
     with WebStandIn({f"/{n}.png": png(n) for n in range(20)}) as server:
         here, there = server.url, server.url.replace("127.0.0.1", "localhost")
-        rows = [f"{here}/slow/{n}.png" if n % 2 else f"{there}/{n}.png" for n in range(20)]
-        rows[6:6] = ["a.png"] * 3 + [""]
+        urls = [f"{here}/slow/{n}.png" if n % 2 else f"{there}/{n}.png" for n in range(20)]
+        rows = [*urls[:6], "a.png", "a.png", "a.png", "", *urls[6:]]
         put(tmp_path / "a.png", png(50))
         put(tmp_path / "list.csv", ("url,n\n" + "\n".join(f"{url},1" for url in rows)).encode())
         source = resolve_source(str(tmp_path / "list.csv"), url_column="url", allow_private=True)
         (unit,) = units_of(source)
         tables = list(read_unit(source, unit))
-        assert sorted(server.requests) == sorted(
-            f"/slow/{n}.png" if n % 2 else f"/{n}.png" for n in range(20)
-        )
+        assert len(server.requests) == len(set(server.requests)) == 20, "none is fetched twice"
     assert [data for table in tables for data in image_bytes(table)] == [
         *(png(n) for n in range(6)),
         *[png(50)] * 3,
@@ -135,6 +133,29 @@ def test_tables_of_parquet_files_that_name_pictures_end_so_too(
     assert [table["row"].to_pylist() for table in tables] == [[0, 1], [2, 3], [4]]
     found = [data for table in tables for data in image_bytes(table)]
     assert found == [png(0), png(1), png(2), png(33), png(4)]
+
+
+def test_a_row_that_is_inserted_renews_one_unit(tmp_path: Path) -> None:
+    rows = [f"pics/{n:05}.png,{n}" for n in range(2_000)]
+
+    def names(lines: list[str]) -> list[str]:
+        listed = put(tmp_path / "list.csv", "\n".join(["url,n", *lines]).encode())
+        return [unit.name for unit in units_of(resolve_source(str(listed), url_column="url"))]
+
+    before = names(rows)
+    assert len(before) > 10
+    for at in (0, 1_000, 2_000):
+        after = names([*rows[:at], "pics/new.png,7", *rows[at:]])
+        assert len(set(after) - set(before)) <= 2 and len(after) == len(set(after))  # two where it is a cut
+    edited = names([*rows[:-1], "pics/01999.png,0"])
+    assert len(set(edited) - set(before)) == 1
+
+
+def test_units_of_the_same_rows_have_names_of_their_own(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", png(1))
+    listed = put(tmp_path / "list.csv", b"url,n\n" + b"a.png,1\n" * 300)
+    units = units_of(resolve_source(str(listed), url_column="url"))
+    assert len(units) == len({unit.name for unit in units}) == 3
 
 
 def test_the_column_alone_and_columns_of_any_name(tmp_path: Path) -> None:
