@@ -185,7 +185,7 @@ def cut_names(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[int,
     for at, (name, size) in enumerate(zip(names, sizes, strict=True)):
         full = at - start >= most or held + size > MOST_BYTES or staged >= _PART_BYTES
         marked = zlib.crc32(name.encode(errors="surrogateescape")) % (most // 4) == 0
-        if at > start and (full or (marked and name != names[at - 1])):
+        if at > start and (full or (marked and name not in ("", names[at - 1]))):  # "" has the hash 0
             yield start, at
             start, held, staged = at, 0, 0
         held += size

@@ -51,6 +51,10 @@ def test_a_file_that_comes_or_goes_changes_one_slice(at: int) -> None:
     assert len(before - after) <= 2 and len(after - before) <= 2  # two where the file began a slice
 
 
+def test_rows_without_a_name_begin_no_slice() -> None:
+    assert list(cut_names(["b", "", "c", ""] * 5, [1] * 20)) == [(0, 20)]
+
+
 def test_slices_are_bounded_in_bytes() -> None:
     cuts = list(cut_names(["a"] * 5, [MOST_BYTES // 2] * 5))
     assert cuts == [(0, 2), (2, 4), (4, 5)]
