@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import NoSplitError, SimileError
 from pipeline.home import is_remote
+from pipeline.printable import printable
 from pipeline.sources.address_list import list_source
 from pipeline.sources.extensions import kind_of
 from pipeline.sources.folder import folder_source
@@ -34,7 +35,14 @@ def resolve_place(location: str, asked: Asked) -> Source:
         SimileError: nothing that can be indexed, or an unknown split, configuration or column.
     """
     name = location if is_remote(location) else str(Path(location))
-    if is_pattern(location) or is_file(location):
+    try:
+        is_single = is_pattern(location) or is_file(location)
+    except OSError as error:  # of an object store; of this machine such a path was refused before
+        raise SimileError(
+            f"'{name}' cannot be looked at: {printable(error, 300)}; check the address, and that the keys in "
+            "use may read it"
+        ) from None
+    if is_single:
         return file_source(name, location, asked)
     if not is_remote(location) and not Path(location).is_dir():
         raise SimileError(f"'{name}' does not exist; expected {TAKEN}")

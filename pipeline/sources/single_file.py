@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NoSplitError, SimileError
+from pipeline.printable import printable
 from pipeline.sources.address_list import list_source, refuse_without_column
 from pipeline.sources.extensions import PICTURES, kind_of
 from pipeline.sources.listing import fingerprint
@@ -109,7 +110,12 @@ def _split(locations: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _found(name: str, root: str, files: Sequence[str]) -> list[ListedFile]:
-    found = stat_files(root, files)
+    try:
+        found = stat_files(root, files)
+    except OSError as error:
+        raise SimileError(
+            f"'{name}' cannot be looked at: {printable(error, 300)}; check the name, and that you may read it"
+        ) from None
     missing = [file for file in files if file not in {each.path for each in found}]
     if missing and len(files) == 1:
         raise SimileError(f"'{name}' does not exist; check the name")

@@ -126,6 +126,17 @@ def test_what_is_not_there(bucket: str) -> None:
     assert "'s3://bucket/tars/z.tar' cannot be listed" in refusal(f"{bucket}/tars/z.tar")
 
 
+@pytest.mark.parametrize("asked", ["pics", "tars/a-{0..1}.tar"])
+def test_a_bucket_that_may_not_be_read(asked: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise OSError("AWS Error ACCESS_DENIED during HeadObject operation")
+
+    monkeypatch.setattr("pipeline.sources.place.is_file", denied)
+    monkeypatch.setattr("pipeline.sources.single_file.stat_files", denied)
+    said = refusal(f"{bucket}/{asked}")
+    assert said.startswith(f"'{bucket}/{asked}' cannot be looked at: AWS Error ACCESS_DENIED")
+
+
 def test_inside() -> None:
     assert is_inside("s3://b/a/", "s3://b/a/c/../d")
     assert not any(
