@@ -9,7 +9,6 @@ server that grants them.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
+from pipeline.locks.bucket import object_store
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -67,15 +67,6 @@ class Holder:
             return cls(**json.loads(data))
         except (ValueError, TypeError):
             raise SimileError("the lock is not readable; did another version of Simile make it?") from None
-
-
-def object_store(home: str) -> ObjectStore:
-    """The home as an object store with conditional writes, which pyarrow's file systems do not have."""
-    from obstore.store import from_url
-
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    plain: Any = {"allow_http": True} if endpoint.startswith("http://") else {}
-    return from_url(home, client_options=plain or None)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """An object store that speaks the S3 protocol: moto's server on loopback, with faults on demand."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -24,12 +25,13 @@ class S3StandIn:
     answer comes after two seconds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.fault: Fault = lambda method, path: None
+        self.signed = set[str]()
         self._app: Any = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = threading.Lock()  # moto looks at a condition and writes in two steps
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True)
-        self.url = f"http://127.0.0.1:{self._server.port}"
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, ssl_context=tls)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> "S3StandIn":
@@ -41,6 +43,10 @@ class S3StandIn:
         self._thread.join()
 
     def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        # AWS4-HMAC-SHA256 Credential=KEY/DATE/REGION/s3/aws4_request, …
+        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+        if len(scope) > 3:
+            self.signed.add(f"{scope[0]}/{scope[2]}")
         kind = self.fault(environ["REQUEST_METHOD"], environ["PATH_INFO"])
         if kind == "slow":
             time.sleep(2)
