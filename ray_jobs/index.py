@@ -129,7 +129,7 @@ def _change_versions(home: str, collection: str, back: bool) -> dict[str, Any]:
 
 
 def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_on: str) -> dict[str, Any]:
-    from pipeline.cluster.actors import Actors, patience
+    from pipeline.cluster.actors import Actors, check_gpus, patience
     from pipeline.cluster.reservation import check_this_machine
     from pipeline.indexing.dry_run import dry_run
     from pipeline.indexing.job import IndexJob, index_collection
@@ -138,6 +138,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
     from pipeline.locks.lock import refuse_second_writer
     from pipeline.progress import say
 
+    check_gpus(options.gpus_per_actor)
     if options.gpus_per_actor:
         need_torch("--gpus-per-actor")
     actors = Actors.parse(options.actors) if options.actors is not None else None

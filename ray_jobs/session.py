@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ __all__ = [
     "report_errors",
 ]
 
+_CONNECT_SECONDS = 10.0  # to the head of a cluster
 HOME_HELP = (
     "absolute folder or URL of staged vectors, weights and the embedded store (default: $SIMILE_HOME or the "
     "user's data directory)"
@@ -105,11 +107,27 @@ def ray_session() -> Iterator[None]:
 
 
 def _join(address: str, dashboard: bool | None) -> Any:
-    """`ray.init`, which takes SIGTERM for itself and ends with the status 15 when it comes meanwhile."""
+    """`ray.init`, which takes SIGTERM for itself and ends with the status 15 when it comes meanwhile.
+
+    Raises:
+        SimileError: nothing answers at the address, or what answers is no Ray that this one can join.
+    """
     import ray
 
     try:
+        if address not in ("local", "auto") and "://" not in address:
+            host, _, port = address.rpartition(":")
+            # Ray itself would try for minutes.
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
         return ray.init(address=address, logging_level=logging.ERROR, include_dashboard=dashboard)
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        if address == "local":
+            raise
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise SimileError(
+            f"The Ray cluster at RAY_ADDRESS={address} cannot be joined: {why}; "
+            "start it, correct the address, or unset RAY_ADDRESS to run on this machine alone."
+        ) from error
     except SystemExit as error:
         listen_again()  # so that it comes once more, to this job's own handler
         if error.code == signal.SIGTERM:

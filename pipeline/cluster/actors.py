@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pipeline.errors import SimileError
 from pipeline.progress import say
 
-__all__ = ["WAIT_SECONDS", "Actors", "patience", "wait_for_room"]
+__all__ = ["WAIT_SECONDS", "Actors", "check_gpus", "patience", "wait_for_room"]
 
 WAIT_SECONDS = 900.0  # a GPU node takes five to ten minutes to come, with its image
 _SAID_EVERY = 30.0  # seconds
@@ -45,6 +45,19 @@ class Actors:
         if actors.least < 1 or (actors.most is not None and actors.most < actors.least):
             raise SimileError(f"--actors is {text}; it must be 1 or more, or MIN:MAX such as 2:8.")
         return actors
+
+
+def check_gpus(each: float | None) -> None:
+    """Look whether Ray can reserve so many GPUs for an actor; None leaves it to what the cluster has.
+
+    Raises:
+        SimileError: it is neither a share of one GPU nor a number of whole ones.
+    """
+    if each is None or 0 <= each <= 1 or (1 < each < math.inf and each.is_integer()):
+        return
+    raise SimileError(
+        f"--gpus-per-actor is {each:g}; it must be 0, a share of one GPU such as 0.5, or a whole number."
+    )
 
 
 def patience(actors: Actors | None, wait: float | None, on_a_cluster: bool) -> float | None:

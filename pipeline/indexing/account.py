@@ -219,7 +219,8 @@ def _told(error: Exception, stage: str) -> SimileError | None:
         if _is_full(cause):
             return SimileError(f"The disk is full (stage {stage}); free some space. What is staged stays.")
     if isinstance(error, RayError | OSError | pa.ArrowException):
-        last = str(error).partition(_ADVICE)[0].strip().splitlines()[-1][:300]
+        lines = str(error).partition(_ADVICE)[0].strip().splitlines()
+        last = lines[-1][:300] if lines else type(error).__name__  # such as a bare TimeoutError()
         logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
         return SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.")
     return None

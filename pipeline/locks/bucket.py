@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from pipeline.home import filesystem
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-__all__ = ["object_store"]
+__all__ = ["no_bucket", "object_store", "reason"]
 
 _KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _PROGRAMS = ("credential_process", "sso_session", "sso_start_url")  # other ways in which a profile has keys
+_CODE = re.compile(r"<Code>(\w+)</Code>")  # in the answers of all three providers
 
 
 def object_store(home: str) -> ObjectStore:
@@ -41,6 +43,20 @@ def object_store(home: str) -> ObjectStore:
         client["root_certificate"] = Path(authority).read_bytes()
     settings: Any = {"region": files.region, **_keys_of_profile()}
     return from_url(home, config=settings, client_options=client)
+
+
+def reason(error: Exception) -> str:
+    """What obstore says, on one line: without its own dump, and of the server's answer, which may hold a key,
+    only the code, such as `NoSuchBucket`."""
+    said = " ".join(str(error).partition("Debug source")[0].partition("<")[0].split()).rstrip(" :-")
+    code = _CODE.search(str(error))
+    return f"{said} ({code[1]})" if code else said
+
+
+def no_bucket(error: FileNotFoundError) -> bool:
+    """Whether it is not the object alone that is missing."""
+    code = _CODE.search(str(error))
+    return code is not None and code[1] in ("NoSuchBucket", "ContainerNotFound")
 
 
 def _keys_of_profile() -> dict[str, str]:

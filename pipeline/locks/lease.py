@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
-from pipeline.locks.bucket import object_store
+from pipeline.locks.bucket import no_bucket, object_store, reason
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -211,8 +211,8 @@ class Lease:
                 done = version = found[1]
                 if found[0] != self._me:
                     continue
-            except BaseError as error:
-                raise OSError(f"the lock cannot be written: {error}") from error
+            except (BaseError, FileNotFoundError) as error:  # no file: there is no such bucket
+                raise OSError(f"the lock cannot be written: {reason(error)}") from error
             self._version, self._sure = _unchanged(done), began
             return True
         return False
@@ -230,10 +230,12 @@ def _read(store: ObjectStore, collection: str) -> tuple[Holder, Any] | None:
     try:
         found = obstore.get(store, _path(collection))
         data = bytes(found.bytes())
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if no_bucket(error):
+            raise OSError(f"the lock cannot be read: {reason(error)}") from error
         return None
     except BaseError as error:
-        raise OSError(f"the lock cannot be read: {error}") from error
+        raise OSError(f"the lock cannot be read: {reason(error)}") from error
     return Holder.from_json(data), _unchanged(found.meta)
 
 

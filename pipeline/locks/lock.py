@@ -70,7 +70,7 @@ def writer_lock(home: str, collection: str) -> Iterator[Held]:
     """Hold the collection for this process, and keep its record fresh; both end with the process.
 
     Raises:
-        SimileError: another job holds it.
+        SimileError: another job holds it, or the home cannot be used.
     """
     record = _Record(home, collection)
     if is_remote(home):
@@ -89,11 +89,14 @@ def refuse_second_writer(home: str, collection: str) -> None:
     """Look whether another job writes, and take nothing: said in seconds, before Ray is started.
 
     Raises:
-        SimileError: another job holds the collection.
+        SimileError: another job holds the collection, or the home cannot be used.
     """
     if not is_remote(home):
         _file_lock(home, collection).release()
-    elif living := Lease(home, collection, _myself("")).holder(_LOOKED_FOR):
+        return
+    with _usable(home):
+        living = Lease(home, collection, _myself("")).holder(_LOOKED_FOR)
+    if living is not None:
         raise _held(collection, living)
 
 
@@ -164,20 +167,33 @@ class _Record:
 def _file_lock(home: str, collection: str) -> filelock.BaseFileLock:
     """The lock of a local home, held."""
     folder = Path(home) / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / f"{collection}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise _held(collection, _Record(home, collection).read()) from None
+    with _usable(home):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except filelock.Timeout:  # an OSError, too
+            raise _held(collection, _Record(home, collection).read()) from None
     return lock
+
+
+@contextmanager
+def _usable(home: str) -> Iterator[None]:
+    """A home that cannot be read or written is a sentence, before a job has begun with anything."""
+    try:
+        yield
+    except OSError as error:
+        asked = "give its keys as docs/cluster.md says" if is_remote(home) else "it must be a writable folder"
+        raise SimileError(f"The home {home} cannot be used: {error}; {asked}.") from error
 
 
 @contextmanager
 def _leased(home: str, collection: str, job: str) -> Iterator[Lease]:
     """The lock on an object store, taken and renewed until the block ends."""
-    lease = Lease(home, collection, _myself(job))
-    if (living := lease.take()) is not None:
+    with _usable(home):
+        lease = Lease(home, collection, _myself(job))
+        living = lease.take()
+    if living is not None:
         raise _held(collection, living)
     done = threading.Event()
     thread = threading.Thread(target=_renew, args=(lease, done), name="lease", daemon=True)

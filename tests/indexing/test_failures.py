@@ -50,6 +50,11 @@ def test_what_ray_says_last_is_shown() -> None:
     )
 
 
+@pytest.mark.parametrize("error", [TimeoutError(), RayError(" ")])
+def test_an_error_without_text_is_named(error: Exception) -> None:
+    assert "Error. What is staged stays" in sentence(error)
+
+
 def test_our_own_mistakes_keep_their_traceback() -> None:
     with pytest.raises(KeyError), explained("load"):
         raise KeyError("x")

@@ -133,6 +133,25 @@ def test_more_actors_than_this_machine_has(tmp_path: Path, capsys: Any) -> None:
     assert "lower --actors" in refusal(tmp_path, capsys, "--actors", "6400")
 
 
+def test_a_share_of_a_gpu_that_is_none(tmp_path: Path, capsys: Any) -> None:
+    assert "--gpus-per-actor is nan; it must be" in refusal(tmp_path, capsys, "--gpus-per-actor", "nan")
+
+
+def test_a_home_that_is_a_file(tmp_path: Path, capsys: Any) -> None:
+    (tmp_path / "home").write_text("")
+    said = refusal(tmp_path, capsys, home=str(tmp_path / "home"))
+    assert "home cannot be used: " in said and "it must be a writable folder" in said
+
+
+def test_a_home_of_a_kind_that_is_not_known(
+    tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with QdrantStandIn() as stand_in:
+        monkeypatch.setenv("QDRANT_URL", stand_in.url)
+        said = refusal(tmp_path, capsys, home="hdfs://namenode/simile")
+    assert "'hdfs://' is no object store that Simile knows" in said
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("remote", [False, True])
 def test_a_second_writer(

@@ -3,7 +3,7 @@
 import pytest
 import ray
 
-from pipeline.cluster.actors import Actors, patience
+from pipeline.cluster.actors import Actors, check_gpus, patience
 from pipeline.cluster.reservation import READ_CPUS, Reservation, ask_for, reserve, share_out
 from pipeline.errors import SimileError
 
@@ -108,6 +108,14 @@ def test_who_waits_and_how_long(
 def test_a_wait_is_a_number_of_seconds(wait: float) -> None:
     with pytest.raises(SimileError, match=r"--wait is .*; it must be a number of seconds, 0 or more"):
         patience(None, wait, True)
+
+
+@pytest.mark.parametrize("gpus", [float("nan"), float("inf"), -0.5, 1.5])
+def test_gpus_are_a_share_of_one_or_whole(gpus: float) -> None:
+    with pytest.raises(SimileError, match=rf"--gpus-per-actor is {gpus:g}; it must be 0, a share"):
+        check_gpus(gpus)
+    for right in (None, 0.0, 0.25, 1.0, 2.0):
+        check_gpus(right)
 
 
 def test_a_job_that_waits_asks_for_gpus_that_are_not_there() -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from pipeline.errors import SimileError
 from pipeline.locks import lease as lease_module
 from pipeline.locks.fenced_store import WRITES, fenced
 from pipeline.locks.lease import Holder, Lease, LockLostError
-from pipeline.locks.lock import writer_lock
+from pipeline.locks.lock import refuse_second_writer, writer_lock
 from pipeline.store import open_store
 from pipeline.store.protocol import Store
 from tests.stand_ins.s3 import S3StandIn, serve_s3
@@ -156,3 +156,29 @@ def test_an_object_that_is_no_lock_is_a_sentence(home: str) -> None:
     obstore.put(lease_module.object_store(home), "locks/birds.json", b"[1]")
     with pytest.raises(SimileError, match="lock is not readable"):
         Lease(home, "birds", Holder("mine", 0, "machine", 1)).take()
+
+
+def hold(home: str, collection: str) -> None:
+    with writer_lock(home, collection):
+        pass
+
+
+@pytest.mark.parametrize("use", [refuse_second_writer, hold])
+def test_a_bucket_that_refuses_or_is_missing_is_a_sentence(
+    server: S3StandIn, home: str, use: Callable[[str, str], None]
+) -> None:
+    with pytest.raises(
+        SimileError, match=r"home s3://no-bucket/home cannot be used: .*docs/cluster.md"
+    ) as told:
+        use("s3://no-bucket/home", "birds")
+    assert "\n" not in str(told.value)
+    server.fault = lambda method, path: "denied"
+    with pytest.raises(SimileError, match=rf"home {home} cannot be used: .*403") as told:
+        use(home, "birds")
+    assert "\n" not in str(told.value) and "AWSAccessKeyId" not in str(told.value)
+
+
+def test_a_bucket_that_nobody_serves_is_a_sentence(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(SimileError, match=rf"home {home} cannot be used: the lock cannot be read"):
+        refuse_second_writer(home, "birds")

@@ -57,6 +57,9 @@ class S3StandIn:
         if kind in ("before", "after"):
             start("500 Internal Server Error", [("Content-Type", "application/xml")])
             return [b"<Error><Code>InternalError</Code><Message>We encountered an error.</Message></Error>"]
+        if kind == "denied":
+            start("403 Forbidden", [("Content-Type", "application/xml")])
+            return [b"<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>test</AWSAccessKeyId></Error>"]
         with self._one_at_a_time:
             answer: Iterable[bytes] = self._app(environ, start)
             return answer
