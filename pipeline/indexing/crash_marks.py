@@ -36,7 +36,8 @@ class Marks:
         """Forget all deaths: nothing is at work any more."""
         files, folder = filesystem(self.folder)
         if files.get_file_info(folder).type == pafs.FileType.Directory:
-            files.delete_dir(folder)
+            with suppress(FileNotFoundError):  # another job did the same
+                files.delete_dir(folder)
 
     @contextmanager
     def marked(self, name: str) -> Iterator[int]:
@@ -48,7 +49,13 @@ class Marks:
         try:
             yield len(earlier)
         finally:
-            files.delete_file(f"{folder}/{mark}")
+            _remove(files, f"{folder}/{mark}")
         for path in earlier:  # the work went well, so the earlier deaths had another cause
-            with suppress(FileNotFoundError):  # a worker that was given up, and lives, did the same work
-                files.delete_file(path)
+            _remove(files, path)
+
+
+def _remove(files: pafs.FileSystem, path: str) -> None:
+    """Take a mark away, unless it is gone: by a worker that was given up, and lives, or by `clear` of a job
+    whose lock was lost and that did not know yet."""
+    with suppress(FileNotFoundError):
+        files.delete_file(path)

@@ -10,6 +10,7 @@ from pipeline.cluster.reservation import Reservation, reserve, spread
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE
 from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor, Work
+from pipeline.locks.lock import Held
 from pipeline.progress import progress
 from pipeline.sources import Source, Unit, for_tasks
 from pipeline.sources.rows import unit_blocks
@@ -63,6 +64,7 @@ def embed_units(
     credit: str | None = None,
     rejects_again: bool = False,
     given_lengths: Mapping[str, int] | None = None,
+    lock: Held | None = None,
 ) -> EmbedResult:
     """Stage what is missing of the units: read, hash, decode, embed. What is staged by id is not embedded.
 
@@ -74,8 +76,10 @@ def embed_units(
         credit: that marks are made with.
         rejects_again: units with rejects are read again, and their rejects tried again.
         given_lengths: encoder name -> numbers in a vector, of vectors that the source has.
+        lock: of the job; None: it holds none, as it writes no collection.
 
     Raises:
+        LockLostError: another job has taken the collection over, and does the same work.
         SimileError: storage is full, or the actors keep failing; what is staged stays.
     """
     import ray
@@ -113,10 +117,14 @@ def embed_units(
         )
         with progress("embed", rows) as bar:
             for batch in acknowledged.iter_batches(batch_size=None, batch_format="pyarrow"):
+                if lock:
+                    lock.noticed()
                 for row in batch.to_pylist():
                     done = Acknowledgement(**row)
                     _collect(done, result, began)
                     bar.update(done.rows)
+    if lock:
+        lock.check()  # the marks may be those of another job's actors
     Marks.beside(parts).clear()
     return result
 

@@ -82,7 +82,15 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
                 if is_precomputed(name) and each.dimension
             }
             result = embed_units(
-                checked.source, checked.units, parts, stagings, reserved, credit, job.retry_rejects, given
+                checked.source,
+                checked.units,
+                parts,
+                stagings,
+                reserved,
+                credit,
+                job.retry_rejects,
+                given,
+                lock,
             )
             account.embedded = account.rows["embed"] = result.embedded
             account.actors, account.staged_bytes = result.actors, result.staged_bytes
@@ -97,6 +105,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             account.rejects = staged.catalogue.rejects
             account.source = staged.catalogue.source + len(faults)
             account.rejected = staged.catalogue.rejected + len(faults)
+            lock.check()  # before the rejects are written
             _settle(job, account)
             refuse_most_leaving(job, store, live, staged.removed, staged.catalogue.live)
             _refuse_unsure(job, checked, staged)

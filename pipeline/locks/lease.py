@@ -121,6 +121,7 @@ class Lease:
         self._store, self._collection, self._me = object_store(home), collection, me
         self._version: Any = None  # of the object as this job wrote it last
         self._sure = float("-inf")  # monotonic time at which the last renewal began
+        self._lost = ""  # what a renewal said that found the lock taken
         self._lock = threading.Lock()
         self.fence = Fence(home, collection)
 
@@ -173,9 +174,22 @@ class Lease:
         """
         with self._lock:
             self._me = replace(self._me, renewals=self._me.renewals + 1)
-            if not self._put(self._version):
-                found = _read(self._store, self._collection)
-                raise _lost(self._collection, found[0] if found else None)
+            try:
+                if not self._put(self._version):
+                    found = _read(self._store, self._collection)
+                    raise _lost(self._collection, found[0] if found else None)
+            except SimileError as error:  # or what is there now is no lock of this version of Simile
+                self._lost = str(error)
+                raise
+
+    def noticed(self) -> None:
+        """Between two pieces of work: go on unless a renewal has found the lock taken. Asks nobody.
+
+        Raises:
+            LockLostError: another job has taken the lock.
+        """
+        if self._lost:
+            raise LockLostError(self._lost)
 
     def check(self) -> None:
         """Before a write: go on only if the lock is certainly held.
@@ -184,6 +198,7 @@ class Lease:
             LockLostError: another job has taken the lock.
             OSError: the store does not answer, so that nobody can know.
         """
+        self.noticed()
         if time.monotonic() - self._sure > SURE_FOR:
             self.renew()
 

@@ -20,7 +20,7 @@ import filelock
 
 from pipeline.errors import SimileError
 from pipeline.home import filesystem, is_remote, listed, write_file
-from pipeline.locks.lease import RENEWED_EVERY, Fence, Holder, Lease, LockLostError
+from pipeline.locks.lease import RENEWED_EVERY, Fence, Holder, Lease
 from pipeline.progress import begin, step
 
 __all__ = ["Held", "JobRecord", "job_records", "refuse_second_writer", "writer_lock"]
@@ -59,10 +59,12 @@ class Held:
     Attributes:
         fence: what other processes that write for this one ask before they write.
         check: raises `LockLostError` if another job has taken over; called before every write.
+        noticed: the same, from what the last renewal found: it asks nobody, so that it may be called often.
     """
 
     fence: Fence
     check: Callable[[], None]
+    noticed: Callable[[], None]
 
 
 @contextmanager
@@ -75,12 +77,12 @@ def writer_lock(home: str, collection: str) -> Iterator[Held]:
     record = _Record(home, collection)
     if is_remote(home):
         with _leased(home, collection, record.job) as lease, record.renewed():
-            yield Held(lease.fence, lease.check)
+            yield Held(lease.fence, lease.check, lease.noticed)
         return
     lock = _file_lock(home, collection)
     try:
         with record.renewed():
-            yield Held(Fence(home, collection), lambda: None)
+            yield Held(Fence(home, collection), lambda: None, lambda: None)
     finally:
         lock.release()
 
@@ -203,14 +205,19 @@ def _leased(home: str, collection: str, job: str) -> Iterator[Lease]:
     finally:
         done.set()
         thread.join()
-        with suppress(OSError):  # an error of the job must not be hidden; the lease runs out by itself
+        # An error of the job must not be hidden; the lease runs out by itself.
+        with suppress(OSError, SimileError):
             lease.release()
 
 
 def _renew(lease: Lease, done: threading.Event) -> None:
     while not done.wait(RENEWED_EVERY):
-        with suppress(OSError, LockLostError):  # said by `check`, before the next write
+        try:
             lease.renew()
+        except OSError:  # the store is away; whether the lock is held is asked again
+            continue
+        except SimileError:  # it is lost: `noticed` and `check` say so
+            return
 
 
 def _myself(job: str) -> Holder:

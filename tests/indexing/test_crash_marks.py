@@ -42,3 +42,11 @@ def test_clearing_forgets_all(tmp_path: Path) -> None:
     marks.clear()
     with marks.marked("a") as deaths:
         assert deaths == 0
+
+
+def test_a_mark_that_another_job_took_away_is_no_error(tmp_path: Path) -> None:
+    marks = Marks(str(tmp_path / "at-work"))
+    die(marks, "a")
+    with marks.marked("a") as deaths:
+        assert deaths == 1
+        marks.clear()

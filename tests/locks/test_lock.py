@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.locks.lock import job_records, writer_lock
+from pipeline.locks.bucket import object_store
+from pipeline.locks.lease import Holder, LockLostError
+from pipeline.locks.lock import Held, job_records, writer_lock
 from pipeline.progress import progress
 
 
@@ -70,3 +72,33 @@ def test_what_is_no_record_counts_as_none(tmp_path: Path) -> None:
     assert job_records(str(tmp_path)) == {}
     with writer_lock(str(tmp_path), "birds"):
         assert set(job_records(str(tmp_path))) == {"birds"}
+
+
+def lost(lock: Held) -> bool:
+    try:
+        lock.noticed()
+    except LockLostError:
+        return True
+    return False
+
+
+def test_a_job_that_was_overtaken_notices_it_at_its_next_renewal(tmp_path: Path, s3: str) -> None:
+    import obstore
+
+    home = f"{s3}/{tmp_path.name}"
+    with writer_lock(home, "birds") as lock:
+        assert not lost(lock)
+        other = Holder("other", 2, "elsewhere", 1)
+        obstore.put(object_store(home), "locks/birds.json", other.to_json())
+        eventually(lambda: lost(lock))
+        with pytest.raises(LockLostError, match=r"taken over 'birds' \(process 1 on elsewhere\)"):
+            lock.check()
+
+
+def test_what_is_no_lock_any_more_counts_as_lost(tmp_path: Path, s3: str) -> None:
+    import obstore
+
+    home = f"{s3}/{tmp_path.name}"
+    with writer_lock(home, "birds") as lock:
+        obstore.put(object_store(home), "locks/birds.json", b"[1]")
+        eventually(lambda: lost(lock))
