@@ -80,7 +80,7 @@ def patience(actors: Actors | None, wait: float | None, on_a_cluster: bool) -> f
     return WAIT_SECONDS if actors is not None and actors.most is not None else None
 
 
-def wait_for_room(actors: int, cpus: float, gpus: float, read_cpus: float, seconds: float) -> None:
+def wait_for_room(actors: int, cpus: float, gpus: float, spare_cpus: float, seconds: float) -> None:
     """Ask the cluster for room, and wait until it is there; a cluster with an autoscaler starts nodes for it.
 
     What is asked for is a placement group: as long as it is pending, autoscalers count it as demand, also
@@ -88,7 +88,7 @@ def wait_for_room(actors: int, cpus: float, gpus: float, read_cpus: float, secon
 
     Args:
         actors: how many, each of so many `cpus` and `gpus` of one node.
-        read_cpus: CPUs for reading, beside them.
+        spare_cpus: that are left beside them.
         seconds: to wait at most.
 
     Raises:
@@ -97,7 +97,7 @@ def wait_for_room(actors: int, cpus: float, gpus: float, read_cpus: float, secon
     from ray.util.placement_group import placement_group, remove_placement_group
 
     actor = {"CPU": cpus} | ({"GPU": gpus} if gpus else {})
-    group = placement_group([{"CPU": read_cpus}] + [actor] * actors, strategy="SPREAD")
+    group = placement_group([{"CPU": spare_cpus}] + [actor] * actors, strategy="SPREAD")
     try:
         _wait(group.wait, f"room for {actors} actors of {cpus:g} CPUs and {gpus:g} GPUs", seconds)
     finally:

@@ -8,24 +8,19 @@ import math
 import os
 import sys
 import time
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.fs as pafs
-
 from pipeline.cluster.actors import Actors, wait_for_room
 from pipeline.errors import SimileError
-from pipeline.home import filesystem, write_file
-from pipeline.store import Store
 
 __all__ = [
     "NotEnoughError",
     "Reservation",
     "ask_for",
-    "check_cluster",
+    "check_for_one_node",
     "check_this_machine",
     "peak_memory",
     "reserve",
@@ -33,7 +28,7 @@ __all__ = [
     "spread",
 ]
 
-READ_CPUS = 1.0  # left for the tasks that read and hash; without it the job would wait for ever
+SPARE_CPUS = 1.0  # left to the job's own process and to Ray's, which reserve none
 # Without a GPU more actors are better than larger ones; above one CPU Ray reserves whole ones.
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 # A GPU embeds what several to hundreds of cores prepare (docs/cluster.md), so it gets its share. Threads of
@@ -59,11 +54,14 @@ class Reservation:
     actor_gpus: float
     threads: int  # of torch, in each actor
     most: int | None = None
-    read_cpus: float = READ_CPUS / 2
 
 
 def reserve(
-    actors: Actors | None = None, gpus_per_actor: float | None = None, wait: float | None = None
+    actors: Actors | None = None,
+    gpus_per_actor: float | None = None,
+    wait: float | None = None,
+    *,
+    grows: bool = True,
 ) -> Reservation:
     """Fit the job into the cluster: an actor for each GPU, or several where it has many CPUs; without GPUs
     one for every four CPUs and at least one a node.
@@ -73,16 +71,17 @@ def reserve(
         gpus_per_actor: GPUs each reserves; None: without GPUs 0; with them 1 if `actors` is given, else a
             share that depends on the CPUs beside each.
         wait: seconds in which the cluster may grow; None: it is taken as it is.
+        grows: whether nodes that come are of use; else the job waits only for what others hold.
 
     Raises:
         SimileError: the cluster can never give this, or others hold it now; with `wait`, there was no room
             all the time.
     """
-    wanted = ask_for(_nodes(), actors, gpus_per_actor, waits=wait is not None)
+    wanted = ask_for(_nodes(), actors, gpus_per_actor, waits=grows and wait is not None)
     if wait is None:
-        _wait_until_free(wanted.actors * wanted.actor_cpus + READ_CPUS, wanted.actors * wanted.actor_gpus)
+        _wait_until_free(wanted.actors * wanted.actor_cpus + SPARE_CPUS, wanted.actors * wanted.actor_gpus)
         return wanted
-    wait_for_room(wanted.actors, wanted.actor_cpus, wanted.actor_gpus, READ_CPUS, wait)
+    wait_for_room(wanted.actors, wanted.actor_cpus, wanted.actor_gpus, SPARE_CPUS, wait)
     return share_out(_nodes(), actors, gpus_per_actor)  # what came may have more CPUs than was asked for
 
 
@@ -103,6 +102,9 @@ def ask_for(
 ) -> Reservation:
     """What a job asks for: what fits these nodes; if nothing does and it may wait, what new ones could give.
 
+    A job that may wait asks for whole CPUs: actors that are squeezed into a part of one bring no node. Beside
+    GPUs it takes what their nodes have, as more of the same kind would come.
+
     Raises:
         NotEnoughError: these nodes can never give this, and the job does not wait.
         SimileError: the job waits, and nobody said whether for GPUs: CPUs are never taken in their place.
@@ -113,7 +115,9 @@ def ask_for(
             "embed on CPUs."
         )
     try:
-        return share_out(nodes, actors, gpus_per_actor)
+        fitting = share_out(nodes, actors, gpus_per_actor)
+        if not waits or fitting.actor_gpus or fitting.actor_cpus >= 1:
+            return fitting
     except NotEnoughError:
         if not waits:
             raise
@@ -146,7 +150,7 @@ def share_out(
             "lower --actors or --gpus-per-actor."
         )
     largest = max(range(len(nodes)), key=lambda i: nodes[i][0])
-    free = [(c - READ_CPUS * (i == largest), g) for i, (c, g) in enumerate(nodes)]
+    free = [(c - SPARE_CPUS * (i == largest), g) for i, (c, g) in enumerate(nodes)]
     now = least if most is None else min(most, max(least, fitting))
     sizes = _GPU_ACTOR_CPUS if gpu else _ACTOR_CPUS
     for count, actor_cpus in itertools.product(sorted({now, least}, reverse=True), sizes):
@@ -155,7 +159,7 @@ def share_out(
             threads = max(1, int(min(sizes[0], beside / count)))
             return Reservation(least, actor_cpus, gpu, threads, most)
     raise NotEnoughError(
-        f"{least} actors and the reading of images need {least * _ACTOR_CPUS[-1] + READ_CPUS:g} CPUs"
+        f"{least} actors and the job's own process need {least * _ACTOR_CPUS[-1] + SPARE_CPUS:g} CPUs"
         f"{' on the nodes that have the GPUs' if gpu else ''} and the cluster has {cpus:g}; "
         "lower --actors or add CPUs."
     )
@@ -180,6 +184,21 @@ def check_this_machine(actors: Actors | None) -> None:
         SimileError: this machine can never give them.
     """
     share_out([(float(os.cpu_count() or 1), 0.0)], actors, 0.0)
+
+
+def check_for_one_node(actors: Actors | None, gpus_per_actor: float | None) -> None:
+    """For a store that is a folder of one machine: no node may come, so there must be enough now.
+
+    Raises:
+        NotEnoughError: there is not.
+    """
+    try:
+        share_out(_nodes(), actors, gpus_per_actor)
+    except NotEnoughError as error:
+        raise NotEnoughError(
+            f"{error} The embedded store is a folder of this machine, so the job does not wait for nodes; "
+            "for more of them start a Qdrant server and set QDRANT_URL."
+        ) from None
 
 
 @contextmanager
@@ -218,59 +237,6 @@ def spread(reservation: Reservation) -> Iterator[Any]:
         yield PlacementGroupSchedulingStrategy(group)
     finally:
         remove_placement_group(group)
-
-
-def check_cluster(home: str, store: Store) -> None:
-    """Every node must reach the store and the home.
-
-    Raises:
-        SimileError: an embedded store on more than one node, or a home that is a folder of one of them.
-    """
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
-    if len(nodes) < 2:
-        return
-    if not store.parallel_writes:
-        raise SimileError(
-            f"This Ray cluster has {len(nodes)} nodes and the embedded store is a folder of one machine; "
-            "start a Qdrant server and set QDRANT_URL (and QDRANT_API_KEY)."
-        )
-    probe = f"{home}/.reached-{uuid.uuid4().hex}"
-    write_file(probe, b"")
-    files, path = filesystem(probe)
-    try:
-        look = ray.remote(num_cpus=0)(_sees)
-        here = (NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes)
-        seen = _answers([look.options(scheduling_strategy=at).remote(probe) for at in here])
-    finally:
-        files.delete_file(path)
-    if not all(seen):
-        raise SimileError(
-            f"{seen.count(False)} of {len(seen)} nodes do not see the home {home}; use a shared folder or a "
-            "URL such as s3://bucket/simile as --home, and give every node the keys for it."
-        )
-
-
-def _answers(looks: Sequence[Any]) -> list[bool]:
-    """What the nodes answer; a node that an autoscaler or a cloud took away meanwhile does not count."""
-    import ray
-    from ray.exceptions import NodeDiedError, TaskUnschedulableError, WorkerCrashedError
-
-    seen = []
-    for look in looks:
-        with suppress(NodeDiedError, TaskUnschedulableError, WorkerCrashedError):
-            seen.append(ray.get(look))
-    return seen
-
-
-def _sees(location: str) -> bool:
-    files, path = filesystem(location)
-    try:
-        return bool(files.get_file_info(path).type == pafs.FileType.File)
-    except OSError:  # no keys, no network
-        return False
 
 
 def _wait_until_free(cpus: float, gpus: float) -> None:

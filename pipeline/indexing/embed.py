@@ -1,12 +1,17 @@
 """Stage 2, embed: units that are not staged yet -> actors with the networks -> parts."""
 
+import socket
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
+from pipeline.cluster.reach import SHARE_IT, probe, sees
 from pipeline.cluster.reservation import Reservation, reserve, spread
+from pipeline.errors import SimileError
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE
 from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor, Work
@@ -101,12 +106,12 @@ def embed_units(
     pool = _pool(reservation, len(missing), source.reader.tasks if source.reader else None)
     waiting: Any = ray.data.from_arrow(blocks)
     _let_grow(waiting.context, reservation, pool.max_size)
-    with spread(reservation) as spots, warnings.catch_warnings():
+    with probe(parts.home) as mark, spread(reservation) as spots, warnings.catch_warnings():
         # Ray has no other way yet to spread actors, and takes this one until 2.63 (see requirements.txt).
         warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
         acknowledged = waiting.map_batches(
-            EmbedActor,
-            fn_constructor_args=(work, reservation.threads, rows // reservation.actors),
+            _EmbedActor,
+            fn_constructor_args=(mark, work, reservation.threads, rows // reservation.actors),
             fn_kwargs={"known": known},
             batch_size=1,
             batch_format="pyarrow",
@@ -127,6 +132,30 @@ def embed_units(
         lock.check()  # the marks may be those of another job's actors
     Marks.beside(parts).clear()
     return result
+
+
+class _EmbedActor(EmbedActor):
+    """Does nothing on a node that does not see the home: nobody would find what it writes there.
+
+    A pool grows onto nodes that were not there when the job looked at all of them.
+    """
+
+    def __init__(self, mark: str, work: Work, threads: int, rows: int) -> None:
+        """
+        Args:
+            mark: a file that the driver has written into the home.
+            work, threads, rows: see `EmbedActor`.
+        """
+        self.home, self.sees_home = work.parts.home, sees(mark)
+        if self.sees_home:  # to raise is for `__call__`: an actor that cannot be made is made again by Ray
+            super().__init__(work, threads, rows)
+
+    def __call__(self, batch: pa.Table, known: Any) -> pa.Table:
+        if not self.sees_home:
+            raise SimileError(
+                f"The node {socket.gethostname()} joined and does not see the home {self.home}; {SHARE_IT}"
+            )
+        return super().__call__(batch, known)
 
 
 def _missing(

@@ -5,7 +5,8 @@ import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
-from pipeline.cluster.reservation import Reservation, check_cluster, reserve
+from pipeline.cluster.reach import check_cluster
+from pipeline.cluster.reservation import Reservation, check_for_one_node, reserve
 from pipeline.editing.delete import deleted_ids
 from pipeline.encoders.precomputed import is_precomputed
 from pipeline.errors import SimileError
@@ -181,8 +182,11 @@ def _reserving(job: IndexJob, store: Store) -> Callable[[], Reservation]:
         reservation = reserve(job.actors, job.gpus_per_actor)
         return lambda: reservation
 
+    if not store.parallel_writes:
+        check_for_one_node(job.actors, job.gpus_per_actor)
+
     def wait_and_look() -> Reservation:
-        reservation = reserve(job.actors, job.gpus_per_actor, job.wait)
+        reservation = reserve(job.actors, job.gpus_per_actor, job.wait, grows=store.parallel_writes)
         check_cluster(job.home, store)  # nodes may have come
         return reservation
 

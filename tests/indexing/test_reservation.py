@@ -1,17 +1,24 @@
 """What a job reserves, and what it says when it cannot have it."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import ray
 
 from pipeline.cluster.actors import Actors, check_gpus, patience
-from pipeline.cluster.reservation import READ_CPUS, Reservation, ask_for, reserve, share_out
+from pipeline.cluster.reservation import SPARE_CPUS, Reservation, ask_for, reserve, share_out
+from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
+from pipeline.indexing.job import _reserving
+from pipeline.indexing.preflight import IndexJob
+from pipeline.store import open_store
 
 
-def test_reading_always_keeps_a_cpu(ray_here: None) -> None:
+def test_one_cpu_is_left_beside_the_actors(ray_here: None) -> None:
     reservation = reserve()
     cpus = ray.cluster_resources()["CPU"]
-    assert reservation.actors * reservation.actor_cpus + READ_CPUS <= cpus
+    assert reservation.actors * reservation.actor_cpus + SPARE_CPUS <= cpus
 
 
 def test_a_busy_cluster_says_so_instead_of_hanging(ray_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,6 +133,22 @@ def test_a_job_that_waits_asks_for_gpus_that_are_not_there() -> None:
         ask_for(no_gpus, Actors(2, 8), 1.0, waits=False)
     with pytest.raises(SimileError, match=r"has no GPU now.*give --gpus-per-actor"):
         ask_for(no_gpus, Actors(2, 8), None, waits=True)  # CPUs are not taken in their place
+
+
+def test_a_job_that_waits_asks_for_whole_cpus() -> None:
+    small = [(2.0, 0.0)]
+    assert ask_for(small, Actors(4, 8), 0.0, waits=True) == Reservation(4, 1.0, 0.0, 1, most=8)
+    assert ask_for(small, Actors(4, 8), 0.0, waits=False).actor_cpus == 0.25
+    assert ask_for([(2.0, 8.0)], Actors(4), 1.0, waits=True).actor_cpus == 0.25  # so such nodes are
+
+
+def test_the_embedded_store_waits_for_no_node(ray_here: None, tmp_path: Path) -> None:
+    config = CollectionConfig(collection="c", source="s", encoders=[EncoderConfig(name="e")])
+    job = IndexJob(config, str(tmp_path), actors=Actors(2, 8), gpus_per_actor=1.0, wait=900.0)
+    with pytest.raises(SimileError, match=r"2 actors of 1 GPU need 2 GPUs.*does not wait.*set QDRANT_URL"):
+        _reserving(job, open_store(str(tmp_path)))
+    fits = replace(job, actors=Actors(4, 8), gpus_per_actor=0.0)  # in parts of this machine's CPUs
+    assert _reserving(fits, open_store(str(tmp_path)))().actors == 4
 
 
 def test_a_cluster_that_does_not_grow_is_waited_for_in_vain(
