@@ -16,7 +16,13 @@ from pipeline.indexing.build import base_of, build
 from pipeline.indexing.catalogue import Asked, catalogue_of
 from pipeline.indexing.embed import embed_units
 from pipeline.indexing.live import Live, live_of, settings_key
-from pipeline.indexing.plan import faults_of, refuse_most_leaving, refuse_small_source, state_of
+from pipeline.indexing.plan import (
+    faults_of,
+    left_out_of,
+    refuse_most_leaving,
+    refuse_small_source,
+    state_of,
+)
 from pipeline.indexing.preflight import Checked, IndexJob, preflight
 from pipeline.indexing.staged import Staged
 from pipeline.locks.fenced_store import fenced
@@ -72,7 +78,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             rows = sum(unit.rows for unit in checked.units)
             refuse_small_source(job, live, rows)
             account.source = account.rows["plan"] = rows + len(faults)
-            account.left_out = checked.source.left_out | _beyond(checked, account.source)
+            account.left_out = left_out_of(checked, account.source)
         with account.timed("embed"):
             if job.retry_rejects:
                 say("trying rejected rows again")
@@ -191,12 +197,6 @@ def _reserving(job: IndexJob, store: Store) -> Callable[[], Reservation]:
         return reservation
 
     return wait_and_look
-
-
-def _beyond(checked: Checked, rows: int) -> dict[str, int]:
-    """Rows that a limit leaves out."""
-    beyond = checked.source.rows + len(checked.source.faults) - rows
-    return {"beyond --limit": beyond} if beyond else {}
 
 
 def _settle(job: IndexJob, account: Account) -> None:

@@ -29,6 +29,7 @@ from pipeline.version import simile_version
 __all__ = [
     "facts_of",
     "faults_of",
+    "left_out_of",
     "nothing_new",
     "refuse_most_leaving",
     "refuse_small_source",
@@ -66,6 +67,7 @@ def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
     account = Account(config.collection, version=name, encoders=list(checked.encoders))
     account.rejects.add(rejects)
     account.source, account.rejected, account.kept = record.source, record.rejected, record.kept
+    account.left_out = left_out_of(checked, account.source)
     account.skipped = account.source - account.rejected
     return account
 
@@ -87,7 +89,7 @@ def facts_of(job: IndexJob, checked: Checked) -> list[Any]:
         config.max_reject_fraction,
         simile_version(),
         config.url_column,
-        [len(source.faults), sorted(source.left_out.items())],
+        [len(source.faults), sorted(map(list, source.left_out.items()))],  # lists, as JSON gives them back
         # Flags that may turn rejects into rows.
         job.follow_links,
         job.allow_private,
@@ -98,6 +100,16 @@ def faults_of(job: IndexJob, checked: Checked) -> Sequence[Fault]:
     """Rows beside those of the units that the listing of the source shows to be none."""
     whole = job.limit is None or job.limit >= checked.source.rows
     return checked.source.faults if whole else ()
+
+
+def left_out_of(checked: Checked, rows: int) -> dict[str, int]:
+    """Why -> what the listing of the source leaves out, and what a limit does.
+
+    Args:
+        rows: of the job's account.
+    """
+    beyond = checked.source.rows + len(checked.source.faults) - rows
+    return checked.source.left_out | ({"beyond --limit": beyond} if beyond else {})
 
 
 def state_of(

@@ -15,7 +15,7 @@ from pipeline.indexing.plan import nothing_new
 from pipeline.indexing.preflight import IndexJob, find_all
 from pipeline.store import open_store
 from ray_jobs.index import main
-from tests.indexing.conftest import COLOURS, ENCODER, Copied, picture
+from tests.indexing.conftest import COLOURS, ENCODER, Copied, Index, picture
 
 CONFIG: dict[str, Any] = {
     "collection": "colours",
@@ -44,6 +44,16 @@ def test_nothing_new_is_known_without_ray(
     assert [result[key] for key in ("source", "written", "skipped", "rejected")] == [24, 0, 24, 0]
     assert result["version"] == open_store(str(home)).aliases()["colours"]
     assert "nothing is new" in err
+
+
+def test_what_is_left_out_is_told_again(index: Index, copied: Copied) -> None:
+    home, source = copied
+    (source / "red" / "notes.txt").write_text("of the painter")
+    first = index(home, source, limit=20)
+    again = look(copied, limit=20)
+    assert again is not None
+    assert again.left_out == first.left_out == {".txt": 1, "beyond --limit": 4}
+    assert (again.listed, again.source) == (first.listed, first.source) == (25, 20)
 
 
 @pytest.mark.parametrize(
