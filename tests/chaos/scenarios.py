@@ -185,7 +185,7 @@ def corrupt(place: Place) -> Outcome:
 def _damage(path: Path, how: str, number: int, place: Place) -> bool:
     """Damage a file; True if nothing can be made of it any more.
 
-    No two come out alike: a picture in two units that are at work at the same time is begun in both.
+    No two come out alike: a picture in two units of one job is begun in both.
 
     Args:
         number: of the file.
