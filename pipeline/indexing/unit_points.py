@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of"]
 BATCH = 512  # points of a request; what is in memory at once beside a unit
 # Row of a unit -> (unit, row, credit) of all rows that hold its picture, in their order, itself included.
 Repeats = Mapping[int, Sequence[tuple[str, int, str | None]]]
+_Joined = tuple[list[str], str, int]  # places, payload and mark of a point
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterat
     part = parts.read(load.unit)
     staged = [target.staging.read(load.unit) for target in targets]
     words, chosen = id_words(part["id"]), rows_in(load.bits)
+    joined = _joined(load, chosen, parts)
     for start in range(0, len(chosen), BATCH):
         rows = chosen[start : start + BATCH]
         vectors: dict[str, np.ndarray] = {}
@@ -97,7 +100,7 @@ def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterat
         taken = part.take(pa.array(rows))
         if load.colours:
             vectors[COLOUR_VECTOR] = _colours(taken)
-        yield Points(id_texts(words[rows]), vectors, _payloads(load, rows, taken, parts))
+        yield Points(id_texts(words[rows]), vectors, _payloads(load, rows, taken, parts, joined))
 
 
 def _colours(taken: pa.Table) -> np.ndarray:
@@ -113,7 +116,9 @@ def _colours(taken: pa.Table) -> np.ndarray:
     )
 
 
-def _payloads(load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts) -> list[dict[str, Any]]:
+def _payloads(
+    load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts, joined: Mapping[int, _Joined]
+) -> list[dict[str, Any]]:
     marks = marks_of(taken, load.credit)
     told = taken.select(
         ["file", "row", "payload", "width", "height", "thumbnail", "thumbnail_type"]
@@ -121,8 +126,8 @@ def _payloads(load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts) -
     found = []
     for number, point, mark, row in zip(rows, id_texts(id_words(taken["id"])), marks, told, strict=True):
         places, payload, mark = [f"{row['file']}:{row['row']}"], row["payload"], int(mark)
-        if number in load.repeats:
-            places, payload, mark = _joined(load.repeats[int(number)], parts)
+        if number in joined:
+            places, payload, mark = joined[number]
         own = {
             "places": places,
             "mark": f"{mark:016x}",
@@ -143,13 +148,23 @@ def _thumbnail(load: UnitLoad, parts: Parts, point: str, thumbnail: bytes) -> st
     return ThumbnailFiles(parts.home).keep(parts.collection, point, thumbnail)
 
 
-def _joined(those: Sequence[tuple[str, int, str | None]], parts: Parts) -> tuple[list[str], str, int]:
-    """Places, payload and mark of a picture that stands in several rows."""
-    places, payloads, marks = [], [], []
-    for name, number, credit in those:
-        row = parts.read(name, [*MARKED, "mark"]).slice(number, 1)
-        facts = row.to_pylist()[0]
-        places.append(f"{facts['file']}:{facts['row']}")
-        payloads.append(facts["payload"])
-        marks.append(int(marks_of(row, credit)[0]))
-    return places, merged_payload(payloads), joined_mark(marks)
+def _joined(load: UnitLoad, chosen: np.ndarray, parts: Parts) -> dict[int, _Joined]:
+    """What the pictures that stand in several rows say together. Each part with some of them is read once.
+
+    Args:
+        chosen: (N,) int64, the rows that are written.
+    """
+    repeats = {row: load.repeats[row] for row in chosen.tolist() if row in load.repeats}
+    asked: dict[tuple[str, str | None], list[int]] = {}
+    for unit, number, credit in chain.from_iterable(repeats.values()):
+        asked.setdefault((unit, credit), []).append(number)
+    told: dict[tuple[str, int], tuple[str, str, int]] = {}
+    for (unit, credit), numbers in asked.items():
+        rows = parts.read(unit, [*MARKED, "mark"]).take(pa.array(numbers))
+        for number, row, mark in zip(numbers, rows.to_pylist(), marks_of(rows, credit), strict=True):
+            told[unit, number] = (f"{row['file']}:{row['row']}", row["payload"], int(mark))
+    joined = {}
+    for row, those in repeats.items():
+        places, payloads, marks = zip(*(told[unit, number] for unit, number, _ in those), strict=True)
+        joined[row] = (list(places), merged_payload(list(payloads)), joined_mark(list(marks)))
+    return joined

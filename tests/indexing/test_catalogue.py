@@ -13,10 +13,9 @@ from pipeline.indexing.adopt import adopt, refuse_missing
 from pipeline.indexing.catalogue import Catalogue, LiveMarks, rows_in
 from pipeline.indexing.check import exact_neighbours, staged_vectors
 from pipeline.indexing.unit_points import Target, UnitLoad, points_of
-from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.store.unit_record import Record
-from tests.indexing.units_by_hand import WIDTH, ByHand
+from tests.indexing.units_by_hand import WIDTH, ByHand, projection
 from tests.sources.conftest import png, put, write_mirror
 
 
@@ -65,11 +64,6 @@ def points(hand: ByHand, catalogue: Catalogue) -> dict[str, dict]:
             found.update(zip(each.ids, each.payloads, strict=True))
             assert each.vectors["v"].shape == (len(each.ids), WIDTH)
     return found
-
-
-def projection() -> Projection:
-    tensors = {"v.matrix": np.eye(WIDTH, dtype=np.float32), "v.offset": np.zeros(WIDTH, np.float32)}
-    return Projection.from_tensors(tensors, "v", 0)
 
 
 def test_a_picture_in_two_folders_is_one_point_found_under_both(hand: ByHand, root: Path) -> None:

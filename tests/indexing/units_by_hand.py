@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.indexing.catalogue import Asked, Catalogue, LiveMarks, catalogue_of
 from pipeline.indexing.decode_and_embed import Group, Needed, Output
 from pipeline.indexing.unit_rows import UnitRows
+from pipeline.projection import Projection
 from pipeline.sources import Source, Unit, read_unit, resolve_source, units_of
 from pipeline.staging.known import known_pictures
 from pipeline.staging.parts import Parts, StagedPicture
@@ -16,7 +17,7 @@ from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 from pipeline.store.unit_record import Entry, Record
 
-__all__ = ["ByHand"]
+__all__ = ["ByHand", "projection"]
 
 WIDTH = 4
 
@@ -30,6 +31,12 @@ def embedded(encoder: str, rows: Sequence[Needed], bad: set[bytes]) -> Group:
     vectors = np.array([np.random.default_rng(seed).normal(size=WIDTH) for seed in seeds], np.float32)
     kept = [StagedPicture(point, data, "image/png", 4, 4) for point, data in good]
     return Group(broken, {encoder: Output(vectors.reshape(-1, WIDTH), kept, [])})
+
+
+def projection() -> Projection:
+    """One that leaves vectors as they are, for a vector called `v`."""
+    tensors = {"v.matrix": np.eye(WIDTH, dtype=np.float32), "v.offset": np.zeros(WIDTH, np.float32)}
+    return Projection.from_tensors(tensors, "v", 0)
 
 
 @dataclass
