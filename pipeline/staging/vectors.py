@@ -85,7 +85,7 @@ class Staging:
         """
         keys = [id_bytes(point) for point in ids]
         order = sorted(range(len(keys)), key=keys.__getitem__)
-        half = vectors.astype(np.float16).reshape(len(keys), -1)[order]
+        half = vectors.astype(np.float16)[order]
         width = max(1, half.shape[1])
         columns = {
             "id": pa.array([keys[at] for at in order], pa.binary(16)),

@@ -30,3 +30,11 @@ def test_a_part_with_many_repeats_is_read_once(tmp_path: Path, monkeypatch: pyte
         assert max(Counter(asked).values()) <= 2  # its own rows, and what repeats them
     names = [f"{shade}.png:0" for shade in range(40)]
     assert sorted(places) == sorted([f"best/{name}", f"cats/{name}"] for name in names)
+
+
+def test_a_unit_without_one_good_picture_has_no_points(tmp_path: Path) -> None:
+    put(tmp_path / "pictures" / "broken.png", b"broken")
+    hand = ByHand(tmp_path / "home", {b"broken"})
+    _, units = hand.stage(tmp_path / "pictures")
+    catalogue = hand.catalogue(units)
+    assert (catalogue.source, catalogue.rejected, catalogue.total) == (1, 1, 0)
