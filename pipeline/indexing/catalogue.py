@@ -197,7 +197,7 @@ def catalogue_of(
 def _count(result: Catalogue, rejects: list[Reject], rows: int) -> None:
     result.rejects.add(rejects)
     result.rejected += len(rejects)
-    result.unreadable += sum(reject.id is None for reject in rejects)
+    result.unreadable += sum(reject.stage == "plan" for reject in rejects)
     result.source += rows
 
 

@@ -75,6 +75,5 @@ def staged_vectors(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Ids (N, 2) uint64 and named vectors (N, D) float32 of some rows of a unit, as the store has them."""
     words = id_words(parts.read(name, ["id"])["id"])[rows]
-    found = target.staging.read(name)
-    vectors = target.vectors(found.vectors[found.at(words)])
+    vectors = target.vectors(target.staging.read(name).of(words))
     return words, vectors | {target.vector: unit(vectors[target.vector])}

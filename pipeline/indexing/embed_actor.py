@@ -26,6 +26,7 @@ from pipeline.indexing.decode_and_embed import (
     embed_group,
     rejected_group,
 )
+from pipeline.indexing.earlier_rows import EarlierRows, earlier_rows
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.sources import Source, Unit, read_unit
 from pipeline.staging.known import Known
@@ -185,7 +186,14 @@ class EmbedActor:
         work = self.work
         assert self.known is not None
         rows = UnitRows(
-            work.source, work.parts, work.stagings, needs, work.credit, self.known, work.given_lengths
+            work.source,
+            work.parts,
+            work.stagings,
+            needs,
+            work.credit,
+            self.known,
+            work.given_lengths,
+            EarlierRows() if with_rows else earlier_rows(work.parts, unit.name, work.credit),
         )
         with self.marks.marked(unit.name) as deaths:
             at = 0

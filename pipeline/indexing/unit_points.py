@@ -96,7 +96,7 @@ def points_of(load: UnitLoad, parts: Parts, targets: Sequence[Target]) -> Iterat
         rows = chosen[start : start + BATCH]
         vectors: dict[str, np.ndarray] = {}
         for target, found in zip(targets, staged, strict=True):
-            vectors |= target.vectors(found.vectors[found.at(words[rows])])
+            vectors |= target.vectors(found.of(words[rows]))
         taken = part.take(pa.array(rows))
         if load.colours:
             vectors[COLOUR_VECTOR] = _colours(taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 from pipeline.encoders.precomputed import column_of
 from pipeline.images.palette import COLOUR_METHOD
 from pipeline.indexing.decode_and_embed import Group, Needed, fault_of
+from pipeline.indexing.earlier_rows import EarlierRows
 from pipeline.points import Row, point_id
 from pipeline.sources import Source, decode_payload, image_views, unread_rows
 from pipeline.sources.vector_columns import given_vectors
@@ -25,6 +26,13 @@ from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 
 __all__ = ["UnitRows"]
+
+_ANOTHER = Reject(
+    None,
+    "plan",
+    "the picture is another one than when it was staged; --retry-rejects takes it as it is now",
+    kind="is another one now",
+)
 
 
 @dataclass
@@ -39,10 +47,12 @@ class UnitRows:
         credit: that the marks are made with.
         known: what is staged already.
         given_lengths: encoder name -> numbers in a vector, of encoders whose vectors the source has.
+        earlier: what is staged of the unit.
         rows: of the part, without what a picture has only once.
         pictures, rejects: by id; rejects of what could not be decoded.
         vectors, refused: by encoder and id; rejects of what an encoder could not take.
         seen, attempted: ids of pictures that came up, and of those that had to be embedded.
+        kept: ids of earlier rows -> why a row could not be read as that picture now; None: it could.
         single_colour: pictures in which there is nothing but one colour.
     """
 
@@ -53,6 +63,7 @@ class UnitRows:
     credit: str | None
     known: Known
     given_lengths: dict[str, int] = field(default_factory=dict)
+    earlier: EarlierRows = field(default_factory=EarlierRows)
     rows: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, StagedPicture] = field(default_factory=dict)
     rejects: dict[str, Reject] = field(default_factory=dict)
@@ -60,6 +71,7 @@ class UnitRows:
     refused: dict[str, dict[str, Reject]] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     attempted: set[str] = field(default_factory=set)
+    kept: dict[str, Reject | None] = field(default_factory=dict)
     single_colour: int = 0
 
     def __post_init__(self) -> None:
@@ -78,25 +90,41 @@ class UnitRows:
         fresh: dict[str, memoryview] = {}
         told = zip(files, payloads, places, unread_rows(table), strict=True)
         for at, (data, payload, (file, row), why) in enumerate(told):
-            entry: dict[str, Any] = {
+            read: dict[str, Any] = {
                 "file": file,
                 "row": row,
                 "payload": json.dumps(payload, ensure_ascii=False),
             }
+            vectors = {name: each[at] for name, each in given.items()}
             if data is None:
                 assert why is not None
-                entry |= {"stage": "plan", "reason": why.reason, "first_bytes": "", "kind": why.kind}
+                read |= {"stage": "plan", "reason": why.reason, "first_bytes": "", "kind": why.kind}
             else:
-                vectors = {name: each[at] for name, each in given.items()}
-                entry |= self._identified(entry, data, vectors)
-                if entry["point"] in self.known.erased:
-                    entry = {"point": entry["point"]}  # a blank row
-                elif entry["point"] not in self.seen and entry["point"] not in fresh:
-                    fresh[entry["point"]] = data
-                    self._enter_given(entry["point"], vectors)
+                read |= self._identified(read, data, vectors)
+            entry = self._entry(read)
             self.rows.append(entry)
+            point = read.get("point")
+            if data is None or point is None or point != entry["point"] or "mark" not in entry:
+                continue  # nothing to embed, or another picture than the one that stays
+            if point not in self.seen and point not in fresh:
+                fresh[point] = data
+                self._enter_given(point, vectors)
         self.seen.update(fresh)
         return self._needed(fresh)
+
+    def _entry(self, read: dict[str, Any]) -> dict[str, Any]:
+        """What the part says of the next row: as it is staged, else as it was read."""
+        now, earlier = read.get("point"), self.earlier.entries.get(len(self.rows))
+        if earlier is None:
+            return {"point": now} if now in self.known.erased else read  # an erased one is a blank row
+        point = earlier["point"]
+        if "mark" not in earlier or point in self.known.erased:
+            return {"point": point}
+        if now is None:
+            self.kept[point] = Reject(point, read["stage"], read["reason"], kind=read["kind"])
+        else:
+            self.kept[point] = None if now == point else replace(_ANOTHER, id=point)
+        return earlier
 
     def _given(self, table: pa.Table) -> dict[str, list[np.ndarray | str]]:
         """By encoder, of each row the vector that the source has, or why it has none."""
@@ -177,6 +205,7 @@ class UnitRows:
 
         The rows come last: where they are, all of a unit is there.
         """
+        self._refuse_unmade()
         size = 0
         for bit, (name, staging) in enumerate(self.stagings.items()):
             if self.needs >> bit & 1:
@@ -186,6 +215,16 @@ class UnitRows:
         if with_rows:
             size += self.parts.write(unit, self._table(), self.credit)
         return size
+
+    def _refuse_unmade(self) -> None:
+        """A picture that stays, and of which no vector could be made now, is a reject of that encoder."""
+        for point, unread in self.kept.items():
+            why = self.rejects.pop(point, None) or unread
+            for bit, name in enumerate(self.stagings):
+                there = point in self.vectors[name] or point in self.refused[name]
+                if self.needs >> bit & 1 and not there:
+                    assert why is not None
+                    self.refused[name][point] = why
 
     def _table(self) -> pa.Table:
         rows, first = [], set[str]()

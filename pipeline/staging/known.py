@@ -75,9 +75,13 @@ class Known:
                 if point in found:
                     break
                 one = _read(self.parts, known.staging, str(known.units[known.unit[at]])).find(point, word)
-                if one is not None and not (self.rejects_again and isinstance(one, Reject)):
+                if one is not None and not (isinstance(one, Reject) and self._is_open(one)):
                     found[point] = one
         return found
+
+    def _is_open(self, reject: Reject) -> bool:
+        """Whether it says nothing of the picture in hand: one may be read here that could not be there."""
+        return self.rejects_again or reject.stage == "plan"
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.errors import SimileError
 from pipeline.home import filesystem
-from pipeline.staging.ids import find_words, id_bytes, id_words
+from pipeline.staging.ids import find_words, id_bytes, id_texts, id_words
 from pipeline.staging.parts import names_in, put
 from pipeline.staging.rejects import Reject, reject_of
 
@@ -41,12 +42,15 @@ class UnitVectors:
     Attributes:
         words: (N, 2) uint64, their ids, sorted.
         vectors: (N, D) float16.
-        rejects: of pictures that the encoder could not take; without places.
+        rejects: of pictures that the encoder could not take, or that were gone when their vectors were to be
+            made; without places.
+        location: of the file.
     """
 
     words: np.ndarray
     vectors: np.ndarray
     rejects: list[Reject]
+    location: str
 
     @cached_property
     def rejected(self) -> dict[str, Reject]:
@@ -56,6 +60,20 @@ class UnitVectors:
     def at(self, words: np.ndarray) -> np.ndarray:
         """Where each of (M, 2) ids stands; (M,) int64, -1: nowhere."""
         return find_words(self.words, words)
+
+    def of(self, words: np.ndarray) -> np.ndarray:
+        """The vectors of (M, 2) ids; (M, D) float16.
+
+        Raises:
+            SimileError: one of them has none.
+        """
+        at = self.at(words)
+        if (at < 0).any():
+            raise SimileError(
+                f"{self.location} has no vectors of {int((at < 0).sum()):,} pictures of its unit, such as "
+                f"{id_texts(words[at < 0][:1])[0]}. Remove it and run the job again, which makes it anew."
+            )
+        return np.asarray(self.vectors[at])
 
 
 @dataclass(frozen=True)
@@ -97,9 +115,10 @@ class Staging:
 
     def read(self, unit: str) -> UnitVectors:
         """All of a unit."""
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        location = f"{self.folder}/{unit}.parquet"
+        files, path = filesystem(location)
         table = pq.read_table(path, filesystem=files, use_threads=False)
-        return UnitVectors(id_words(table["id"]), vectors_of(table), _rejects_of(table.schema))
+        return UnitVectors(id_words(table["id"]), vectors_of(table), _rejects_of(table.schema), location)
 
     def rejects(self, unit: str) -> list[Reject]:
         """The pictures of a unit that the encoder could not take; none where it has no vectors of it."""

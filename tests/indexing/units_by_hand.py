@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.indexing.catalogue import Asked, Catalogue, LiveMarks, catalogue_of
 from pipeline.indexing.decode_and_embed import Group, Needed, Output
+from pipeline.indexing.earlier_rows import EarlierRows, earlier_rows
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.projection import Projection
 from pipeline.sources import Source, Unit, read_unit, resolve_source, units_of
@@ -17,9 +19,14 @@ from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 from pipeline.store.unit_record import Entry, Record
 
-__all__ = ["ByHand", "projection"]
+__all__ = ["ByHand", "drawn", "projection"]
 
 WIDTH = 4
+
+
+def drawn(data: bytes) -> np.ndarray:
+    """The vector of a picture, (WIDTH,) float64."""
+    return np.random.default_rng(sum(data)).normal(size=WIDTH)
 
 
 def embedded(encoder: str, rows: Sequence[Needed], bad: set[bytes]) -> Group:
@@ -27,8 +34,7 @@ def embedded(encoder: str, rows: Sequence[Needed], bad: set[bytes]) -> Group:
     files = [(point, bytes(data or b"")) for point, _, data in rows]
     broken = [Reject(point, "decode", "no picture", kind="cut short") for point, data in files if data in bad]
     good = [(point, data) for point, data in files if data not in bad]
-    seeds = [sum(data) for _, data in good]
-    vectors = np.array([np.random.default_rng(seed).normal(size=WIDTH) for seed in seeds], np.float32)
+    vectors = np.array([drawn(data) for _, data in good], np.float32)
     kept = [StagedPicture(point, data, "image/png", 4, 4) for point, data in good]
     return Group(broken, {encoder: Output(vectors.reshape(-1, WIDTH), kept, [])})
 
@@ -57,21 +63,30 @@ class ByHand:
     def stagings(self) -> dict[str, Staging]:
         return {self.encoder: Staging(str(self.home), "things", f"of-{self.encoder}".replace("-", ""))}
 
-    def stage(self, root: Path, credit: str | None = None, again: bool = False) -> tuple[Source, list[Unit]]:
-        """List a folder and stage what is missing of it."""
-        source = resolve_source(str(root))
+    def stage(
+        self, root: Path, credit: str | None = None, again: bool = False, **asked: Any
+    ) -> tuple[Source, list[Unit]]:
+        """List a source and stage what is missing of it.
+
+        Args:
+            again: every unit is read again, and its rejects are tried again.
+            asked: of `resolve_source`.
+        """
+        source = resolve_source(str(root), **asked)
         units = units_of(source)
         known = known_pictures(self.parts, self.stagings, again, self.parts.names())
         for unit in units:
-            if unit.name in self.parts.names() and not again:
+            with_rows = again or unit.name not in self.parts.names()
+            if not with_rows and unit.name in self.stagings[self.encoder].names():
                 continue
             self.read.append(unit.name)
-            rows = UnitRows(source, self.parts, self.stagings, 1, credit, known)
+            earlier = EarlierRows() if with_rows else earlier_rows(self.parts, unit.name, credit)
+            rows = UnitRows(source, self.parts, self.stagings, 1, credit, known, earlier=earlier)
             for table in read_unit(source.without_rows(), unit):
                 needed = rows.add(table)
                 self.embedded += [point for point, *_ in needed]
                 rows.enter([embedded(self.encoder, needed, self.bad)])
-            rows.stage(unit.name, True)
+            rows.stage(unit.name, with_rows)
         return source, units
 
     def catalogue(
