@@ -79,7 +79,8 @@ def embed_units(
         reserved: gives the actors and what each reserves; asked only if there is something to embed. By
             default they are as many as the cluster has room for.
         credit: that marks are made with.
-        rejects_again: units with rejects are read again, and their rejects tried again.
+        rejects_again: units with rejects are read again, and their rejects tried again; what else is staged
+            of them stays.
         given_lengths: encoder name -> numbers in a vector, of vectors that the source has.
         lock: of the job; None: it holds none, as it writes no collection.
 

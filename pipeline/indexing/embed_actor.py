@@ -185,6 +185,9 @@ class EmbedActor:
             raise self.failure
         work = self.work
         assert self.known is not None
+        earlier = EarlierRows()
+        if work.parts.has(unit.name):
+            earlier = earlier_rows(work.parts, work.stagings, unit.name, work.credit, with_rows)
         rows = UnitRows(
             work.source,
             work.parts,
@@ -193,7 +196,7 @@ class EmbedActor:
             work.credit,
             self.known,
             work.given_lengths,
-            EarlierRows() if with_rows else earlier_rows(work.parts, unit.name, work.credit),
+            earlier,
         )
         with self.marks.marked(unit.name) as deaths:
             at = 0

@@ -106,18 +106,21 @@ class UnitRows:
             point = read.get("point")
             if data is None or point is None or point != entry["point"] or "mark" not in entry:
                 continue  # nothing to embed, or another picture than the one that stays
-            if point not in self.seen and point not in fresh:
+            if point not in self.seen and point not in fresh and not self._is_whole(point):
                 fresh[point] = data
                 self._enter_given(point, vectors)
         self.seen.update(fresh)
         return self._needed(fresh)
 
     def _entry(self, read: dict[str, Any]) -> dict[str, Any]:
-        """What the part says of the next row: as it is staged, else as it was read."""
-        now, earlier = read.get("point"), self.earlier.entries.get(len(self.rows))
-        if earlier is None:
+        """What the part says of the next row: as it is staged, else as it was read.
+
+        A picture that an encoder could not take gives way to the one that is in its place now.
+        """
+        now, earlier = read.get("point"), self.earlier.entries.get(len(self.rows), {})
+        point = earlier.get("point")
+        if point is None or (point in self.earlier.refused and now not in (None, point)):
             return {"point": now} if now in self.known.erased else read  # an erased one is a blank row
-        point = earlier["point"]
         if "mark" not in earlier or point in self.known.erased:
             return {"point": point}
         if now is None:
@@ -125,6 +128,14 @@ class UnitRows:
         else:
             self.kept[point] = None if now == point else replace(_ANOTHER, id=point)
         return earlier
+
+    def _wanted(self) -> list[str]:
+        """The encoders whose vectors are wanted."""
+        return [name for bit, name in enumerate(self.stagings) if self.needs >> bit & 1]
+
+    def _is_whole(self, point: str) -> bool:
+        """Whether all that is wanted of a picture is staged in this unit."""
+        return all(point in self.earlier.vectors.get(name, ()) for name in self._wanted())
 
     def _given(self, table: pa.Table) -> dict[str, list[np.ndarray | str]]:
         """By encoder, of each row the vector that the source has, or why it has none."""
@@ -205,24 +216,27 @@ class UnitRows:
 
         The rows come last: where they are, all of a unit is there.
         """
-        self._refuse_unmade()
+        self._settle_kept()
         size = 0
-        for bit, (name, staging) in enumerate(self.stagings.items()):
-            if self.needs >> bit & 1:
-                found = self.vectors[name]
-                vectors = np.stack(list(found.values())) if found else np.empty((0, 1), np.float16)
-                size += staging.write(unit, list(found), vectors, list(self.refused[name].values()))
+        for name in self._wanted():
+            found = self.vectors[name]
+            vectors = np.stack(list(found.values())) if found else np.empty((0, 1), np.float16)
+            rejects = list(self.refused[name].values())
+            size += self.stagings[name].write(unit, list(found), vectors, rejects)
         if with_rows:
             size += self.parts.write(unit, self._table(), self.credit)
         return size
 
-    def _refuse_unmade(self) -> None:
-        """A picture that stays, and of which no vector could be made now, is a reject of that encoder."""
+    def _settle_kept(self) -> None:
+        """Pictures that stay have what is staged of them; an encoder without a vector rejects them."""
         for point, unread in self.kept.items():
             why = self.rejects.pop(point, None) or unread
-            for bit, name in enumerate(self.stagings):
-                there = point in self.vectors[name] or point in self.refused[name]
-                if self.needs >> bit & 1 and not there:
+            if point in self.earlier.pictures:
+                self.pictures.setdefault(point, self.earlier.pictures[point])
+            for name in self._wanted():
+                if point in self.earlier.vectors.get(name, ()):
+                    self.vectors[name][point] = self.earlier.vectors[name][point]
+                elif point not in self.vectors[name] and point not in self.refused[name]:
                     assert why is not None
                     self.refused[name][point] = why
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, listed, write_file
@@ -31,6 +32,7 @@ __all__ = [
     "PartFacts",
     "Parts",
     "StagedPicture",
+    "is_in",
     "marks_of",
     "names_in",
     "put",
@@ -107,6 +109,10 @@ class Parts:
     def names(self) -> set[str]:
         """The units that have one."""
         return names_in(self.folder)
+
+    def has(self, unit: str) -> bool:
+        """Whether a unit has one."""
+        return is_in(self.folder, unit)
 
     def write(self, unit: str, rows: pa.Table, credit: str | None) -> int:
         """Add a part; it appears only when it is complete. Returns its bytes.
@@ -210,6 +216,12 @@ def names_in(folder: str) -> set[str]:
     """The units that have a file in a folder."""
     names = (f.base_name for f in listed(folder) if f.base_name.endswith(".parquet"))
     return {name.removesuffix(".parquet") for name in names if not name.startswith(".")}
+
+
+def is_in(folder: str, unit: str) -> bool:
+    """Whether a unit has a file in a folder."""
+    files, path = filesystem(f"{folder}/{unit}.parquet")
+    return bool(files.get_file_info(path).type == pafs.FileType.File)
 
 
 def put(location: str, rows: pa.Table, first: int = 0) -> int:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import SimileError
 from pipeline.home import filesystem
 from pipeline.staging.ids import find_words, id_bytes, id_texts, id_words
-from pipeline.staging.parts import names_in, put
+from pipeline.staging.parts import is_in, names_in, put
 from pipeline.staging.rejects import Reject, reject_of
 
 __all__ = ["SAMPLED", "Staging", "UnitVectors", "vectors_of", "without_rejects"]
@@ -92,6 +92,10 @@ class Staging:
     def names(self) -> set[str]:
         """The units that have vectors."""
         return names_in(self.folder)
+
+    def has(self, unit: str) -> bool:
+        """Whether a unit has vectors."""
+        return is_in(self.folder, unit)
 
     def write(self, unit: str, ids: Sequence[str], vectors: np.ndarray, rejects: Sequence[Reject]) -> int:
         """Add the vectors of a unit; returns the bytes of the file.

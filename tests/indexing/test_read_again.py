@@ -87,6 +87,41 @@ def test_what_could_not_be_read_in_one_place_is_tried_in_another(hand: ByHand, l
     assert (catalogue.rejected, list(vectors(hand, catalogue))) == (0, ["0.png"])
 
 
+def test_rejects_are_tried_again_and_their_neighbours_stay(hand: ByHand, listed: Path) -> None:
+    (listed.parent / "4.png").unlink()
+    hand.bad = {png(5)}
+    _, units = hand.stage(listed, **OF_LIST)
+    assert hand.catalogue(units).rejected == 2
+    (listed.parent / "0.png").unlink()
+    put(listed.parent / "1.png", png(99))
+    put(listed.parent / "4.png", png(4))
+    hand.bad, tried = set(), len(hand.embedded)
+    hand.stage(listed, again=True, **OF_LIST)
+    catalogue = hand.catalogue(units)
+    assert (len(hand.embedded) - tried, catalogue.rejected) == (2, 0)
+    found = vectors(hand, catalogue)
+    for shade in range(6):
+        np.testing.assert_allclose(found[f"{shade}.png"], drawn(png(shade)), atol=1e-2)
+    thumbnails = hand.parts.read(units[0].name, ["thumbnail"])["thumbnail"].to_pylist()
+    assert thumbnails == [png(shade) for shade in range(6)]
+
+
+def test_a_reject_of_one_encoder_stays_what_it_is_for_others(hand: ByHand, listed: Path) -> None:
+    hand.stage(listed, **OF_LIST)
+    (listed.parent / "0.png").unlink()
+    put(listed.parent / "1.png", png(99))
+    hand.encoder = "f"
+    for again in (False, True):
+        _, units = hand.stage(listed, again=again, **OF_LIST)
+        told = hand.catalogue(units).rejects.groups
+        assert list(told) == ["plan: not readable", *["plan: is another one now"] * (not again)]
+    assert hand.parts.read(units[0].name, ["thumbnail"])["thumbnail"][0].as_py() == png(0)
+    np.testing.assert_allclose(vectors(hand, hand.catalogue(units))["1.png"], drawn(png(99)), atol=1e-2)
+    put(listed.parent / "0.png", png(0))
+    hand.stage(listed, again=True, **OF_LIST)
+    assert (hand.catalogue(units).rejected, len(vectors(hand, hand.catalogue(units)))) == (0, 6)
+
+
 def test_another_picture_never_lends_its_vector(hand: ByHand, listed: Path) -> None:
     _, units = hand.stage(listed, **OF_LIST)
     catalogue, staging = hand.catalogue(units), hand.stagings["e"]

@@ -80,7 +80,9 @@ class ByHand:
             if not with_rows and unit.name in self.stagings[self.encoder].names():
                 continue
             self.read.append(unit.name)
-            earlier = EarlierRows() if with_rows else earlier_rows(self.parts, unit.name, credit)
+            earlier = EarlierRows()
+            if self.parts.has(unit.name):
+                earlier = earlier_rows(self.parts, self.stagings, unit.name, credit, with_rows)
             rows = UnitRows(source, self.parts, self.stagings, 1, credit, known, earlier=earlier)
             for table in read_unit(source.without_rows(), unit):
                 needed = rows.add(table)
