@@ -32,7 +32,8 @@ class Account:
         written: points written by this run, new or changed.
         skipped: rows that needed nothing: unchanged points, repeats of a picture, points deleted on purpose.
         rejected: rows that cannot become points.
-        embedded: pictures that went through the networks in this run.
+        embedded: pictures that went through the networks in this run, without what a killed actor could not
+            tell any more.
         kept, removed: points of the live version that the source does not have (any more).
         single_colour: pictures embedded in this run in which there is nothing but one colour.
         stages, processor: seconds a stage by the clock, and of processor time in this process.

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -100,7 +100,8 @@ class Work:
 class EmbedActor:
     """Embeds units. A unit is acknowledged when all of it is on storage.
 
-    Ray sends two units at once; a killed actor loses no more than these two.
+    Two units are at work at once; a killed actor loses no more than these two. Ray sends more together where
+    there are thousands, and sends all of them again: those that are staged by then are only acknowledged.
     """
 
     def __init__(self, work: Work, threads: int, rows: int) -> None:
@@ -187,17 +188,11 @@ class EmbedActor:
         assert self.known is not None
         earlier = EarlierRows()
         if work.parts.has(unit.name):
+            if self._is_whole(unit, needs, with_rows):
+                return self._acknowledged(unit)
             earlier = earlier_rows(work.parts, work.stagings, unit.name, work.credit, with_rows)
-        rows = UnitRows(
-            work.source,
-            work.parts,
-            work.stagings,
-            needs,
-            work.credit,
-            self.known,
-            work.given_lengths,
-            earlier,
-        )
+        at_hand = (needs, work.credit, self.known, work.given_lengths, earlier)
+        rows = UnitRows(work.source, work.parts, work.stagings, *at_hand)
         with self.marks.marked(unit.name) as deaths:
             at = 0
             columns = (*work.source.payload_columns, *work.source.vector_columns)
@@ -215,17 +210,38 @@ class EmbedActor:
                 self.failure = error
                 raise
         self._count(rows.embedded, len(rows.attempted) - rows.embedded, size)
-        return Acknowledgement(
-            unit=unit.name,
-            rows=len(rows.rows),
+        return replace(
+            self._acknowledged(unit),
             attempted=len(rows.attempted),
             embedded=rows.embedded,
             single_colour=rows.single_colour,
+            staged_bytes=size,
+        )
+
+    def _is_whole(self, unit: Unit, needs: int, with_rows: bool) -> bool:
+        """Whether all that is asked of a unit with a part is there: an actor that died had staged it.
+
+        Where rejects are tried again, the part was there before.
+        """
+        assert self.known is not None
+        if with_rows and self.known.rejects_again:
+            return False
+        stagings = (each for bit, each in enumerate(self.work.stagings.values()) if needs >> bit & 1)
+        return all(staging.has(unit.name) for staging in stagings)
+
+    def _acknowledged(self, unit: Unit) -> Acknowledgement:
+        """Of a unit for which nothing had to be done."""
+        return Acknowledgement(
+            unit=unit.name,
+            rows=unit.rows,
+            attempted=0,
+            embedded=0,
+            single_colour=0,
             actor=self.actor,
             host=self.host,
             node=self.node,
             device=self.device,
-            staged_bytes=size,
+            staged_bytes=0,
             peak_memory=peak_memory(),
             ready=self.ready,
         )

@@ -1,18 +1,21 @@
 """The actor of the embed stage, without Ray Data around it."""
 
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from pipeline.encoders import describe_encoder
 from pipeline.indexing.embed_actor import EmbedActor, Work
-from pipeline.sources import for_tasks, resolve_source, units_of
+from pipeline.sources import Source, Unit, for_tasks, read_unit, resolve_source, units_of
 from pipeline.sources.rows import unit_blocks
 from pipeline.staging.known import known_pictures
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from tests.indexing.conftest import ENCODER, write_pictures
+from tests.sources.conftest import write_mirror
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -32,6 +35,39 @@ def test_a_unit_that_is_sent_twice_is_embedded_once(tmp_path: Path, monkeypatch)
     assert first.equals(actor(block, known))
     assert written == [units[0].name]
     assert first["embedded"].to_pylist() == [6]
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_of_units_that_are_sent_together_the_staged_ones_are_not_embedded_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, home = resolve_source(str(write_mirror(tmp_path / "source", [3, 3, 3]))), str(tmp_path / "home")
+    units, parts = units_of(source), Parts(home, "colours")
+    staging = Staging(home, "colours", describe_encoder(ENCODER).fingerprint)
+    work = Work(for_tasks(source), parts, {ENCODER: staging}, None)
+    known = known_pictures(parts, work.stagings, False, set())  # as the job found it
+    read: list[str] = []
+
+    def noted(source: Source, unit: Unit, columns: Sequence[str]) -> Iterator[pa.Table]:
+        read.append(unit.name)
+        return read_unit(source, unit, columns)
+
+    monkeypatch.setattr("pipeline.indexing.embed_actor.read_unit", noted)
+    monkeypatch.setattr("pipeline.sources.rows._MOST_BLOCKS", 1)
+
+    def embedded(units: Sequence[Unit], *, with_rows: bool = True) -> list[int]:
+        """Of each unit, by an actor that is new."""
+        actor = EmbedActor(work, 1, 9)
+        (block,) = unit_blocks(units, [{"needs": 1, "with_rows": with_rows}] * len(units))
+        said = [actor(block.slice(at, 1), known) for at in range(len(units))]
+        assert [each["rows"].to_pylist() for each in said] == [[3]] * len(units)
+        return [count for each in said for count in each["embedded"].to_pylist()]
+
+    assert embedded(units[:2]) == [3, 3]  # and dies of the third
+    assert embedded(units) == [0, 0, 3]
+    assert read == [unit.name for unit in units]
+    Path(f"{staging.folder}/{units[0].name}.parquet").unlink()
+    assert embedded(units[:2], with_rows=False) == [3, 0]
 
 
 @pytest.mark.usefixtures("ray_here")
