@@ -28,6 +28,7 @@ from benchmarks.embed import pictures
 from benchmarks.made_photographs import KINDS, made, written
 from benchmarks.photographs import ENCODER, SOURCE
 from benchmarks.report import machine, print_table, write_result
+from pipeline.cluster.reservation import share_of_a_gpu
 from pipeline.encoders import Encoder, load_encoder
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.decode_and_embed import embed_group
@@ -168,7 +169,7 @@ def simulate(files: list[bytes], encoder: str, times: int) -> dict[str, Any]:
 
 def node_table(prepare_ms: dict[str, float], lock_ms: float) -> list[list[Any]]:
     """Network, picture, cores and actors that keep a GPU busy, images/s of a node with `NODE_GPUS` and
-    `NODE_CORES`.
+    `NODE_CORES` with the actors that a job takes by itself.
 
     Args:
         prepare_ms: of one core a picture, by its size.
@@ -177,14 +178,19 @@ def node_table(prepare_ms: dict[str, float], lock_ms: float) -> list[list[Any]]:
     >>> node_table({"500 × 375": 2.0}, 0.6)[0]
     ['ViT-B/16, 224 px', '500 × 375', 2.0, 8, 3, '32,000', 'GPUs']
     """
+    by_default = NODE_GPUS * round(1 / share_of_a_gpu([(NODE_CORES, NODE_GPUS)]))
     rows = []
     for network, rate in NETWORKS.items():
         actors = max(1, math.ceil(rate * lock_ms / 1000))
         for size, spent in prepare_ms.items():
-            by_cores, by_gpus = NODE_CORES * 1000 / spent, NODE_GPUS * rate
-            limit_is = "GPUs" if by_gpus <= by_cores else "cores"
+            limits = {
+                "GPUs": NODE_GPUS * rate,
+                "cores": NODE_CORES * 1000 / spent,
+                "Python's lock": by_default * 1000 / lock_ms,
+            }
+            limit_is = min(limits, key=limits.__getitem__)
             cores = int(-(-rate * spent // 1000))
-            rows.append([network, size, spent, cores, actors, f"{min(by_cores, by_gpus):,.0f}", limit_is])
+            rows.append([network, size, spent, cores, actors, f"{limits[limit_is]:,.0f}", limit_is])
     return rows
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "check_this_machine",
     "peak_memory",
     "reserve",
+    "share_of_a_gpu",
     "share_out",
     "spread",
 ]
@@ -32,10 +33,12 @@ SPARE_CPUS = 1.0  # left to the job's own process and to Ray's, which reserve no
 # Without a GPU more actors are better than larger ones; above one CPU Ray reserves whole ones.
 _ACTOR_CPUS = (4.0, 3.0, 2.0, 1.0, 0.75, 0.5, 0.25)
 # A GPU embeds what several to hundreds of cores prepare (docs/cluster.md), so it gets its share. Threads of
-# one process share Python's lock: beyond some eight, more of them prepare hardly more pictures, so a GPU of
-# more cores gets several actors. Each holds the network and CUDA's own memory.
-_THREADS_BESIDE_A_GPU = 8
-_MOST_ACTORS_A_GPU = 4
+# one process share Python's lock, which a picture of 500 × 375 holds for a third of the time that it takes to
+# prepare: more than three of them prepare hardly more pictures, so a GPU of more cores gets several actors.
+# Each holds the network and CUDA's own memory.
+_THREADS_BESIDE_A_GPU = 3
+_MOST_ACTORS_A_GPU = 6
+_RAY_COUNTS = 10_000  # in ten-thousandths, rounded: six times a sixth would be more than a GPU
 _GPU_ACTOR_CPUS = (*(float(cpus) for cpus in range(32, 4, -1)), *_ACTOR_CPUS)
 _EACH_ITS_NODE_SECONDS = 5.0  # for which actors wait for a node each
 _PATIENCE_SECONDS = 20.0
@@ -139,7 +142,7 @@ def share_out(
     cpus, gpus = (sum(node[i] for node in nodes) for i in (0, 1))
     gpu = gpus_per_actor
     if gpu is None:
-        gpu = _share_of_a_gpu(nodes) if actors is None else float(gpus > 0)
+        gpu = share_of_a_gpu(nodes) if actors is None else float(gpus > 0)
     fitting = sum(int(g / gpu) if gpu else max(c >= 1, int(c / _ACTOR_CPUS[0])) for c, g in nodes)
     asked = actors or Actors(max(1, fitting))
     least, most = asked.least, asked.most
@@ -165,16 +168,17 @@ def share_out(
     )
 
 
-def _share_of_a_gpu(nodes: Sequence[tuple[float, float]]) -> float:
+def share_of_a_gpu(nodes: Sequence[tuple[float, float]]) -> float:
     """What one of its actors takes of a GPU, by the node with the fewest CPUs for each GPU; 0 without GPUs.
 
-    >>> _share_of_a_gpu([(8, 1)]), _share_of_a_gpu([(96, 8), (4, 0)]), _share_of_a_gpu([(64, 1)])
-    (1.0, 0.5, 0.25)
+    >>> share_of_a_gpu([(4, 1)]), share_of_a_gpu([(96, 8), (4, 0)]), share_of_a_gpu([(64, 1)])
+    (1.0, 0.25, 0.1666)
     """
     beside = [cpus / gpus for cpus, gpus in nodes if gpus]
     if not beside:
         return 0.0
-    return 1 / min(_MOST_ACTORS_A_GPU, max(1, math.ceil(min(beside) / _THREADS_BESIDE_A_GPU)))
+    actors = min(_MOST_ACTORS_A_GPU, max(1, int(min(beside) / _THREADS_BESIDE_A_GPU)))
+    return math.floor(_RAY_COUNTS / actors) / _RAY_COUNTS
 
 
 def check_this_machine(actors: Actors | None) -> None:

@@ -210,7 +210,8 @@ def _settle(job: IndexJob, account: Account) -> None:
             f"{account.rejected} of {account.source} rows were rejected ({share:.1%}), more than "
             f"max_reject_fraction ({allowed:.0%}) allows; the collection stays as it was. Fewer than "
             f"{FEW_REJECTS} rejects never stop a job, unless they are more than half of the rows or "
-            f"max_reject_fraction is 0. First reason: {account.rejects.first[0].reason}. All of them: "
+            f"max_reject_fraction is 0. Where the reasons were of the moment, --retry-rejects tries these "
+            f"rows again. First reason: {account.rejects.first[0].reason}. All of them: "
             f"{shlex.join(['python', '-m', 'ray_jobs.rejects', job.config.collection, '--home', job.home])}"
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import SimileError
+from pipeline.printable import printable
 from pipeline.sources.source import refuse_config
 
 if TYPE_CHECKING:
@@ -48,8 +49,14 @@ def layout_of(name: str, files: Sequence[str], config: str | None, card: bytes |
         for file in files:
             if ".." in PurePosixPath(file).parts or file.startswith("/"):
                 raise SimileError(f"'{name}' holds a file called '{file}', which is no path; rename it")
-            (seen / file).parent.mkdir(parents=True, exist_ok=True)
-            (seen / file).touch()
+            try:
+                (seen / file).parent.mkdir(parents=True, exist_ok=True)
+                (seen / file).touch()
+            except OSError as error:  # a bucket may have longer names, and a file where others lie below it
+                raise SimileError(
+                    f"'{name}' holds a file called '{printable(file, 80)}', which no folder can have "
+                    f"({error.strerror}); rename it"
+                ) from error
         if card is not None:
             (seen / "README.md").write_bytes(card)
         builder = hub_builder(str(seen), name, config, place)

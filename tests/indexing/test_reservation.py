@@ -46,13 +46,14 @@ def test_a_busy_cluster_says_so_instead_of_hanging(ray_here: None, monkeypatch: 
         ([(2, 0)] * 8, None, (8, 1, 0)),  # three CPUs an actor would fit the sum, but no node
         ([(0, 0), (4, 0), (4, 0)], None, (2, 3, 0)),  # a head that does no work
         ([(16, 8)], None, (8, 1, 1)),
-        ([(8, 1), (8, 1)], None, (2, 7, 1)),
-        ([(96, 8)], None, (16, 5, 0.5)),  # twelve threads of one process would wait for Python's lock
+        ([(8, 1), (8, 1)], None, (4, 3, 0.5)),
+        ([(4, 1)], None, (1, 3, 1)),
+        ([(96, 8)], None, (32, 2, 0.25)),  # twelve threads of one process would wait for Python's lock
         ([(96, 8)], Actors(8), (8, 11, 1)),
-        ([(96, 1)], None, (4, 23, 0.25)),
+        ([(96, 1)], None, (6, 15, 0.1666)),
         ([(96, 1)], Actors(1), (1, 32, 1)),
         ([(25, 3)], None, (6, 4, 0.5)),
-        ([(2, 0), (8, 1), (8, 1)], None, (2, 7, 1)),  # a head's CPUs are not beside the GPUs
+        ([(2, 0), (8, 1), (8, 1)], None, (4, 3, 0.5)),  # a head's CPUs are not beside the GPUs
         ([(2, 8), (100, 0)], None, (8, 0.25, 1)),
         ([(96, 1), (4, 1)], None, (2, 4, 1)),
         ([(2, 0)], Actors(4), (4, 0.25, 0)),
