@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import ray
 from PIL import Image
 
 from pipeline.encoders import load_encoder
@@ -98,6 +99,7 @@ def test_what_everything_leaves_no_room_for(capsys: pytest.CaptureFixture[str]) 
 
 @pytest.mark.long
 def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ray.shutdown()  # the one that other tests of this process share
     config, source = ROOT / "qdrant_config" / "wikiart.yaml", ROOT / "samples" / "wikiart"
     index.main([str(config), "--source", str(source), "--home", str(tmp_path)])
     capsys.readouterr()
