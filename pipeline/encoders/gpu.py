@@ -104,7 +104,11 @@ class GpuNetwork:
         return torch.cuda.stream(self._own.stream)
 
     def _wait(self, tries: int) -> None:
-        """After a single picture did not fit: others at the GPU may need less in a moment."""
+        """Wait, after a single picture did not fit: other processes on this GPU may free memory in a moment.
+
+        Raises:
+            SimileError: it has been tried often enough.
+        """
         if tries > _TRIES:
             raise SimileError(
                 f"a single picture does not fit into the memory of '{self._device}'; choose a smaller "
@@ -113,7 +117,7 @@ class GpuNetwork:
         time.sleep(_PATIENCE_SECONDS / _TRIES)
 
     def _give_back(self) -> None:
-        """What this process keeps of the GPU's memory without a need."""
+        """Return to the GPU the memory that this process holds and does not use."""
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 

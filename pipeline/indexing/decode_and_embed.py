@@ -77,7 +77,7 @@ class _Prepared:
     pictures: list[StagedPicture] = field(default_factory=list)
 
     def add(self, other: _Prepared) -> None:
-        """Those of another thread."""
+        """Take in what another thread has prepared."""
         for name in self.ready:
             self.ready[name] += other.ready[name]
             self.failed[name] += other.failed[name]
@@ -105,7 +105,7 @@ class EmbedThreads:
         self._pool = ThreadPoolExecutor(threads, initializer=one_thread)
 
     def __call__(self, rows: list[Needed]) -> list[Group]:
-        """What becomes of the images: together those of `rows`, in groups of any size."""
+        """What becomes of `rows`: one or more groups, which hold all of them together."""
         step = max(1, min(math.ceil(len(rows) / self._threads), GROUP))
         groups = [rows[start : start + step] for start in range(0, len(rows), step)]
         if not self._large_batches:

@@ -41,7 +41,7 @@ class EarlierRows:
 def earlier_rows(
     parts: Parts, stagings: Mapping[str, Staging], unit: str, credit: str | None, with_rows: bool
 ) -> EarlierRows:
-    """Read them.
+    """What is staged of a unit that is read again.
 
     Args:
         stagings: encoder name -> where its vectors are.
