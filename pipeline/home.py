@@ -209,7 +209,8 @@ def write_file(location: str, data: bytes | pa.Buffer) -> None:
     """
     files, path = filesystem(location)
     if is_remote(location):
-        with files.open_output_stream(path) as stream:  # nothing but this write is inside
+        # Nothing but this write is inside. By itself Arrow would compress what is called .gz.
+        with files.open_output_stream(path, compression=None) as stream:
             stream.write(data)
         return
     target = Path(path)

@@ -32,6 +32,12 @@ def test_a_file_is_replaced_and_listed_at_once(home: str) -> None:
     assert names(home) == ["a", "b"]
 
 
+def test_what_is_written_is_what_was_given_whatever_its_name(home: str) -> None:
+    write_file(f"{home}/parts/a.gz", b"plain")  # pyarrow itself would compress it
+    files, path = filesystem(f"{home}/parts/a.gz")
+    assert files.open_input_file(path).read() == b"plain"
+
+
 def test_a_disk_that_is_full_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: object) -> None:
         raise OSError(28, "No space left on device")
