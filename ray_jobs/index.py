@@ -3,8 +3,11 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.config import CollectionConfig, EncoderConfig, load_config
 from pipeline.errors import SimileError
@@ -22,9 +25,11 @@ from ray_jobs.session import (
 
 if TYPE_CHECKING:
     from pipeline.indexing.account import Account
+    from pipeline.sources.spreading import Spread
 
 __all__ = ["main"]
 
+Found = TypeVar("Found")
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -159,19 +164,23 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
         follow_links=options.follow_links,
         allow_private=options.allow_private,
     )
-    # What can fail fails here, in seconds, before Ray is started.
+    # What can fail fails here, in seconds, before Ray is started; a source of many files is looked at by all
+    # nodes of a cluster.
     say(f"looking at {config.source} and the encoders")
-    checked = find_all(job)
-    say(f"{checked.source.rows:,} rows in {checked.source.name}")
-    if not options.dry_run:
-        refuse_second_writer(home, config.collection)
-        if account := nothing_new(job, checked):
-            say("nothing is new: the files of the source are those of the last job")
-            return _reported(account)
-        check_store_and_disk(job, checked)
-    if not on_a_cluster:
-        check_this_machine(actors)
-    with ray_session():
+    with ExitStack() as session:
+        join = cache(lambda: session.enter_context(ray_session()))
+        spread = _joining(join) if on_a_cluster else None
+        checked = find_all(job, spread, keeps=not options.dry_run)
+        say(f"{checked.source.rows:,} rows in {checked.source.name}")
+        if not options.dry_run:
+            refuse_second_writer(home, config.collection)
+            if account := nothing_new(job, checked):
+                say("nothing is new: the files of the source are those of the last job")
+                return _reported(account)
+            check_store_and_disk(job, checked)
+        if not on_a_cluster:
+            check_this_machine(actors)
+        join()
         if options.dry_run:
             return dry_run(job, checked)
         try:
@@ -180,6 +189,18 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
             say(go_on)
             raise
     return _reported(account)
+
+
+def _joining(join: Callable[[], None]) -> "Spread":
+    """What joins the cluster when there is work for all of its nodes."""
+    from pipeline.cluster.tasks import in_free_tasks
+
+    def spread(work: "Callable[[Any], Found]", each: Sequence[Any]) -> "Iterator[Found]":
+        join()
+        say("its files are many: all nodes of the cluster look into them")
+        return in_free_tasks(work, each)
+
+    return spread
 
 
 def _reported(account: "Account") -> dict[str, Any]:

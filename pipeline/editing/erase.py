@@ -31,7 +31,8 @@ __all__ = ["erase_points"]
 
 # Attachments of a version that show and name no picture; all others are made again by one command.
 _WITHOUT_PICTURES = {DELETED, TAGGED, RECORD, BUILD, "live.json", "job.json", "evaluation.json"}
-_MADE_FROM_IT = ("duplicates", "insights")  # folders of the home with pages and tables of a collection
+# Folders of the home with pages and tables of a collection, and with what its tars say.
+_MADE_FROM_IT = ("duplicates", "insights", "tars")
 _NAMED = 20  # places that the summary names
 _AT_ONCE = 500  # points that are asked for together
 

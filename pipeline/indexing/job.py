@@ -23,7 +23,7 @@ from pipeline.indexing.plan import (
     refuse_small_source,
     state_of,
 )
-from pipeline.indexing.preflight import Checked, IndexJob, preflight
+from pipeline.indexing.preflight import Checked, IndexJob, forget_old_tars, preflight
 from pipeline.indexing.staged import Staged
 from pipeline.locks.fenced_store import fenced
 from pipeline.locks.lock import writer_lock
@@ -77,6 +77,7 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
             faults = faults_of(job, checked)
             rows = sum(unit.rows for unit in checked.units)
             refuse_small_source(job, live, rows)
+            forget_old_tars(job, checked.source)
             account.source = account.rows["plan"] = rows + len(faults)
             account.left_out = left_out_of(checked, account.source)
         with account.timed("embed"):

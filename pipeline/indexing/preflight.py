@@ -20,14 +20,26 @@ from pipeline.indexing.fields import filter_kinds, joined_kinds, with_lists
 from pipeline.indexing.live import live_of
 from pipeline.progress import say
 from pipeline.sources import Source, Unit, resolve_source, units_of
+from pipeline.sources.kept_tars import forget_tars, tars_folder
+from pipeline.sources.source import KeptTars
+from pipeline.sources.spreading import Spread
 from pipeline.sources.vector_columns import vector_length, with_vectors
+from pipeline.staging.erased import erased_list
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store, open_store
 from pipeline.store.protocol import vector_params
 from pipeline.store.versions import PROBE
 
-__all__ = ["Checked", "IndexJob", "bytes_a_row", "check_store_and_disk", "find_all", "preflight"]
+__all__ = [
+    "Checked",
+    "IndexJob",
+    "bytes_a_row",
+    "check_store_and_disk",
+    "find_all",
+    "forget_old_tars",
+    "preflight",
+]
 
 # Bytes of the thumbnail of a photograph; of small pictures it is the file itself, and of large drawings that
 # are packed well it may be several times the file. Places and fields take some hundred bytes in any case.
@@ -101,8 +113,12 @@ def preflight(job: IndexJob) -> Checked:
     return checked
 
 
-def find_all(job: IndexJob) -> Checked:
-    """Resolve the source, describe the encoders, reach the store. Nothing is written.
+def find_all(job: IndexJob, spread: Spread | None = None, *, keeps: bool = True) -> Checked:
+    """Resolve the source, describe the encoders, reach the store.
+
+    Args:
+        spread: runs work on a cluster, where there is one.
+        keeps: whether what is found in tars is kept on the home; nothing else is written.
 
     Raises:
         SimileError: one of these failed, or flags that exclude each other.
@@ -125,6 +141,8 @@ def find_all(job: IndexJob) -> Checked:
         follow_links=job.follow_links,
         url_column=config.url_column,
         allow_private=job.allow_private,
+        spread=spread,
+        kept_tars=_kept_tars(job, keeps),
     )
     for note in source.notes:
         say(f"note: {note}")
@@ -141,6 +159,21 @@ def find_all(job: IndexJob) -> Checked:
     if job.add:
         _refuse_what_cannot_be_added(job, checked)
     return checked
+
+
+def _kept_tars(job: IndexJob, keeps: bool) -> KeptTars | None:
+    """None where pictures were erased: what their tars say of them may not be kept either."""
+    if erased_list(job.home, job.config.collection).ids:
+        return None
+    return KeptTars(tars_folder(job.home, job.config.collection), keeps)
+
+
+def forget_old_tars(job: IndexJob, source: Source) -> None:
+    """Delete what is kept of tars that changed, and of those that the collection's source does not have."""
+    may_keep = _kept_tars(job, True) is not None
+    states = source.states if may_keep else {}
+    folder = tars_folder(job.home, job.config.collection)
+    forget_tars(folder, source.root, states, others=not (may_keep and job.add))
 
 
 def _given(name: str, source: Source, units: Sequence[Unit]) -> EncoderDescription:

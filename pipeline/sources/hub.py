@@ -118,7 +118,7 @@ def resolve_hub(address: HubAddress, asked: Asked) -> Source:
         splits = {str(key): list(files) for key, files in (builder.config.data_files or {}).items()}
         listing = Listing(builder.config.name, splits, builder.info.features, root, card, hub_filesystem())
         if is_parquet(builder):
-            return parquet_source(shown, listing, asked.split, asked.wanted, measure)
+            return parquet_source(shown, listing, asked, measure)
         files = split_files(shown, listing, asked.split)
         paths = [file.removeprefix(root) for file in files]
         return tar_source(
@@ -132,7 +132,7 @@ def resolve_hub(address: HubAddress, asked: Asked) -> Source:
         raise SimileError(f"dataset '{name}' has no configuration '{chosen}'; there are: {', '.join(found)}")
     root = f"{HUB}datasets/{name}@{commit}/"
     listing = Listing(chosen, found[chosen], None, root, card, hub_filesystem())
-    return parquet_source(name, listing, asked.split, asked.wanted, partial(_measured, name, commit, root))
+    return parquet_source(name, listing, asked, partial(_measured, name, commit, root))
 
 
 def _is_tars(builder: DatasetBuilder) -> bool:

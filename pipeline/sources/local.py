@@ -47,7 +47,7 @@ def local_parquet(root: Path, listing: FolderListing, about: dict[str, Any], ask
             for name, files in (found.config.data_files or {}).items()
         }
         hub = Listing(found.config.name, splits, found.info.features, real, about)
-        return parquet_source(str(root), hub, asked.split, asked.wanted, partial(fingerprint_of, root=real))
+        return parquet_source(str(root), hub, asked, partial(fingerprint_of, root=real))
 
 
 def _parquet_alone(root: Path, listing: FolderListing, place: Path) -> Path:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.errors import NoSplitError, SimileError
 from pipeline.home import is_remote
+from pipeline.sources.footers import read_footers
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of, merge_schemas, refuse_other_classes
-from pipeline.sources.source import Measured, RowGroup, Source, Wanted, card_text, choose_image
-from pipeline.sources.storage import on_filesystem
+from pipeline.sources.source import Asked, Measured, RowGroup, Source, card_text, choose_image
 from pipeline.sources.units import MOST_ROWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import DatasetBuilder, Features
     from huggingface_hub import HfFileSystem
-
-FOOTER_READERS = 16  # threads; a footer costs the Hub's latency, not the CPU
 
 
 class Listing(NamedTuple):
@@ -43,8 +40,7 @@ def is_parquet(builder: DatasetBuilder) -> bool:
 def parquet_source(
     name: str,
     listing: Listing,
-    split: str,
-    wanted: Wanted,
+    asked: Asked,
     measure: Callable[[list[str]], Measured],
 ) -> Source:
     """The source that parquet files are.
@@ -52,30 +48,28 @@ def parquet_source(
     Args:
         name: what was asked for.
         listing: what `datasets` found there.
-        split: one of its splits.
-        wanted: the image column asked for.
+        asked: the split, one of those, and the image column.
         measure: of files: their states.
 
     Raises:
         SimileError: an unknown split or image column, files outside the dataset, one that is no parquet, or
             two whose columns do not fit together.
     """
-    files = split_files(name, listing, split)
+    files = split_files(name, listing, asked.split)
     foreign = next((file for file in files if not file.startswith(listing.root)), None)
     if foreign:
         raise SimileError(f"'{name}' refers to '{foreign}' outside itself; copy the files into one folder")
-    footers = _footers(name, files, listing.storage)
-    schemas = [footer.schema.to_arrow_schema() for footer in footers]
+    footers = read_footers(name, files, listing.storage, asked.spread)
+    schemas = [footer.schema for footer in footers]
     inner = [file.removeprefix(listing.root) for file in files]
     schema, features = _columns(inner, schemas, listing.features)
-    image = choose_image(name, features, *wanted)
-    lists = _is_list(schema, image)
-    groups = tuple(_groups(footer, image if lists else None) for footer in footers)
+    image = choose_image(name, features, *asked.wanted)
+    groups = tuple(footer.groups_of(image) for footer in footers)
     measured = measure(files)
     return Source(
         name=name,
         kind="parquet",
-        split=split,
+        split=asked.split,
         config=listing.config,
         revision=measured.revision,
         image_column=image,
@@ -127,31 +121,6 @@ def _columns(
     return merged, Features(features)
 
 
-def _is_list(schema: pa.Schema, column: str) -> bool:
-    import pyarrow.types as kinds
-
-    kind = schema.field(column).type
-    return bool(kinds.is_list(kind) or kinds.is_large_list(kind) or kinds.is_fixed_size_list(kind))
-
-
-def _groups(footer: Any, lists: str | None) -> tuple[RowGroup, ...]:
-    """The row groups of a file.
-
-    Args:
-        lists: the column with lists of pictures; an empty list counts as one, that is not there.
-    """
-    found = []
-    for number in range(footer.num_row_groups):
-        group = footer.row_group(number)
-        leaves = [group.column(place) for place in range(group.num_columns)]
-        pictures = group.num_rows
-        if lists is not None:
-            pictures = next(leaf.num_values for leaf in leaves if leaf.path_in_schema.startswith(f"{lists}."))
-        size = sum(leaf.total_compressed_size for leaf in leaves)
-        found.append(RowGroup(group.num_rows, pictures, size))
-    return tuple(found)
-
-
 def split_files(name: str, listing: Listing, split: str) -> list[str]:
     """The files of a split, sorted.
 
@@ -161,29 +130,3 @@ def split_files(name: str, listing: Listing, split: str) -> list[str]:
     if split not in listing.splits:
         raise NoSplitError(f"'{name}' has no split '{split}'; there are: {', '.join(sorted(listing.splits))}")
     return sorted(listing.splits[split])
-
-
-def _footers(name: str, files: Sequence[str], storage: HfFileSystem | None) -> list[Any]:
-    """The `pyarrow.parquet.FileMetaData` of each file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if storage is not None:
-        storage.info(files[0])  # fills the listing cache that the threads share
-
-    def read(file: str) -> Any:
-        try:
-            if storage is None:
-                files, path = on_filesystem(file)
-                return pq.read_metadata(path, filesystem=files if is_remote(file) else None)
-            with storage.open(file, "rb", cache_type="readahead", block_size=2**16) as handle:
-                return pq.read_metadata(handle)
-        except pa.ArrowInvalid as error:
-            raise SimileError(f"'{file}' is not a parquet file: {error}; fetch it again") from None
-        except OSError as error:
-            raise SimileError(
-                f"'{file}' cannot be read ({type(error).__name__}); is '{name}' complete?"
-            ) from None
-
-    with ThreadPoolExecutor(FOOTER_READERS) as pool:
-        return list(pool.map(read, files))

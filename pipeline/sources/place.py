@@ -96,7 +96,7 @@ def _remote_parquet(
     def measure(locations: list[str]) -> Measured:
         return fingerprint(files[location.removeprefix(listing.root)] for location in locations)
 
-    return parquet_source(name, found, asked.split, asked.wanted, measure)
+    return parquet_source(name, found, asked, measure)
 
 
 def _tars(name: str, listing: FolderListing, tars: Sequence[str], card: bytes | None, asked: Asked) -> Source:

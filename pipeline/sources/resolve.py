@@ -17,7 +17,8 @@ from pipeline.sources.hub import resolve_hub
 from pipeline.sources.hub_address import hub_address
 from pipeline.sources.place import resolve_place
 from pipeline.sources.single_file import is_pattern, refuse_kind
-from pipeline.sources.source import Asked, Source, Wanted
+from pipeline.sources.source import Asked, KeptTars, Source, Wanted
+from pipeline.sources.spreading import Spread
 from pipeline.sources.storage import OBJECT_STORES
 from pipeline.sources.web_addresses import shown_address
 
@@ -37,6 +38,8 @@ def resolve_source(
     follow_links: bool = False,
     url_column: str | None = None,
     allow_private: bool = False,
+    spread: Spread | None = None,
+    kept_tars: KeptTars | None = None,
 ) -> Source:
     """Find out what `source` is. Reads file names, metadata and parquet footers, but no image.
 
@@ -52,13 +55,23 @@ def resolve_source(
         follow_links: whether links in a folder that lead outside of it are followed, and paths in a list.
         url_column: of a list, the column with addresses or paths of the pictures.
         allow_private: whether a list may name web addresses of private machines.
+        spread: runs work on a cluster; footers and headers of many files are read by it.
+        kept_tars: where the headers of tars are kept; by default they are not.
 
     Raises:
         SimileError: nothing there, no images, an unknown split, column or configuration, or the Hub does not
             show it.
     """
     asked = Asked(
-        split, Wanted(image_column, strict), config, revision, follow_links, url_column, allow_private
+        split,
+        Wanted(image_column, strict),
+        config,
+        revision,
+        follow_links,
+        url_column,
+        allow_private,
+        spread,
+        kept_tars,
     )
     place = None if is_remote(source) else _path_of(source)
     if place is not None:

@@ -78,7 +78,7 @@ def file_source(name: str, location: str, asked: Asked) -> Source:
     if kind != "parquet" or not (asked.wanted.column or holds_images(location)):
         refuse_without_column(root, file[0])
     listing = Listing("default", {"train": [location]}, None, root, {})
-    return parquet_source(name, listing, asked.split, asked.wanted, lambda _: measured)
+    return parquet_source(name, listing, asked, lambda _: measured)
 
 
 def holds_images(location: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from pipeline.errors import SimileError
+from pipeline.sources.spreading import Spread
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +22,7 @@ __all__ = [
     "Asked",
     "Fault",
     "FileState",
+    "KeptTars",
     "Measured",
     "Reader",
     "RowGroup",
@@ -43,6 +45,13 @@ class Wanted(NamedTuple):
     strict: bool  # whether it must be that one
 
 
+class KeptTars(NamedTuple):
+    """Where what was found in tars is kept for later jobs, see `kept_tars`."""
+
+    folder: str
+    adds: bool  # whether this job keeps something there, or only takes from it
+
+
 @dataclass(frozen=True)
 class Asked:
     """What `resolve_source` was asked beside the source itself; its arguments say what each means."""
@@ -54,6 +63,8 @@ class Asked:
     follow_links: bool = False
     url_column: str | None = None
     allow_private: bool = False
+    spread: Spread | None = None
+    kept_tars: KeptTars | None = None
 
 
 class Unread(NamedTuple):

@@ -45,13 +45,17 @@ _SECOND = 10**9  # nanoseconds
 BUFFER = 4 * 2**20  # bytes of one request; a tar of small members is then read in few of them
 
 
-def hub_filesystem() -> HfFileSystem:
-    """The Hub as a file system; it can be sent to Ray tasks, with the endpoint and token of this process."""
+def hub_filesystem(bare: bool = False) -> HfFileSystem:
+    """The Hub as a file system; it can be sent to Ray tasks, with the endpoint and token of this process.
+
+    Args:
+        bare: it knows no listing yet; otherwise those that this process has are sent along.
+    """
     from huggingface_hub import HfFileSystem, constants
 
     from pipeline.hub import token
 
-    return HfFileSystem(endpoint=constants.ENDPOINT, token=token())
+    return HfFileSystem(endpoint=constants.ENDPOINT, token=token(), skip_instance_cache=bare)
 
 
 def on_filesystem(location: str, hub: HfFileSystem | None = None) -> tuple[pafs.FileSystem, str]:
@@ -68,15 +72,18 @@ def on_filesystem(location: str, hub: HfFileSystem | None = None) -> tuple[pafs.
     return filesystem(location)
 
 
-def open_stream(location: str) -> BinaryIO:
+def open_stream(location: str, hub: HfFileSystem | None = None) -> BinaryIO:
     """A file to read and to seek in.
+
+    Args:
+        hub: as of `on_filesystem`.
 
     Raises:
         OSError: it is not there, or may not be read.
     """
     if not is_remote(location):
         return Path(location).open("rb")
-    files, path = on_filesystem(location)
+    files, path = on_filesystem(location, hub)
     return io.BufferedReader(cast(io.RawIOBase, files.open_input_file(path)), BUFFER)
 
 

@@ -7,7 +7,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipeline.parsing import parse_json
 from pipeline.printable import printable
@@ -16,7 +16,12 @@ from pipeline.sources.source import Fault
 from pipeline.sources.storage import open_stream
 from pipeline.sources.walk import readable
 
-__all__ = ["TarIndex", "TarPicture", "index_tar"]
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileSystem
+
+__all__ = ["RULES", "TarIndex", "TarPicture", "index_tar"]
+
+RULES = (1, *sorted(PICTURES))  # of what an index holds; by other ones every tar is read again
 
 _NAME = re.compile(r"(?P<key>(?:.*/)?[^/.]+)\.(?P<ending>[^/]+)", re.DOTALL)
 _TOLD = ("json", "cls", "txt")  # endings of what says something of the picture with the same key
@@ -68,18 +73,19 @@ class TarIndex:
     unread: list[str] = field(default_factory=list)
 
 
-def index_tar(root: str, file: str) -> TarIndex:
+def index_tar(root: str, file: str, hub: HfFileSystem | None = None) -> TarIndex:
     """The index of a tar. What is whole in a damaged or cut one is in it, and the rest is a fault.
 
     Args:
         root: the source, with `/` at its end.
         file: path within it.
+        hub: the Hub's file system, where it was made by another process.
 
     Raises:
         OSError: it cannot be opened.
     """
     index, others = TarIndex(file), set()
-    with open_stream(root + file) as stream:
+    with open_stream(root + file, hub) as stream:
         for member in _members(index, stream):
             name = member.name.removeprefix("./")
             found = _NAME.fullmatch(name)

@@ -6,14 +6,15 @@ import io
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
 from pipeline.sources.column_types import typed_text, typed_values
+from pipeline.sources.kept_tars import keeping, kept_indexes
 from pipeline.sources.patience import PatientFile
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of
@@ -21,22 +22,28 @@ from pipeline.sources.source import (
     GONE,
     NOT_READABLE,
     Asked,
+    FileState,
     Measured,
     Source,
     Unread,
     card_text,
     free_column,
 )
-from pipeline.sources.storage import BUFFER, MAX_IMAGE_BYTES
+from pipeline.sources.spreading import by_tasks, by_threads
+from pipeline.sources.storage import BUFFER, HUB, MAX_IMAGE_BYTES, hub_filesystem
 from pipeline.sources.tar_index import TarIndex, TarPicture, index_tar
 from pipeline.sources.walk import readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from huggingface_hub import HfFileSystem
 
 __all__ = ["TarReader", "expand_pattern", "tar_source"]
 
-_INDEXED_AT_ONCE = 8  # tars; from afar each waits for its requests
+_READERS = 8  # tars that threads of this process read at once; from afar each waits for its requests
+# Tars up to which these threads do alone: a tar from afar is read whole, and each thread has four of them.
+_TARS_HERE = 4 * _READERS
+_TARS_A_TASK = 4  # so many as a task reads at once: few tars then still reach all nodes
 _RANGE = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _MOST_SHARDS = 1_000_000  # of a pattern; a larger number is a slip
 PATH = "path"
@@ -137,8 +144,7 @@ def tar_source(
     Raises:
         SimileError: a tar that cannot be opened, no pictures, or values of one field without a common type.
     """
-    with ThreadPoolExecutor(_INDEXED_AT_ONCE) as pool:
-        indexes = list(pool.map(lambda file: _index(name, root, file), files))
+    indexes = _indexes(name, root, files, measured.states, asked)
     chosen, others = _chosen(name, indexes, asked)
     if not chosen:
         raise SimileError(_no_pictures(name, indexes))
@@ -174,9 +180,27 @@ def tar_source(
     )
 
 
-def _index(name: str, root: str, file: str) -> TarIndex:
+def _indexes(
+    name: str, root: str, files: Sequence[str], states: Mapping[str, FileState], asked: Asked
+) -> list[TarIndex]:
+    """The index of each tar: as an earlier job kept it, or made now and kept."""
+    found = kept_indexes(asked.kept_tars, root, states)
+    new = [file for file in files if file not in found]
+    if asked.spread is None or len(new) <= _TARS_HERE:
+        made = by_threads(partial(_index, name=name, root=root), new, _READERS)
+    else:
+        hub = hub_filesystem(bare=True) if root.startswith(HUB) else None
+        made = by_tasks(partial(_index, name=name, root=root, hub=hub), new, asked.spread, _TARS_A_TASK)
+    with keeping(asked.kept_tars, root, states) as keep:
+        for file, index in made:
+            found[file] = index
+            keep(index)
+    return [found[file] for file in files]
+
+
+def _index(file: str, *, name: str, root: str, hub: HfFileSystem | None = None) -> TarIndex:
     try:
-        return index_tar(root, file)
+        return index_tar(root, file, hub)
     except OSError as error:
         raise SimileError(
             f"'{readable(file)}' of '{name}' cannot be read: {error.strerror or error}; is the source "

@@ -1,11 +1,15 @@
 """The job on clusters of three and two nodes, against a server; nodes and actors die under it."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,18 @@ from ray.cluster_utils import Cluster
 
 from pipeline import open_collection
 from pipeline.cluster.actors import Actors
+from pipeline.cluster.tasks import in_free_tasks
 from pipeline.config import CollectionConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.account import Account
 from pipeline.indexing.job import index_collection
 from pipeline.indexing.preflight import IndexJob, preflight
+from pipeline.sources import resolve_source
 from ray_jobs.session import ray_session
+from tests.indexing.conftest import ENCODER
+from tests.sources.conftest import put, refusal
+from tests.sources.test_spreading import shards, tars
+from tests.sources.test_webdataset import tar
 from tests.stand_ins.qdrant import QdrantStandIn
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -166,6 +176,62 @@ def test_every_node_embeds_and_several_write_and_check(
     assert max(at_once) >= 2
     writing, checking = seen.values()
     assert len(writing) >= 2 and len(checking) >= 2
+
+
+def on_a_node(files: Sequence[str], *, work: Callable[[Sequence[str]], Any]) -> tuple[str, Any]:
+    """The node that this runs on, and what it finds; it takes its time, so that no node does all of it."""
+    time.sleep(0.3)
+    return ray.get_runtime_context().get_node_id(), work(files)
+
+
+@pytest.mark.parametrize("write", [shards, tars])
+def test_every_node_plans(
+    write: Callable[[Path], Path], cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("footers._FOOTERS", "webdataset._TARS"):
+        monkeypatch.setattr(f"pipeline.sources.{name}_HERE", 0)
+        monkeypatch.setattr(f"pipeline.sources.{name}_A_TASK", 1)
+    root, nodes = write(tmp_path, 24), set()
+
+    def spread(work: Callable[[Sequence[str]], Any], each: Sequence[Sequence[str]]) -> Iterator[Any]:
+        for node, found in in_free_tasks(partial(on_a_node, work=work), each):
+            nodes.add(node)
+            yield found
+
+    source = resolve_source(str(root), spread=spread)
+    assert len(nodes) == NODES
+    here = resolve_source(str(root))
+    assert (source.groups, source.table, source.rows) == (here.groups, here.table, 24)
+    damaged = sorted(path for path in root.rglob("*") if path.is_file())[9]
+    if write is shards:
+        put(damaged, b"PAR1 no more")
+        assert refusal(root, spread=in_free_tasks) == refusal(root)
+    else:
+        put(damaged, b"hello" * 500)
+        faults = resolve_source(str(root), spread=in_free_tasks).faults
+        assert faults == resolve_source(str(root)).faults and len(faults) == 1
+
+
+def test_a_job_that_is_submitted_looks_into_many_tars_by_the_cluster(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    root, home = tars(tmp_path, 40), tmp_path / "home"
+    config = put(
+        tmp_path / "shades.yaml",
+        f"collection: shades\nsource: {root}\nencoders: [{{name: '{ENCODER}', vector: cnn}}]\n"
+        "projection: {dimension: 16}\n".encode(),
+    )
+    command = [sys.executable, "-m", "ray_jobs.index", str(config), "--home", str(home)]
+    said = []
+    with QdrantStandIn() as server:
+        for _ in range(2):
+            env = os.environ | {"QDRANT_URL": server.url}
+            job = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+            assert job.returncode == 0, job.stderr[-2000:]
+            said.append((json.loads(job.stdout.splitlines()[-1])["source"], "all nodes" in job.stderr))
+            tar(root / "40.tar", {"0.png": (root / "0.tar").read_bytes()[512:1024]})
+    assert said == [(40, True), (41, False)]  # of the second job one tar is new
+    assert len(list((home / "tars/shades").iterdir())) == 41
 
 
 def test_an_actor_and_a_node_die_and_the_account_adds_up(cluster: Cluster, tmp_path: Path) -> None:

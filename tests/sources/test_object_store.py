@@ -7,9 +7,10 @@ import boto3
 import pytest
 import ray
 
-from pipeline.home import filesystem
+from pipeline.home import filesystem, listed
 from pipeline.sources import public_name, resolve_source
-from pipeline.sources.source import CHANGED, FileState
+from pipeline.sources.kept_tars import forget_tars
+from pipeline.sources.source import CHANGED, FileState, KeptTars
 from pipeline.sources.storage import change_of, is_inside
 from tests.conftest import share_ray
 from tests.sources.conftest import LABELS, png, read_all, refusal, rows_of, write_mirror
@@ -113,6 +114,17 @@ def test_tars(asked: str, bucket: str) -> None:
         ("a-0.tar", png(0), 1),
         ("a-1.tar", png(1), 2),
     ]
+
+
+def test_of_tars_what_was_found_is_kept_in_the_bucket(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = KeptTars(f"{bucket}/home/tars/it", True)
+    first = resolve_source(f"{bucket}/tars", kept_tars=kept)
+    assert len(listed(kept.folder)) == 2
+    monkeypatch.setattr("pipeline.sources.tar_index.open_stream", lambda *_: pytest.fail("read again"))
+    again = resolve_source(f"{bucket}/tars", kept_tars=kept)
+    assert again.table.equals(first.table)
+    forget_tars(kept.folder, again.root, {"a-1.tar": again.states["a-1.tar"]}, others=True)
+    assert len(listed(kept.folder)) == 1
 
 
 def test_a_list(bucket: str) -> None:
