@@ -163,7 +163,10 @@ def find_all(job: IndexJob, spread: Spread | None = None, *, keeps: bool = True)
 
 def _kept_tars(job: IndexJob, keeps: bool) -> KeptTars | None:
     """None where pictures were erased: what their tars say of them may not be kept either."""
-    if erased_list(job.home, job.config.collection).ids:
+    try:
+        if erased_list(job.home, job.config.collection).ids:
+            return None
+    except OSError:  # the checks that follow say what is wrong with the home
         return None
     return KeptTars(tars_folder(job.home, job.config.collection), keeps)
 
