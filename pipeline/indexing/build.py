@@ -80,7 +80,7 @@ def build(
         account.rows["fit"] = sum(fitted.values())
     if base:
         base.check_fingerprints()
-    before = live.version.manifest.kinds if live.version and (base or account.kept) else {}
+    before = live.version.manifest.kinds if live.version and (base or staged.holds_others) else {}
     tags = own_tags(store, live.name)
     kinds = with_tags(joined_kinds(before, checked.kinds, config, job.add), tags)
     removed = staged.removed if base else []
@@ -130,7 +130,9 @@ def build(
             f"{account.skipped}, rejected {account.rejected}; the store counts {counted} of {expected} "
             "points. The alias stays where it was; run the job again."
         )
-    manifest = manifest_of(job, checked, live, targets, fitted, expected, account, kinds, colours)
+    manifest = manifest_of(
+        job, checked, live, targets, fitted, staged.holds_others, expected, account, kinds, colours
+    )
     with account.timed("check"):
         measured = [
             entry.model_copy(
@@ -166,8 +168,8 @@ def _load(
     if not unfinished:
         markers.clear()  # those of a version that is not there any more say nothing of this one
     done = markers.done()
-    again = sum(len(load) for load in loads if load.unit in done)
-    left = [load for load in loads if load.unit not in done]
+    again = sum(len(load) for load in loads if load.marker in done)
+    left = [load for load in loads if load.marker not in done]
     written, size = load_units(store, version, left, staged.parts, targets, markers, fence)
     account.loaded_bytes, account.rows["load"] = size, written
     return written, again
@@ -175,12 +177,10 @@ def _load(
 
 def _record(job: IndexJob, checked: Checked, version: str, staged: Staged, account: Account) -> None:
     """Leave with the version what it is made of, so that the next job need not look at its points."""
-    if staged.keeps and len(staged.catalogue.lost):
-        forget_record(checked.store, version)  # some points stand in no unit of this home
-    else:
-        entries, facts = staged.catalogue.record_entries(), facts_of(job, checked)
-        record = Record(entries, facts, account.source, account.rejected, account.kept)
-        write_record(checked.store, version, record)
+    entries, facts = staged.catalogue.record_entries(), facts_of(job, checked)
+    whole = not (staged.keeps and len(staged.catalogue.lost))  # else some points stand in no unit here
+    record = Record(entries, facts, account.source, account.rejected, account.kept, whole)
+    write_record(checked.store, version, record)
     if being_changed(checked.store, version):
         mark_changed(checked.store, version, "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from pipeline.indexing.choice import CURRENT, DELETED, KEPT, LIVE, Choice, IdRows, choose
+from pipeline.indexing.choice import BESIDE, CURRENT, DELETED, KEPT, LIVE, Choice, IdRows, choose
 from pipeline.indexing.shuffle import shuffled
 from pipeline.indexing.unit_ids import Reading, read_ids
 from pipeline.staging.ids import words_of
@@ -33,10 +34,12 @@ class LiveMarks:
     Attributes:
         words: (N, 2) uint64.
         marks: (N,) uint64.
+        entries: units that its points may be of, by a record that does not say which are.
     """
 
     words: np.ndarray
     marks: np.ndarray
+    entries: Sequence[Entry] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Asked:
     Attributes:
         units: of the source, in its order.
         credit: of the points of these.
+        source: the address of the source, see `live.source_key`.
         live: the record of the live version, or what its points say; None: there is none.
         keeps: points of the live version that no row of the source has stay.
         deleted: ids that were deleted on purpose.
@@ -55,6 +59,7 @@ class Asked:
 
     units: Sequence[str]
     credit: str | None
+    source: str
     live: Record | LiveMarks | None
     keeps: bool
     deleted: Sequence[str] = ()
@@ -67,10 +72,11 @@ class Catalogue:
     """What becomes of all rows; by unit, a bit for each row.
 
     Attributes:
-        entries: the units that points are made of; those of the source first.
-        current: how many of `entries` are of the source.
+        entries: the units that points are made of, by the address of their source: what a point joins has the
+            same order then, whichever source was indexed last.
+        current: which of `entries` are of the source.
         points, writes: number of an entry -> its rows that are points, and that are written; packed bits.
-        repeats: (entry, row) of a point -> all rows that hold the same picture.
+        repeats: (entry, row) of a point -> all rows that it joins.
         survivors: number of an entry that is not of the source -> its rows that count, packed bits.
         rejects: of the units of the source.
         source, rejected, unreadable: rows of the source, those of them that are no points, and those of these
@@ -79,7 +85,7 @@ class Catalogue:
     """
 
     entries: list[Entry]
-    current: int
+    current: range
     points: dict[int, np.ndarray] = field(default_factory=dict)
     writes: dict[int, np.ndarray] = field(default_factory=dict)
     survivors: dict[int, np.ndarray] = field(default_factory=dict)
@@ -125,7 +131,7 @@ class Catalogue:
             replace(self.entries[at], rows=self.rows(self.survivors, at).astype(np.int32))
             for at in sorted(self.survivors)
         ]
-        return [*self.entries[: self.current], *kept]
+        return [*self.entries[self.current.start : self.current.stop], *kept]
 
 
 def rows_in(bits: np.ndarray) -> np.ndarray:
@@ -165,17 +171,8 @@ def catalogue_of(
         rows: roughly how many there are.
         rows_here: above so many the ids are shuffled by Ray.
     """
-    record = asked.live if isinstance(asked.live, Record) else None
-    before = {entry.unit: entry for entry in record.entries} if record else {}
-    here = set(asked.units)
-    others = [*(entry for entry in before.values() if entry.unit not in here), *asked.adopted]
-    entries = [*(Entry(unit, None, asked.credit) for unit in asked.units), *others]
-    result = Catalogue(entries, len(asked.units))
-    role = KEPT if asked.keeps else 0
-    readings = [
-        Reading(at, entry, CURRENT if at < result.current else role, before.get(entry.unit))
-        for at, entry in enumerate(entries)
-    ]
+    result = _without_rows(asked)
+    readings = list(_readings(asked, result))
     read = partial(read_ids, parts, tuple(stagings.values()))
     bare = list(_without_units(asked))
     if rows <= rows_here:
@@ -192,6 +189,37 @@ def catalogue_of(
         for rejects, count in told:
             _count(result, rejects, count)
     return result
+
+
+def _without_rows(asked: Asked) -> Catalogue:
+    """The entries, before anything is known of their rows."""
+    here, own = set(asked.units), (None, asked.source)
+    recorded = asked.live.entries if asked.live else ()
+    others = [entry for entry in recorded if entry.unit not in here or entry.source not in own]
+    others = sorted([*others, *asked.adopted], key=_address)
+    current = [Entry(unit, None, asked.credit, asked.source) for unit in asked.units]
+    start = bisect_left(others, asked.source, key=_address)
+    entries = [*others[:start], *current, *others[start:]]
+    return Catalogue(entries, range(start, start + len(current)))
+
+
+def _address(entry: Entry) -> str:
+    return entry.source or ""
+
+
+def _readings(asked: Asked, catalogue: Catalogue) -> Iterator[Reading]:
+    """How each entry is read. Which rows are live says a record, or the points themselves."""
+    recorded = asked.live.entries if isinstance(asked.live, Record) else ()
+    live = {(entry.unit, entry.source): entry for entry in recorded}
+    for at, entry in enumerate(catalogue.entries):
+        there = live.get((entry.unit, entry.source))
+        if at in catalogue.current:
+            yield Reading(at, entry, CURRENT, there or live.get((entry.unit, None)))
+        elif not asked.keeps:
+            yield Reading(at, entry, 0, there)
+        else:
+            of_another = entry.source not in (None, asked.source)
+            yield Reading(at, entry, KEPT | BESIDE if of_another else KEPT, there)
 
 
 def _count(result: Catalogue, rejects: list[Reject], rows: int) -> None:

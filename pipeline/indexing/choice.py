@@ -11,14 +11,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["CURRENT", "DELETED", "KEPT", "LIVE", "REFUSED", "Choice", "IdRows", "choose", "joined_mark"]
+__all__ = [
+    "BESIDE",
+    "CURRENT",
+    "DELETED",
+    "KEPT",
+    "LIVE",
+    "REFUSED",
+    "Choice",
+    "IdRows",
+    "choose",
+    "joined_mark",
+]
 
 # What a row is; one may be several of these.
 CURRENT = 1  # of the source
-KEPT = 2  # of a unit that the source does not have, whose points stay
+KEPT = 2  # of a unit that the source does not have, whose points stay; a row of the source takes its place
 LIVE = 4  # what the live version holds
 DELETED = 8  # of an id that was deleted on purpose; of no unit
 REFUSED = 16  # of the source, and rejected: no point is made of it
+BESIDE = 32  # of another source, whose points stay: joined with a row of the source that has the same picture
 
 
 @dataclass(frozen=True)
@@ -59,11 +71,11 @@ class Choice:
     """What becomes of the rows.
 
     Attributes:
-        points: (P, 2) int32, unit and row that each point is made of.
+        points: (P, 2) int32, unit and row that each point is made of; a row of the source where there is one.
         written: (P,) bool, which of these have to be written.
         current: (P,) bool, which of these are of the source.
-        repeats: (unit, row) of a point -> these and all further rows that hold the same picture.
-        survivors: (S, 2) int32, unit and row of what is kept, repeats included.
+        repeats: (unit, row) of a point -> all rows that it joins, itself included, in the order of units.
+        survivors: (S, 2) int32, unit and row of what counts beside the source, repeats and deleted included.
         unchanged, repeated, deleted: rows of the source that need nothing: they are there as they should be,
             repeat another one, or were deleted on purpose.
         gone: (G, 2) uint64, live ids that no row of the source makes a point of. A version that is built anew
@@ -88,12 +100,15 @@ class Choice:
 def joined_mark(marks: list[int]) -> int:
     """The mark of a point that several rows are joined in, from the marks of these; 64 bits.
 
-    >>> joined_mark([7]), joined_mark([7, 8]) == joined_mark([8, 7])
-    (7, False)
+    Rows of two sources that say the same count once.
+
+    >>> joined_mark([7]), joined_mark([7, 7]), joined_mark([7, 8]) == joined_mark([8, 7])
+    (7, 7, False)
     """
-    if len(marks) == 1:
-        return marks[0]
-    data = b"".join(mark.to_bytes(8, "big") for mark in marks)
+    distinct = list(dict.fromkeys(marks))
+    if len(distinct) == 1:
+        return distinct[0]
+    data = b"".join(mark.to_bytes(8, "big") for mark in distinct)
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big")
 
 
@@ -117,16 +132,19 @@ def choose(rows: IdRows, anew: bool) -> Choice:
 
     is_current, is_live = any_of(roles & CURRENT > 0), any_of(roles & LIVE > 0)
     is_deleted = any_of(roles & DELETED > 0)
-    member = np.where(is_current[group], roles & CURRENT, roles & KEPT) > 0
-    member &= ~is_deleted[group]
-    at, firsts, mark, repeats = _joined(np.flatnonzero(member), group, marks, places, count)
+    # A kept row without a live point is one that was deleted, or of a change that was cut short.
+    counts = np.where(is_current[group], roles & (CURRENT | BESIDE), roles & KEPT) > 0
+    counts &= (is_current | is_live)[group]
+    member = counts & ~is_deleted[group]
+    is_own = roles & CURRENT > 0
+    at, firsts, mark, repeats = _joined(np.flatnonzero(member), is_own, group, marks, places, count)
     live_marks = rows.live_marks[order]
-    _, _, live_mark, _ = _joined(np.flatnonzero(roles & LIVE), group, live_marks, places, count)
+    _, _, live_mark, _ = _joined(np.flatnonzero(roles & LIVE), is_own, group, live_marks, places, count)
     held = np.zeros(count, bool)
     held[at] = True
     same = is_live & (mark == live_mark)
     to_write = held if anew else held & is_current & ~same
-    rows_of_source = (roles & CURRENT > 0) & member
+    rows_of_source = is_own & member
     gone = is_live & ~is_current & ~is_deleted
     if anew:
         gone &= ~any_of(roles & REFUSED > 0)
@@ -135,10 +153,10 @@ def choose(rows: IdRows, anew: bool) -> Choice:
         written=to_write[at],
         current=is_current[at],
         repeats=repeats,
-        survivors=places[member & ~is_current[group]],
+        survivors=places[counts & ~is_own],
         unchanged=int((held & is_current & ~to_write).sum()),
         repeated=int(rows_of_source.sum() - (held & is_current).sum()),
-        deleted=int(((roles & CURRENT > 0) & is_deleted[group]).sum()),
+        deleted=int((is_own & is_deleted[group]).sum()),
         gone=ids[gone],
         live=int((is_live & ~is_deleted).sum()),
         lost=ids[gone & ~held],
@@ -146,13 +164,22 @@ def choose(rows: IdRows, anew: bool) -> Choice:
 
 
 def _joined(
-    members: np.ndarray, group: np.ndarray, marks: np.ndarray, places: np.ndarray, count: int
+    members: np.ndarray,
+    is_own: np.ndarray,
+    group: np.ndarray,
+    marks: np.ndarray,
+    places: np.ndarray,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[tuple[int, int], list[tuple[int, int]]]]:
-    """Ids that have members, the first member of each, the mark of every id, and repeats."""
+    """Ids that have members, the member that the point of each is made of, the mark of every id, and repeats.
+
+    A point is made of the first member of the source: another source's may have no vectors of all encoders.
+    """
     of = group[members]
     first = np.ones(len(members), bool)
     first[1:] = of[1:] != of[:-1]
-    firsts, at = members[first], of[first]
+    own_first = members[np.lexsort((~is_own[members], of))]
+    firsts, at = own_first[first], of[first]
     mark = np.zeros(count, np.uint64)
     mark[at] = marks[firsts]
     repeats: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -160,6 +187,6 @@ def _joined(
     for number in np.flatnonzero(np.diff(ends) > 1):
         those = members[ends[number] : ends[number + 1]]
         mark[at[number]] = joined_mark([int(each) for each in marks[those]])
-        listed = [(int(unit), int(row)) for unit, row in places[those]]
-        repeats[listed[0]] = listed
+        unit, row = places[firsts[number]]
+        repeats[int(unit), int(row)] = [(int(unit), int(row)) for unit, row in places[those]]
     return at, firsts, mark, repeats

@@ -15,7 +15,7 @@ from pipeline.indexing.adopt import adopt, refuse_missing
 from pipeline.indexing.build import base_of, build
 from pipeline.indexing.catalogue import Asked, catalogue_of
 from pipeline.indexing.embed import embed_units
-from pipeline.indexing.live import Live, live_of, settings_key
+from pipeline.indexing.live import Live, live_of, settings_key, source_key
 from pipeline.indexing.plan import (
     faults_of,
     left_out_of,
@@ -138,6 +138,7 @@ def _staged(
     asked = Asked(
         names,
         job.config.credit or checked.source.credit,
+        source_key(checked.source, job.config),
         state_of(store, live, parts),
         keeps=live.same_source and not job.sync,
         deleted=sorted(deleted_ids(store, live.name)),

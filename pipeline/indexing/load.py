@@ -49,12 +49,12 @@ class Markers:
         return f"{self.parts.home}/staging/{self.parts.collection}/loads/{self.key}"
 
     def done(self) -> set[str]:
-        """The units that an earlier run of this build has written."""
+        """The markers of units that an earlier run of this build has written."""
         return {each.base_name for each in listed(self.folder) if not each.base_name.startswith(".")}
 
-    def leave(self, unit: str) -> None:
+    def leave(self, marker: str) -> None:
         """Say that a unit is written."""
-        write_file(f"{self.folder}/{unit}", b"")
+        write_file(f"{self.folder}/{marker}", b"")
 
     def clear(self) -> None:
         """Forget all builds: this one has ended."""
@@ -83,13 +83,13 @@ def load_units(
     with progress("load", rows) as bar:
         written = size = 0
         if not store.parallel_writes:
-            unsafe, since = list[str](), 0  # units, and points since the last flush
-            for unit, points in _read_ahead(units, parts, targets):
-                if since >= _FLUSHED_EVERY and unit not in unsafe:
+            unsafe, since = list[str](), 0  # markers, and points since the last flush
+            for marker, points in _read_ahead(units, parts, targets):
+                if since >= _FLUSHED_EVERY and marker not in unsafe:
                     _flush(store, version, markers, unsafe)
                     unsafe, since = [], 0
                 store.upsert(version, points.ids, points.vectors, points.payloads)
-                unsafe += [] if unit in unsafe else [unit]
+                unsafe += [] if marker in unsafe else [marker]
                 count = len(points.ids)
                 written, since, size = written + count, since + count, size + points.size
                 bar.update(count)
@@ -114,18 +114,18 @@ def load_units(
         return written, size
 
 
-def _flush(store: Store, version: str, markers: Markers, units: Sequence[str]) -> None:
+def _flush(store: Store, version: str, markers: Markers, written: Sequence[str]) -> None:
     """Units are marked when what was written of them can no more be lost."""
     store.flush(version)
-    for unit in units:
-        markers.leave(unit)
+    for marker in written:
+        markers.leave(marker)
 
 
 def _read_ahead(
     units: Sequence[UnitLoad], parts: Parts, targets: Sequence[Target]
 ) -> Iterator[tuple[str, Points]]:
-    """The points of all units, with the unit's name; while some are written, a thread reads the next."""
-    every = ((load.unit, points) for load in units for points in points_of(load, parts, targets))
+    """The points of all units, with the unit's marker; while some are written, a thread reads the next."""
+    every = ((load.marker, points) for load in units for points in points_of(load, parts, targets))
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(partial(next, every, None))
         while (each := following.result()) is not None:
@@ -163,5 +163,5 @@ class _Writer:
             for points in points_of(unit, self.parts, self.targets):
                 self.store.upsert(self.version, points.ids, points.vectors, points.payloads)
                 written, size = written + len(points.ids), size + points.size
-            self.markers.leave(unit.unit)
+            self.markers.leave(unit.marker)
         return pa.table({"written": [written], "bytes": [size]})

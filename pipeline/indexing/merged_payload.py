@@ -18,7 +18,8 @@ def merged_payload(payloads: list[str]) -> str:
     if len(set(payloads)) == 1:
         return payloads[0]
     rows = [json.loads(payload) for payload in payloads]
-    merged = {name: _merged([row[name] for row in rows]) for name in rows[0]}
+    names = dict.fromkeys(name for row in rows for name in row)  # another source has other columns
+    merged = {name: _merged([row.get(name) for row in rows]) for name in names}
     return json.dumps(merged, ensure_ascii=False)
 
 
@@ -28,5 +29,11 @@ def _merged(values: list[Any]) -> Any:
     if not there or isinstance(there[0], dict):
         return next(iter(there), None)
     flat = [each for value in there for each in (value if isinstance(value, list) else [value])]
-    distinct = list({json.dumps(each): each for each in flat}.values())
-    return distinct if len(distinct) > 1 or isinstance(there[0], list) else distinct[0]
+    distinct = list({_key(each): each for each in flat}.values())
+    return distinct if len(distinct) > 1 or any(isinstance(value, list) for value in there) else distinct[0]
+
+
+def _key(value: Any) -> Any:
+    """Alike for values that are one for a filter, such as 1 and 1.0; Python also takes 1 for True."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else json.dumps(value)

@@ -54,9 +54,9 @@ def nothing_new(job: IndexJob, checked: Checked) -> Account | None:
         return None
     name, manifest = live.version.name, live.version.manifest
     record = read_record(store, name)
-    if record is None or record.job != facts_of(job, checked) or not _same_units(record, checked.units):
+    if record is None or not record.whole or record.job != facts_of(job, checked):
         return None
-    if being_changed(store, name):
+    if not _same_units(record, checked.units) or being_changed(store, name):
         return None
     kinds = with_tags(joined_kinds(manifest.kinds, checked.kinds, config, job.add), own_tags(store, name))
     if not says_the_same(manifest, config, kinds) or store.count(name) != manifest.rows:
@@ -122,16 +122,17 @@ def state_of(
     """
     if live.version is None:
         return None
-    record = None if ask_points else read_record(store, live.version.name)
-    if record and record.units() <= parts.names():
+    record, staged = read_record(store, live.version.name), parts.names()
+    if record and record.whole and not ask_points and record.units() <= staged:
         return record
+    entries = [entry for entry in record.entries if entry.unit in staged] if record else []
     words, marks = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint64)]
     points = all_points(store, live.version.name, fields=[(RESERVED, "mark")])
     for page in in_batches(points, _PAGE):
         words.append(words_of(str(point.id) for point in page))
         own = [(point.payload or {}).get(RESERVED) or {} for point in page]
         marks.append(np.array([int(each.get("mark") or "0", 16) for each in own], np.uint64))
-    return LiveMarks(np.concatenate(words), np.concatenate(marks))
+    return LiveMarks(np.concatenate(words), np.concatenate(marks), entries)
 
 
 def refuse_small_source(job: IndexJob, live: Live, rows: int) -> None:

@@ -1,5 +1,6 @@
 """What a version is made of: which staged rows, what is written of them, and what leaves."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -47,13 +48,26 @@ class Staged:
 
     def units(self) -> list[str]:
         """Those that hold a point."""
-        return [self.catalogue.entries[at].unit for at in sorted(self.catalogue.points)]
+        held = (self.catalogue.entries[at].unit for at in sorted(self.catalogue.points))
+        return list(dict.fromkeys(held))  # two sources may have the same unit
+
+    @property
+    def holds_others(self) -> bool:
+        """Whether more than the rows of the source are in the version."""
+        return self.keeps and bool(len(self.catalogue.gone) or self.catalogue.survivors)
 
     def _facts(self) -> Iterator[bytes]:
         for at in sorted(self.catalogue.points):
             entry, written = self.catalogue.entries[at], self.catalogue.writes.get(at)
             bits = self.catalogue.points[at].tobytes() + (b"" if written is None else written.tobytes())
             yield f"{entry.unit} {entry.credit} ".encode() + bits
+        for first in sorted(self.catalogue.repeats):  # other units may say something else of a point
+            yield repr([self.catalogue.entries[first[0]].unit, first[1], self._named(first)]).encode()
+
+    def _named(self, first: tuple[int, int]) -> list[tuple[str, int, str | None]]:
+        entries = self.catalogue.entries
+        each = self.catalogue.repeats[first]
+        return [(entries[at].unit, number, entries[at].credit) for at, number in each]
 
     def loads(self, files_above: int | None, colours: bool) -> Iterator[UnitLoad]:
         """What is to be written, by unit.
@@ -61,10 +75,12 @@ class Staged:
         Args:
             files_above, colours: see `UnitLoad`.
         """
-        entries, repeats = self.catalogue.entries, dict[int, dict[int, list[tuple[str, int, str | None]]]]()
-        for (first, row), those in self.catalogue.repeats.items():
-            named = [(entries[at].unit, number, entries[at].credit) for at, number in those]
-            repeats.setdefault(first, {})[row] = named
+        repeats: dict[int, dict[int, list[tuple[str, int, str | None]]]] = {}
+        for first, row in self.catalogue.repeats:
+            repeats.setdefault(first, {})[row] = self._named((first, row))
+        times = Counter[str]()
         for at in sorted(self.catalogue.writes):
-            entry, bits = entries[at], self.catalogue.writes[at]
-            yield UnitLoad(entry.unit, bits, entry.credit, repeats.get(at, {}), files_above, colours)
+            entry, bits = self.catalogue.entries[at], self.catalogue.writes[at]
+            again = times[entry.unit]
+            yield UnitLoad(entry.unit, bits, entry.credit, repeats.get(at, {}), files_above, colours, again)
+            times[entry.unit] += 1

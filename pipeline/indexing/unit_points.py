@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +29,15 @@ __all__ = ["Points", "Repeats", "Target", "UnitLoad", "points_of"]
 BATCH = 512  # points of a request; what is in memory at once beside a unit
 # Row of a unit -> (unit, row, credit) of all rows that hold its picture, in their order, itself included.
 Repeats = Mapping[int, Sequence[tuple[str, int, str | None]]]
-_Joined = tuple[list[str], str, int]  # places, payload and mark of a point
+
+
+class _Joined(NamedTuple):
+    """What the rows of a point say together."""
+
+    places: list[str]
+    payload: str
+    mark: int
+    credit: str | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class UnitLoad:
         repeats: of some of these rows.
         files_above: bytes above which a thumbnail becomes a file on the home; None: none does.
         colours: whether the version holds the colours of its pictures.
+        again: loads of the same unit before this one: two sources may have it.
     """
 
     unit: str
@@ -66,6 +75,12 @@ class UnitLoad:
     repeats: Repeats
     files_above: int | None = None
     colours: bool = False
+    again: int = 0
+
+    @property
+    def marker(self) -> str:
+        """Name of the mark that it is written."""
+        return f"{self.unit}.{self.again}" if self.again else self.unit
 
     def __len__(self) -> int:
         return int(np.bitwise_count(self.bits).sum())
@@ -125,20 +140,19 @@ def _payloads(
     ).to_pylist()
     found = []
     for number, point, mark, row in zip(rows, id_texts(id_words(taken["id"])), marks, told, strict=True):
-        places, payload, mark = [f"{row['file']}:{row['row']}"], row["payload"], int(mark)
-        if number in joined:
-            places, payload, mark = joined[number]
+        alone = _Joined([f"{row['file']}:{row['row']}"], row["payload"], int(mark), load.credit)
+        said = joined.get(number, alone)
         own = {
-            "places": places,
-            "mark": f"{mark:016x}",
+            "places": said.places,
+            "mark": f"{said.mark:016x}",
             "width": row["width"],
             "height": row["height"],
             "thumbnail": _thumbnail(load, parts, point, row["thumbnail"]),
             "thumbnail_type": row["thumbnail_type"],
         }
-        if load.credit:
-            own["credit"] = load.credit
-        found.append(json.loads(payload) | {RESERVED: own})
+        if said.credit:
+            own["credit"] = said.credit
+        found.append(json.loads(said.payload) | {RESERVED: own})
     return found
 
 
@@ -158,13 +172,18 @@ def _joined(load: UnitLoad, chosen: np.ndarray, parts: Parts) -> dict[int, _Join
     asked: dict[tuple[str, str | None], list[int]] = {}
     for unit, number, credit in chain.from_iterable(repeats.values()):
         asked.setdefault((unit, credit), []).append(number)
-    told: dict[tuple[str, int], tuple[str, str, int]] = {}
+    told: dict[tuple[str, int, str | None], tuple[str, str, int, str | None]] = {}
     for (unit, credit), numbers in asked.items():
         rows = parts.read(unit, [*MARKED, "mark"]).take(pa.array(numbers))
         for number, row, mark in zip(numbers, rows.to_pylist(), marks_of(rows, credit), strict=True):
-            told[unit, number] = (f"{row['file']}:{row['row']}", row["payload"], int(mark))
+            told[unit, number, credit] = (f"{row['file']}:{row['row']}", row["payload"], int(mark), credit)
     joined = {}
     for row, those in repeats.items():
-        places, payloads, marks = zip(*(told[unit, number] for unit, number, _ in those), strict=True)
-        joined[row] = (list(places), merged_payload(list(payloads)), joined_mark(list(marks)))
+        places, payloads, marks, credits = zip(*(told[each] for each in those), strict=True)
+        joined[row] = _Joined(
+            list(dict.fromkeys(places)),
+            merged_payload(list(payloads)),
+            joined_mark(list(marks)),
+            "; ".join(dict.fromkeys(filter(None, credits))) or None,
+        )
     return joined

@@ -25,12 +25,17 @@ def manifest_of(
     live: Live,
     targets: Sequence[Target],
     fitted: Mapping[str, int],
+    others: bool,
     rows: int,
     account: Account,
     kinds: dict[str, FieldKind],
     colours: str | None,
 ) -> Manifest:
-    """What the version says of itself, before it is checked."""
+    """What the version says of itself, before it is checked.
+
+    Args:
+        others: it holds more than the rows of the source.
+    """
     config, source = job.config, checked.source
     before = live.version.manifest if live.version else None
     about_source = {
@@ -41,7 +46,7 @@ def manifest_of(
         "licence": source.licence,
         "credit": config.credit or source.credit,
     }
-    added = before.added if before and (job.add or account.kept) else ()
+    added = before.added if before and (job.add or others) else ()
     if job.add and before:  # the collection stays that of its first source
         about_source = before.model_dump(include=set(about_source))
         added = (*added, source.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +27,14 @@ class Entry:
         unit: its name.
         rows: numbers of the rows that count, (N,) int32; None: all of them.
         credit: that the marks of its points were made with.
+        source: the address of the source that it is of, see `live.source_key`; None: nobody knows. Two
+            sources may have the same unit.
     """
 
     unit: str
     rows: np.ndarray | None = None
     credit: str | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Record:
         entries: units of that job's source, in its order, then others whose points stayed.
         job: all that decided what that job found, beside its units; see `plan.facts_of`.
         source, rejected, kept: counts of its account.
+        whole: what counts in the entries is what the version holds; else its points have to be asked.
     """
 
     entries: Sequence[Entry]
@@ -49,6 +53,7 @@ class Record:
     source: int = 0
     rejected: int = 0
     kept: int = 0
+    whole: bool = True
 
     def units(self) -> set[str]:
         """The names of all its units."""
@@ -62,16 +67,18 @@ def write_record(store: Store, version: str, record: Record) -> None:
             "unit": pa.array([entry.unit for entry in record.entries], pa.string()),
             "rows": pa.array([entry.rows for entry in record.entries], pa.list_(pa.int32())),
             "credit": pa.array([entry.credit for entry in record.entries], pa.string()),
+            "source": pa.array([entry.source for entry in record.entries], pa.string()),
         }
     )
-    about = {"job": record.job, "source": record.source, "rejected": record.rejected, "kept": record.kept}
+    names = ("job", "source", "rejected", "kept", "whole")
+    about = {name: getattr(record, name) for name in names}
     buffer = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({_ABOUT: json.dumps(about)}), buffer, compression="zstd")
     store.attach(version, RECORD, buffer.getvalue().to_pybytes())
 
 
 def read_record(store: Store, version: str) -> Record | None:
-    """What was kept; None where an older Simile made the version, or something changed since."""
+    """What was kept; None where an older Simile made the version."""
     data = store.attachment(version, RECORD)
     if not data:
         return None
@@ -79,10 +86,16 @@ def read_record(store: Store, version: str) -> Record | None:
     about = json.loads((table.schema.metadata or {})[_ABOUT])
     units, credits = table["unit"].to_pylist(), table["credit"].to_pylist()
     rows = [None if each is None else np.array(each, np.int32) for each in table["rows"].to_pylist()]
-    entries = [Entry(*each) for each in zip(units, rows, credits, strict=True)]
-    return Record(entries, about["job"], about["source"], about["rejected"], about["kept"])
+    if "source" in table.column_names:
+        sources = table["source"].to_pylist()
+    else:  # an earlier record: only units of that job's own source have no numbers of rows
+        own = about["job"][0] if about["job"] else None
+        sources = [own if each is None else None for each in rows]
+    return Record([Entry(*each) for each in zip(units, rows, credits, sources, strict=True)], **about)
 
 
 def forget_record(store: Store, version: str) -> None:
     """The next job has to look at every point: something was changed apart from its source."""
-    store.attach(version, RECORD, b"")
+    record = read_record(store, version)
+    if record:
+        write_record(store, version, replace(record, whole=False))

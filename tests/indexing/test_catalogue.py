@@ -10,12 +10,12 @@ import pytest
 from pipeline.errors import SimileError
 from pipeline.index_quality.recall import Queries
 from pipeline.indexing.adopt import adopt, refuse_missing
-from pipeline.indexing.catalogue import Catalogue, LiveMarks, rows_in
+from pipeline.indexing.catalogue import LiveMarks, rows_in
 from pipeline.indexing.check import exact_neighbours, staged_vectors
-from pipeline.indexing.unit_points import Target, UnitLoad, points_of
+from pipeline.indexing.unit_points import Target
 from pipeline.staging.ids import id_texts, id_words, words_of
 from pipeline.store.unit_record import Record
-from tests.indexing.units_by_hand import WIDTH, ByHand, projection
+from tests.indexing.units_by_hand import ByHand, points, projection, said
 from tests.sources.conftest import png, put, write_mirror
 
 
@@ -31,39 +31,6 @@ def root(tmp_path: Path) -> Path:
     for label, shade in (("cats", 1), ("cats", 2), ("best", 1), ("best", 3)):
         put(folder / label / f"{shade}.png", png(shade))
     return folder
-
-
-def said(catalogue: Catalogue) -> tuple[int, ...]:
-    """source, rejected, written, unchanged, repeated, kept or removed."""
-    assert catalogue.source == catalogue.rejected + catalogue.from_source + sum(
-        (catalogue.unchanged, catalogue.repeated, catalogue.deleted)
-    )
-    return (
-        catalogue.source,
-        catalogue.rejected,
-        catalogue.from_source,
-        catalogue.unchanged,
-        catalogue.repeated,
-        len(catalogue.gone),
-    )
-
-
-def points(hand: ByHand, catalogue: Catalogue) -> dict[str, dict]:
-    """Id -> payload of all that is to be written."""
-    target = Target(hand.stagings["e"], "v", "v_code", projection())
-    found = {}
-    for at in sorted(catalogue.writes):
-        entry = catalogue.entries[at]
-        repeats = {
-            row: [(catalogue.entries[u].unit, r, catalogue.entries[u].credit) for u, r in those]
-            for (u0, row), those in catalogue.repeats.items()
-            if u0 == at
-        }
-        load = UnitLoad(entry.unit, catalogue.writes[at], entry.credit, repeats)
-        for each in points_of(load, hand.parts, [target]):
-            found.update(zip(each.ids, each.payloads, strict=True))
-            assert each.vectors["v"].shape == (len(each.ids), WIDTH)
-    return found
 
 
 def test_a_picture_in_two_folders_is_one_point_found_under_both(hand: ByHand, root: Path) -> None:

@@ -33,7 +33,7 @@ def job_of(config: CollectionConfig | None = None, **flags: Any) -> IndexJob:
 def test_sync_removes_nothing_while_rows_cannot_be_read() -> None:
     source = Source("s", "list", "train", None, None, "image", {}, (), 3, None, (), "", unlisted=1)
     gone = np.array([[1, 2]], np.uint64)
-    staged = Staged(Catalogue([], 0, unreadable=2, gone=gone), False, Parts("/h", "c"), {})
+    staged = Staged(Catalogue([], range(0), unreadable=2, gone=gone), False, Parts("/h", "c"), {})
     checked = Checked(source, {}, None)  # type: ignore[arg-type]
     with pytest.raises(SimileError, match=r"3 rows of s could not be read.*1 points.*nothing was removed"):
         _refuse_unsure(job_of(sync=True), checked, staged)

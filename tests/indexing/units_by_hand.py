@@ -10,6 +10,8 @@ import numpy as np
 from pipeline.indexing.catalogue import Asked, Catalogue, LiveMarks, catalogue_of
 from pipeline.indexing.decode_and_embed import Group, Needed, Output
 from pipeline.indexing.earlier_rows import EarlierRows, earlier_rows
+from pipeline.indexing.staged import Staged
+from pipeline.indexing.unit_points import Target, points_of
 from pipeline.indexing.unit_rows import UnitRows
 from pipeline.projection import Projection
 from pipeline.sources import Source, Unit, read_unit, resolve_source, units_of
@@ -19,7 +21,7 @@ from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 from pipeline.store.unit_record import Entry, Record
 
-__all__ = ["ByHand", "drawn", "projection"]
+__all__ = ["ByHand", "drawn", "points", "projection", "said"]
 
 WIDTH = 4
 
@@ -98,6 +100,7 @@ class ByHand:
         *,
         keeps: bool = True,
         credit: str | None = None,
+        source: str = "source",
         rows_here: int = 10_000,
         rows: int = 0,
         anew: bool = False,
@@ -105,6 +108,32 @@ class ByHand:
         adopted: Sequence[Entry] = (),
     ) -> Catalogue:
         asked = Asked(
-            [unit.name for unit in units], credit, live, keeps, deleted, anew or live is None, adopted
+            [unit.name for unit in units], credit, source, live, keeps, deleted, anew or live is None, adopted
         )
         return catalogue_of(asked, self.parts, self.stagings, rows, rows_here)
+
+
+def said(catalogue: Catalogue) -> tuple[int, ...]:
+    """source, rejected, written, unchanged, repeated, kept or removed."""
+    assert catalogue.source == catalogue.rejected + catalogue.from_source + sum(
+        (catalogue.unchanged, catalogue.repeated, catalogue.deleted)
+    )
+    return (
+        catalogue.source,
+        catalogue.rejected,
+        catalogue.from_source,
+        catalogue.unchanged,
+        catalogue.repeated,
+        len(catalogue.gone),
+    )
+
+
+def points(hand: ByHand, catalogue: Catalogue) -> dict[str, dict]:
+    """Id -> payload of all that is to be written."""
+    target = Target(hand.stagings[hand.encoder], "v", "v_code", projection())
+    found = {}
+    for load in Staged(catalogue, True, hand.parts, hand.stagings).loads(None, False):
+        for each in points_of(load, hand.parts, [target]):
+            found.update(zip(each.ids, each.payloads, strict=True))
+            assert each.vectors["v"].shape == (len(each.ids), WIDTH)
+    return found
