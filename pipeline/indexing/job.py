@@ -33,7 +33,7 @@ from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store
 from pipeline.store.builds import being_changed
-from pipeline.store.unit_record import Record
+from pipeline.store.unit_record import Record, forget_record
 
 __all__ = ["Account", "IndexJob", "index_collection", "preflight", "too_many"]
 
@@ -83,6 +83,8 @@ def index_collection(job: IndexJob, checked: Checked) -> Account:
         with account.timed("embed"):
             if job.retry_rejects:
                 say("trying rejected rows again")
+                if live.name:  # by its record, a row that is a picture now would be in the version already
+                    forget_record(store, live.name)
             credit = config.credit or checked.source.credit
             given = {
                 name: each.dimension

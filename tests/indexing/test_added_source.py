@@ -1,5 +1,6 @@
 """Jobs of two sources of one collection: a picture of both has both labels and both places."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from pipeline.editing.delete import delete_points, restore_points
 from pipeline.editing.rollback import prune, rollback
 from pipeline.store import open_store
 from tests.indexing.conftest import COLOURS, Copied, Index, colours, picture
+from tests.sources.conftest import put
 from tests.stand_ins.qdrant import QdrantStandIn
 
 
@@ -94,3 +96,16 @@ def test_an_added_source_joins_them_on_a_server(index: Index, copied: Copied, fa
         assert of_both(home, server.url) == EXPECTED  # without its own job, the added source is heard
         assert index(home, favourites, url=server.url, add=True).written == 1
         assert of_both(home, server.url) == EXPECTED
+
+
+@pytest.mark.long
+def test_a_row_that_is_read_at_last_joins_the_picture_that_is_there(index: Index, tmp_path: Path) -> None:
+    """No point is new, so that their number does not tell that there is something to write."""
+    picture(COLOURS["red"], 0).save(tmp_path / "0.png")
+    source = put(tmp_path / "list.csv", b"url,label\n0.png,first\ncopy.png,second\n")
+    settings = {"url_column": "url", "max_reject_fraction": 0.5}
+    assert index(tmp_path / "home", source, **settings).rejected == 1
+    shutil.copy(tmp_path / "0.png", tmp_path / "copy.png")
+    account = index(tmp_path / "home", source, retry_rejects=True, **settings)
+    assert (account.written, account.skipped, account.embedded) == (1, 1, 0)
+    assert of_both(tmp_path / "home") == [(["first", "second"], ["list.csv:0", "list.csv:1"])]
