@@ -79,7 +79,7 @@ class Place:
         """A job in a process group of its own.
 
         Args:
-            dies_in: the stage before which it is killed, see `dying.STAGES`.
+            dies_in: the stage before which it is killed, or in which, see `dying`.
             skew: seconds by which the clock of its driver is wrong.
         """
         program = ["tests.chaos.dying", dies_in] if dies_in else ["ray_jobs.index"]
@@ -113,6 +113,11 @@ class Place:
             rows = parts.read(unit, ["id", "width"])  # a repeat within the unit has none
             counts.update(id_texts(id_words(rows.filter(rows["width"].is_valid())["id"])))
         return counts
+
+    def marked(self) -> set[str]:
+        """Units that are marked as written to a version which is not finished."""
+        loads = self.home / "staging" / "chaos" / "loads"
+        return {marker.name for marker in loads.glob("*/*") if not marker.name.startswith(".")}
 
     def stored(self) -> list[str]:
         """Ids in the live version."""
@@ -177,6 +182,14 @@ def kill_worker(job: subprocess.Popen[str], title: str) -> bool:
         return False
     os.kill(found[0].pid, signal.SIGKILL)
     return True
+
+
+def wait_for_end(title: str) -> None:
+    """Wait until no Ray worker of this cluster has such a title: it may outlive its driver for a moment."""
+    deadline = time.monotonic() + 60
+    while any(title in _title(process) for process in psutil.Process().children(recursive=True)):
+        assert time.monotonic() < deadline, f"{title} goes on without its driver"
+        time.sleep(0.05)
 
 
 def _title(process: psutil.Process) -> str:

@@ -17,6 +17,7 @@ from pipeline.search import Collection
 from tests.chaos.dying import STAGES
 from tests.chaos.jobs import JOB_SECONDS, Outcome, Place, kill_worker, settle, small_disk, wait_for
 from tests.chaos.journal import DEADLY
+from tests.chaos.loads import half_loaded, is_load, writer
 from tests.stand_ins.qdrant import QdrantStandIn
 
 __all__ = ["SCENARIOS", "SHORT", "Scenario"]
@@ -70,25 +71,6 @@ def actor(place: Place) -> Outcome:
     return settle(place, outcome, place.finish(job))
 
 
-def writer(place: Place) -> Outcome:
-    """kill -9 of an actor that writes to a server, at a random moment of the load."""
-    outcome = Outcome("writer")
-    place.limit = None
-    with QdrantStandIn() as server:
-        place.url = server.url
-        loading = threading.Event()
-        server.fault = lambda method, path: loading.set() if _is_load(method, path) else None  # type: ignore[func-returns-value]
-        job = place.start()
-        if wait_for(loading.is_set, job):
-            time.sleep(place.random.uniform(0, 0.3))
-            outcome.faults += kill_worker(job, "_Writer")
-        return settle(place, outcome, place.finish(job))
-
-
-def _is_load(method: str, path: str) -> bool:
-    return method == "PUT" and path.endswith("/points") and "chaos__2" in path
-
-
 def shaky_store(place: Place) -> Outcome:
     """A server that answers 500 or 429, stalls or drops the connection, for a third of all writes."""
     outcome = Outcome("shaky store")
@@ -96,7 +78,7 @@ def shaky_store(place: Place) -> Outcome:
         place.url = server.url
 
         def fault(method: str, path: str):  # type: ignore[no-untyped-def]
-            if not _is_load(method, path) or (outcome.faults and place.random.random() > 1 / 3):
+            if not is_load(method, path) or (outcome.faults and place.random.random() > 1 / 3):
                 return None  # the first write always meets one
             outcome.faults += 1
             return place.random.choice(["500", "429", "drop", "stall"])
@@ -114,9 +96,9 @@ def store_away(place: Place) -> Outcome:
         goes = place.random.random() < 0.5
 
         def fault(method: str, path: str):  # type: ignore[no-untyped-def]
-            if goes and not server.away and _is_load(method, path):
+            if goes and not server.away and is_load(method, path):
                 server.go_away()
-            return "500" if _is_load(method, path) else None
+            return "500" if is_load(method, path) else None
 
         server.fault = fault
         said = place.fail(place.start())
@@ -278,8 +260,9 @@ def _read(collection: Collection, example: str, stop: threading.Event, outcome: 
 
 
 SCENARIOS: list[Scenario] = [
-    driver, stages, switches, store_away, full_disk, actor, corrupt, deadly, writer, shaky_store,
+    driver, stages, half_loaded, switches, store_away, full_disk, actor, corrupt, deadly, writer, shaky_store,
     switches_on_server,
 ]  # fmt: skip
-# One of each family: a process that is killed, a store that fails, a bad picture, readers during a switch.
-SHORT: list[Scenario] = [driver, actor, store_away, deadly, switches_on_server]
+# One of each family: a process that is killed (at any moment, between two markers), a store that fails, a bad
+# picture, readers during a switch.
+SHORT: list[Scenario] = [driver, actor, half_loaded, store_away, deadly, switches_on_server]

@@ -12,5 +12,5 @@ def test_nothing_is_lost_whatever_breaks() -> None:
     outcomes = break_jobs(SHORT, seed=1)
     assert len(outcomes) == len(SHORT)
     assert [outcome for outcome in outcomes if not outcome.clean] == []
-    # A job may end before its process is killed. Those of the other three families always meet their faults.
+    # A job may end before its process is killed. All others always meet their faults.
     assert all(outcome.faults for outcome in outcomes[2:])

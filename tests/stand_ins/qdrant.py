@@ -13,6 +13,7 @@ import ssl
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -84,6 +85,7 @@ class QdrantStandIn:
         self.created: dict[str, models.CreateCollection] = {}  # what was asked for, also what it ignores
         self.indexes: dict[str, dict[str, dict]] = {}  # the payload indexes, by collection
         self.updated: dict[str, list[dict]] = {}  # the bodies of updates, by collection
+        self.upserted = Counter[str]()  # points that were written, by collection
         self.building: dict[str, int] = {}  # looks at a collection that is YELLOW; below 0: for ever
         self.build_looks = 0
         self.memory: Any = None  # what `/memory` answers; None: it is not there

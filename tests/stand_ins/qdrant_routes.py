@@ -152,6 +152,7 @@ def upsert(state: "QdrantStandIn", name: str, points: list[models.PointStruct]) 
     kept = [point for point in points if state.shards.of_point(name, point.id) in answering]
     if kept:
         state.client.upsert(name, kept)
+        state.upserted[name] += len(kept)
     state.shards.after_write(name)
 
 
