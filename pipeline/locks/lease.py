@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,10 +88,12 @@ class Fence:
 
         Raises:
             LockLostError: another job holds it.
+            SimileError: the store does not answer, so that nobody can know.
         """
         if self.number is None:
             return
-        holder, _ = _read(object_store(self.home), self.collection) or (None, {})
+        with _certain(self.home, self.collection):
+            holder, _ = _read(object_store(self.home), self.collection) or (None, {})
         if holder is None or holder.number != self.number or holder.released:
             raise _lost(self.collection, holder)
 
@@ -196,11 +199,12 @@ class Lease:
 
         Raises:
             LockLostError: another job has taken the lock.
-            OSError: the store does not answer, so that nobody can know.
+            SimileError: the store does not answer, so that nobody can know.
         """
         self.noticed()
         if time.monotonic() - self._sure > SURE_FOR:
-            self.renew()
+            with _certain(self.fence.home, self._collection):
+                self.renew()
 
     def release(self) -> None:
         """Let it go at once; the object stays, because it holds the fencing number."""
@@ -231,6 +235,18 @@ class Lease:
             self._version, self._sure = _unchanged(done), began
             return True
         return False
+
+
+@contextmanager
+def _certain(home: str, collection: str) -> Iterator[None]:
+    """Who cannot learn whether the lock is held must not write, and says so."""
+    try:
+        yield
+    except OSError as error:
+        raise SimileError(
+            f"The home {home} does not answer, so that nobody knows whether this job still holds "
+            f"'{collection}': {error}. It writes no more; run it again when the home answers."
+        ) from error
 
 
 def _path(collection: str) -> str:

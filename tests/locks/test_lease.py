@@ -127,6 +127,18 @@ def test_a_store_that_is_away_for_longer_than_the_lock_lasts_costs_nothing_if_no
     lease.check()  # asks, and the object is unchanged
 
 
+def test_a_bucket_that_is_away_while_a_job_writes_is_a_sentence(server: S3StandIn, home: str) -> None:
+    lease = taken(home, "mine")
+    server.fault = lambda method, path: "denied"
+    time.sleep(0.6)  # the last renewal is too old to go on without asking
+    for check in (lease.check, lease.fence.check):
+        with pytest.raises(
+            SimileError, match=r"home s3://\S+ does not answer, .* 'birds': .*; run it again when"
+        ) as said:
+            check()
+        assert "\n" not in str(said.value) and not isinstance(said.value, LockLostError)
+
+
 def test_a_job_whose_lock_was_lost_writes_nothing(home: str, tmp_path: Path) -> None:
     store = open_store(str(tmp_path))
     with writer_lock(home, "birds") as lock:
