@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.sources.folder_reader import read_inside
 from pipeline.sources.patience import PatientFile, patiently
 from pipeline.sources.python_values import python_values
+from pipeline.sources.schemas import merged_column
 from pipeline.sources.source import GONE, NOT_READABLE, RowGroup, Unread
 from pipeline.sources.storage import HUB, change_of
 from pipeline.sources.units import (
@@ -187,13 +188,10 @@ def _pieces(
 
 
 def _column(table: pa.Table, source: Source, name: str) -> Any:
-    """A column as the whole source has it: null where this file lacks it, of the type of all files."""
-    import pyarrow as pa
-
-    if source.schema is None:
-        return table[name]
-    kind = source.schema.field(name).type
-    return table[name].cast(kind) if name in table.column_names else pa.nulls(table.num_rows, kind)
+    """A column as the whole source has it."""
+    return (
+        table[name] if source.schema is None else merged_column(table, name, source.schema.field(name).type)
+    )
 
 
 def _numbered(rows: pa.Table, unit: Unit, given: int) -> pa.Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["python_values"]
+__all__ = ["python_values", "say_left_out"]
 
 log = logging.getLogger("simile")
 
@@ -54,15 +54,11 @@ def _value(name: str, given: pa.Scalar) -> Any:
         return [_value(name, each) for each in given.values]
     if isinstance(given, pa.StructScalar):
         return {key: _value(name, each) for key, each in given.items()}
-    _say_once(name, str(given.type))
+    say_left_out(name, str(given.type), "has no place in a payload, such as a date after the year 9999")
     return None
 
 
 @cache
-def _say_once(name: str, kind: str) -> None:
-    log.warning(
-        "the column '%s' holds a value of the type %s that has no place in a payload, such as a date after "
-        "the year 9999; it is left out",
-        name,
-        kind,
-    )
+def say_left_out(name: str, kind: str, why: str) -> None:
+    """Warn, once for each column and reason, of a value that becomes null."""
+    log.warning("the column '%s' holds a value of the type %s that %s; it is left out", name, kind, why)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import SimileError
+from pipeline.sources.python_values import say_left_out
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from datasets import Features
 
-__all__ = ["features_of", "merge_schemas", "refuse_other_classes"]
+__all__ = ["features_of", "merge_schemas", "merged_column", "refuse_other_classes"]
 
 
 def merge_schemas(files: Sequence[str], schemas: Sequence[pa.Schema]) -> pa.Schema:
@@ -63,6 +64,39 @@ def _merged(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
         schemas = [pa.schema([("x", one)]), pa.schema([("x", other)])]
         return pa.unify_schemas(schemas, promote_options="permissive").field("x").type
     except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return None
+
+
+def merged_column(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """A column of one file, N rows, as all files together have it: null where the file lacks it.
+
+    The type of all files need not hold every value of one of them: a moment of the year 9999 has no place in
+    nanoseconds, nor a whole number above 2**53 in a float. Such a value is null, and a warning says so, once
+    for each column.
+
+    Args:
+        table: of the file.
+        kind: of the column in the schema of all files.
+    """
+    import pyarrow as pa
+
+    if name not in table.column_names:
+        return pa.nulls(table.num_rows, kind)
+    column = table[name]
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:  # of a single value, perhaps
+        return pa.array([_fitted(name, each, kind) for each in column], kind)
+
+
+def _fitted(name: str, value: pa.Scalar, kind: pa.DataType) -> pa.Scalar | None:
+    import pyarrow as pa
+
+    try:
+        return value.cast(kind)
+    except pa.ArrowInvalid:
+        why = f"does not fit into {kind}, the type that the column has in all files together"
+        say_left_out(name, str(value.type), why)
         return None
 
 

@@ -11,7 +11,7 @@ from pipeline.parsing import parse_json
 from pipeline.sources.column_types import typed_text, typed_values
 from pipeline.sources.csv_file import parse_csv
 from pipeline.sources.python_values import python_values
-from pipeline.sources.schemas import merge_schemas
+from pipeline.sources.schemas import merge_schemas, merged_column
 from pipeline.sources.storage import open_stream, read_file
 from pipeline.sources.walk import readable
 
@@ -138,10 +138,4 @@ def _filled(table: pa.Table, schema: pa.Schema) -> pa.Table:
     """The table with the columns and types of `schema`, null where it lacks them."""
     import pyarrow as pa
 
-    columns = [
-        table[field.name].cast(field.type)
-        if field.name in table.column_names
-        else pa.nulls(table.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    return pa.table([merged_column(table, field.name, field.type) for field in schema], schema=schema)

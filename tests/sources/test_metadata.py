@@ -175,6 +175,14 @@ def test_several_metadata_files_are_merged_by_their_columns(tmp_path: Path) -> N
     assert list(found["d.jpg"]) == list(nothing)
 
 
+def test_a_number_that_the_type_of_all_metadata_does_not_hold_is_left_out(tmp_path: Path) -> None:
+    put(tmp_path / "x/metadata.csv", b"file_name,n\na.jpg,0.5\n")
+    lines = b'{"file_name": "b.jpg", "n": 1152921504606846977}\n{"file_name": "c.jpg", "n": 7}\n'
+    put(tmp_path / "y/metadata.jsonl", lines)
+    found = told(tmp_path, "", "x/a.jpg", "y/b.jpg", "y/c.jpg", name="other.csv")
+    assert [row["n"] for row in found.values()] == [0.5, None, 7.0]
+
+
 def test_metadata_of_another_split_are_not_read(tmp_path: Path) -> None:
     put(tmp_path / "train/metadata.csv", b"file_name,n\na.jpg,1\n")
     put(tmp_path / "test/metadata.csv", b"not,a metadata file\n1,2\n")
