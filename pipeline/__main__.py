@@ -5,7 +5,7 @@ import sys
 
 from pipeline.commands import collections, doctor, hide, reports, search, show, tag, versions
 from pipeline.errors import SimileError
-from pipeline.printable import printable
+from pipeline.printable import printable, without_secrets
 from pipeline.version import simile_version
 
 __all__ = ["main"]
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> None:
             trust(options.ca)
         print(_COMMANDS[options.command].run(options))
     except SimileError as error:
-        print(f"error: {printable(error)}", file=sys.stderr)
+        print(f"error: {printable(without_secrets(str(error)))}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

@@ -16,9 +16,10 @@ from typing import Any
 from pipeline.errors import SimileError
 from pipeline.home import cache_folder, resolve_home, store_folder
 from pipeline.installation import has_torch
+from pipeline.printable import without_secrets
 from pipeline.version import simile_version
 
-__all__ = ["examine", "report_text", "without_secrets"]
+__all__ = ["examine", "report_text"]
 
 PACKAGES = (
     "ray",
@@ -33,8 +34,7 @@ PACKAGES = (
 )
 _SHOWN = ("SIMILE_", "HF_", "HUGGING_FACE_", "QDRANT_", "RAY_ADDRESS")  # beginnings of variables
 _SECRET = re.compile(r"KEY|TOKEN|AUTH|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)  # in names of variables
-_LOGIN = re.compile(r"(?<=//)\S*@|^(?!\w+://)[^\s/@]+:\S*@")  # user:password@, also without http://
-_PARAMETERS = re.compile(r"(?<=\?)\S+")  # of an address; they may hold a signature
+_BARE_LOGIN = re.compile(r"^(?!\w+://)[^\s/@]+:\S*@")  # user:password@ of an address without http://
 _GPU_FIELDS = "name,memory.total,driver_version"
 _GPU_SECONDS = 20  # until nvidia-smi has to answer
 _FAILURES = (SimileError, OSError, ValueError, ImportError, subprocess.SubprocessError)
@@ -71,13 +71,9 @@ def report_text(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def without_secrets(text: str) -> str:
-    """A text in which addresses have lost their logins and parameters.
-
-    >>> without_secrets("http://anna:pass@word@host:6333/?token=abc")
-    'http://***@host:6333/?***'
-    """
-    return _PARAMETERS.sub("***", _LOGIN.sub("***@", text))
+def _shown(value: str) -> str:
+    """A setting as a report may hold it."""
+    return without_secrets(_BARE_LOGIN.sub("***@", value))
 
 
 def _indented(facts: Mapping[str, Any], margin: str) -> list[str]:
@@ -102,7 +98,7 @@ def _examined(examination: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return examination()
     except _FAILURES as error:
-        return {"problem": without_secrets(str(error)) or type(error).__name__}
+        return {"problem": _shown(str(error)) or type(error).__name__}
 
 
 def _version(package: str) -> str | None:
@@ -115,7 +111,7 @@ def _version(package: str) -> str | None:
 def _home(home: str | None) -> dict[str, Any]:
     where = resolve_home(home)
     if "://" in where:
-        return {"path": without_secrets(where), "note": "an object store; it is not read here"}
+        return {"path": _shown(where), "note": "an object store; it is not read here"}
     return _folder(Path(where))
 
 
@@ -171,7 +167,7 @@ def _server(url: str) -> dict[str, Any]:
     key = os.environ.get("QDRANT_API_KEY")
     facts: dict[str, Any] = {
         "kind": "server",
-        "address": without_secrets(url),
+        "address": _shown(url),
         "key": "set" if key else "not set",
     }
 
@@ -212,7 +208,7 @@ def _driver() -> dict[str, Any]:
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     """The variables that Simile and its libraries read; of secrets only that they are set."""
     return {
-        name: "set, not shown" if _SECRET.search(name) else without_secrets(value)
+        name: "set, not shown" if _SECRET.search(name) else _shown(value)
         for name, value in sorted(variables.items())
         if name.startswith(_SHOWN)
     }

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import uuid
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
+from pipeline.printable import without_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +32,7 @@ __all__ = [
 
 
 SEARCHABLE = "searchable"  # what `unfinished_samples` holds once one collection can be searched
+_BUCKET = re.compile(r"[\w$][\w.$-]*")  # of all three providers
 _HOLE_BYTES = 16 * 2**10  # a few blocks of a file system
 _HOLE = bytes(_HOLE_BYTES)
 
@@ -38,10 +41,18 @@ def resolve_home(home: str | None = None) -> str:
     """The home asked for, else `SIMILE_HOME`, else the user's data directory; absolute, or a URL as it is.
 
     Raises:
-        SimileError: a relative path, which under `ray job submit` would land in a copy of the folder.
+        SimileError: a relative path, which under `ray job submit` would land in a copy of the folder; or a
+            malformed URL.
     """
     chosen = home or os.environ.get("SIMILE_HOME") or _user_folder("user_data_dir")
     if is_remote(chosen):
+        # pyarrow takes what follows for a part of the name, and obstore leaves it out.
+        if "?" in chosen or "#" in chosen:
+            raise SimileError(
+                f"The home '{without_secrets(chosen)}' has a '?' or '#'; expected an address such as "
+                "s3://bucket/folder, and keys and settings in the environment."
+            )
+        _parted(chosen)
         return chosen.rstrip("/")
     path = Path(chosen).expanduser()
     if not path.is_absolute():
@@ -104,6 +115,16 @@ def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
 
     if not is_remote(location):
         return pafs.LocalFileSystem(), location
+    scheme, bucket, path = _parted(location)
+    return _OBJECT_STORES[scheme](bucket), path
+
+
+def _parted(location: str) -> tuple[str, str, str]:
+    """Scheme, bucket, and bucket with path of a URL.
+
+    Raises:
+        SimileError: it is none of an object store, or holds keys.
+    """
     scheme, path = location.split("://", 1)
     if scheme not in _OBJECT_STORES:
         raise SimileError(
@@ -116,7 +137,12 @@ def filesystem(location: str) -> tuple[pafs.FileSystem, str]:
             f"Keys do not belong in an address such as {scheme}://…@bucket, which is printed and stored. Put "
             "them where the provider's own tools read them, such as AWS_ACCESS_KEY_ID."
         )
-    return _OBJECT_STORES[scheme](bucket), path
+    if not _BUCKET.fullmatch(bucket):
+        raise SimileError(
+            f"'{without_secrets(location)}' names no bucket; expected an address such as "
+            f"{scheme}://bucket/folder."
+        )
+    return scheme, bucket, path
 
 
 def copy_sparse(source: str, copy: str) -> str:

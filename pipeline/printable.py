@@ -9,14 +9,25 @@ import logging
 import re
 from typing import Any, TextIO
 
-__all__ = ["PrintableFormatter", "PrintableStream", "hide", "printable", "printable_lines", "protect_logs"]
+__all__ = [
+    "PrintableFormatter",
+    "PrintableStream",
+    "hide",
+    "printable",
+    "printable_lines",
+    "protect_logs",
+    "without_secrets",
+]
 
 MOST = 200  # characters of a single value in a message
 _MOST_OF_AN_ERROR = 1_000  # of an exception's own sentence, which may hold several values
 _ODD = "\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 _UNPRINTABLE = re.compile(f"[{_ODD}]")
 _UNPRINTABLE_IN_LINES = re.compile(f"(?![\n\t])[{_ODD}]")
-
+# user:password@ of an address. Where a slash stands in the password, it ends with the last @ of the word.
+_LOGIN = re.compile(r"(?<=://)([^\s/]*@|[^\s/:\[]+:(?!\d+([/?#,]|\b))\S*@)")
+# What follows the path of an address, up to the sign that ends its sentence or quotation.
+_QUERY = re.compile(r"(://[^\s?#]*[?#]|\?(?=[\w.%-]+=))\S*[^\s'\"<>.,;:)\]]")
 
 _HIDDEN: set[str] = set()
 
@@ -24,6 +35,17 @@ _HIDDEN: set[str] = set()
 def hide(secret: str) -> None:
     """Show three asterisks for this text in all that is made printable from now on."""
     _HIDDEN.add(secret)
+
+
+def without_secrets(text: str) -> str:
+    """A text whose addresses show three asterisks for logins and queries, which may be signatures.
+
+    >>> without_secrets("'https://anna:pass@host/a.tar?X-Amz-Signature=1' is gone.")
+    "'https://***@host/a.tar?***' is gone."
+    >>> without_secrets("hf://datasets/org/name@main and http://host:6333/a@b stay")
+    'hf://datasets/org/name@main and http://host:6333/a@b stay'
+    """
+    return _QUERY.sub(r"\1***", _LOGIN.sub("***@", text))
 
 
 def printable(value: object, most: int | None = None) -> str:
@@ -35,18 +57,18 @@ def printable(value: object, most: int | None = None) -> str:
     >>> printable("a\\x1b[31mb\\n", 20), printable("abcdef", 3)
     ('a\\\\x1b[31mb\\\\n', 'abc…')
     """
-    text = _without_secrets(str(value))
+    text = _without_hidden(str(value))
     if most is not None and len(text) > most:
         text = text[:most] + "…"
     return _UNPRINTABLE.sub(_escaped, text)
 
 
 def printable_lines(text: str) -> str:
-    """The same for text of several lines, which stay lines; tabs stay, too."""
-    return _UNPRINTABLE_IN_LINES.sub(_escaped, _without_secrets(text))
+    """The same for a message of several lines, which stay lines; tabs stay, too. Addresses lose secrets."""
+    return _UNPRINTABLE_IN_LINES.sub(_escaped, without_secrets(_without_hidden(text)))
 
 
-def _without_secrets(text: str) -> str:
+def _without_hidden(text: str) -> str:
     for secret in _HIDDEN:
         text = text.replace(secret, "***")
     return text
@@ -65,7 +87,7 @@ class PrintableFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as text."""
         shown = logging.makeLogRecord(record.__dict__)
-        shown.msg, shown.args = printable(_message(record)), None
+        shown.msg, shown.args = printable(without_secrets(_message(record))), None
         shown.exc_info = shown.exc_text = shown.stack_info = None
         lines = [super().format(shown)]
         if record.exc_info:

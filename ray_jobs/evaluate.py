@@ -23,6 +23,7 @@ from pipeline.home import resolve_home
 from pipeline.machine import made_by
 from pipeline.progress import say
 from pipeline.search import Collection, open_collection
+from pipeline.sources import public_name
 from pipeline.store import open_store
 from ray_jobs.session import job_parser, print_result, ray_session, report_errors
 
@@ -152,7 +153,7 @@ def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[st
     encoders = options.encoder or collection.encoders
     if not options.source:
         return [measure_engine(collection, name, fields, exact, limit=options.limit) for name in encoders]
-    asked = f"{Path(options.source).name} {options.split}"
+    asked = f"{Path(public_name(options.source)).name} {options.split}"
     with ray_session():
         return [
             measure_engine(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import SimileError
-from pipeline.printable import protect_logs
+from pipeline.printable import protect_logs, without_secrets
 from pipeline.progress import say
 from pipeline.version import simile_version
 from ray_jobs.stopping import Stopping, listen_again, stoppable
@@ -152,13 +152,17 @@ def report_errors() -> Iterator[Stopping]:
 
 
 def command_again(job: str, given: Sequence[str], home: str) -> str:
-    """The command that goes on, whole: also where the home came from the environment.
+    """The command that goes on, whole: also where the home came from the environment. Logs keep it, so that
+    it holds no secret, and a sentence after it says where one is missing.
 
     >>> command_again("index", ["my.yaml"], "/data/the home")
     "python -m ray_jobs.index my.yaml --home '/data/the home'"
     """
     named = any(word == "--home" or word.startswith("--home=") for word in given)
-    return shlex.join(["python", "-m", f"ray_jobs.{job}", *given, *([] if named else ["--home", home])])
+    words = [*given, *([] if named else ["--home", home])]
+    shown = [without_secrets(word) for word in words]
+    missing = "" if shown == words else "\nThe login or signature has to be put in again where *** stands."
+    return shlex.join(["python", "-m", f"ray_jobs.{job}", *shown]) + missing
 
 
 def print_result(result: dict[str, Any] | list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.__main__ import main
 from pipeline.config import CollectionConfig, EncoderConfig
-from pipeline.doctor import PACKAGES, without_secrets
+from pipeline.doctor import PACKAGES, _shown
 from pipeline.home import store_folder
 from pipeline.store import Manifest
 from pipeline.store.embedded import EmbeddedStore
@@ -93,7 +93,7 @@ def test_no_secret_is_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     ],
 )
 def test_addresses_lose_their_logins_only(text: str, shown: str) -> None:
-    assert without_secrets(text) == shown
+    assert _shown(text) == shown
 
 
 def test_what_fails_is_a_sentence_and_the_rest_is_told(

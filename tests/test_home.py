@@ -7,7 +7,7 @@ import pyarrow.fs as pafs
 import pytest
 
 from pipeline.errors import SimileError
-from pipeline.home import filesystem, listed, write_file
+from pipeline.home import filesystem, listed, resolve_home, write_file
 
 
 @pytest.fixture(params=["folder", "objects"])
@@ -54,12 +54,25 @@ def test_a_disk_that_is_full_leaves_no_draft(tmp_path: Path, monkeypatch: pytest
         ("ftp://bucket/home", "'ftp://' is no object store that Simile knows"),
         ("s3://key:secret@bucket/home", "Keys do not belong in an address"),
         ("az://container/home", "AZURE_STORAGE_ACCOUNT_NAME"),
+        ("s3://[x/home", r"'s3://\[x/home' names no bucket; expected an address such as s3://bucket/folder"),
+        ("gs://bucket:99999/home", "names no bucket"),
+        ("s3://", "names no bucket"),
     ],
 )
 def test_other_addresses_are_refused(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
     with pytest.raises(SimileError, match=said) as refused:
         filesystem(url)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["s3://[x/home", "s3://key:secret@bucket/home", "s3://bucket/home?token=secret", "s3://bucket/a#secret"],
+)
+def test_a_home_is_looked_at_before_anything_is_done_with_it(url: str) -> None:
+    with pytest.raises(SimileError, match="such as s3://") as refused:
+        resolve_home(url)
     assert "secret" not in str(refused.value)
 
 

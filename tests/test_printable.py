@@ -3,12 +3,19 @@
 import io
 import json
 import logging
+import signal
 
 import pytest
 
 from pipeline.errors import SimileError
 from pipeline.indexing.decode_and_embed import rejected_group
-from pipeline.printable import PrintableFormatter, PrintableStream, printable, printable_lines
+from pipeline.printable import (
+    PrintableFormatter,
+    PrintableStream,
+    printable,
+    printable_lines,
+    without_secrets,
+)
 from pipeline.progress import say
 from ray_jobs.session import print_result, report_errors
 
@@ -87,6 +94,34 @@ def test_terminals_of_jobs_and_of_the_page(capsys):
     stream = io.StringIO()
     print("Traceback\n\x1b[31m", file=PrintableStream(stream), flush=True)
     assert stream.getvalue() == "Traceback\n\\x1b[31m\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://h.org/a.tar?X-Amz-Signature=s3cr3t", "https://h.org/a.tar?***"),
+        ("az://box/a?sv=2024&sig=s3cr3t%3D", "az://box/a?***"),
+        ("'h.org/a.tar?sig=s3cr3t' is no folder", "'h.org/a.tar?***' is no folder"),
+        ("see (https://h.org/a?s3cr3t).", "see (https://h.org/a?***)."),
+        ("https://h.org/a#access_token=s3cr3t, gone", "https://h.org/a#***, gone"),
+        ("http://anna:s3cr3t@h:1,http://anna:s3cr3t@i:2/", "http://***@h:1,http://***@i:2/"),
+        ("s3://AKIA:s3/cr@3t@bucket/a", "s3://***@bucket/a"),
+        ("http://h:6333/a@b", "http://h:6333/a@b"),
+        ("hf://datasets/org/name@v1/a.tar", "hf://datasets/org/name@v1/a.tar"),
+        ("timm:resnet50@224px? Why not: /pictures/a?.jpg", "timm:resnet50@224px? Why not: /pictures/a?.jpg"),
+    ],
+)
+def test_addresses_lose_logins_and_signatures_wherever_they_are_printed(text, shown, capsys):
+    assert without_secrets(text) == shown
+    say(f"looking at {text}")
+    with pytest.raises(SystemExit), report_errors():
+        raise SimileError(text)
+    with pytest.raises(SystemExit), report_errors() as stopping:
+        stopping.go_on = text
+        signal.raise_signal(signal.SIGTERM)
+    assert capsys.readouterr().err.count("s3cr3t") == 0
+    assert shown in logged("cannot read %s", text)
+    assert rejected_group(["e"], ("id", 1, b"GIF"), text, "no").broken[0].reason == shown
 
 
 def test_reasons_of_rejects():

@@ -15,7 +15,7 @@ from pipeline.encoders.all_cores import GROUP, one_thread
 from pipeline.errors import ImageError
 from pipeline.images import THUMBNAIL_SIDE, decode, decode_with_size, is_single_colour, shrunk, thumbnail
 from pipeline.images.palette import colour_histogram
-from pipeline.printable import printable
+from pipeline.printable import printable, without_secrets
 from pipeline.staging.parts import StagedPicture
 from pipeline.staging.rejects import Reject
 
@@ -229,4 +229,4 @@ def _attempt(failed: list[Reject], point: str, data: _File, stage: str, work: Ca
 
 def _rejected(point: str, stage: str, reason: str, kind: str, data: _File) -> Reject:
     first = (data or b"")[:_FIRST_BYTES].hex()
-    return Reject(point, stage, printable(reason, _REASON_LENGTH), first, kind=kind)
+    return Reject(point, stage, printable(without_secrets(reason), _REASON_LENGTH), first, kind=kind)

@@ -141,9 +141,9 @@ async def _attempt(session: aiohttp.ClientSession, address: str, limits: Limits)
             return await _follow(session, address, limits)
     except TimeoutError:
         return Unread("timed out", f"{shown} took more than {limits.seconds:.0f} s")
-    except aiohttp.InvalidURL:
+    except (aiohttp.InvalidURL, ValueError):
         return Unread("no address", f"'{shown}' is no address")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, PrivateAddressError) or isinstance(error.__cause__, PrivateAddressError):
             return Unread("private address", f"{shown} leads to a private address; see --allow-private")
         return Unread("not reachable", f"{shown} cannot be reached ({type(error).__name__})")
@@ -159,7 +159,10 @@ async def _follow(session: aiohttp.ClientSession, address: str, limits: Limits) 
             raise PrivateAddressError
         async with session.get(url, allow_redirects=False) as answer:
             if answer.status in (301, 302, 303, 307, 308) and "Location" in answer.headers:
-                url = url.join(URL(answer.headers["Location"]))
+                try:
+                    url = url.join(URL(answer.headers["Location"]))
+                except ValueError:
+                    return Unread("bad redirect", f"{shown} leads to what is no address")
                 continue
             if answer.status in _BUSY:
                 return _Busy(f"HTTP {answer.status}", _retry_after(answer.headers.get("Retry-After", "")))

@@ -60,7 +60,10 @@ def hub_address(source: str) -> HubAddress | None:
 def _of_page(source: str) -> HubAddress | None:
     from huggingface_hub import constants
 
-    parts = urlsplit(source)
+    try:
+        parts = urlsplit(source)
+    except ValueError:  # brackets that do not match
+        return None
     if parts.netloc not in ("huggingface.co", "hf.co", urlsplit(constants.ENDPOINT).netloc):
         return None
     found = _PAGE.fullmatch(parts.path)

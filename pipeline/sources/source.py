@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from pipeline.errors import SimileError
 from pipeline.sources.spreading import Spread
+from pipeline.sources.web_addresses import shown_address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -226,7 +227,8 @@ class Source:
 
 
 def public_name(source: str) -> str:
-    """What others may read of a source: a Hub id whole; of a folder or a bucket, the last part only."""
+    """What others may read of a source: a Hub id whole; of a folder or an address, the last part only."""
+    source = shown_address(source)
     is_folder = PurePosixPath(source).is_absolute() or PureWindowsPath(source).is_absolute()
     is_folder = is_folder or ("://" in source and not source.startswith("hf://"))
     return PureWindowsPath(source).name if is_folder else source

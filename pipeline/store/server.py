@@ -61,7 +61,7 @@ class ServerStore(ReadingStore):
         self.patience = patience_seconds(patience)
         self.servers = Servers(url, api_key, self.patience)
         self.address = self.servers.address
-        self.engine = f"Qdrant {self.servers.version} at {self.address}"
+        self.engine = f"Qdrant {self.servers.version} at {self.servers.shown}"
         self.strictness = Strictness(self.servers)
         self._manifests = ServerManifests(self.servers)
         self._graphs: dict[str, dict[str, models.VectorParams]] = {}  # asked for, and not yet built
@@ -89,16 +89,16 @@ class ServerStore(ReadingStore):
         """The name must be free, and every shard of the live version must have a replica that answers."""
         if alias in self._names():
             raise SimileError(
-                f"The Qdrant server at {self.address} has a collection '{alias}', so that no alias can have "
-                "its name; choose another name in the YAML, or delete that collection."
+                f"The Qdrant server at {self.servers.shown} has a collection '{alias}', so that no alias can "
+                "have its name; choose another name in the YAML, or delete that collection."
             )
         live = self.aliases().get(alias)
         if live is None:
             return
         if not live.startswith(f"{alias}__") and not self.finished([live]):
             raise SimileError(
-                f"The alias '{alias}' on the Qdrant server at {self.address} names '{live}', which is not "
-                "one of Simile's; choose another name in the YAML."
+                f"The alias '{alias}' on the Qdrant server at {self.servers.shown} names '{live}', which is "
+                "not one of Simile's; choose another name in the YAML."
             )
         self.check_whole(live)
 

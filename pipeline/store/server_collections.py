@@ -44,7 +44,7 @@ def make_collection(servers: Servers, name: str, vectors: Vectors, **settings: A
         there = look_at(servers, name)
         if there is None or _shapes(there.config.params.vectors) != _shapes(vectors):
             raise SimileError(
-                f"The Qdrant server at {servers.address} has a collection '{name}' with other vectors; "
+                f"The Qdrant server at {servers.shown} has a collection '{name}' with other vectors; "
                 "delete it, or choose another name."
             ) from error
 
@@ -112,7 +112,7 @@ def wait_for_shards(servers: Servers, name: str) -> None:
         if error.failure.kind != "temporary" or not error.failure.status:  # then nobody answers at all
             raise
         raise SimileError(
-            f"A shard of '{name}' on the Qdrant server at {servers.address} has no replica that answers; "
+            f"A shard of '{name}' on the Qdrant server at {servers.shown} has no replica that answers; "
             f"start its node again, or set replication_factor to 2 or more: {error.failure.reason}."
         ) from error
 
@@ -125,6 +125,6 @@ def _sentence(
         for shard, replicas in dead.items()
     )
     return (
-        f"{len(dead)} of {count} shards of '{name}' on the Qdrant server at {servers.address} have no active "
+        f"{len(dead)} of {count} shards of '{name}' on the Qdrant server at {servers.shown} have no active "
         f"replica ({where}); start those nodes again, or set replication_factor to 2 or more."
     )

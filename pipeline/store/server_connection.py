@@ -16,6 +16,7 @@ from qdrant_client import grpc as messages
 from qdrant_client.grpc.qdrant_pb2_grpc import QdrantStub
 
 from pipeline.errors import SimileError
+from pipeline.printable import without_secrets
 from pipeline.store.authority import trusted_certificates
 from pipeline.store.server_errors import SERVER_ERRORS, ServerError, classify, sentence
 
@@ -54,9 +55,14 @@ class Node:
     heard: float = 0.0
     away_until: float = 0.0
 
+    @property
+    def shown(self) -> str:
+        """The address for messages."""
+        return without_secrets(self.url)
+
     def _made(self, **settings: Any) -> QdrantClient:
         if self.api_key and urlsplit(self.url).scheme == "http":
-            _warn_of_open_key(self.url)
+            _warn_of_open_key(self.shown)
         return QdrantClient(
             url=self.url,
             https=self.api_key is not None,  # only where the address does not say
@@ -104,12 +110,12 @@ class Node:
             if failure.kind in ("denied", "temporary"):
                 mend = "set QDRANT_API_KEY" if failure.kind == "denied" else "see the server's log"
                 raise ServerError(
-                    f"The Qdrant server at {self.url} answers {failure.status}; {mend}.", failure
+                    f"The Qdrant server at {self.shown} answers {failure.status}; {mend}.", failure
                 ) from error
-            raise ServerError(sentence(failure, self.url, 0), failure) from error
+            raise ServerError(sentence(failure, self.shown, 0), failure) from error
         finally:
             probe.close()
-        _check_version(version, self.url)
+        _check_version(version, self.shown)
         if self.grpc_port:
             _check_grpc(self.url, self.grpc_port)
         return version
@@ -135,7 +141,7 @@ def nodes_at(address: str, api_key: str | None, patience: float) -> list[Node]:
     REST address does not tell it. 0: none.
 
     Raises:
-        SimileError: no address, or the ports are no numbers or not as many.
+        SimileError: no address or a malformed one, or the ports are no numbers or not as many.
     """
     urls = [url.strip() for url in address.split(",") if url.strip()]
     ports: list[int | None] = [None] * len(urls)
@@ -147,10 +153,22 @@ def nodes_at(address: str, api_key: str | None, patience: float) -> list[Node]:
                 "with commas between them."
             )
         ports = [int(port) for port in (named * len(urls) if len(named) == 1 else named)]
-    if not urls:
-        raise SimileError(f"'{address}' names no Qdrant server; give an address such as http://qdrant:6333.")
+    wrong = next((url for url in urls or [address] if not _is_address(url)), None)
+    if wrong is not None:
+        raise SimileError(
+            f"'{without_secrets(wrong)}' names no Qdrant server; give an address such as http://qdrant:6333."
+        )
     seconds = request_seconds(patience)
     return [Node(url, api_key, port, seconds) for url, port in zip(urls, ports, strict=True)]
+
+
+def _is_address(url: str) -> bool:
+    """Whether this is host, host:port, or an address of http or https."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets that do not match, or a port that is none
+        return False
 
 
 def request_seconds(patience: float) -> int:

@@ -109,7 +109,7 @@ class ServerManifests:
             if data is not None or not kept:
                 return read_manifest(version, json.dumps(told["facts"]), read_tensors(version, data or b""))
         raise SimileError(
-            f"The projections of '{version}' are gone from the Qdrant server at {self._servers.address}; "
+            f"The projections of '{version}' are gone from the Qdrant server at {self._servers.shown}; "
             "roll back (--rollback), or index the collection again."
         )
 
@@ -194,7 +194,7 @@ class ServerManifests:
     def _metadata_of(self, version: str) -> dict[str, Any]:
         metadata = self._metadata(version)
         if metadata is None:
-            raise SimileError(f"The store at {self._servers.address} has no version '{version}'.")
+            raise SimileError(f"The store at {self._servers.shown} has no version '{version}'.")
         return metadata
 
     def _put(self, version: str, name: str, data: bytes) -> Kept:

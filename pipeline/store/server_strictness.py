@@ -65,7 +65,7 @@ class Strictness:
             return wanted
         if wanted.exact and strict.search_allow_exact is False:
             raise SimileError(
-                f"The strict mode of '{version}' on the Qdrant server at {self._servers.address} forbids "
+                f"The strict mode of '{version}' on the Qdrant server at {self._servers.shown} forbids "
                 "exact search (search_allow_exact: false); search without it, or change that setting."
             )
         changes: dict[str, object] = {}

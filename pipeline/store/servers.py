@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import tenacity
 
 from pipeline.errors import SimileError
+from pipeline.printable import without_secrets
 from pipeline.store import server_connection
 from pipeline.store.server_connection import Node, nodes_at
 from pipeline.store.server_errors import SERVER_ERRORS, ServerError, classify, sentence
@@ -46,13 +47,14 @@ class Servers:
     def __init__(self, address: str, api_key: str | None, patience: float) -> None:
         self._nodes = nodes_at(address, api_key, patience)
         self.address = ",".join(node.url for node in self._nodes)
+        self.shown = without_secrets(self.address)  # for messages
         self.patience = patience
         self._lock = threading.Lock()
         self.version = self._connect()
 
     def _connect(self) -> str:
         """Version of the first node that answers and can be used; the others may be down."""
-        problem = SimileError(f"No Qdrant server answers at {self.address}; start it, or unset QDRANT_URL.")
+        problem = SimileError(f"No Qdrant server answers at {self.shown}; start it, or unset QDRANT_URL.")
         seconds = max(1, server_connection.CONNECT_SECONDS // len(self._nodes))
         for node in self._nodes:
             try:
@@ -91,7 +93,7 @@ class Servers:
             (
                 "The Qdrant server at %s has not finished a change after %d seconds; one of its nodes may be "
                 "down, for which it has %d seconds.",
-                self.address,
+                self.shown,
                 _SLOW_SECONDS,
                 PEER_SECONDS,
             ),
@@ -120,7 +122,7 @@ class Servers:
             return answer
         except SERVER_ERRORS as error:
             failure = classify(error)
-            raise ServerError(sentence(failure, self.address, patience), failure) from error
+            raise ServerError(sentence(failure, self.shown, patience), failure) from error
 
     def _attempt(self, send: Callable[[Node], T]) -> T:
         node = self._pick()

@@ -95,6 +95,7 @@ def test_recall_and_ram_are_shown_where_they_were_measured() -> None:
         ("uoft-cs/cifar10", "uoft-cs/cifar10"),
         ("/home/anna/pictures/", "pictures"),
         ("C:\\Users\\anna\\art", "art"),
+        ("https://me:secret@example.org/a/b.tar?X-Amz-Signature=se/cret", "b.tar"),
     ],
 )
 def test_a_source_is_shown_by_its_hub_id_or_the_name_of_its_folder(source: str, shown: str) -> None:

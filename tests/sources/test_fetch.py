@@ -46,6 +46,7 @@ def test_bytes_in_the_order_of_the_addresses(web: WebStandIn) -> None:
         ("/to?/status/404", "HTTP 404"),
         ("/to?ftp://example.org/a", "bad redirect"),
         ("/to?file:///etc/passwd", "bad redirect"),
+        ("/to?http://h:port", "bad redirect"),
     ],
 )
 def test_failures_say_why(path: str, kind: str, web: WebStandIn) -> None:
@@ -77,8 +78,8 @@ def test_servers_that_are_not_there_and_addresses_that_are_none(web: WebStandIn)
         port = listener.getsockname()[1]
     assert one(f"http://127.0.0.1:{port}/a.png").kind == "not reachable"
     assert one("http://").kind in ("no address", "bad redirect")
-    assert one("http://[::1/a.png").kind in ("no address", "not reachable")
-    assert one("http://127.0.0.1:99999/a.png").kind in ("no address", "not reachable")
+    for malformed in ("http://[::1/a.png", "http://127.0.0.1:99999/a.png", "http://h:port/a.png"):
+        assert one(malformed) == Unread("no address", f"'{malformed}' is no address")
 
 
 @pytest.mark.parametrize(

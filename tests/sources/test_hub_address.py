@@ -29,7 +29,9 @@ def test_ways_to_write_it(source: str, found: tuple[str, ...]) -> None:
     assert hub_address(source) == HubAddress(*found)
 
 
-@pytest.mark.parametrize("source", ["https://example.org/datasets/org/name", "cifar10", "s3://org/name"])
+@pytest.mark.parametrize(
+    "source", ["https://example.org/datasets/org/name", "cifar10", "s3://org/name", "https://[x"]
+)
 def test_other_addresses_are_none_of_the_hub(source: str) -> None:
     assert hub_address(source) is None
 

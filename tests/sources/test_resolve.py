@@ -109,4 +109,7 @@ def test_addresses_that_are_no_sources_are_shown_without_secrets() -> None:
     assert "'https://example.org/pictures' is no source; expected s3://" in said and "secret" not in said
     assert "is an archive; unpack it" in refusal("https://example.org/a.zip?token=1")
     assert "'ftp://example.org/a' is no source" in refusal("ftp://example.org/a")
+    assert "'https://[x' is no source" in refusal("https://[x")
+    assert "'https://h:port/a' is no source" in refusal("https://h:port/a")
+    assert "'s3://[x/a' names no bucket" in refusal("s3://[x/a")
     assert "Keys do not belong in an address" in refusal("s3://key:secret@bucket/a")

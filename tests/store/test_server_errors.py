@@ -11,7 +11,10 @@ from httpx import Headers
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from pipeline.errors import SimileError
+from pipeline.store import open_store
 from pipeline.store.server_errors import Failure, ServerError, classify, sentence
+from tests.stand_ins.qdrant import QdrantStandIn
 
 SHARDS = (
     "Service internal error: 2 out of 6 shards failed to apply operation. First error captured: "
@@ -129,6 +132,40 @@ def test_a_server_that_is_busy_says_how_long_to_wait() -> None:
 )
 def test_each_class_has_one_sentence(failure: Failure, said: str) -> None:
     assert sentence(failure, "http://q", 60) == said
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://[x",
+        "http://h:port",
+        "http://127.0.0.1:99999999",
+        "http://",
+        "ftp://h",
+        "http://s3cr3t:s3cr3t@[x",
+    ],
+)
+def test_what_is_no_address_is_a_sentence(url: str) -> None:
+    with pytest.raises(SimileError, match="names no Qdrant server; give an address such as") as said:
+        open_store(url=f"http://127.0.0.1:1,{url}", patience=0)
+    assert "s3cr3t" not in str(said.value)
+
+
+def test_a_password_in_the_address_is_not_shown(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QDRANT_API_KEY", "key")  # that it is sent without encryption is said in a log
+    with QdrantStandIn() as server:
+        url = server.url.replace("//", "//anna:s3cr3t@")
+        store = open_store(url=url, patience=0)
+        assert store.address == url and "s3cr3t" not in store.engine
+        server.fault = lambda method, path: "500"
+        with pytest.raises(SimileError, match=r"at http://\*\*\*@127") as said:
+            store.aliases()
+    assert "s3cr3t" not in str(said.value)
+    with pytest.raises(SimileError, match=r"No Qdrant server answers at http://\*\*\*@127.0.0.1:1;"):
+        open_store(url="http://anna:s3cr3t@127.0.0.1:1", patience=0)
+    assert caplog.text and "s3cr3t" not in caplog.text
 
 
 def test_an_error_comes_whole_out_of_another_process() -> None:
