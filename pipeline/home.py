@@ -6,6 +6,7 @@ import datetime
 import os
 import re
 import uuid
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ __all__ = [
     "filesystem",
     "is_remote",
     "listed",
+    "remove_folder",
     "resolve_home",
     "store_folder",
     "unfinished_samples",
@@ -222,6 +224,16 @@ def listed(location: str) -> list[pafs.FileInfo]:
     except FileNotFoundError:
         found = files.get_file_info(folder)
     return found
+
+
+def remove_folder(location: str) -> None:
+    """Remove a folder and all in it, unless it is gone: another process may do the same."""
+    import pyarrow.fs as pafs
+
+    files, path = filesystem(location)
+    if files.get_file_info(path).type == pafs.FileType.Directory:
+        with suppress(FileNotFoundError):
+            files.delete_dir(path)
 
 
 def write_file(location: str, data: bytes | pa.Buffer) -> None:

@@ -1,29 +1,22 @@
-"""Work on many things in Ray's tasks, on all nodes: units, or what was decided on them."""
+"""Work on many things: in Ray's tasks, on all nodes, or while a thread gets the next."""
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
 import pyarrow as pa
 
-__all__ = ["blocks_of", "in_free_tasks", "in_tasks"]
+from pipeline.ray_blocks import blocks_of, things_in
+
+__all__ = ["in_free_tasks", "in_tasks", "read_ahead"]
 
 Given = TypeVar("Given")
 Answer = TypeVar("Answer")
-_MOST_BLOCKS = 4096  # each costs Ray some milliseconds, and the driver some kilobytes
 _CPUS = 0.5  # of a task: it waits for storage half of its time
-
-
-def blocks_of(each: Sequence[Any]) -> list[pa.Table]:
-    """Blocks for Ray: the column `given` holds one thing a row; one row in each, unless they are many."""
-    step = max(1, -(-len(each) // _MOST_BLOCKS))
-    return [
-        pa.table({"given": [pickle.dumps(one) for one in each[start : start + step]]})
-        for start in range(0, len(each), step)
-    ]
 
 
 def in_tasks(work: Callable[[Given], Answer], each: Sequence[Given]) -> Iterator[Answer]:
@@ -58,4 +51,13 @@ def in_free_tasks(work: Callable[[Given], Answer], each: Sequence[Given]) -> Ite
 
 
 def _work(batch: pa.Table, *, work: Callable[[Any], Any]) -> pa.Table:
-    return pa.table({"answer": [pickle.dumps(work(pickle.loads(one))) for one in batch["given"].to_pylist()]})
+    return pa.table({"answer": [pickle.dumps(work(one)) for one in things_in(batch)]})
+
+
+def read_ahead(each: Iterator[Answer]) -> Iterator[Answer]:
+    """The same things, none of which is None; while one is worked on, a thread gets the next."""
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        following = reader.submit(next, each, None)
+        while (one := following.result()) is not None:
+            following = reader.submit(next, each, None)
+            yield one

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow.fs as pafs
 
-from pipeline.home import filesystem, listed, write_file
+from pipeline.home import filesystem, listed, remove_folder, write_file
 from pipeline.staging.parts import Parts
 
 __all__ = ["MOST_DEATHS", "Marks"]
@@ -34,10 +34,7 @@ class Marks:
 
     def clear(self) -> None:
         """Forget all deaths: nothing is at work any more."""
-        files, folder = filesystem(self.folder)
-        if files.get_file_info(folder).type == pafs.FileType.Directory:
-            with suppress(FileNotFoundError):  # another job did the same
-                files.delete_dir(folder)
+        remove_folder(self.folder)
 
     @contextmanager
     def marked(self, name: str) -> Iterator[int]:

@@ -37,7 +37,7 @@ __all__ = [
 
 UNITS_AT_ONCE = 2  # of an actor: one is embedded while the other reads, writes, or is at the GPU
 
-_File = bytes | memoryview | None  # of a picture; None where it could not be read
+_File = bytes | memoryview  # of a picture
 Needed = tuple[str, int, _File]  # id, bit i: encoder i is wanted, and the file
 _Ready = tuple[StagedPicture, _File, np.ndarray]  # the picture, its file, what the network takes
 
@@ -172,9 +172,9 @@ def rejected_group(encoders: Iterable[str], row: Needed, reason: str, kind: str)
 def _decode(point: str, data: _File, decode_side: int) -> tuple[Image.Image, Image.Image, StagedPicture]:
     """The picture, the same made small, and what is staged beside the vector."""
     # The size is the source's: `image` may be decoded at a smaller scale.
-    image, size = decode_with_size(data or b"", min_side=decode_side)
+    image, size = decode_with_size(data, min_side=decode_side)
     small = shrunk(image, THUMBNAIL_SIDE)
-    encoded, kind = thumbnail(small, bytes(data or b"") if size == small.size else None)
+    encoded, kind = thumbnail(small, bytes(data) if size == small.size else None)
     colours = colour_histogram(small).astype(np.float16).tobytes()
     return image, small, StagedPicture(point, encoded, kind, *size, colours)
 
@@ -187,7 +187,7 @@ def _preprocess(
     """
     if encoder.decode_side == decode_side:
         return encoder.preprocess(image, small)
-    return encoder.preprocess(decode(data or b"", min_side=encoder.decode_side))
+    return encoder.preprocess(decode(data, min_side=encoder.decode_side))
 
 
 def _output(name: str, encoder: Encoder, ready: list[_Ready], failed: list[Reject]) -> Output:
@@ -228,5 +228,5 @@ def _attempt(failed: list[Reject], point: str, data: _File, stage: str, work: Ca
 
 
 def _rejected(point: str, stage: str, reason: str, kind: str, data: _File) -> Reject:
-    first = (data or b"")[:_FIRST_BYTES].hex()
-    return Reject(point, stage, printable(without_secrets(reason), _REASON_LENGTH), first, kind=kind)
+    said = printable(without_secrets(reason), _REASON_LENGTH)
+    return Reject(point, stage, said, data[:_FIRST_BYTES].hex(), kind=kind)

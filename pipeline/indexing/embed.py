@@ -14,11 +14,11 @@ from pipeline.cluster.reservation import Reservation, reserve, spread
 from pipeline.errors import SimileError
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.decode_and_embed import UNITS_AT_ONCE
-from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor, Work
+from pipeline.indexing.embed_actor import Acknowledgement, EmbedActor, Missing, Work
 from pipeline.locks.lock import Held
 from pipeline.progress import progress
+from pipeline.ray_blocks import blocks_of
 from pipeline.sources import Source, Unit, for_tasks
-from pipeline.sources.rows import unit_blocks
 from pipeline.staging.known import known_pictures
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
@@ -49,15 +49,6 @@ class EmbedResult:
     staged_bytes: int = 0
     single_colour: int = 0  # pictures that are nothing but one colour
     actors: dict[str, ActorReport] = field(default_factory=dict)  # by the actor's id
-
-
-@dataclass(frozen=True)
-class _Missing:
-    """A unit, and what of it is not staged: its rows, vectors of encoder i (bit i of `needs`)."""
-
-    unit: Unit
-    needs: int
-    with_rows: bool
 
 
 def embed_units(
@@ -99,13 +90,9 @@ def embed_units(
     reservation = reserved()
     rows = sum(each.unit.rows for each in missing)
     known = ray.put(known_pictures(parts, stagings, rejects_again, parts.names()))
-    blocks = unit_blocks(
-        [each.unit for each in missing],
-        [{"needs": each.needs, "with_rows": each.with_rows} for each in missing],
-    )
     work = Work(for_tasks(source), parts, stagings, credit, given)
     pool = _pool(reservation, len(missing), source.reader.tasks if source.reader else None)
-    waiting: Any = ray.data.from_arrow(blocks)
+    waiting: Any = ray.data.from_arrow(blocks_of(missing))
     _let_grow(waiting.context, reservation, pool.max_size)
     with probe(parts.home) as mark, spread(reservation) as spots, warnings.catch_warnings():
         # Ray has no other way yet to spread actors, and takes this one until 2.63 (see requirements.txt).
@@ -161,17 +148,17 @@ class _EmbedActor(EmbedActor):
 
 def _missing(
     units: Sequence[Unit], parts: Parts, stagings: Mapping[str, Staging], rejects_again: bool
-) -> list[_Missing]:
+) -> list[Missing]:
     """What is not staged of these units, each once."""
     there, vectors = parts.names(), [staging.names() for staging in stagings.values()]
     present = list(zip(stagings.values(), vectors, strict=True))
-    every, found = (1 << len(vectors)) - 1, dict[str, _Missing]()
+    every, found = (1 << len(vectors)) - 1, dict[str, Missing]()
     for unit in units:
         again = rejects_again and unit.name in there and _has_rejects(unit.name, parts, present)
         with_rows = unit.name not in there or again
         needs = sum((unit.name not in names) << bit for bit, names in enumerate(vectors))
         if with_rows or needs:
-            found[unit.name] = _Missing(unit, every if with_rows else needs, with_rows)
+            found[unit.name] = Missing(unit, every if with_rows else needs, with_rows)
     return list(found.values())
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.cluster.reservation import peak_memory
+from pipeline.cluster.tasks import read_ahead
 from pipeline.images import THUMBNAIL_SIDE
 from pipeline.indexing.crash_marks import MOST_DEATHS, Marks
 from pipeline.indexing.decode_and_embed import (
@@ -28,12 +28,13 @@ from pipeline.indexing.decode_and_embed import (
 )
 from pipeline.indexing.earlier_rows import EarlierRows, earlier_rows
 from pipeline.indexing.unit_rows import UnitRows
+from pipeline.ray_blocks import things_in
 from pipeline.sources import Source, Unit, read_unit
 from pipeline.staging.known import Known
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 
-__all__ = ["Acknowledgement", "EmbedActor", "Work"]
+__all__ = ["Acknowledgement", "EmbedActor", "Missing", "Work"]
 
 _ACKNOWLEDGEMENT = pa.schema(
     [
@@ -41,7 +42,7 @@ _ACKNOWLEDGEMENT = pa.schema(
             (name, pa.int64())
             for name in ("rows", "attempted", "embedded", "single_colour", "staged_bytes", "peak_memory")
         ),
-        *((name, pa.string()) for name in ("unit", "actor", "host", "node", "device")),
+        *((name, pa.string()) for name in ("actor", "host", "node", "device")),
         ("ready", pa.float64()),
     ]
 )
@@ -54,7 +55,6 @@ class Acknowledgement:
     """What an actor says when all of a unit is on storage.
 
     Attributes:
-        unit: its name.
         rows: of the unit.
         attempted, embedded: pictures that were to be embedded, and that were.
         single_colour: pictures in which there is nothing but one colour.
@@ -64,7 +64,6 @@ class Acknowledgement:
         ready: when the actor's networks were loaded, in seconds since the epoch.
     """
 
-    unit: str
     rows: int
     attempted: int
     embedded: int
@@ -76,6 +75,15 @@ class Acknowledgement:
     staged_bytes: int
     peak_memory: int
     ready: float
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A unit, and what of it is not staged: its rows, vectors of encoder i (bit i of `needs`)."""
+
+    unit: Unit
+    needs: int
+    with_rows: bool
 
 
 @dataclass(frozen=True)
@@ -150,9 +158,10 @@ class EmbedActor:
         self.ready = time.time()
 
     def __call__(self, batch: pa.Table, known: Any) -> pa.Table:
-        """(unit, needs, with_rows) -> an acknowledgement of each unit, after all of it is on storage.
+        """An acknowledgement of each unit that is missing, after all of it is on storage.
 
         Args:
+            batch: a block of `Missing`.
             known: what is staged already, or a reference to it.
 
         Raises:
@@ -162,41 +171,39 @@ class EmbedActor:
             import ray
 
             self.known = ray.get(known) if isinstance(known, ray.ObjectRef) else known
-        done = [
-            self._once(pickle.loads(row["unit"]), row["needs"], row["with_rows"]) for row in batch.to_pylist()
-        ]
+        done = [self._once(each) for each in things_in(batch)]
         return pa.Table.from_pylist([asdict(each) for each in done], schema=_ACKNOWLEDGEMENT)
 
-    def _once(self, unit: Unit, needs: int, with_rows: bool) -> Acknowledgement:
+    def _once(self, missing: Missing) -> Acknowledgement:
         """`_unit`, or what it answered before: Ray sends a unit again where the first answer is lost on the
         way, or where a slow machine makes it believe so.
         """
         with self.answers_lock:
-            sent_before = unit.name in self.answers
-            answer = self.answers.setdefault(unit.name, Future())
+            sent_before = missing.unit.name in self.answers
+            answer = self.answers.setdefault(missing.unit.name, Future())
         if not sent_before:
             try:
-                answer.set_result(self._unit(unit, needs, with_rows))
+                answer.set_result(self._unit(missing))
             except BaseException as error:
                 answer.set_exception(error)
         return answer.result()
 
-    def _unit(self, unit: Unit, needs: int, with_rows: bool) -> Acknowledgement:
+    def _unit(self, missing: Missing) -> Acknowledgement:
         if self.failure:
             raise self.failure
-        work = self.work
+        work, unit, with_rows = self.work, missing.unit, missing.with_rows
         assert self.known is not None
         earlier = EarlierRows()
         if work.parts.has(unit.name):
-            if self._is_whole(unit, needs, with_rows):
+            if self._is_whole(missing):
                 return self._acknowledged(unit)
             earlier = earlier_rows(work.parts, work.stagings, unit.name, work.credit, with_rows)
-        at_hand = (needs, work.credit, self.known, work.given_lengths, earlier)
+        at_hand = (missing.needs, work.credit, self.known, work.given_lengths, earlier)
         rows = UnitRows(work.source, work.parts, work.stagings, *at_hand)
         with self.marks.marked(unit.name) as deaths:
             at = 0
             columns = (*work.source.payload_columns, *work.source.vector_columns)
-            for table in _read_ahead(read_unit(work.source, unit, columns)):
+            for table in read_ahead(read_unit(work.source, unit, columns)):
                 for start in range(0, table.num_rows, _ROWS):
                     needed = rows.add(table.slice(start, _ROWS))
                     if needed:
@@ -218,21 +225,20 @@ class EmbedActor:
             staged_bytes=size,
         )
 
-    def _is_whole(self, unit: Unit, needs: int, with_rows: bool) -> bool:
+    def _is_whole(self, missing: Missing) -> bool:
         """Whether all that is asked of a unit with a part is there: an actor that died had staged it.
 
         Where rejects are tried again, the part was there before.
         """
         assert self.known is not None
-        if with_rows and self.known.rejects_again:
+        if missing.with_rows and self.known.rejects_again:
             return False
-        stagings = (each for bit, each in enumerate(self.work.stagings.values()) if needs >> bit & 1)
-        return all(staging.has(unit.name) for staging in stagings)
+        stagings = (each for bit, each in enumerate(self.work.stagings.values()) if missing.needs >> bit & 1)
+        return all(staging.has(missing.unit.name) for staging in stagings)
 
     def _acknowledged(self, unit: Unit) -> Acknowledgement:
         """Of a unit for which nothing had to be done."""
         return Acknowledgement(
-            unit=unit.name,
             rows=unit.rows,
             attempted=0,
             embedded=0,
@@ -280,12 +286,3 @@ class EmbedActor:
                 self.counters[f"rows_{name}"].inc(value)
         if size:
             self.counters["bytes_staged"].inc(size)
-
-
-def _read_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same tables; while one is embedded, a thread reads the next."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
-        following = reader.submit(next, tables, None)
-        while (table := following.result()) is not None:
-            following = reader.submit(next, tables, None)
-            yield table

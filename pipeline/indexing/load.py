@@ -9,22 +9,19 @@ markers and writes the other units:
 from __future__ import annotations
 
 import os
-import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pafs
 
-from pipeline.cluster.tasks import blocks_of
-from pipeline.home import filesystem, listed, write_file
-from pipeline.indexing.unit_points import Points, Target, UnitLoad, points_of
+from pipeline.cluster.tasks import read_ahead
+from pipeline.home import listed, remove_folder, write_file
+from pipeline.indexing.unit_points import Target, UnitLoad, points_of
 from pipeline.locks.fenced_store import fenced
 from pipeline.locks.lease import Fence, asked_rarely
 from pipeline.progress import progress
+from pipeline.ray_blocks import blocks_of, things_in
 from pipeline.staging.parts import Parts
 from pipeline.store import Store, open_store
 from pipeline.store.authority import server_variables
@@ -58,9 +55,7 @@ class Markers:
 
     def clear(self) -> None:
         """Forget all builds: this one has ended."""
-        files, path = filesystem(self.folder.rpartition("/")[0])
-        if files.get_file_info(path).type == pafs.FileType.Directory:
-            files.delete_dir(path)
+        remove_folder(self.folder.rpartition("/")[0])
 
 
 def load_units(
@@ -84,7 +79,8 @@ def load_units(
         written = size = 0
         if not store.parallel_writes:
             unsafe, since = list[str](), 0  # markers, and points since the last flush
-            for marker, points in _read_ahead(units, parts, targets):
+            every = ((load.marker, points) for load in units for points in points_of(load, parts, targets))
+            for marker, points in read_ahead(every):
                 if since >= _FLUSHED_EVERY and marker not in unsafe:
                     _flush(store, version, markers, unsafe)
                     unsafe, since = [], 0
@@ -121,18 +117,6 @@ def _flush(store: Store, version: str, markers: Markers, written: Sequence[str])
         markers.leave(marker)
 
 
-def _read_ahead(
-    units: Sequence[UnitLoad], parts: Parts, targets: Sequence[Target]
-) -> Iterator[tuple[str, Points]]:
-    """The points of all units, with the unit's marker; while some are written, a thread reads the next."""
-    every = ((load.marker, points) for load in units for points in points_of(load, parts, targets))
-    with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(partial(next, every, None))
-        while (each := following.result()) is not None:
-            following = reader.submit(partial(next, every, None))
-            yield each
-
-
 def delete_points_of(store: Store, version: str, ids: Sequence[str]) -> None:
     """Remove points, in requests of bounded size."""
     for start in range(0, len(ids), _DELETED_AT_ONCE):
@@ -158,8 +142,7 @@ class _Writer:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         written, size = 0, 0
-        for data in batch["given"].to_pylist():
-            unit: UnitLoad = pickle.loads(data)
+        for unit in things_in(batch):
             for points in points_of(unit, self.parts, self.targets):
                 self.store.upsert(self.version, points.ids, points.vectors, points.payloads)
                 written, size = written + len(points.ids), size + points.size

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.cluster.tasks import blocks_of, in_tasks
+from pipeline.cluster.tasks import in_tasks
 from pipeline.indexing.choice import Choice, IdRows, choose
 from pipeline.indexing.unit_ids import Reading, UnitIds
+from pipeline.ray_blocks import blocks_of, things_in
 from pipeline.staging.rejects import Reject
 
 __all__ = ["shuffled"]
@@ -63,8 +64,8 @@ def _table(rows: IdRows, buckets: int) -> pa.Table:
 
 
 def _read_block(block: pa.Table, *, read: Read, buckets: int) -> Iterator[pa.Table]:
-    for readings in block["given"].to_pylist():
-        rows = [read(reading).ids for reading in pickle.loads(readings)]
+    for readings in things_in(block):
+        rows = [read(reading).ids for reading in readings]
         yield _table(IdRows.joined(rows), buckets)
 
 

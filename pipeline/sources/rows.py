@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipeline.ray_blocks import blocks_of, things_in
 from pipeline.sources.parquet_rows import parquet_units, read_parquet_unit
 from pipeline.sources.source import NOT_READABLE, Unread
 from pipeline.sources.storage import HUB, hub_filesystem
@@ -28,13 +28,11 @@ __all__ = [
     "image_views",
     "read_rows",
     "read_unit",
-    "unit_blocks",
     "units_of",
     "unread_rows",
 ]
 
 _BLOCK_BYTES = 32 * 2**20  # Ray's 128 MiB is for numbers; a reader holds a few blocks at once
-_MOST_BLOCKS = 4096  # of units; each costs Ray some milliseconds
 
 
 def units_of(source: Source, limit: int | None = None) -> list[Unit]:
@@ -73,22 +71,6 @@ def for_tasks(source: Source) -> Source:
     return replace(source.without_rows(), storage=storage)
 
 
-def unit_blocks(units: Sequence[Unit], rows: Sequence[dict[str, Any]] = ()) -> list[pa.Table]:
-    """Units as blocks for Ray, one of them in each unless they are many: the column `unit` holds the unit.
-
-    Args:
-        rows: what else a row says of each unit.
-    """
-    import pyarrow as pa
-
-    facts = [
-        {"unit": pickle.dumps(unit), **more}
-        for unit, more in zip(units, rows or [{}] * len(units), strict=True)
-    ]
-    step = max(1, -(-len(facts) // _MOST_BLOCKS))
-    return [pa.Table.from_pylist(facts[start : start + step]) for start in range(0, len(facts), step)]
-
-
 def read_rows(
     source: Source, *, limit: int | None = None, columns: Sequence[str] | None = None, num_cpus: float = 0.5
 ) -> ray.data.Dataset:
@@ -113,7 +95,7 @@ def read_rows(
     unknown = [column for column in chosen if column not in source.payload_columns]
     if unknown:
         raise ValueError(f"not payload columns of {source.name}: {', '.join(unknown)}")
-    blocks = unit_blocks(units_of(source, limit))
+    blocks = blocks_of(units_of(source, limit))
     context = DataContext.get_current().copy()
     context.target_max_block_size = min(context.target_max_block_size or _BLOCK_BYTES, _BLOCK_BYTES)
     if limit is not None:
@@ -129,8 +111,8 @@ def read_rows(
 
 
 def _read_units(blocks: pa.Table, *, source: Source, columns: Sequence[str]) -> Iterator[pa.Table]:
-    for unit in blocks["unit"].to_pylist():
-        yield from read_unit(source, pickle.loads(unit), columns)
+    for unit in things_in(blocks):
+        yield from read_unit(source, unit, columns)
 
 
 def image_bytes(table: pa.Table) -> Iterator[bytes | None]:

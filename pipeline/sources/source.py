@@ -212,11 +212,6 @@ class Source:
         """Whether reading it is mostly waiting for a network."""
         return "://" in self.root or self.kind == "list"
 
-    @property
-    def file_rows(self) -> tuple[int, ...]:
-        """Parquet: rows of each of `files`."""
-        return tuple(sum(group.pictures for group in groups) for groups in self.groups)
-
     def without_rows(self) -> Source:
         """Everything but the names of files and the rows themselves."""
         return replace(self, files=(), groups=(), states={}, table=None, faults=(), notes=(), left_out={})

@@ -49,7 +49,7 @@ def group():
         ("red", 0b11, png((200, 0, 0))),
         ("broken", 0b11, b"\x89PNG no"),
         ("narrow", 0b01, png((9, 9, 9), (1, 5))),
-        ("gone", 0b11, None),
+        ("gone", 0b11, b""),
         ("blue", 0b10, png((0, 0, 100), (6, 3))),
         ("odd", 0b01, png((13, 0, 0))),
         ("tiny", 0b01, png((14, 0, 0))),

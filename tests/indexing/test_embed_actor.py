@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from pipeline.encoders import describe_encoder
-from pipeline.indexing.embed_actor import EmbedActor, Work
+from pipeline.indexing.embed_actor import EmbedActor, Missing, Work
+from pipeline.ray_blocks import blocks_of
 from pipeline.sources import Source, Unit, for_tasks, read_unit, resolve_source, units_of
-from pipeline.sources.rows import unit_blocks
 from pipeline.staging.known import known_pictures
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
@@ -24,7 +24,7 @@ def test_a_unit_that_is_sent_twice_is_embedded_once(tmp_path: Path, monkeypatch)
     units, parts = units_of(source), Parts(home, "colours")
     stagings = {ENCODER: Staging(home, "colours", describe_encoder(ENCODER).fingerprint)}
     known = known_pictures(parts, stagings, False, set())
-    (block,) = unit_blocks(units, [{"needs": 1, "with_rows": True}])
+    (block,) = blocks_of([Missing(unit, 1, True) for unit in units])
     written: list[str] = []
     write = Parts.write
     monkeypatch.setattr(Parts, "write", lambda *given: (written.append(given[1]), write(*given))[1])
@@ -53,12 +53,12 @@ def test_of_units_that_are_sent_together_the_staged_ones_are_not_embedded_again(
         return read_unit(source, unit, columns)
 
     monkeypatch.setattr("pipeline.indexing.embed_actor.read_unit", noted)
-    monkeypatch.setattr("pipeline.sources.rows._MOST_BLOCKS", 1)
+    monkeypatch.setattr("pipeline.ray_blocks._MOST_BLOCKS", 1)
 
     def embedded(units: Sequence[Unit], *, with_rows: bool = True) -> list[int]:
         """Of each unit, by an actor that is new."""
         actor = EmbedActor(work, 1, 9)
-        (block,) = unit_blocks(units, [{"needs": 1, "with_rows": with_rows}] * len(units))
+        (block,) = blocks_of([Missing(unit, 1, with_rows) for unit in units])
         said = [actor(block.slice(at, 1), known) for at in range(len(units))]
         assert [each["rows"].to_pylist() for each in said] == [[3]] * len(units)
         return [count for each in said for count in each["embedded"].to_pylist()]
@@ -76,7 +76,7 @@ def test_a_failure_is_told_to_everyone_who_asks_for_the_unit(tmp_path: Path, mon
     parts = Parts(home, "colours")
     stagings = {ENCODER: Staging(home, "colours", describe_encoder(ENCODER).fingerprint)}
     known = known_pictures(parts, stagings, False, set())
-    (block,) = unit_blocks(units_of(source), [{"needs": 1, "with_rows": True}])
+    (block,) = blocks_of([Missing(unit, 1, True) for unit in units_of(source)])
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")

@@ -100,7 +100,7 @@ def test_splits(bucket: str) -> None:
 
 def test_parquet(bucket: str) -> None:
     source = resolve_source(f"{bucket}/mirror")
-    assert (source.kind, source.file_rows, source.licence) == ("parquet", (2, 1), "mit")
+    assert (source.kind, source.rows, source.licence) == ("parquet", 3, "mit")
     assert source.features["label"].names == LABELS
     assert source.bytes and source.revision
     one = resolve_source(f"{bucket}/mirror/data/test-00000-of-00001.parquet")
