@@ -12,12 +12,13 @@ from typing import Any
 import pyarrow.fs as pafs
 
 from pipeline.editing.delete import DELETED, chosen_points, deleted_ids, take_out
+from pipeline.editing.erase_staged import erase_staged, traces_of
 from pipeline.editing.rewrite import rewrite
 from pipeline.editing.tags import TAGGED
 from pipeline.errors import SimileError
 from pipeline.home import filesystem
 from pipeline.points import RESERVED, checked_id, point_id
-from pipeline.staging.erased import ErasedList, Trace, erase_staged, erased_list, traces_of, write_erased_list
+from pipeline.staging.erased import ErasedList, Trace, erased_list, write_erased_list
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import RejectLog, read_rejects
 from pipeline.store import Store

@@ -1,21 +1,18 @@
 """Where every row of the source went, and what it took."""
 
-import errno
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
+from pipeline.cluster.failures import explained
 from pipeline.cluster.reservation import peak_memory
-from pipeline.errors import SimileError
 from pipeline.indexing.embed import ActorReport
 from pipeline.progress import begin
 from pipeline.staging.rejects import RejectLog
 
-__all__ = ["Account", "explained", "said_left_out"]
+__all__ = ["Account", "said_left_out"]
 
 
 # Pictures of one single colour that are worth a warning: a share of all, and some at least.
@@ -181,65 +178,3 @@ def said_left_out(source: int, left_out: Mapping[str, int]) -> str:
     count = sum(left_out.values())
     kinds = ", ".join(f"{many:,} {kind}" for kind, many in left_out.items())
     return f"listed {source + count:,} = {source:,} rows + {count:,} left out ({kinds})"
-
-
-_ADVICE = "\nFailed to apply UDF transform after"  # Ray's, of many lines; added to what any worker says
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FULL_TEXT = "No space left on device"  # of the embedded engine, whose errors have no number
-
-
-@contextmanager
-def explained(stage: str) -> Iterator[None]:
-    """Turn errors of Ray's workers, and of files and networks anywhere, into a SimileError; others pass.
-
-    Args:
-        stage: for the message, such as "embed".
-
-    Raises:
-        SimileError: the one that a worker raised, or one that says what stopped the stage.
-    """
-    try:
-        yield
-    except Exception as error:
-        told = _told(error, stage)
-        if told is None:
-            raise
-        error.__traceback__ = None  # its frames hold Ray's executor, which keeps workers
-        raise told from error
-
-
-def _told(error: Exception, stage: str) -> SimileError | None:
-    """What to say of an error; None where it says all itself, or nobody has foreseen it."""
-    from ray.exceptions import RayError
-
-    if isinstance(error, SimileError) and not isinstance(error, RayError):  # Ray's derive from both
-        return None
-    for cause in _chain(error):
-        if isinstance(cause, SimileError) and not isinstance(cause, RayError):
-            return type(cause)(str(cause.args[0]).partition(_ADVICE)[0], *cause.args[1:])
-        if _is_full(cause):
-            return SimileError(f"The disk is full (stage {stage}); free some space. What is staged stays.")
-    if isinstance(error, RayError | OSError | pa.ArrowException):
-        lines = str(error).partition(_ADVICE)[0].strip().splitlines()
-        last = lines[-1][:300] if lines else type(error).__name__  # such as a bare TimeoutError()
-        logs = "; Ray's logs have the whole story" if isinstance(error, RayError) else ""
-        return SimileError(f"The stage {stage} stopped: {last}. What is staged stays{logs}.")
-    return None
-
-
-def _is_full(error: BaseException) -> bool:
-    return (isinstance(error, OSError) and error.errno in _FULL) or _FULL_TEXT in str(error)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it, also across Ray's processes."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        inner = getattr(one, "cause", None)  # of a RayTaskError
-        waiting += [inner if isinstance(inner, BaseException) else None, one.__cause__, one.__context__]

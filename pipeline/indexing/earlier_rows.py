@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.images.palette import COLOUR_METHOD
 from pipeline.staging.ids import id_texts, id_words
-from pipeline.staging.parts import MARKED, Parts, StagedPicture, marks_of
+from pipeline.staging.parts import MARKED, PICTURE_COLUMNS, Parts, StagedPicture, marks_of, picture_of
 from pipeline.staging.vectors import Staging
 
 __all__ = ["EarlierRows", "earlier_rows"]
 
 _ROW = ["id", "digest", *MARKED, "mark", "stage"]
-_PICTURE = ["thumbnail", "thumbnail_type", "width", "height", COLOUR_METHOD]
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def earlier_rows(
         credit: that marks are to be made with.
         with_rows: the part is written again, and its rejects are tried again; else only the rows are told.
     """
-    part = parts.read(unit, [*_ROW, *(_PICTURE if with_rows else [])])
+    part = parts.read(unit, [*_ROW, *(PICTURE_COLUMNS if with_rows else ())])
     told = part.select(["digest", *MARKED]).to_pylist()
     points, marks, stages = id_texts(id_words(part["id"])), marks_of(part, credit), part["stage"].to_pylist()
     entries = {
@@ -65,11 +63,9 @@ def earlier_rows(
 
 
 def _pictures(part: pa.Table, points: list[str]) -> dict[str, StagedPicture]:
-    told = part.select(_PICTURE).to_pylist()
+    told = part.select(list(PICTURE_COLUMNS)).to_pylist()
     return {
-        point: StagedPicture(
-            point, row["thumbnail"], row["thumbnail_type"], row["width"], row["height"], row[COLOUR_METHOD]
-        )
+        point: picture_of(point, row)
         for point, row in zip(points, told, strict=True)
         if row["thumbnail"] is not None
     }

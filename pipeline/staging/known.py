@@ -10,18 +10,15 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from pipeline.images.palette import COLOUR_METHOD
 from pipeline.staging.erased import erased_list
 from pipeline.staging.ids import id_texts, id_words, words_of
-from pipeline.staging.parts import REJECT_COLUMNS, Parts, StagedPicture
+from pipeline.staging.parts import PICTURE_COLUMNS, READERS, REJECT_COLUMNS, Parts, StagedPicture, picture_of
 from pipeline.staging.rejects import Reject, reject_of
 from pipeline.staging.vectors import Staging, UnitVectors
 
 __all__ = ["Known", "KnownVectors", "known_pictures"]
 
-_READERS = 8  # files that are read at once
 _HELD = 4  # units that a reader holds: those of a dataset that was cut anew are asked for one after the other
-_PICTURE = ["id", "thumbnail", "thumbnail_type", "width", "height"]
 
 
 @dataclass(frozen=True)
@@ -103,20 +100,12 @@ class _Unit:
         at = int(self.vectors.at(word[None])[0])
         if at < 0:
             return None
-        picture = StagedPicture(
-            point,
-            row["thumbnail"] or b"",
-            row["thumbnail_type"] or "",
-            row["width"],
-            row["height"],
-            row.get(COLOUR_METHOD),
-        )
-        return picture, self.vectors.vectors[at]
+        return picture_of(point, row), self.vectors.vectors[at]
 
 
 @lru_cache(_HELD)
 def _read(parts: Parts, staging: Staging, unit: str) -> _Unit:
-    table = parts.read(unit, [*_PICTURE, COLOUR_METHOD, *REJECT_COLUMNS])
+    table = parts.read(unit, ["id", *PICTURE_COLUMNS, *REJECT_COLUMNS])
     ids = id_texts(id_words(table["id"]))
     rows = {point: row for row, point in reversed(list(enumerate(ids)))}  # the first of equal ones has it all
     return _Unit(rows, table, staging.read(unit))
@@ -134,7 +123,7 @@ def known_pictures(
     """
     of_encoder = {name: sorted(there & staging.names()) for name, staging in stagings.items()}
     units = sorted(set().union(*of_encoder.values()))
-    with ThreadPoolExecutor(_READERS) as pool:
+    with ThreadPoolExecutor(READERS) as pool:
         prefixes = dict(zip(units, pool.map(lambda unit: _prefix(parts, unit), units), strict=True))
     encoders = {
         name: _sorted(staging, of_encoder[name], [prefixes[unit] for unit in of_encoder[name]])

@@ -11,8 +11,9 @@ A picture that stands in the unit before has no thumbnail here. The vectors are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,8 @@ from pipeline.staging.rejects import Reject, reject_of
 
 __all__ = [
     "MARKED",
+    "PICTURE_COLUMNS",
+    "READERS",
     "REJECT_COLUMNS",
     "SCHEMA",
     "PartFacts",
@@ -35,6 +38,7 @@ __all__ = [
     "is_in",
     "marks_of",
     "names_in",
+    "picture_of",
     "put",
 ]
 
@@ -56,6 +60,8 @@ SCHEMA = pa.schema(
         *((name, pa.string()) for name in REJECT_COLUMNS),
     ]
 )
+PICTURE_COLUMNS = ("thumbnail", "thumbnail_type", "width", "height", COLOUR_METHOD)
+READERS = 8  # staged files that a process reads at once
 MARKED = ("file", "row", "payload", "given")  # what a mark is made of, beside the credit
 _CREDIT, _REJECTED = b"simile.credit", b"simile.rejected"
 _ERASED = b"simile.erased"  # how many rows are blank, where some are
@@ -73,6 +79,12 @@ class StagedPicture:
     width: int
     height: int
     colours: bytes | None = None
+
+
+def picture_of(point: str, row: Mapping[str, Any]) -> StagedPicture:
+    """The picture of a row of a part, by `PICTURE_COLUMNS`."""
+    thumbnail, kind, width, height, colours = (row[name] for name in PICTURE_COLUMNS)
+    return StagedPicture(point, thumbnail or b"", kind or "", width, height, colours)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import SimileError
 from pipeline.home import filesystem
 from pipeline.staging.ids import find_words, id_bytes, id_texts, id_words
-from pipeline.staging.parts import is_in, names_in, put
+from pipeline.staging.parts import READERS, is_in, names_in, put
 from pipeline.staging.rejects import Reject, reject_of
 
 __all__ = ["SAMPLED", "Staging", "UnitVectors", "vectors_of", "without_rejects"]
@@ -32,7 +32,6 @@ _REJECTS = b"simile.rejects"
 # Rows that are read for a sample. Of a million rows in units of 2,048, 41 of a unit are among the 20,000
 # smallest on average, and more than 64 hardly ever; where they are, the rest is read as well.
 SAMPLED = 64
-_READERS = 8  # files that are read at once
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ class Staging:
             units: among those of these; None: of all that are staged.
         """
         names = sorted(self.names() if units is None else set(units))
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             words, vectors = np.empty((0, 2), np.uint64), np.empty((0, 1), np.float16)
             more: list[tuple[str, np.ndarray]] = []
             for name, (ids, rows, whole) in zip(names, pool.map(self._first, names), strict=True):

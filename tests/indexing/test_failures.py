@@ -5,8 +5,8 @@ import errno
 import pytest
 from ray.exceptions import RayError, RayTaskError
 
+from pipeline.cluster.failures import explained
 from pipeline.errors import SimileError
-from pipeline.indexing.account import explained
 
 
 def from_a_worker(error: Exception) -> Exception:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cluster.failures import explained
 from pipeline.encoders import describe_encoder
 from pipeline.errors import SimileError
 from pipeline.indexing import embed
-from pipeline.indexing.account import explained
 from pipeline.sources import resolve_source, units_of
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging

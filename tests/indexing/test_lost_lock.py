@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cluster.failures import explained
 from pipeline.encoders import describe_encoder
 from pipeline.home import listed
-from pipeline.indexing.account import explained
 from pipeline.indexing.crash_marks import Marks
 from pipeline.indexing.embed import embed_units
 from pipeline.locks.lease import Fence, LockLostError
