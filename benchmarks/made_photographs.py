@@ -19,7 +19,6 @@ __all__ = ["KINDS", "Kind", "made", "with_density", "written"]
 
 _GRAIN = 6.0  # levels of 255, standard deviation: a JPEG of 4000 × 3000 then has 2.8 MB
 _FILE_BYTES = 200_000_000
-_GROUP_ROWS = 1_000  # of a row group, the `datasets` library's default
 _QUALITY = 88  # as cameras and phones choose it
 
 
@@ -81,20 +80,20 @@ def with_density(data: bytes, density: int) -> bytes:
 def written(files: list[bytes], folder: Path, times: int) -> Path:
     """A data set in parquet; of JPEGs each `times` times in other bytes, so that a job skips none.
 
-    Its files hold as many pictures as those of data sets on the Hub do, up to `_FILE_BYTES`.
+    The library `datasets` writes it, so that row groups and encodings are those that users have.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from datasets import Dataset, Features, Image, disable_progress_bars
 
+    disable_progress_bars()
     (folder / "data").mkdir(parents=True)
     at_once = max(1, _FILE_BYTES // sum(map(len, files)))
     for first in range(1, times + 1, at_once):
         densities = range(first, min(first + at_once, times + 1))
         made_of = [with_density(data, each) if times > 1 else data for each in densities for data in files]
-        images = [{"bytes": data, "path": None} for data in made_of]
+        images = {"image": [{"bytes": data, "path": None} for data in made_of]}
         file = folder / "data" / f"train-{first:05}.parquet"
         with file.open("wb") as out:
-            pq.write_table(pa.table({"image": images}), out, row_group_size=_GROUP_ROWS)
+            Dataset.from_dict(images, Features({"image": Image()})).to_parquet(out)
             out.flush()
             os.fsync(out.fileno())  # else the system writes gigabytes to the disk while a job is timed
     return folder
