@@ -100,8 +100,15 @@ def _footer(metadata: Any) -> Footer:
             leaf = next(leaf for leaf in leaves if leaf.path_in_schema.startswith(f"{column}."))
             counts.append(leaf.num_values)
         size = sum(leaf.total_compressed_size for leaf in leaves)
-        groups.append(RowGroup(group.num_rows, group.num_rows, size))
+        in_one_page = 2 * max(map(_dictionary_bytes, leaves), default=0) > size
+        groups.append(RowGroup(group.num_rows, group.num_rows, size, in_one_page))
     return Footer(schema, tuple(groups), {column: tuple(counts) for column, counts in lists.items()})
+
+
+def _dictionary_bytes(leaf: Any) -> int:
+    """Of the page with the different values of a column. The writers of Arrow, and so many a dataset on the
+    Hub, put up to 1024 pictures there before they look how large it becomes."""
+    return leaf.data_page_offset - leaf.dictionary_page_offset if leaf.has_dictionary_page else 0
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -35,7 +35,8 @@ __all__ = ["cut_groups", "parquet_units", "read_parquet_unit"]
 
 # A row group is decoded from its beginning, so that each further range of it reads what lies before as well:
 # a group in k ranges is read (k + 1) / 2 times. From a disk that costs little. From afar it is a download, so
-# that a group is cut only where a unit would be too large to be staged.
+# that a group is cut only where a unit would be too large to be staged. So is one that lies in a single page:
+# each range of it would be read and decoded as a whole.
 _MOST_RANGES = 16
 _BUFFER_BYTES = 4 * 2**20  # of a column; from afar each is a request
 
@@ -62,7 +63,7 @@ def cut_groups(groups: Sequence[RowGroup], least: int, total: int) -> Iterator[S
     """Small row groups together, large ones in at most 16 ranges.
 
     Args:
-        least: a group of up to so many rows is not cut.
+        least: a group of up to so many rows is not cut; of one in a single page MOST_ROWS.
         total: rows of the whole source.
 
     >>> [span[:4] for span in cut_groups([RowGroup(50, 50, 1), RowGroup(50, 50, 1)], 1, 100)]
@@ -77,7 +78,8 @@ def cut_groups(groups: Sequence[RowGroup], least: int, total: int) -> Iterator[S
             held += groups[stop].pictures
             stop += 1
         bytes_here = sum(group.bytes for group in groups[first:stop])
-        for start, end in cut_evenly(held, max(most, least, -(-held // _MOST_RANGES))):
+        uncut = MOST_ROWS if groups[first].in_one_page else least
+        for start, end in cut_evenly(held, max(most, uncut, -(-held // _MOST_RANGES))):
             share = bytes_here * (end - start) // max(1, held)
             yield Span(first, stop, start, end - start, number + start, share)
         number += held

@@ -165,11 +165,19 @@ class Fault:
 
 
 class RowGroup(NamedTuple):
-    """A row group of a parquet file: rows, pictures in them (a row may hold a list), compressed bytes."""
+    """A row group of a parquet file.
+
+    Attributes:
+        rows: of the file.
+        pictures: in them; a row may hold a list.
+        bytes: compressed.
+        in_one_page: whether a single page holds most of these bytes, so that no row is read without all.
+    """
 
     rows: int
     pictures: int
     bytes: int
+    in_one_page: bool = False
 
 
 @dataclass(frozen=True)

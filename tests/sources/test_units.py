@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.sources import Source, read_unit, resolve_source, split_columns, units_of
+from pipeline.sources.footers import read_footers
 from pipeline.sources.parquet_rows import cut_groups
 from pipeline.sources.source import RowGroup
 from pipeline.sources.units import (
@@ -106,6 +107,21 @@ def test_row_groups_are_cut_wherever_they_lie_and_if_they_hold_lists(least: int)
     assert [span.rows for span in huge] == [2**16] * 16, "it would be read too often"
 
 
+def test_a_row_group_in_a_single_page_is_not_cut(tmp_path: Path) -> None:
+    """Each range of it would read all of it. Arrow writes pictures so, unless it is told not to."""
+    pictures = {"bytes": [bytes([n % 256]) * 3_000 + n.to_bytes(4) for n in range(900)]}
+    table = pa.table({"image": pa.array([{"bytes": data, "path": None} for data in pictures["bytes"]])})
+    for file, dictionary in (("plain", False), ("dictionary", True)):
+        pq.write_table(table, tmp_path / f"{file}.parquet", use_dictionary=dictionary, compression="none")
+    groups = {
+        file: read_footers("test", [str(tmp_path / f"{file}.parquet")], None, None)[0].groups_of("image")
+        for file in ("plain", "dictionary")
+    }
+    assert [group.in_one_page for group in (*groups["plain"], *groups["dictionary"])] == [False, True]
+    assert len(list(cut_groups(groups["plain"], 1, 900))) > 1
+    assert [span.rows for span in cut_groups(groups["dictionary"], 1, 900)] == [900]
+
+
 def test_an_empty_row_group_between_others(tmp_path: Path) -> None:
     table = pq.read_table(write_mirror(tmp_path, [4]) / "data/train-00000-of-00001.parquet")
     with pq.ParquetWriter(tmp_path / "a.parquet", table.schema) as out:
@@ -120,7 +136,7 @@ def test_a_row_group_of_lists_is_read_in_ranges(tmp_path: Path) -> None:
     lists = [[{"bytes": png((7 * row + n) % 256), "path": None} for n in range(7)] for row in range(40)]
     lists[3] = []
     table = pa.table({"images": pa.array(lists, kind), "n": list(range(40))})
-    pq.write_table(table, tmp_path / "a.parquet")
+    pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False)
     source = resolve_source(str(tmp_path / "a.parquet"), image_column="images")
     assert [(unit.span.skip, unit.rows) for unit in units_of(source) if unit.span] == [
         (0, 92),
