@@ -3,3 +3,7 @@
 A module has `NAME`, `HELP`, `add_arguments(parser)` and `run(options) -> text`. Libraries that take long to
 import are imported in `run`.
 """
+
+from pipeline.installation import end_without_packages
+
+end_without_packages()
