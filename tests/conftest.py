@@ -43,7 +43,12 @@ _GROUPS = {
     ),
     "page": ("tests/page/",),
 }
-_APART = ("tests/indexing/test_multi_node.py", "tests/indexing/test_cluster.py")  # with a Ray of their own
+# With a Ray of their own.
+_APART = (
+    "tests/indexing/test_multi_node.py",
+    "tests/indexing/test_bare_cluster.py",
+    "tests/indexing/test_cluster.py",
+)
 # The longest first, so that no process is left alone with one of them at the end.
 _FIRST = ("tests/chaos/test_chaos.py", "ray", "page", *_APART)
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline import open_collection
 from pipeline.locks.lock import job_records
-from tests.stand_ins.ray_head import RAY, cluster_environment, ray_head
+from tests.stand_ins.ray_head import RAY, cluster_environment, ray_head, submit, wait_for_jobs
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.long
@@ -35,25 +35,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     ports = ["--port=6399", "--dashboard-port=8299", "--dashboard-agent-listen-port=8298"]
     with ray_head(variables, *ports, "--num-cpus=4", "--num-gpus=2"):
         variables["SIMILE_HOME"] = str(tmp_path_factory.mktemp("home"))
-        deadline = time.monotonic() + 300
-        listing = [RAY, "job", "list"]
-        while subprocess.run(listing, env=variables, capture_output=True, timeout=60).returncode:
-            assert time.monotonic() < deadline, "the cluster did not come up"
-            time.sleep(1)
+        wait_for_jobs(variables)
         yield variables
 
 
-def submit(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def submitted(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     told = json.dumps({"env_vars": {"SIMILE_HOME": variables["SIMILE_HOME"]}})
     command = [RAY, "job", "submit", "--working-dir", ".", "--runtime-env-json", told]
-    command += ["--", "python", "-m", "ray_jobs.index", *arguments]
-    deadline = time.monotonic() + 60
-    while True:
-        run = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=800)
-        # The head answers before its agent, which starts the jobs, is up.
-        if "No available agent" not in run.stderr or time.monotonic() > deadline:
-            return run
-        time.sleep(2)
+    return submit(variables, [*command, "--", "python", "-m", "ray_jobs.index", *arguments])
 
 
 def api(variables: dict[str, str], path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
@@ -102,7 +91,7 @@ def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(clus
     assert job_records(str(home))["cifar10"].stopped  # in the three seconds that Ray gives a job
     staged = sum(pq.read_metadata(part).num_rows for part in home.glob("staging/*/parts/*.parquet"))
     assert 0 < staged < 1200
-    run = submit(cluster, *rows)
+    run = submitted(cluster, *rows)
     assert run.returncode == 0, (run.stdout + run.stderr)[-3000:]
     result = result_in(run.stdout)
     assert (result["embedded"], result["written"]) == (1200 - staged, 1200)
@@ -113,7 +102,9 @@ def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(clus
 
 
 def test_without_the_token_the_cluster_refuses(cluster: dict[str, str]) -> None:
-    run = submit(cluster | {"RAY_AUTH_TOKEN": "wrong-" + "x" * 32}, "qdrant_config/cifar10.yaml", "--sample")
+    run = submitted(
+        cluster | {"RAY_AUTH_TOKEN": "wrong-" + "x" * 32}, "qdrant_config/cifar10.yaml", "--sample"
+    )
     assert run.returncode != 0
 
 
