@@ -24,7 +24,8 @@ DEPLOY = ROOT / "deploy"
 REQUIREMENTS = (ROOT / "requirements.txt").read_text()
 # Every variable that the code reads from outside, and what Qdrant's image reads.
 KNOWN_VARIABLES = {
-    "HF_TOKEN", "QDRANT_API_KEY", "QDRANT_GRPC_PORT", "QDRANT_URL", "SIMILE_AUTH", "SIMILE_HOME",
+    "HF_TOKEN", "MIMALLOC_PURGE_DELAY", "QDRANT_API_KEY", "QDRANT_GRPC_PORT", "QDRANT_URL", "SIMILE_AUTH",
+    "SIMILE_HOME",
     "QDRANT__SERVICE__API_KEY", "QDRANT__SERVICE__READ_ONLY_API_KEY", "QDRANT__CLUSTER__ENABLED",
 }  # fmt: skip
 
@@ -58,7 +59,7 @@ def test_the_image_holds_everything_that_the_commands_need() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks"}
     assert packages | {"demo.py", "samples", "requirements.txt", "weights"} <= copied
     assert docker_instructions("USER") == ["1000"]
-    assert docker_instructions("ENV") == ["SIMILE_HOME=/data"]
+    assert docker_instructions("ENV") == ["SIMILE_HOME=/data", "MIMALLOC_PURGE_DELAY=10000"]
 
 
 def test_the_image_starts_the_page() -> None:
