@@ -53,6 +53,9 @@ def dated_text(texts: pa.Array) -> pa.Array:
 def typed_values(name: str, column: str, values: Sequence[Any], places: Sequence[str]) -> pa.Array:
     """A column of JSON values; texts that are all dates become dates.
 
+    >>> typed_values("set", "n", [2**63, 1], ["", ""]).type, typed_values("set", "n", [2**64], [""]).type
+    (DataType(uint64), DataType(string))
+
     Args:
         name, column: for messages.
         values: what JSON can hold.
@@ -66,8 +69,9 @@ def typed_values(name: str, column: str, values: Sequence[Any], places: Sequence
     try:
         array = pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
-        if all(value is None or (type(value) is int and 0 <= value < 2**64) for value in values):
-            return pa.array(values, pa.uint64())
+        if all(value is None or type(value) is int for value in values):
+            # As of text: what 64 bits do not hold stays as it was written.
+            return typed_text([None if value is None else str(value) for value in values])
         raise SimileError(_differing(name, column, values, places)) from None
     if pa.types.is_null(array.type):
         return array.cast(pa.string())

@@ -73,6 +73,12 @@ def test_a_column_has_the_type_of_all_of_its_values(tmp_path: Path, values: list
     assert [type(found[name]["x"]) for name in names] == [type(value) for value in expected]
 
 
+def test_whole_numbers_of_json_that_64_bits_do_not_hold_are_text(tmp_path: Path) -> None:
+    lines = ['{"file_name": "a.jpg", "n": 99999999999999999999}', '{"file_name": "b.jpg", "n": -1}']
+    found = told(tmp_path, "\n".join(lines), name="metadata.jsonl")
+    assert [found[name]["n"] for name in ("a.jpg", "b.jpg")] == ["99999999999999999999", "-1"]
+
+
 def test_words_after_ten_thousand_empty_fields(tmp_path: Path) -> None:
     put(tmp_path / "a.jpg", b"x")
     put(tmp_path / "metadata.csv", ("file_name,note\n" + "a.jpg,\n" * 10_000 + "a.jpg,seen\n").encode())
