@@ -23,6 +23,7 @@ _READERS = 16  # threads; a footer costs the Hub's latency, not the CPU
 # in some three seconds, which the first tasks of Ray take to begin.
 _FOOTERS_HERE = 512
 _FOOTERS_A_TASK = 16  # about as much work as Ray has with the task
+_LARGE_PAGE = 32 * 2**20  # bytes; a smaller one takes some 20 ms to decode, again for each unit
 
 
 class Footer(NamedTuple):
@@ -100,7 +101,7 @@ def _footer(metadata: Any) -> Footer:
             leaf = next(leaf for leaf in leaves if leaf.path_in_schema.startswith(f"{column}."))
             counts.append(leaf.num_values)
         size = sum(leaf.total_compressed_size for leaf in leaves)
-        in_one_page = 2 * max(map(_dictionary_bytes, leaves), default=0) > size
+        in_one_page = max(map(_dictionary_bytes, leaves), default=0) > max(size / 2, _LARGE_PAGE)
         groups.append(RowGroup(group.num_rows, group.num_rows, size, in_one_page))
     return Footer(schema, tuple(groups), {column: tuple(counts) for column, counts in lists.items()})
 

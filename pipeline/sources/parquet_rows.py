@@ -35,7 +35,7 @@ __all__ = ["cut_groups", "parquet_units", "read_parquet_unit"]
 
 # A row group is decoded from its beginning, so that each further range of it reads what lies before as well:
 # a group in k ranges is read (k + 1) / 2 times. From a disk that costs little. From afar it is a download, so
-# that a group is cut only where a unit would be too large to be staged. So is one that lies in a single page:
+# that a group is cut only where a unit would be too large to be staged. So is one in a single large page:
 # each range of it would be read and decoded as a whole.
 _MOST_RANGES = 16
 _BUFFER_BYTES = 4 * 2**20  # of a column; from afar each is a request
@@ -63,7 +63,7 @@ def cut_groups(groups: Sequence[RowGroup], least: int, total: int) -> Iterator[S
     """Small row groups together, large ones in at most 16 ranges.
 
     Args:
-        least: a group of up to so many rows is not cut; of one in a single page MOST_ROWS.
+        least: a group of up to so many rows is not cut; of one in a single large page MOST_ROWS.
         total: rows of the whole source.
 
     >>> [span[:4] for span in cut_groups([RowGroup(50, 50, 1), RowGroup(50, 50, 1)], 1, 100)]

@@ -171,7 +171,7 @@ class RowGroup(NamedTuple):
         rows: of the file.
         pictures: in them; a row may hold a list.
         bytes: compressed.
-        in_one_page: whether a single page holds most of these bytes, so that no row is read without all.
+        in_one_page: whether a single large page holds most of these bytes: no row is read without all.
     """
 
     rows: int

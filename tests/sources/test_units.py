@@ -107,12 +107,17 @@ def test_row_groups_are_cut_wherever_they_lie_and_if_they_hold_lists(least: int)
     assert [span.rows for span in huge] == [2**16] * 16, "it would be read too often"
 
 
-def test_a_row_group_in_a_single_page_is_not_cut(tmp_path: Path) -> None:
+def test_a_row_group_in_a_single_large_page_is_not_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each range of it would read all of it. Arrow writes pictures so, unless it is told not to."""
     pictures = {"bytes": [bytes([n % 256]) * 3_000 + n.to_bytes(4) for n in range(900)]}
     table = pa.table({"image": pa.array([{"bytes": data, "path": None} for data in pictures["bytes"]])})
     for file, dictionary in (("plain", False), ("dictionary", True)):
         pq.write_table(table, tmp_path / f"{file}.parquet", use_dictionary=dictionary, compression="none")
+    small = read_footers("test", [str(tmp_path / "dictionary.parquet")], None, None)[0].groups_of("image")
+    assert not any(group.in_one_page for group in small)
+    monkeypatch.setattr("pipeline.sources.footers._LARGE_PAGE", 2**20)
     groups = {
         file: read_footers("test", [str(tmp_path / f"{file}.parquet")], None, None)[0].groups_of("image")
         for file in ("plain", "dictionary")
