@@ -101,3 +101,18 @@ def s3() -> Iterator[str]:
 
     with S3StandIn() as server, pytest.MonkeyPatch.context() as patch:
         yield serve_s3(server, patch)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the tars whose headers were read."""
+    from pipeline.sources.storage import open_stream
+
+    names: list[str] = []
+
+    def note(location: str, *rest: Any) -> Any:
+        names.append(location.rpartition("/")[2])
+        return open_stream(location, *rest)
+
+    monkeypatch.setattr("pipeline.sources.tar_index.open_stream", note)
+    return names

@@ -10,7 +10,6 @@ import ray
 import yaml
 
 from pipeline.editing.erase import erase_points
-from pipeline.sources.storage import open_stream
 from pipeline.store import open_store
 from ray_jobs.index import main
 from tests.indexing.conftest import COLOURS, Index, picture
@@ -34,18 +33,6 @@ def source(tmp_path: Path) -> Path:
     for name in NAMES:
         write_tar(tmp_path / f"tars/{name}.tar", name)
     return tmp_path / "tars"
-
-
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    names: list[str] = []
-
-    def note(location: str, *rest: Any) -> Any:
-        names.append(location.rpartition("/")[2])
-        return open_stream(location, *rest)
-
-    monkeypatch.setattr("pipeline.sources.tar_index.open_stream", note)
-    return names
 
 
 def command(home: Path, source: Path, *flags: str) -> list[str]:

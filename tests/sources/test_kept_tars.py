@@ -19,19 +19,6 @@ from tests.sources.conftest import png, put, rows_of
 from tests.sources.test_webdataset import tar
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of the tars whose headers were read."""
-    names: list[str] = []
-
-    def note(location: str, *rest: Any) -> Any:
-        names.append(location.rpartition("/")[2])
-        return open_stream(location, *rest)
-
-    monkeypatch.setattr("pipeline.sources.tar_index.open_stream", note)
-    return names
-
-
 def look(folder: Path, kept: Path, adds: bool = True) -> Source:
     return resolve_source(str(folder), kept_tars=KeptTars(str(kept), adds))
 
