@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +33,11 @@ class _Rows:
     Attributes:
         files: of N rows, sorted by path.
         metadata: the row of the metadata that each has, None where nothing is said of it.
-        taken: paths of files without an ending that metadata name as pictures.
         faults: rows of the metadata that name no picture.
     """
 
     files: list[ListedFile]
     metadata: list[int | None]
-    taken: set[str]
     faults: tuple[Fault, ...]
 
 
@@ -85,7 +83,7 @@ def folder_source(
         table=table,
         reader=FolderReader(listing.root),
         path_column=path_column,
-        left_out=listing.left_out(rows.taken, splits, split),
+        left_out=_left_out(listing, rows, splits, split),
         faults=rows.faults,
         unlisted=len(listing.unreadable()),
         notes=listing.notes() + _said_of_metadata(metadata, rows),
@@ -95,13 +93,27 @@ def folder_source(
 def _no_pictures(name: str, listing: FolderListing) -> str:
     if not (listing.others or listing.metadata or listing.skipped):
         return f"'{name}' is empty; expected images, or parquet files in the Hub's layout"
-    kinds = listing.left_out(set(), {}, "")
+    kinds = listing.left_out({file.path for file in listing.metadata}, {})
     there = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items()) or "metadata"
     notes = "".join(f". {note}" for note in listing.notes())
     return (
         f"'{name}' has no images; expected files such as .jpg, .png or .webp, or parquet files in the Hub's "
         f"layout, and found {there}{notes}"
     )
+
+
+def _left_out(
+    listing: FolderListing, rows: _Rows, splits: Mapping[str, tuple[str, ...]], split: str
+) -> dict[str, int]:
+    taken = {file.path for file in (*rows.files, *listing.metadata)}
+    told = {
+        file.path: f"of split {other}"
+        for other, folders in splits.items()
+        if other != split
+        for file in listing.pictures
+        if file.path.startswith(folders)
+    }
+    return listing.left_out(taken, told)
 
 
 def _said_of_metadata(metadata: Metadata | None, rows: _Rows) -> tuple[str, ...]:
@@ -117,7 +129,7 @@ def _said_of_metadata(metadata: Metadata | None, rows: _Rows) -> tuple[str, ...]
 def _rows(listing: FolderListing, folders: tuple[str, ...], metadata: Metadata | None) -> _Rows:
     files = {file.path: file for file in listing.pictures if file.path.startswith(folders)}
     if metadata is None:
-        return _Rows(list(files.values()), [None] * len(files), set(), ())
+        return _Rows(list(files.values()), [None] * len(files), ())
     names = _Names(listing)
     rows: dict[str, list[int]] = {}
     faults = []
@@ -128,11 +140,10 @@ def _rows(listing: FolderListing, folders: tuple[str, ...], metadata: Metadata |
         elif file.path.startswith(folders):
             files[file.path] = file
             rows.setdefault(file.path, []).append(row)
-    taken = files.keys() - names.pictures
     ordered: list[tuple[ListedFile, int | None]] = []
     for path in sorted(files):
         ordered += [(files[path], row) for row in rows.get(path, [None])]
-    return _Rows([file for file, _ in ordered], [row for _, row in ordered], taken, tuple(faults))
+    return _Rows([file for file, _ in ordered], [row for _, row in ordered], tuple(faults))
 
 
 def _fault(named: str, file: ListedFile | None) -> str:

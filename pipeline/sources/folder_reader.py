@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote
-from pipeline.sources.source import CHANGED, GONE, NOT_READABLE, FileState, Unread
+from pipeline.sources.source import CHANGED, NOT_READABLE, FileState, Unread
 from pipeline.sources.storage import change_of, is_inside, read_file
 from pipeline.sources.walk import readable
 
@@ -104,15 +105,15 @@ def read_inside(root: str, path: str) -> bytes | None:
 
 
 def _read(location: str, listed: FileState | None = None) -> bytes | Unread:
+    data = None
     try:
-        data = read_file(location)
+        with suppress(OSError, ValueError):  # ValueError: of a name with a zero byte
+            data = read_file(location)
         why = change_of(location, listed) if listed else None
     except SimileError as error:  # of an object store that this machine has no settings for
         return Unread(NOT_READABLE.kind, str(error))
-    except FileNotFoundError:
-        return GONE if listed else NOT_READABLE
-    except (OSError, ValueError):  # of a name with a zero byte
+    except OSError:
         return NOT_READABLE
-    if why is None and listed and len(data) != listed.size:
+    if why is None and data is not None and listed and len(data) != listed.size:
         why = CHANGED
-    return why or data
+    return why or (NOT_READABLE if data is None else data)

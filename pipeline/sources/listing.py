@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote
 from pipeline.sources.extensions import PICTURES, kind_of
 from pipeline.sources.metadata import METADATA_FILES
-from pipeline.sources.source import FileState, Measured
+from pipeline.sources.source import FileState, Measured, Source
 from pipeline.sources.storage import list_remote
 from pipeline.sources.walk import ListedFile, readable, walk
 
-__all__ = ["FolderListing", "fingerprint", "fingerprint_of", "list_folder"]
+__all__ = [
+    "FolderListing",
+    "fingerprint",
+    "fingerprint_of",
+    "list_folder",
+    "most_frequent_first",
+    "with_left_out",
+]
 
 # Folders of these names are splits where every picture lies in one of them; the same as in `datasets`.
 _SPLITS: Mapping[str, tuple[str, ...]] = {
@@ -61,26 +68,33 @@ class FolderListing:
             found[split] = (*found.get(split, ()), f"{top}/")
         return found
 
-    def left_out(self, taken: set[str], splits: Mapping[str, tuple[str, ...]], split: str) -> dict[str, int]:
-        """Kind -> files that are no rows of `split`, the most frequent first.
+    def left_out(self, taken: Container[str], told: Mapping[str, str]) -> dict[str, int]:
+        """Kind -> files that are no rows and say nothing of any, the most frequent first.
 
         Args:
-            taken: paths of `others` that are rows all the same.
-            splits: of this listing.
-            split: one of them.
+            taken: paths of those that are, or do.
+            told: path -> kind, of files that are left out for another reason than their kind.
         """
-        kinds = Counter(_named(kind_of(file.path)) for file in self.others if file.path not in taken)
-        kinds.update(file.skipped or "" for file in self.skipped)
-        for other, folders in splits.items():
-            if other != split:
-                kinds[f"of split {other}"] = sum(file.path.startswith(folders) for file in self.pictures)
-        return dict(sorted(kinds.items(), key=lambda kind: (-kind[1], kind[0])))
+        every = (*self.pictures, *self.metadata, *self.others, *self.skipped)
+        return most_frequent_first(
+            Counter(
+                told.get(file.path) or file.skipped or _named(kind_of(file.path))
+                for file in every
+                if file.path not in taken
+            )
+        )
 
-    def notes(self) -> tuple[str, ...]:
-        """Sentences on what was skipped and perhaps should not be."""
+    def notes(self, taken: Container[str] = ()) -> tuple[str, ...]:
+        """Sentences on what was skipped and perhaps should not be.
+
+        Args:
+            taken: paths of what was skipped and is read all the same.
+        """
         found = []
         root = readable(self.root.rstrip("/"))
-        outside = [file.path for file in self.skipped if file.skipped == "link outside"]
+        outside = [
+            file.path for file in self.skipped if file.skipped == "link outside" and file.path not in taken
+        ]
         closed = self.unreadable()
         if outside:
             found.append(
@@ -98,6 +112,34 @@ class FolderListing:
     def unreadable(self) -> list[ListedFile]:
         """Files and folders that this user may not look at."""
         return [file for file in self.skipped if file.skipped == "unreadable"]
+
+
+def with_left_out(
+    source: Source, listing: FolderListing, taken: Container[str], told: Mapping[str, str]
+) -> Source:
+    """A source that some files of a folder are, with what is left out of that folder.
+
+    Args:
+        source: of files in the folder; what it leaves out itself, such as members of tars, stays counted.
+        taken, told: as of `FolderListing.left_out`.
+    """
+    kinds = Counter(source.left_out)
+    kinds.update(listing.left_out(taken, told))
+    return replace(
+        source,
+        left_out=most_frequent_first(kinds),
+        unlisted=source.unlisted + len(listing.unreadable()),
+        notes=(*listing.notes(taken), *source.notes),
+    )
+
+
+def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:
+    """Kinds in the order in which they are told.
+
+    >>> most_frequent_first({"hidden": 1, ".txt": 1, ".xmp": 2})
+    {'.xmp': 2, '.txt': 1, 'hidden': 1}
+    """
+    return dict(sorted(counts.items(), key=lambda kind: (-kind[1], kind[0])))
 
 
 def list_folder(root: str, follow_links: bool = False) -> FolderListing:

@@ -12,8 +12,8 @@ from pipeline.sources.address_list import list_source
 from pipeline.sources.extensions import kind_of
 from pipeline.sources.folder import folder_source
 from pipeline.sources.layout import card_fields, layout_of
-from pipeline.sources.listing import FolderListing, fingerprint, list_folder
-from pipeline.sources.local import local_parquet
+from pipeline.sources.listing import FolderListing, fingerprint, list_folder, with_left_out
+from pipeline.sources.local import local_parquet, of_folder
 from pipeline.sources.parquet import Listing, parquet_source
 from pipeline.sources.single_file import TAKEN, file_source, holds_images, is_pattern, refuse_kind
 from pipeline.sources.source import Asked, Measured, Source
@@ -96,7 +96,7 @@ def _remote_parquet(
     def measure(locations: list[str]) -> Measured:
         return fingerprint(files[location.removeprefix(listing.root)] for location in locations)
 
-    return parquet_source(name, found, asked, measure)
+    return of_folder(parquet_source(name, found, asked, measure), listing, splits)
 
 
 def _tars(name: str, listing: FolderListing, tars: Sequence[str], card: bytes | None, asked: Asked) -> Source:
@@ -106,10 +106,7 @@ def _tars(name: str, listing: FolderListing, tars: Sequence[str], card: bytes | 
             f"'{name}' has no split '{asked.split}'; there are: {', '.join(sorted(layout.splits))}"
         )
     chosen = set(layout.splits[asked.split])
-    left_out = listing.left_out(set(tars), {}, "")
-    if len(chosen) < len(tars):
-        left_out[".tar of another split"] = len(tars) - len(chosen)
-    return tar_source(
+    source = tar_source(
         name,
         listing.root,
         sorted(chosen),
@@ -117,8 +114,9 @@ def _tars(name: str, listing: FolderListing, tars: Sequence[str], card: bytes | 
         measured=fingerprint(file for file in listing.others if file.path in chosen),
         config=layout.config,
         card=card_fields(card.decode(errors="replace")) if card else {},
-        left_out=left_out,
     )
+    elsewhere = dict.fromkeys(set(tars) - chosen, ".tar of another split")
+    return with_left_out(source, listing, chosen, elsewhere)
 
 
 def _lists(name: str, listing: FolderListing, asked: Asked) -> Source:
@@ -126,7 +124,10 @@ def _lists(name: str, listing: FolderListing, asked: Asked) -> Source:
     if not lists:
         raise SimileError(f"'{readable(name)}' has no list; expected .{', .'.join(TABLES)} for --url-column")
     lists.sort(key=lambda file: file.path)
-    return list_source(name, listing.root, [file.path for file in lists], asked, fingerprint(lists))
+    source = list_source(name, listing.root, [file.path for file in lists], asked, fingerprint(lists))
+    # Its pictures are those that the rows name, and nobody knows yet which these are.
+    taken = {file.path for file in (*lists, *listing.pictures)}
+    return with_left_out(source, listing, taken, {})
 
 
 def _card(root: str) -> bytes | None:

@@ -76,7 +76,11 @@ class Unread(NamedTuple):
 
 
 NOT_READABLE = Unread("not readable", "the file could not be read")
-GONE = Unread("is gone", "the file was removed after the source was listed; run the job again")
+GONE = Unread(
+    "is gone",
+    "the file was removed after the source was listed; run the job again, with --retry-rejects if the file "
+    "was put back as it was",
+)
 CHANGED = Unread(
     "changed while being read", "the file was changed after the source was listed; run the job again"
 )

@@ -104,6 +104,9 @@ def read_table_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Itera
     assert unit.slice is not None and source.reader is not None
     rows = unit.slice.select(["image", "row", *(source.row_name(column) for column in columns)])
     places, reader = rows["image"].combine_chunks(), source.reader
+    if why := _change(source.root + unit.file, unit.state):
+        yield _with_pictures(rows, reader.files(places), [why] * len(places))
+        return
     for start, found in _tables(reader, places, rows_at_once(unit)):
         # For each table, as a file may be replaced while its unit is read. The reader looks at files of rows.
         why = _change(source.root + unit.file, unit.state)

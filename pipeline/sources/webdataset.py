@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import SimileError
 from pipeline.sources.column_types import typed_text, typed_values
 from pipeline.sources.kept_tars import keeping, kept_indexes
+from pipeline.sources.listing import most_frequent_first
 from pipeline.sources.patience import PatientFile
 from pipeline.sources.payload_fields import payload_columns
 from pipeline.sources.schemas import features_of
@@ -129,7 +130,6 @@ def tar_source(
     measured: Measured,
     config: str | None = "default",
     card: dict[str, Any] | None = None,
-    left_out: dict[str, int] | None = None,
 ) -> Source:
     """The source that tars are.
 
@@ -139,7 +139,6 @@ def tar_source(
         files: of the split, within the root.
         measured: the states of the tars.
         card: fields of the dataset card.
-        left_out: kind -> files beside the tars.
 
     Raises:
         SimileError: a tar that cannot be opened, no pictures, or values of one field without a common type.
@@ -149,10 +148,9 @@ def tar_source(
     if not chosen:
         raise SimileError(_no_pictures(name, indexes))
     table, features, image = _table(name, chosen, indexes)
-    counts: Counter[str] = Counter(left_out or {})
+    counts: Counter[str] = Counter(others)
     for index in indexes:
         counts.update(index.left_out)
-    counts.update(others)
     card = card or {}
     return Source(
         name=name,
@@ -173,7 +171,7 @@ def tar_source(
         table=table,
         reader=TarReader(root),
         path_column=PATH if PATH not in _told_columns(indexes) else None,
-        left_out=dict(sorted(counts.items(), key=lambda kind: (-kind[1], kind[0]))),
+        left_out=most_frequent_first(counts),
         faults=tuple(fault for index in indexes for fault in index.faults),
         unlisted=sum(index.damaged for index in indexes),
         notes=_notes(indexes),

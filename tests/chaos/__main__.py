@@ -84,7 +84,7 @@ def main() -> None:
     words = {
         "lost": "rows lost",
         "duplicated": "rows duplicated",
-        "twice": "rows embedded twice beyond a batch per actor",
+        "twice": "rows embedded twice beyond the units at work",
         "failed_queries": "queries failed during switches",
         "mixed_queries": "queries answered from two versions",
     }
