@@ -6,13 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import SimileError
 from pipeline.home import is_remote
-from pipeline.sources.source import CHANGED, NOT_READABLE, FileState, Unread
+from pipeline.sources.source import CHANGED, NOT_READABLE, NOT_THERE, FileState, Unread
 from pipeline.sources.storage import change_of, is_inside, read_file
 from pipeline.sources.walk import readable
 
@@ -105,15 +104,24 @@ def read_inside(root: str, path: str) -> bytes | None:
 
 
 def _read(location: str, listed: FileState | None = None) -> bytes | Unread:
-    data = None
+    found: bytes | Unread
     try:
-        with suppress(OSError, ValueError):  # ValueError: of a name with a zero byte
-            data = read_file(location)
-        why = change_of(location, listed) if listed else None
+        found = read_file(location)
     except SimileError as error:  # of an object store that this machine has no settings for
         return Unread(NOT_READABLE.kind, str(error))
+    except FileNotFoundError:
+        found = NOT_THERE
+    except (OSError, ValueError):  # of a name with a zero byte
+        found = NOT_READABLE
+    return _as_listed(location, listed, found) if listed else found
+
+
+def _as_listed(location: str, listed: FileState, found: bytes | Unread) -> bytes | Unread:
+    """What was read of a file, unless that is not what was listed."""
+    try:
+        why = change_of(location, listed)
     except OSError:
         return NOT_READABLE
-    if why is None and data is not None and listed and len(data) != listed.size:
-        why = CHANGED
-    return why or (NOT_READABLE if data is None else data)
+    if why is None and isinstance(found, bytes) and len(found) != listed.size:
+        return CHANGED
+    return why or found

@@ -76,6 +76,7 @@ class Unread(NamedTuple):
 
 
 NOT_READABLE = Unread("not readable", "the file could not be read")
+NOT_THERE = Unread("not there", "there is no file of this name")
 GONE = Unread(
     "is gone",
     "the file was removed after the source was listed; run the job again, with --retry-rejects if the file "

@@ -53,7 +53,7 @@ def test_what_cannot_be_read_for_another_encoder_is_its_reject(hand: ByHand, lis
     assert (catalogue.source, catalogue.rejected, catalogue.to_write, catalogue.unreadable) == (6, 3, 3, 2)
     told = {name: group.examples[0].place for name, group in catalogue.rejects.groups.items()}
     assert told == {
-        "plan: not readable": "list.csv:0",
+        "plan: not there": "list.csv:0",
         "plan: is another one now": "list.csv:1",
         "decode: cut short": "list.csv:2",
     }
@@ -114,7 +114,7 @@ def test_a_reject_of_one_encoder_stays_what_it_is_for_others(hand: ByHand, liste
     for again in (False, True):
         _, units = hand.stage(listed, again=again, **OF_LIST)
         told = hand.catalogue(units).rejects.groups
-        assert list(told) == ["plan: not readable", *["plan: is another one now"] * (not again)]
+        assert list(told) == ["plan: not there", *["plan: is another one now"] * (not again)]
     assert hand.parts.read(units[0].name, ["thumbnail"])["thumbnail"][0].as_py() == png(0)
     np.testing.assert_allclose(vectors(hand, hand.catalogue(units))["1.png"], drawn(png(99)), atol=1e-2)
     put(listed.parent / "0.png", png(0))
@@ -147,7 +147,7 @@ def test_an_encoder_is_added_while_an_address_is_dead(index: Index, tmp_path: Pa
     second = index(home, source, **settings)
     assert (second.source, second.written, second.rejected) == (6, 5, 1)
     (reject,) = second.rejects.first
-    assert (reject.kind, reject.place) == ("not readable", "list.csv:0")
+    assert (reject.kind, reject.place) == ("not there", "list.csv:0")
     (tmp_path / "away.png").rename(tmp_path / "0.png")
     third = index(home, source, retry_rejects=True, **settings)
     assert (third.written, third.skipped, third.rejected) == (1, 5, 0)

@@ -39,7 +39,7 @@ def test_addresses_and_paths_in_one_list(web: str, tmp_path: Path) -> None:
         None,
         "no address",
         "HTTP 404",
-        "not readable",
+        "not there",
         "unknown address",
     ]
     assert found[3]["unread"].reason == f"HTTP 404 from {web}/status/404"

@@ -73,7 +73,7 @@ def test_a_path_that_no_file_can_have_is_a_reject_and_its_neighbours_are_kept(tm
     names = pa.array([b"a\0.png", b"caf\xe9.png", b"a.png"]).view(pa.string())
     pq.write_table(pa.table({"url": names}), tmp_path / "list.parquet")
     rows = rows_of(resolve_source(str(tmp_path / "list.parquet"), url_column="url"))
-    assert [row["unread"] and row["unread"].kind for row in rows] == ["no address", "not readable", None]
+    assert [row["unread"] and row["unread"].kind for row in rows] == ["no address", "not there", None]
     assert "zero byte" in rows[0]["unread"].reason and rows[2]["bytes"] == png(1)
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     images = pa.StructArray.from_arrays([pa.nulls(3, pa.binary()), names], fields=list(kind))
