@@ -10,6 +10,7 @@ Markdown tables.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,14 @@ __all__ = ["main"]
 
 _BASELINE = "pypi:efficientnet-lite0"
 _CONFIGS = Path(__file__).resolve().parent.parent / "qdrant_config"
+_STORED = "measuring what is stored"
+# What each way of measuring uses. Other options are refused: figures would not be of what was asked for.
+_USED = {
+    "--everything": ("baseline", "source", "fields"),
+    "--protocol": ("encoder", "baseline", "trained_on", "source", "fields", "limit"),
+    "--engine": ("encoder", "source", "split", "fields", "limit"),
+    _STORED: ("encoder", "fields", "limit"),
+}
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -52,9 +61,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--encoder", action="append", help="instead of the collection's; may be repeated")
     parser.add_argument(
         "--baseline",
-        default=_BASELINE,
-        help="a pretrained encoder to measure beside the others by --protocol; none: do without "
-        f"(default: {_BASELINE}, which takes one more pass over all pictures, the first time)",
+        help="a pretrained encoder to measure beside the others by --protocol and --everything; none: do "
+        f"without (default: {_BASELINE}, which takes one more pass over all pictures, the first time)",
     )
     parser.add_argument(
         "--trained-on",
@@ -63,18 +71,30 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "for networks made by ray_jobs.train, elsewhere for all others)",
     )
     parser.add_argument("--source", help="Hub id, mirror or folder; default: the collection's own")
-    parser.add_argument("--split", default="test", help="of --source, for --engine (default: test)")
+    parser.add_argument("--split", help="of --source, for --engine (default: test)")
     parser.add_argument("--fields", nargs="+", help="labels; default: the collection's filters")
     parser.add_argument("--limit", type=int, help="only the first N queries, or pictures of each split")
     parser.add_argument("--engine", choices=["exact", "approximate"], help="measure the engine's own answers")
     options = parser.parse_args(arguments)
-    if options.everything:
-        for name in ("protocol", "engine", "encoder", "trained_on", "limit"):
-            if getattr(options, name):
-                parser.error(f"--everything measures all of it; leave out --{name.replace('_', '-')}")
-    elif not options.collection:
-        parser.error("name a collection, or give --everything")
+    if refused := _refused(options):
+        parser.error(refused)
     return options
+
+
+def _refused(options: argparse.Namespace) -> str | None:
+    """What does not go together, as a sentence."""
+    if not options.collection and not options.everything:
+        return "name a collection, or give --everything"
+    way, *others = [way for way in _USED if getattr(options, way.removeprefix("--"), None)] or [_STORED]
+    known = {name for names in _USED.values() for name in names}
+    unused = [name for name in sorted(known - set(_USED[way])) if getattr(options, name) is not None]
+    if left := [*others, *(f"--{name.replace('_', '-')}" for name in unused)]:
+        return f"{way} does not use {left[0]}; leave out {left[0]}"
+    if options.split and not options.source:
+        return "--split is one of --source; give --source too"
+    if options.source and not options.collection:
+        return "--source is of one collection; name it"
+    return None
 
 
 def _protocols(collection: Collection | None, options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -97,7 +117,7 @@ def _everything(options: argparse.Namespace) -> Iterator[str]:
     names = [options.collection] if options.collection else sorted(open_store(options.home).aliases())
     if not names:
         raise SimileError("There is no collection to measure; index one by python -m ray_jobs.index.")
-    yield made_by(f"python -m ray_jobs.evaluate {' '.join([*names[: len(names) == 1], '--everything'])}")
+    yield made_by(_command(options))
     for name in names:
         each = argparse.Namespace(**(vars(options) | {"collection": name}))
         yield ""
@@ -110,6 +130,16 @@ def _everything(options: argparse.Namespace) -> Iterator[str]:
             if options.collection:
                 raise
             yield f"### {name}: not measured\n\n{error}"
+
+
+def _command(options: argparse.Namespace) -> str:
+    """The command that makes the same figures, in the home of whoever runs it."""
+    words = ["python", "-m", "ray_jobs.evaluate", *filter(None, [options.collection]), "--everything"]
+    if options.baseline:
+        words += ["--baseline", options.baseline]
+    if options.source:
+        words += ["--source", public_name(options.source)]
+    return shlex.join([*words, *(["--fields", *options.fields] if options.fields else [])])
 
 
 @dataclass(frozen=True)
@@ -130,7 +160,8 @@ def _read_source(collection: Collection | None, options: argparse.Namespace) -> 
 
     source, split, fields, projection = _where(collection, options)
     encoders = options.encoder or (collection.encoders if collection is not None else [])
-    baseline = None if options.baseline == "none" else options.baseline
+    wanted = options.baseline or _BASELINE
+    baseline = None if wanted == "none" else wanted
     if baseline and baseline not in encoders:
         say(
             f"beside them: {baseline}, one more pass over all pictures the first time; --baseline none does "
@@ -153,7 +184,8 @@ def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[st
     encoders = options.encoder or collection.encoders
     if not options.source:
         return [measure_engine(collection, name, fields, exact, limit=options.limit) for name in encoders]
-    asked = f"{Path(public_name(options.source)).name} {options.split}"
+    split = options.split or "test"
+    asked = f"{Path(public_name(options.source)).name} {split}"
     with ray_session():
         return [
             measure_engine(
@@ -161,7 +193,7 @@ def _engine(collection: Collection, options: argparse.Namespace) -> list[dict[st
                 name,
                 fields,
                 exact,
-                source_queries(collection, name, options.source, options.split, options.limit),
+                source_queries(collection, name, options.source, split, options.limit),
                 asked,
             )
             for name in encoders

@@ -65,8 +65,8 @@ def everything_about(
     """
     labels = labelled({field: each.values for field, each in pool.labels.items()})
     protocol = _held_out(pool)
-    yield f"### {name}: {pool.size:,} pictures"
     results = measure_pool(pool, encoders, PROTOCOLS, projection=projection, baseline=baseline)
+    yield f"### {name}: {pool.size:,} pictures"
     yield from protocol_tables(results)
     held_out = [result for result in results if result["protocol"] == protocol.name] or results
     yield from matches_table(held_out)

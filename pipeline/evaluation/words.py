@@ -1,9 +1,9 @@
 """Words for encoders without a text tower: how well prototypes of labels find pictures of these labels.
 
-A prototype is the mean of the unit vectors of a label's pictures, as the search makes it
-(`pipeline.search.label_words`). It is made of training pictures; what it finds are pictures that it was not
-made of. This is the nearest class mean of Mensink et al., "Distance-based image classification: generalizing
-to new classes at near-zero cost", PAMI 2013.
+Prototypes are those of the search (`pipeline.search.label_words`), which makes them of some of a label's
+pictures; here they are made of all training pictures. What they find are pictures that they were not made of.
+This is the nearest class mean of Mensink et al., "Distance-based image classification: generalizing to new
+classes at near-zero cost", PAMI 2013.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +14,7 @@ import numpy as np
 
 from pipeline.evaluation.labels import Labels
 from pipeline.evaluation.protocols import Protocol
+from pipeline.search.label_words import joined, prototype
 from pipeline.vectors import unit
 
 __all__ = ["WordsRow", "measure_words"]
@@ -59,8 +60,7 @@ def measure_words(
     if not named or not len(protocol.training):
         return
     fields = named if len(named) == 1 else min(combinations(named, 2), key=lambda pair: _values(labels, pair))
-    vectors = unit(prepared)
-    searched = vectors[protocol.queries]
+    searched = unit(prepared[protocol.queries])
     found: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for values in product(*(range(len(labels[field].names)) for field in fields)):
         of_each = [labels[field].values == value for field, value in zip(fields, values, strict=True)]
@@ -68,8 +68,8 @@ def measure_words(
         taught = [protocol.training[has[protocol.training]] for has in of_each]
         if right.sum() < _LEAST_HELD_OUT or not all(map(len, taught)):
             continue
-        prototypes = [unit(vectors[own].mean(axis=0)) for own in taught]
-        nearest = np.argsort(-(searched @ np.mean(prototypes, axis=0)), kind="stable")[:_K]
+        wanted = joined([prototype(prepared[own]) for own in taught])
+        nearest = np.argsort(-(searched @ wanted), kind="stable")[:_K]
         figures = (float(right[nearest].mean()), min(1.0, right.sum() / _K), float(right.mean()))
         for field, value in zip(fields, values, strict=True):
             found.setdefault((field, labels[field].names[value]), []).append(figures)

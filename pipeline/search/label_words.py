@@ -15,7 +15,7 @@ from pipeline.store.filters import qdrant_filter, wanted_of
 from pipeline.store.manifest import EncoderEntry, Version
 from pipeline.vectors import unit
 
-__all__ = ["Label", "label_prototype", "labels_in", "named_labels"]
+__all__ = ["Label", "joined", "label_prototype", "labels_in", "named_labels", "prototype"]
 
 Label = tuple[str, str]  # field and value
 
@@ -92,12 +92,22 @@ def label_prototype(
         some = ", ".join(value for _, value in last[:_SHOWN])
         said = f"it knows such as: {some}" if some else "it has none; search with a picture"
         raise SimileError(f"'{version.manifest.collection}' has no label that these words name; {said}.")
-    vectors, codes = zip(*(_prototype(store, version, entry, label) for label in named), strict=True)
+    vectors, codes = zip(*(_stored_prototype(store, version, entry, label) for label in named), strict=True)
     signs = np.where(np.mean(codes, axis=0) >= 0, 1, -1)
-    return unit(np.stack(vectors)).mean(axis=0).astype(np.float32), signs.astype(np.float32)
+    return joined(vectors), signs.astype(np.float32)
 
 
-def _prototype(
+def prototype(vectors: np.ndarray) -> np.ndarray:
+    """(N, D) float vectors of a label's pictures, N ≥ 1 -> (D,) float32, the mean of their directions."""
+    return np.asarray(unit(vectors).mean(axis=0), np.float32)
+
+
+def joined(prototypes: Sequence[np.ndarray]) -> np.ndarray:
+    """(D,) float each, one or more -> (D,) float32, the query for all these labels; each counts the same."""
+    return np.asarray(unit(np.stack(prototypes)).mean(axis=0), np.float32)
+
+
+def _stored_prototype(
     store: Store, version: Version, entry: EncoderEntry, label: Label
 ) -> tuple[np.ndarray, np.ndarray]:
     names = [entry.vector, entry.code]
@@ -107,4 +117,4 @@ def _prototype(
         np.asarray([record.vector[name] for record in records], np.float32)  # type: ignore[index,call-overload]
         for name in names
     )
-    return unit(vectors).mean(axis=0), codes.mean(axis=0)
+    return prototype(vectors), codes.mean(axis=0)

@@ -58,7 +58,11 @@ def test_everything_goes_on_after_a_collection_that_cannot_be_measured(
     capsys.readouterr()
     evaluate.main(["--everything", "--baseline", "none", "--home", str(clusters_home)])
     printed = capsys.readouterr().out
-    assert "### clusters: not measured" in printed and "### plain: not measured" in printed
+    assert re.findall("^### .*", printed, re.MULTILINE) == [
+        "### clusters: not measured",
+        "### plain: not measured",
+    ]
+    assert printed.startswith("Made by `python -m ray_jobs.evaluate --everything --baseline none` on ")
     with pytest.raises(SystemExit):
         evaluate.main(["clusters", "--everything", "--baseline", "none", "--home", str(clusters_home)])
 

@@ -9,11 +9,14 @@ import pytest
 import ray
 from PIL import Image
 
+from pipeline.config import ProjectionConfig
 from pipeline.encoders import load_encoder
+from pipeline.errors import SimileError
 from pipeline.evaluation.closeness import SHARES, measure_closeness
+from pipeline.evaluation.everything import everything_about
 from pipeline.evaluation.instances import ALTERATIONS, measure_instances
 from pipeline.evaluation.labels import encode_labels
-from pipeline.evaluation.pool import Vectors
+from pipeline.evaluation.pool import Pool, Vectors
 from pipeline.evaluation.protocols import official_test
 from pipeline.evaluation.words import measure_words
 from pipeline.projection import Projection, identity
@@ -87,14 +90,33 @@ def test_words_find_pictures_that_no_prototype_was_made_of() -> None:
     assert np.mean([row.precision for row in by_chance]) < 0.4
 
 
-def test_what_everything_leaves_no_room_for(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments, said in (
-        ([], "name a collection"),
-        (["--everything", "--limit", "5"], "leave out --limit"),
-    ):
-        with pytest.raises(SystemExit):
-            evaluate.main(arguments)
-        assert said in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "name a collection"),
+        ("--everything --limit 5", "--everything does not use --limit; leave out --limit"),
+        ("art --everything --split train", "leave out --split"),
+        ("art --protocol c --engine exact", "--protocol does not use --engine"),
+        ("art --engine exact --baseline none", "leave out --baseline"),
+        ("art --engine exact --split train", "give --source too"),
+        ("art --source elsewhere", "measuring what is stored does not use --source"),
+        ("art --trained-on train", "leave out --trained-on"),
+        ("--everything --source elsewhere", "--source is of one collection; name it"),
+    ],
+)
+def test_an_option_that_would_not_be_used_is_refused(
+    arguments: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        evaluate.main(arguments.split())
+    assert said in capsys.readouterr().err
+
+
+def test_a_collection_that_cannot_be_measured_has_no_heading_of_one_that_was() -> None:
+    pool = Pool({"kind": encode_labels(["one", "two"])}, (), 2, 0, {"weights:cifar10-cnn": np.eye(2, 304)})
+    lines = everything_about("two", [], pool, list(pool.raw), ProjectionConfig(), None)
+    with pytest.raises(SimileError, match="None of the protocols"):
+        next(lines)
 
 
 @pytest.mark.long
@@ -105,7 +127,8 @@ def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFi
     capsys.readouterr()
     evaluate.main(["wikiart", "--everything", "--baseline", "none", "--home", str(tmp_path)])
     printed = capsys.readouterr().out
-    assert printed.startswith("Made by `python -m ray_jobs.evaluate wikiart --everything` on ")
+    made = "Made by `python -m ray_jobs.evaluate wikiart --everything --baseline none` on "
+    assert printed.startswith(made)
     protocol = (
         "| encoder | ranked by | bytes a picture "
         "| P@1, artist | mAP@all, artist | P@1, genre | mAP@all, genre "
