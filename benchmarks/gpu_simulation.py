@@ -245,7 +245,6 @@ def main(arguments: list[str] | None = None) -> None:
     print_node(spent, lock_ms)
     if not options.short:
         figures = {"prepare_ms": spent, "lock_ms": lock_ms, "simulated": found, "gpu_rates": NETWORKS}
-        figures["node"] = node_table(spent, lock_ms)
         print(write_result("gpu-simulation", figures, facts))
 
 

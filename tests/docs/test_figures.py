@@ -1,16 +1,19 @@
 """Figures that a page repeats are those of the tables that a command printed, and those of curves."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from benchmarks.gpu_simulation import node_table
 from docs import attempts
 from tests.docs.pages import DOCS, ROOT, Table, tables
 
 DECIMAL = r"\b[01]\.\d{3}\b"
 FIGURE = re.compile(rf"{DECIMAL} \[{DECIMAL}, {DECIMAL}\]")  # with its interval
+RESULTS = ROOT / "benchmarks" / "results"
 PRINTED = (DOCS / "evaluation-tables.md").read_text(encoding="utf-8")
 SHIPPED = sorted(
     encoder["name"].removeprefix("weights:")
@@ -76,3 +79,28 @@ def test_validation_of_each_attempt_is_the_end_of_its_curve() -> None:
 
 def test_the_drawing_of_the_attempts_is_what_the_command_draws() -> None:
     assert attempts.FILE.read_text(encoding="utf-8") == attempts.drawing()
+
+
+def test_the_cores_for_a_gpu_follow_from_what_was_measured() -> None:
+    measured = json.loads((RESULTS / "gpu-simulation.json").read_text(encoding="utf-8"))
+    follows = [
+        [network.removesuffix(", 224 px"), size.removeprefix("JPEG "), *map(str, figures)]
+        for network, size, *figures in node_table(measured["prepare_ms"], measured["lock_ms"])
+    ]
+    assert table_of(DOCS / "cluster.md", "network, 224 px", "JPEG").rows == follows
+
+
+def test_figures_of_the_quantizations_are_those_of_the_benchmark() -> None:
+    rows = json.loads((RESULTS / "quantizations.json").read_text(encoding="utf-8"))["rows"]
+    measured = {
+        (row["collection"], row["vector"], row["path"], f"{row['recall']:.3f}, {row['p50_ms']:.2f} ms")
+        for row in rows
+    }
+    table = table_of(DOCS / "vectors.md", "components and quantization", "by")
+    said = [
+        (*head.lower().replace("-", "").split(", "), row[1], cell)
+        for row in table.rows
+        for head, cell in zip(table.head[2:], row[2:], strict=True)
+    ]
+    assert len(said) >= 36
+    assert [each for each in said if each not in measured] == []
