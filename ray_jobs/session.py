@@ -88,8 +88,9 @@ def ray_session() -> Iterator[None]:
     # them again, at two seconds of processor time each.
     os.environ.setdefault("RAY_idle_worker_killing_time_threshold_ms", "30000")
     # Arrow's allocator gives memory back to the system after 10 ms without use. The pages of every large
-    # picture that is read would be cleared anew: a sixth of the time of 12 megapixels.
-    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "10000")
+    # picture that is read would be cleared anew: a sixth of the time of 12 megapixels. Workers end with their
+    # stage, so they need not give it back at all.
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")
     dashboard = os.environ.get("SIMILE_DASHBOARD") != "0" if address == "local" else None
     joined = _join(address, dashboard)
     if joined.dashboard_url:
