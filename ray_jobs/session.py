@@ -101,9 +101,11 @@ def ray_session() -> Iterator[None]:
     context.raise_original_map_exception = True  # else what a worker says does not reach the driver
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.WARNING)
-    # A failed task is logged with its traceback, and the job says in a sentence what ended it.
-    for name in ("ray.data._internal.execution.streaming_executor_state", "ray.data.exceptions"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    # A failed task is logged with its traceback, and the job says in a sentence what ended it. That Ray's own
+    # bars are off is logged, too.
+    for name in ("execution.streaming_executor_state", "progress"):
+        logging.getLogger(f"ray.data._internal.{name}").setLevel(logging.CRITICAL)
+    logging.getLogger("ray.data.exceptions").setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -1,18 +1,30 @@
 """What a job reserves, and what it says when it cannot have it."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ray
 
 from pipeline.cluster.actors import Actors, check_gpus, patience
-from pipeline.cluster.reservation import SPARE_CPUS, Reservation, ask_for, reserve, share_out
+from pipeline.cluster.reservation import (
+    SPARE_CPUS,
+    Reservation,
+    ask_for,
+    peak_memory,
+    reserve,
+    share_out,
+)
 from pipeline.config import CollectionConfig, EncoderConfig
 from pipeline.errors import SimileError
 from pipeline.indexing.job import _reserving
 from pipeline.indexing.preflight import IndexJob
 from pipeline.store import open_store
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_one_cpu_is_left_beside_the_actors(ray_here: None) -> None:
@@ -161,3 +173,12 @@ def test_a_cluster_that_does_not_grow_is_waited_for_in_vain(
         reserve(Actors(2, 8), 1.0, wait=0.3)
     assert f"waiting for {needed}: the cluster has" in capsys.readouterr().err
     assert reserve(Actors(1, 8), 0.0, wait=10.0).most == 8  # and what was asked for is given back
+
+
+def test_the_peak_of_memory_is_that_of_the_program_and_not_of_the_one_that_started_it() -> None:
+    before = peak_memory()
+    held = np.ones(2**26)  # 512 MiB
+    assert peak_memory() - before > 0.9 * held.nbytes
+    ask = "from pipeline.cluster.reservation import peak_memory; print(peak_memory())"
+    run = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 1e7 < int(run.stdout) < held.nbytes / 2
