@@ -127,7 +127,11 @@ def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     From the eigenvectors of `matrix.T @ matrix`: `scipy.linalg.polar` takes an SVD, five times as long.
     """
     squares, vectors = np.linalg.eigh(matrix.T @ matrix)
-    if squares[0] <= _SINGULAR * squares[-1]:  # nearly singular: squaring has lost too many digits
-        left, _, right = np.linalg.svd(matrix)
-        return np.asarray(left @ right)
-    return np.asarray((matrix @ vectors / np.sqrt(squares)) @ vectors.T)
+    told = squares > _SINGULAR * squares[-1]
+    left = matrix @ vectors[:, told] / np.sqrt(squares[told])
+    if not told.all():
+        # Of the first directions squaring has lost the digits. The matrix is next to nothing there, so any
+        # rotation of them into what the others leave is as near.
+        basis, _ = np.linalg.qr(left, mode="complete")
+        left = np.hstack([basis[:, left.shape[1] :], left])
+    return np.asarray(left @ vectors.T)
