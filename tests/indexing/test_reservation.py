@@ -176,9 +176,8 @@ def test_a_cluster_that_does_not_grow_is_waited_for_in_vain(
 
 
 def test_the_peak_of_memory_is_that_of_the_program_and_not_of_the_one_that_started_it() -> None:
-    before = peak_memory()
     held = np.ones(2**26)  # 512 MiB
-    assert peak_memory() - before > 0.9 * held.nbytes
+    assert peak_memory() > held.nbytes
     ask = "from pipeline.cluster.reservation import peak_memory; print(peak_memory())"
     run = subprocess.run([sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=True)
     assert 1e7 < int(run.stdout) < held.nbytes / 2
