@@ -1,6 +1,7 @@
 """Sources that these tests share, and how they are read."""
 
 import io
+import os
 from pathlib import Path
 
 import datasets
@@ -103,3 +104,16 @@ def rows_of(source: Source) -> list[dict]:
                 for file, data, payload, why in zip(*given, strict=True)
             ]
     return out
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders named `closed` cannot be listed; no permission would stop tests that run as root."""
+    scan = os.scandir
+
+    def refuse(folder: str):
+        if str(folder).endswith("closed"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)

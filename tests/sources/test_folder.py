@@ -122,16 +122,8 @@ def test_links_that_lead_out_are_counted_and_the_flag_is_named(tmp_path: Path) -
     assert payloads(followed) == {"2024/1.jpg": [{"label": "2024", "path": "2024/1.jpg"}]}
 
 
-def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_read_is_said(tmp_path: Path, closed: None) -> None:
     make(tmp_path, "closed/1.jpg", "open/2.jpg")
-    scan = os.scandir
-
-    def refuse(folder: str):
-        if str(folder).endswith("closed"):
-            raise PermissionError(13, "Permission denied", folder)
-        return scan(folder)
-
-    monkeypatch.setattr(os, "scandir", refuse)
     source = resolve_source(str(tmp_path))
     assert (source.rows, source.unlisted, source.left_out) == (1, 1, {"unreadable": 1})
     assert "cannot be read, such as 'closed/'" in source.notes[0]
