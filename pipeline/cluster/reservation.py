@@ -265,7 +265,7 @@ def peak_memory() -> int:
     """Bytes: the largest resident set of this process so far; 0 where the system does not tell."""
     if sys.platform == "win32":
         return 0
-    if sys.platform == "linux":  # where `ru_maxrss` begins with what the program had that started this one
+    if sys.platform == "linux":  # `ru_maxrss` would start at the peak of the parent process
         lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     import resource

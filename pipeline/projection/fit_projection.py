@@ -11,7 +11,7 @@ _ITQ_ROWS = 20  # of the sample for each bit: twice as many gain less than 0.01 
 ITQ_ITERATIONS = 20  # of the paper's 50, the last 30 add nothing at 512 bits, 0.008 of recall@10 at 256
 HALF = 0.5  # whitening: divide by the square root of the deviation
 _TINY = 1e-6  # components with less than this share of the largest deviation are rounding errors
-_SINGULAR = 1e-9  # of squared singular values
+_SINGULAR = 1e-9  # squared singular values below this share of the largest have lost their digits
 _ROWS = 4096  # converted to float64 at once
 
 
@@ -127,11 +127,11 @@ def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     From the eigenvectors of `matrix.T @ matrix`: `scipy.linalg.polar` takes an SVD, five times as long.
     """
     squares, vectors = np.linalg.eigh(matrix.T @ matrix)
-    told = squares > _SINGULAR * squares[-1]
-    left = matrix @ vectors[:, told] / np.sqrt(squares[told])
-    if not told.all():
-        # Of the first directions squaring has lost the digits. The matrix is next to nothing there, so any
-        # rotation of them into what the others leave is as near.
+    precise = squares > _SINGULAR * squares[-1]
+    left = matrix @ vectors[:, precise] / np.sqrt(squares[precise])
+    if not precise.all():
+        # In the other directions the matrix is nearly zero, so any rotation of them is as near, as long as the
+        # columns stay orthonormal.
         basis, _ = np.linalg.qr(left, mode="complete")
         left = np.hstack([basis[:, left.shape[1] :], left])
     return np.asarray(left @ vectors.T)

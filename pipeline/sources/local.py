@@ -15,7 +15,7 @@ from pipeline.sources.listing import FolderListing, fingerprint_of, with_left_ou
 from pipeline.sources.parquet import Listing, is_parquet, parquet_source
 from pipeline.sources.source import Asked, Source
 
-__all__ = ["local_parquet", "of_folder"]
+__all__ = ["local_parquet", "with_parquet_left_out"]
 
 _PATTERN = "*?["  # `datasets` takes a root with one of these for a pattern
 
@@ -50,11 +50,13 @@ def local_parquet(root: Path, listing: FolderListing, about: dict[str, Any], ask
         }
         hub = Listing(found.config.name, splits, found.info.features, real, about)
         source = parquet_source(str(root), hub, asked, partial(fingerprint_of, root=real))
-        return of_folder(source, listing, splits)
+        return with_parquet_left_out(source, listing, splits)
 
 
-def of_folder(source: Source, listing: FolderListing, splits: Mapping[str, Sequence[str]]) -> Source:
-    """The source that a split is, with what is left out of its folder.
+def with_parquet_left_out(
+    source: Source, listing: FolderListing, splits: Mapping[str, Sequence[str]]
+) -> Source:
+    """The source that a split of a folder is, with the folder's other files as left out.
 
     Args:
         source: of one of the splits.

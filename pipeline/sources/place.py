@@ -13,7 +13,7 @@ from pipeline.sources.extensions import kind_of
 from pipeline.sources.folder import folder_source
 from pipeline.sources.layout import card_fields, layout_of
 from pipeline.sources.listing import FolderListing, fingerprint, list_folder, with_left_out
-from pipeline.sources.local import local_parquet, of_folder
+from pipeline.sources.local import local_parquet, with_parquet_left_out
 from pipeline.sources.parquet import Listing, parquet_source
 from pipeline.sources.single_file import TAKEN, file_source, holds_images, is_pattern, refuse_kind
 from pipeline.sources.source import Asked, Measured, Source
@@ -96,7 +96,7 @@ def _remote_parquet(
     def measure(locations: list[str]) -> Measured:
         return fingerprint(files[location.removeprefix(listing.root)] for location in locations)
 
-    return of_folder(parquet_source(name, found, asked, measure), listing, splits)
+    return with_parquet_left_out(parquet_source(name, found, asked, measure), listing, splits)
 
 
 def _tars(name: str, listing: FolderListing, tars: Sequence[str], card: bytes | None, asked: Asked) -> Source:

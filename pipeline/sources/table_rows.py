@@ -105,6 +105,7 @@ def read_table_unit(source: Source, unit: Unit, columns: Sequence[str]) -> Itera
     rows = unit.slice.select(["image", "row", *(source.row_name(column) for column in columns)])
     places, reader = rows["image"].combine_chunks(), source.reader
     if why := _change(source.root + unit.file, unit.state):
+        # The list is another one now, or gone, so none of the pictures that it named is opened.
         yield _with_pictures(rows, reader.files(places), [why] * len(places))
         return
     for start, found in _tables(reader, places, rows_at_once(unit)):

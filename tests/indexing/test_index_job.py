@@ -42,7 +42,7 @@ def run_job(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 def result_of(run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert run.returncode == 0, run.stderr[-3000:]
-    assert "WARNING" not in run.stderr  # of Ray, on itself
+    assert "WARNING" not in run.stderr  # such as that Ray's own progress bars are off
     return json.loads(run.stdout.strip().splitlines()[-1])
 
 
