@@ -130,8 +130,8 @@ def _nearest_rotation(matrix: np.ndarray) -> np.ndarray:
     precise = squares > _SINGULAR * squares[-1]
     left = matrix @ vectors[:, precise] / np.sqrt(squares[precise])
     if not precise.all():
-        # In the other directions the matrix is nearly zero, so any rotation of them is as near, as long as the
-        # columns stay orthonormal.
+        # In the other directions the matrix is nearly zero, so any rotation of them is as near, as long as
+        # the columns stay orthonormal.
         basis, _ = np.linalg.qr(left, mode="complete")
         left = np.hstack([basis[:, left.shape[1] :], left])
     return np.asarray(left @ vectors.T)
