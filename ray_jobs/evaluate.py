@@ -117,19 +117,22 @@ def _everything(options: argparse.Namespace) -> Iterator[str]:
     names = [options.collection] if options.collection else sorted(open_store(options.home).aliases())
     if not names:
         raise SimileError("There is no collection to measure; index one by python -m ray_jobs.index.")
-    yield made_by(_command(options))
+    # Said with the first table, so that an error which leaves nothing to print comes alone.
+    before = [made_by(_command(options)), ""]
     for name in names:
         each = argparse.Namespace(**(vars(options) | {"collection": name}))
-        yield ""
         try:
             read = _read_source(open_collection(name, home=options.home), each)
-            yield from everything_about(
+            for line in everything_about(
                 name, read.splits, read.pool, read.encoders, read.projection, read.baseline
-            )
+            ):
+                yield from (*before, line)
+                before = []
         except SimileError as error:
             if options.collection:
                 raise
-            yield f"### {name}: not measured\n\n{error}"
+            yield from (*(before or [""]), f"### {name}: not measured\n\n{error}")
+        before = [""]
 
 
 def _command(options: argparse.Namespace) -> str:

@@ -63,8 +63,28 @@ def test_everything_goes_on_after_a_collection_that_cannot_be_measured(
         "### plain: not measured",
     ]
     assert printed.startswith("Made by `python -m ray_jobs.evaluate --everything --baseline none` on ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "nothing",
+        "nothing --engine exact",
+        "nothing --protocol c",
+        "nothing --everything",
+        "clusters --protocol c --baseline none",  # its source is not there any more
+        "clusters --everything --baseline none",
+    ],
+)
+def test_an_error_that_leaves_nothing_to_print_has_no_heading(
+    clusters_home: Path, capsys: pytest.CaptureFixture[str], arguments: str
+) -> None:
+    capsys.readouterr()
     with pytest.raises(SystemExit):
-        evaluate.main(["clusters", "--everything", "--baseline", "none", "--home", str(clusters_home)])
+        evaluate.main([*arguments.split(), "--home", str(clusters_home)])
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines()[-1].startswith("error: ")
 
 
 def test_without_labels_it_says_what_to_do(clusters_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
