@@ -120,15 +120,10 @@ def test_a_collection_that_cannot_be_measured_has_no_heading_of_one_that_was() -
 
 
 @pytest.mark.long
-def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ray.shutdown()  # the one that other tests of this process share
-    config, source = ROOT / "qdrant_config" / "wikiart.yaml", ROOT / "samples" / "wikiart"
-    index.main([str(config), "--source", str(source), "--home", str(tmp_path)])
-    capsys.readouterr()
-    evaluate.main(["wikiart", "--everything", "--baseline", "none", "--home", str(tmp_path)])
-    printed = capsys.readouterr().out
-    made = "Made by `python -m ray_jobs.evaluate wikiart --everything --baseline none` on "
-    assert printed.startswith(made)
+def test_the_command_prints_every_table_of_paintings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = everything_printed("wikiart", ROOT / "samples" / "wikiart", tmp_path, capsys)
     protocol = (
         "| encoder | ranked by | bytes a picture "
         "| P@1, artist | mAP@all, artist | P@1, genre | mAP@all, genre "
@@ -142,14 +137,52 @@ def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFi
         "| `weights:art-vit`: first hit | `weights:art-vit`: mAP |",
         "| encoder | word | measured | same artist | same genre | same style |",
     ]
-    tables = (ROOT / "docs" / "evaluation-tables.md").read_text(encoding="utf-8")
-    _, _, documented = tables.partition("### wikiart: ")
     # So few pictures as in the sample leave no labels for the last table, that of words.
-    *told, words = heads(documented.partition("\n### ")[0])
+    *told, words = heads(documented("wikiart"))
     assert heads(printed) == [without_baseline(head) for head in told] and words.startswith("| label |")
     raw = r"^\| `weights:art-cnn` \| raw cosine \| [\d,]+ \| (0\.\d+) \["
     rows = re.findall(raw, printed, re.MULTILINE)
     assert len(rows) == 3 and all(float(row) > 0.5 for row in rows)  # by artist, chance is 1 in 30
+
+
+@pytest.mark.long
+def test_the_command_prints_every_table_of_cifar10(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file,) = (ROOT / "samples" / "cifar10").rglob("*.parquet")
+    rows, data = pq.read_table(file), tmp_path / "source" / "data"
+    data.mkdir(parents=True)
+    pq.write_table(rows.slice(100, 300), data / "train-00000-of-00001.parquet")
+    pq.write_table(rows.slice(0, 100), data / "test-00000-of-00001.parquet")
+    printed = everything_printed("cifar10", tmp_path / "source", tmp_path / "home", capsys)
+    told = documented("cifar10")
+    for protocol in (r"A \(", r"B \(", "Unseen classes "):  # ours were trained on them
+        told, left_out = re.subn(rf"^#### {protocol}.*?(?=^#### )", "", told, flags=re.MULTILINE | re.DOTALL)
+        assert left_out == 1
+    assert heads(printed) == [without_baseline(head) for head in heads(told)]
+    code = r"^\| `weights:cifar10-cnn-deep` \| trained code, 48 bits \| 6 \| ([01]\.\d+) \["
+    found = re.findall(code, printed, re.MULTILINE)
+    assert len(found) == 2 and all(float(row) > 0.5 for row in found)  # by class, chance is 1 in 10
+
+
+def everything_printed(name: str, source: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the command prints of a collection, made of `source` by the YAML that ships."""
+    ray.shutdown()  # the one that other tests of this process share
+    config = ROOT / "qdrant_config" / f"{name}.yaml"
+    index.main([str(config), "--source", str(source), "--home", str(home)])
+    capsys.readouterr()
+    evaluate.main([name, "--everything", "--baseline", "none", "--home", str(home)])
+    printed = capsys.readouterr().out
+    command = f"python -m ray_jobs.evaluate {name} --everything --baseline none"
+    assert printed.startswith(f"Made by `{command}` on ")
+    return printed
+
+
+def documented(name: str) -> str:
+    """The shipped tables of a collection."""
+    tables = (ROOT / "docs" / "evaluation-tables.md").read_text(encoding="utf-8")
+    _, _, after = tables.partition(f"### {name}: ")
+    return after.partition("\n### ")[0]
 
 
 def heads(markdown: str) -> list[str]:
@@ -159,4 +192,4 @@ def heads(markdown: str) -> list[str]:
 
 def without_baseline(head: str) -> str:
     """A head of the documented tables, which were made with the default baseline."""
-    return re.sub(r" `pypi:efficientnet-lite0`: (first hit|mAP) \|", "", head)
+    return re.sub(r" `pypi:efficientnet-lite0`(: first hit|: mAP|) \|", "", head)
