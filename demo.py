@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from page.bundled_samples import ensure_collections
+from pipeline.command_line import Parser
 from pipeline.errors import SimileError
 from pipeline.hub import take_token
 from pipeline.printable import PrintableStream, protect_logs
@@ -79,7 +80,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo.py", description="Search images by image, in the browser.")
+    parser = Parser(prog="demo.py", description="Search images by image, in the browser.")
     parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
     parser.add_argument("--share", action="store_true", help="make a public link, through Gradio's tunnel")
     parser.add_argument(

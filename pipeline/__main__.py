@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from pipeline.command_line import Parser
 from pipeline.commands import collections, doctor, hide, reports, search, show, tag, versions
 from pipeline.errors import SimileError
 from pipeline.printable import printable, without_secrets
@@ -17,7 +18,7 @@ _COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command that is named."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline", description="Commands of Simile's library.")
+    parser = Parser(prog="python -m pipeline", description="Commands of Simile's library.")
     parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in _COMMANDS.items():

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from pipeline.command_line import Parser
 from pipeline.errors import SimileError
 from pipeline.printable import protect_logs, without_secrets
 from pipeline.progress import say
@@ -44,7 +45,7 @@ def job_parser(
     Args:
         settings: further arguments of `argparse.ArgumentParser`.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m ray_jobs.{job}", description=description, **settings)
+    parser = Parser(prog=f"python -m ray_jobs.{job}", description=description, **settings)
     parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
     if home:
         parser.add_argument("--home", help=HOME_HELP)
