@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from pipeline.home import filesystem, listed
 from pipeline.staging.erased import Trace
 from pipeline.staging.ids import id_texts, id_words, words_of
-from pipeline.staging.parts import READERS, SCHEMA, Parts, put
+from pipeline.staging.parts import SCHEMA, Parts
+from pipeline.staging.unit_files import READERS, put
 from pipeline.staging.vectors import SAMPLED, without_rejects
 
 __all__ = ["erase_staged", "traces_of"]

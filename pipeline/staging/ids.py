@@ -13,15 +13,10 @@ __all__ = ["find_words", "id_bytes", "id_texts", "id_words", "words_of"]
 
 def id_words(column: pa.ChunkedArray) -> np.ndarray:
     """A column of 16 bytes as (N, 2) uint64; 0 where there is none."""
-    ids = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.chunk(0) if ids.num_chunks else pa.array([], pa.binary(16))
-    if ids.null_count:
-        ids = ids.fill_null(bytes(16))
-    data = ids.buffers()[1]
+    ids = column.combine_chunks().fill_null(bytes(16))
     if not len(ids):
         return np.empty((0, 2), np.uint64)
-    whole = np.frombuffer(data, ">u8", count=2 * (ids.offset + len(ids)))[2 * ids.offset :]
+    whole = np.frombuffer(ids.buffers()[1], ">u8", count=2 * len(ids), offset=16 * ids.offset)
     return whole.reshape(-1, 2).astype(np.uint64)
 
 

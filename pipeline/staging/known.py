@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from pipeline.staging.erased import erased_list
 from pipeline.staging.ids import id_texts, id_words, words_of
-from pipeline.staging.parts import PICTURE_COLUMNS, READERS, REJECT_COLUMNS, Parts, StagedPicture, picture_of
+from pipeline.staging.parts import PICTURE_COLUMNS, REJECT_COLUMNS, Parts, StagedPicture, picture_of
 from pipeline.staging.rejects import Reject, reject_of
+from pipeline.staging.unit_files import READERS
 from pipeline.staging.vectors import Staging, UnitVectors
 
 __all__ = ["Known", "KnownVectors", "known_pictures"]

@@ -1,4 +1,4 @@
-"""Parts: what is staged of a unit. Each file is written once, under its final name, by the task that made it.
+"""Parts: what is staged of a unit, without its vectors.
 
 <home>/staging/<collection>/parts/<unit>.parquet, a row for each row of the unit, in its order:
 id: 16 bytes · digest: 32 bytes, sha256 of the picture (both null where it could not be read) · file: string ·
@@ -17,29 +17,25 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from pipeline.home import filesystem, listed, write_file
+from pipeline.home import filesystem
 from pipeline.images.palette import COLOUR_METHOD
 from pipeline.points import Row
 from pipeline.staging.ids import id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
+from pipeline.staging.unit_files import UnitFiles, put
 
 __all__ = [
     "MARKED",
     "PICTURE_COLUMNS",
-    "READERS",
     "REJECT_COLUMNS",
     "SCHEMA",
     "PartFacts",
     "Parts",
     "StagedPicture",
-    "is_in",
     "marks_of",
-    "names_in",
     "picture_of",
-    "put",
 ]
 
 REJECT_COLUMNS = ("stage", "reason", "first_bytes", "kind")
@@ -61,7 +57,6 @@ SCHEMA = pa.schema(
     ]
 )
 PICTURE_COLUMNS = ("thumbnail", "thumbnail_type", "width", "height", COLOUR_METHOD)
-READERS = 8  # staged files that a process reads at once
 MARKED = ("file", "row", "payload", "given")  # what a mark is made of, beside the credit
 _CREDIT, _REJECTED = b"simile.credit", b"simile.rejected"
 _ERASED = b"simile.erased"  # how many rows are blank, where some are
@@ -107,24 +102,13 @@ class PartFacts:
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The parts of one collection; cheap to make and to send to other processes."""
-
-    home: str
-    collection: str
+class Parts(UnitFiles):
+    """The parts of one collection."""
 
     @property
     def folder(self) -> str:
         """Where they are, as path or URL."""
         return f"{self.home}/staging/{self.collection}/parts"
-
-    def names(self) -> set[str]:
-        """The units that have one."""
-        return names_in(self.folder)
-
-    def has(self, unit: str) -> bool:
-        """Whether a unit has one."""
-        return is_in(self.folder, unit)
 
     def write(self, unit: str, rows: pa.Table, credit: str | None) -> int:
         """Add a part; it appears only when it is complete. Returns its bytes.
@@ -134,16 +118,16 @@ class Parts:
             credit: that the marks were made with.
         """
         about = {_CREDIT: (credit or "").encode()} | _counts(rows)
-        return put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
+        return put(self.location(unit), rows.replace_schema_metadata(about))
 
     def rewrite(self, unit: str, rows: pa.Table) -> None:
         """Put rows in the place of a part's own; what is said of how they were made stays."""
         about = {**(rows.schema.metadata or {}), **_counts(rows)}
-        put(f"{self.folder}/{unit}.parquet", rows.replace_schema_metadata(about))
+        put(self.location(unit), rows.replace_schema_metadata(about))
 
     def read(self, unit: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Some columns of a part, in its order; null in one that was added after the part was written."""
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        files, path = filesystem(self.location(unit))
         with files.open_input_file(path) as stream, pq.ParquetFile(stream) as part:
             there = part.schema_arrow.names
             wanted = there if columns is None else [name for name in columns if name in there]
@@ -159,7 +143,7 @@ class Parts:
         Args:
             credit: that the marks are to be made with.
         """
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        files, path = filesystem(self.location(unit))
         with files.open_input_file(path) as stream, pq.ParquetFile(stream) as part:
             about = part.schema_arrow.metadata or {}
             columns = ["id", "mark"]
@@ -178,15 +162,11 @@ class Parts:
 
     def rejected(self, unit: str) -> int:
         """How many rows of a part are no points."""
-        return int(self._about(unit).get(_REJECTED, 0))
+        return int(self.about(unit).get(_REJECTED, 0))
 
     def credit(self, unit: str) -> str | None:
         """The credit that the marks of a part were made with."""
-        return self._about(unit).get(_CREDIT, b"").decode() or None
-
-    def _about(self, unit: str) -> dict[bytes, bytes]:
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
-        return pq.read_schema(path, filesystem=files).metadata or {}
+        return self.about(unit).get(_CREDIT, b"").decode() or None
 
 
 def _counts(rows: pa.Table) -> dict[bytes, bytes]:
@@ -222,32 +202,3 @@ def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
 
 def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
     return about.get(_CREDIT, b"").decode() == (credit or "")
-
-
-def names_in(folder: str) -> set[str]:
-    """The units that have a file in a folder."""
-    names = (f.base_name for f in listed(folder) if f.base_name.endswith(".parquet"))
-    return {name.removesuffix(".parquet") for name in names if not name.startswith(".")}
-
-
-def is_in(folder: str, unit: str) -> bool:
-    """Whether a unit has a file in a folder."""
-    files, path = filesystem(f"{folder}/{unit}.parquet")
-    return bool(files.get_file_info(path).type == pafs.FileType.File)
-
-
-def put(location: str, rows: pa.Table, first: int = 0) -> int:
-    """Write a table in one step. Returns its bytes.
-
-    Args:
-        first: so many rows stand in a row group of their own, before the others; 0: none do.
-    """
-    buffer = pa.BufferOutputStream()
-    # ids, vectors and pictures hardly repeat: a dictionary of them takes a quarter of the writer's time
-    with pq.ParquetWriter(buffer, rows.schema, compression="zstd", use_dictionary=False) as writer:
-        for piece in (rows.slice(0, first), rows.slice(first)):
-            if len(piece) or not len(rows):
-                writer.write_table(piece)
-    data = buffer.getvalue()
-    write_file(location, data)
-    return len(data)

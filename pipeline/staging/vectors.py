@@ -23,8 +23,8 @@ import pyarrow.parquet as pq
 from pipeline.errors import SimileError
 from pipeline.home import filesystem
 from pipeline.staging.ids import find_words, id_bytes, id_texts, id_words
-from pipeline.staging.parts import READERS, is_in, names_in, put
 from pipeline.staging.rejects import Reject, reject_of
+from pipeline.staging.unit_files import READERS, UnitFiles, put
 
 __all__ = ["SAMPLED", "Staging", "UnitVectors", "vectors_of", "without_rejects"]
 
@@ -76,25 +76,15 @@ class UnitVectors:
 
 
 @dataclass(frozen=True)
-class Staging:
-    """The vectors of one collection and one encoder; cheap to make and to send to other processes."""
+class Staging(UnitFiles):
+    """The vectors of one collection and one encoder."""
 
-    home: str
-    collection: str
     fingerprint: str
 
     @property
     def folder(self) -> str:
         """Where they are, as path or URL."""
         return f"{self.home}/staging/{self.collection}/{self.fingerprint}"
-
-    def names(self) -> set[str]:
-        """The units that have vectors."""
-        return names_in(self.folder)
-
-    def has(self, unit: str) -> bool:
-        """Whether a unit has vectors."""
-        return is_in(self.folder, unit)
 
     def write(self, unit: str, ids: Sequence[str], vectors: np.ndarray, rejects: Sequence[Reject]) -> int:
         """Add the vectors of a unit; returns the bytes of the file.
@@ -114,20 +104,20 @@ class Staging:
         }
         about = {_REJECTS: json.dumps([asdict(reject) for reject in rejects])}
         table = pa.table(columns).replace_schema_metadata(about)
-        return put(f"{self.folder}/{unit}.parquet", table, SAMPLED)
+        return put(self.location(unit), table, SAMPLED)
 
     def read(self, unit: str) -> UnitVectors:
         """All of a unit."""
-        location = f"{self.folder}/{unit}.parquet"
+        location = self.location(unit)
         files, path = filesystem(location)
         table = pq.read_table(path, filesystem=files, use_threads=False)
-        return UnitVectors(id_words(table["id"]), vectors_of(table), _rejects_of(table.schema), location)
+        rejects = _rejects_of(table.schema.metadata or {})
+        return UnitVectors(id_words(table["id"]), vectors_of(table), rejects, location)
 
     def rejects(self, unit: str) -> list[Reject]:
         """The pictures of a unit that the encoder could not take; none where it has no vectors of it."""
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
         try:
-            return _rejects_of(pq.read_schema(path, filesystem=files))
+            return _rejects_of(self.about(unit))
         except FileNotFoundError:
             return []
 
@@ -153,7 +143,7 @@ class Staging:
 
     def _first(self, unit: str) -> tuple[np.ndarray, np.ndarray, bool]:
         """Ids and vectors of the first rows of a unit, and whether these are all."""
-        files, path = filesystem(f"{self.folder}/{unit}.parquet")
+        files, path = filesystem(self.location(unit))
         with files.open_input_file(path) as stream, pq.ParquetFile(stream) as opened:
             table = opened.read_row_groups(range(min(1, opened.num_row_groups)), use_threads=False)
             return id_words(table["id"]), vectors_of(table), opened.num_row_groups <= 1
@@ -177,8 +167,8 @@ def _smallest(
     return both[first][:size], joined[chosen]
 
 
-def _rejects_of(schema: pa.Schema) -> list[Reject]:
-    return [reject_of(row) for row in json.loads((schema.metadata or {}).get(_REJECTS, b"[]"))]
+def _rejects_of(about: Mapping[bytes, bytes]) -> list[Reject]:
+    return [reject_of(row) for row in json.loads(about.get(_REJECTS, b"[]"))]
 
 
 def without_rejects(about: Mapping[bytes, bytes], ids: Set[str]) -> dict[bytes, bytes] | None:
@@ -191,7 +181,5 @@ def without_rejects(about: Mapping[bytes, bytes], ids: Set[str]) -> dict[bytes, 
 def vectors_of(table: pa.Table) -> np.ndarray:
     """The `vector` column as (N, D) float16."""
     column = table["vector"].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = column.chunk(0) if column.num_chunks else pa.array([], column.type)
     vectors = column.flatten().to_numpy(zero_copy_only=False)
     return np.asarray(vectors).reshape(len(column), column.type.list_size)
