@@ -18,7 +18,7 @@ from pipeline.indexing.decode_and_embed import Needed, embed_group
 from pipeline.indexing.preflight import Checked, IndexJob, bytes_a_row
 from pipeline.progress import progress, say
 from pipeline.sources import Source, Unread, decode_payload, image_bytes, read_rows, unread_rows
-from pipeline.staging.parts import StagedPicture
+from pipeline.staging.parts import StagedPicture, places_of
 
 __all__ = ["dry_run", "shards_for"]
 
@@ -146,9 +146,7 @@ _Given = tuple[str, bytes | None, dict[str, Any], Unread | None]  # place, bytes
 def _batches(source: Source, most: int) -> Iterator[list[_Given]]:
     rows: Any = read_rows(source, limit=most)
     for table in rows.iter_batches(batch_size=_BATCH, batch_format="pyarrow"):
-        numbered = zip(table["file"].to_pylist(), table["row"].to_pylist(), strict=True)
-        places = [f"{file}:{row}" for file, row in numbered]
-        given = places, image_bytes(table), decode_payload(source, table), unread_rows(table)
+        given = places_of(table), image_bytes(table), decode_payload(source, table), unread_rows(table)
         yield list(zip(*given, strict=True))
 
 

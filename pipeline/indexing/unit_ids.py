@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.indexing.choice import CURRENT, DELETED, LIVE, REFUSED, IdRows
 from pipeline.staging.ids import id_texts, id_words
-from pipeline.staging.parts import Parts
+from pipeline.staging.parts import Parts, places_of
 from pipeline.staging.rejects import Reject
 from pipeline.staging.vectors import Staging
 from pipeline.store.unit_record import Entry
@@ -52,10 +52,10 @@ def read_ids(parts: Parts, stagings: Sequence[Staging], reading: Reading) -> Uni
     if refused:
         rows = parts.read(entry.unit, ["id", "file", "row"])
         ids = id_texts(id_words(rows["id"]))
-        for at in [at for at, point in enumerate(ids) if point in refused and good[at]]:
-            place = f"{rows['file'][at].as_py()}:{rows['row'][at].as_py()}"
-            rejects = [*rejects, replace(refused[ids[at]], place=place)]
-            good[at] = False
+        for at, (point, place) in enumerate(zip(ids, places_of(rows), strict=True)):
+            if point in refused and good[at]:
+                rejects = [*rejects, replace(refused[point], place=place)]
+                good[at] = False
     roles = np.full(count, reading.role, np.uint8)
     if entry.rows is not None:
         roles[:] = 0

@@ -20,7 +20,7 @@ from pipeline.indexing.merged_payload import merged_payload
 from pipeline.points import RESERVED
 from pipeline.projection import Projection
 from pipeline.staging.ids import id_texts, id_words
-from pipeline.staging.parts import MARKED, Parts, marks_of
+from pipeline.staging.parts import MARKED, Parts, marks_of, places_of
 from pipeline.staging.vectors import Staging
 from pipeline.store.thumbnail_files import ThumbnailFiles
 
@@ -135,12 +135,10 @@ def _payloads(
     load: UnitLoad, rows: np.ndarray, taken: pa.Table, parts: Parts, joined: Mapping[int, _Joined]
 ) -> list[dict[str, Any]]:
     marks = marks_of(taken, load.credit)
-    told = taken.select(
-        ["file", "row", "payload", "width", "height", "thumbnail", "thumbnail_type"]
-    ).to_pylist()
-    found = []
-    for number, point, mark, row in zip(rows, id_texts(id_words(taken["id"])), marks, told, strict=True):
-        alone = _Joined([f"{row['file']}:{row['row']}"], row["payload"], int(mark), load.credit)
+    told = taken.select(["payload", "width", "height", "thumbnail", "thumbnail_type"]).to_pylist()
+    ids, found = id_texts(id_words(taken["id"])), []
+    for number, point, place, mark, row in zip(rows, ids, places_of(taken), marks, told, strict=True):
+        alone = _Joined([place], row["payload"], int(mark), load.credit)
         said = joined.get(number, alone)
         own = {
             "places": said.places,
@@ -175,8 +173,9 @@ def _joined(load: UnitLoad, chosen: np.ndarray, parts: Parts) -> dict[int, _Join
     told: dict[tuple[str, int, str | None], tuple[str, str, int, str | None]] = {}
     for (unit, credit), numbers in asked.items():
         rows = parts.read(unit, [*MARKED, "mark"]).take(pa.array(numbers))
-        for number, row, mark in zip(numbers, rows.to_pylist(), marks_of(rows, credit), strict=True):
-            told[unit, number, credit] = (f"{row['file']}:{row['row']}", row["payload"], int(mark), credit)
+        each = zip(numbers, places_of(rows), rows["payload"].to_pylist(), marks_of(rows, credit), strict=True)
+        for number, place, payload, mark in each:
+            told[unit, number, credit] = (place, payload, int(mark), credit)
     joined = {}
     for row, those in repeats.items():
         places, payloads, marks, credits = zip(*(told[each] for each in those), strict=True)

@@ -36,6 +36,7 @@ __all__ = [
     "StagedPicture",
     "marks_of",
     "picture_of",
+    "places_of",
 ]
 
 REJECT_COLUMNS = ("stage", "reason", "first_bytes", "kind")
@@ -182,12 +183,11 @@ def _is_erased(rows: pa.Table) -> np.ndarray:
 
 
 def _rejects(rows: pa.Table) -> list[Reject]:
-    places = rows.select(["file", "row"]).to_pylist()
     words = id_words(rows["id"])
     told = rows.select(list(REJECT_COLUMNS)).to_pylist()
     return [
-        reject_of({**why, "place": f"{place['file']}:{place['row']}", "id": point if any(word) else None})
-        for why, place, point, word in zip(told, places, id_texts(words), words, strict=True)
+        reject_of({**why, "place": place, "id": point if any(word) else None})
+        for why, place, point, word in zip(told, places_of(rows), id_texts(words), words, strict=True)
     ]
 
 
@@ -195,9 +195,16 @@ def marks_of(rows: pa.Table, credit: str | None) -> np.ndarray:
     """The marks of N rows of a part, as they are with this credit; 0 of rows without an id. (N,) uint64."""
     if _made_with(rows.schema.metadata or {}, credit):
         return np.asarray(rows["mark"].fill_null(0).to_numpy())
-    told = rows.select([name for name in MARKED if name in rows.column_names]).to_pylist()
-    each = (Row(r["payload"], (f"{r['file']}:{r['row']}",), credit, r.get("given") or 0) for r in told)
+    given = rows["given"].to_pylist() if "given" in rows.column_names else [0] * len(rows)
+    told = zip(rows["payload"].to_pylist(), places_of(rows), given, strict=True)
+    each = (Row(payload, (place,), credit, hashed or 0) for payload, place, hashed in told)
     return np.array([int(row.mark, 16) for row in each], np.uint64)
+
+
+def places_of(rows: pa.Table) -> list[str]:
+    """Where N rows of a part, or of a source, stand, as `file:row`."""
+    numbered = zip(rows["file"].to_pylist(), rows["row"].to_pylist(), strict=True)
+    return [f"{file}:{row}" for file, row in numbered]
 
 
 def _made_with(about: dict[bytes, bytes], credit: str | None) -> bool:
