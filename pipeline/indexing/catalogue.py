@@ -16,6 +16,7 @@ from pipeline.indexing.unit_ids import Reading, read_ids
 from pipeline.staging.ids import words_of
 from pipeline.staging.parts import Parts
 from pipeline.staging.rejects import Reject, RejectLog
+from pipeline.staging.unit_files import READERS
 from pipeline.staging.vectors import Staging
 from pipeline.store.unit_record import Entry, Record
 
@@ -24,7 +25,6 @@ __all__ = ["Asked", "Catalogue", "LiveMarks", "catalogue_of", "rows_in"]
 # Rows that one process decides on: 41 bytes each, and some times that to sort them. More are shuffled by id
 # into buckets of so many, which costs some seconds, and as much memory on every node.
 _ROWS_HERE = 3_000_000
-_READERS = 8  # parts that are read at once
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,11 @@ class Catalogue:
     gone: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.uint64))
     lost: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.uint64))
 
+    @property
+    def skipped(self) -> int:
+        """Rows of the source that need nothing."""
+        return self.unchanged + self.repeated + self.deleted
+
     def rows(self, bits: Mapping[int, np.ndarray], entry: int) -> np.ndarray:
         """(N,) int64: the rows of an entry whose bits are set."""
         return rows_in(bits[entry]) if entry in bits else np.empty(0, np.int64)
@@ -124,6 +129,13 @@ class Catalogue:
             setattr(self, name, getattr(self, name) + getattr(choice, name))
         for name in ("gone", "lost"):
             setattr(self, name, np.concatenate([getattr(self, name), getattr(choice, name)]))
+
+    def count(self, rejects: list[Reject], rows: int) -> None:
+        """Enter what was read of a unit beside its ids."""
+        self.rejects.add(rejects)
+        self.rejected += len(rejects)
+        self.unreadable += sum(reject.stage == "plan" for reject in rejects)
+        self.source += rows
 
     def record_entries(self) -> list[Entry]:
         """The units of the version that this becomes, for its record."""
@@ -147,17 +159,13 @@ def _set(bits: dict[int, np.ndarray], places: np.ndarray) -> None:
     """Set the bits of (N, 2) entries and rows."""
     if not len(places):
         return
-    ordered = places[np.lexsort((places[:, 1], places[:, 0]))]
+    ordered = places[np.argsort(places[:, 0], kind="stable")]
     entries, starts = np.unique(ordered[:, 0], return_index=True)
-    for entry, rows in zip(entries, np.split(ordered[:, 1], starts[1:]), strict=True):
-        mask = np.zeros(int(rows[-1]) + 1, bool)
-        mask[rows] = True
-        before = bits.get(int(entry))
-        if before is not None:
-            there = np.unpackbits(before).astype(bool)
-            mask = np.pad(mask, (0, max(0, len(there) - len(mask))))
-            mask[: len(there)] |= there
-        bits[int(entry)] = np.packbits(mask)
+    for entry, rows in zip(entries.tolist(), np.split(ordered[:, 1], starts[1:]), strict=True):
+        every = np.concatenate([rows_in(bits[entry]), rows]) if entry in bits else rows
+        mask = np.zeros(every.max() + 1, bool)
+        mask[every] = True
+        bits[entry] = np.packbits(mask)
 
 
 def catalogue_of(
@@ -176,18 +184,17 @@ def catalogue_of(
     read = partial(read_ids, parts, tuple(stagings.values()))
     bare = list(_without_units(asked))
     if rows <= rows_here:
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             found = list(pool.map(read, readings))
         for each in found:
-            _count(result, each.rejects, each.rows)
+            result.count(each.rejects, each.rows)
         result.add(choose(IdRows.joined([*(each.ids for each in found), *bare]), asked.anew))
         return result
     for told in shuffled(readings, read, bare, asked.anew, -(-rows // rows_here)):
         if isinstance(told, Choice):
             result.add(told)
-            continue
-        for rejects, count in told:
-            _count(result, rejects, count)
+        else:
+            result.count(*told)
     return result
 
 
@@ -220,13 +227,6 @@ def _readings(asked: Asked, catalogue: Catalogue) -> Iterator[Reading]:
         else:
             of_another = entry.source not in (None, asked.source)
             yield Reading(at, entry, KEPT | BESIDE if of_another else KEPT, there)
-
-
-def _count(result: Catalogue, rejects: list[Reject], rows: int) -> None:
-    result.rejects.add(rejects)
-    result.rejected += len(rejects)
-    result.unreadable += sum(reject.stage == "plan" for reject in rejects)
-    result.source += rows
 
 
 def _without_units(asked: Asked) -> Iterator[IdRows]:

@@ -15,13 +15,13 @@ from pipeline.indexing.catalogue import rows_in
 from pipeline.indexing.unit_points import Target
 from pipeline.staging.ids import id_words
 from pipeline.staging.parts import Parts
+from pipeline.staging.unit_files import READERS
 from pipeline.vectors import unit
 
 __all__ = ["exact_neighbours"]
 
 UnitBits = tuple[str, np.ndarray]  # a unit, and its rows that are points, as packed bits
 _UNITS_A_TASK = 64  # what a task answers (K ids for each query) is then a hundredth of what it read
-_READERS = 8  # units that are read at once
 
 
 def exact_neighbours(
@@ -46,7 +46,7 @@ def exact_neighbours(
     if everywhere:
         _join(nearest, in_tasks(search, tasks))
     else:
-        with ThreadPoolExecutor(_READERS) as pool:
+        with ThreadPoolExecutor(READERS) as pool:
             _join(nearest, pool.map(search, tasks))
     return [each.found() for each in nearest]
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.staging.ids import first_of_each
+
 __all__ = [
     "BESIDE",
     "CURRENT",
@@ -57,13 +59,8 @@ class IdRows:
 
     @staticmethod
     def joined(each: list[IdRows]) -> IdRows:
-        """All of them."""
-        if not each:
-            empty = np.empty(0, np.uint64)
-            none = np.empty(0, np.int32)
-            return IdRows(np.empty((0, 2), np.uint64), empty, none, none, np.empty(0, np.uint8), empty)
-        names = ("words", "marks", "units", "rows", "roles", "live_marks")
-        return IdRows(*(np.concatenate([getattr(one, name) for one in each]) for name in names))
+        """All of them, of one or more."""
+        return IdRows(*map(np.concatenate, zip(*(vars(one).values() for one in each), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -121,8 +118,7 @@ def choose(rows: IdRows, anew: bool) -> Choice:
     order = np.lexsort((rows.rows, rows.units, rows.words[:, 1], rows.words[:, 0]))
     words, marks, roles = rows.words[order], rows.marks[order], rows.roles[order]
     places = np.stack([rows.units[order], rows.rows[order]], 1)
-    begins = np.ones(len(words), bool)
-    begins[1:] = (words[1:] != words[:-1]).any(1)
+    begins = first_of_each(words)
     group = np.cumsum(begins) - 1
     ids = words[begins]
     count = len(ids)

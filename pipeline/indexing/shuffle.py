@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,8 @@ _COLUMNS = ("marks", "units", "rows", "roles", "live_marks")
 
 def shuffled(
     readings: Sequence[Reading], read: Read, bare: Sequence[IdRows], anew: bool, buckets: int
-) -> Iterator[Choice | list[tuple[list[Reject], int]]]:
-    """Choices of all ids, a bucket at a time, then rejects and numbers of rows, some units at a time.
+) -> Iterator[Choice | tuple[list[Reject], int]]:
+    """Choices of all ids, a bucket at a time, then rejects and number of rows of each unit.
 
     Args:
         readings: the units.
@@ -52,7 +53,7 @@ def shuffled(
         for choice in batch["choice"].to_pylist():
             yield pickle.loads(choice)
     # Rejects are few, and their number is no reason to carry them through the shuffle.
-    yield from in_tasks(partial(_tell, read=read), tasks)
+    yield from chain.from_iterable(in_tasks(partial(_tell, read=read), tasks))
 
 
 def _table(rows: IdRows, buckets: int) -> pa.Table:

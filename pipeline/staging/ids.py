@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["find_words", "id_bytes", "id_texts", "id_words", "words_of"]
+__all__ = ["find_words", "first_of_each", "id_bytes", "id_texts", "id_words", "words_of"]
 
 
 def id_words(column: pa.ChunkedArray) -> np.ndarray:
@@ -44,6 +44,17 @@ def id_texts(words: np.ndarray) -> list[str]:
 def id_bytes(text: str) -> bytes:
     """The 16 bytes of a UUID as text."""
     return uuid.UUID(text).bytes
+
+
+def first_of_each(words: np.ndarray) -> np.ndarray:
+    """(N,) bool: which of (N, 2) words that are sorted are not those before them.
+
+    >>> first_of_each(np.array([[1, 2], [1, 2], [1, 3]], np.uint64)).tolist()
+    [True, False, True]
+    """
+    first = np.ones(len(words), bool)
+    first[1:] = (words[1:] != words[:-1]).any(1)
+    return first
 
 
 def find_words(among: np.ndarray, words: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import SimileError
 from pipeline.home import filesystem
-from pipeline.staging.ids import find_words, id_bytes, id_texts, id_words
+from pipeline.staging.ids import find_words, first_of_each, id_bytes, id_texts, id_words
 from pipeline.staging.rejects import Reject, reject_of
 from pipeline.staging.unit_files import READERS, UnitFiles, put
 
@@ -160,8 +160,7 @@ def _smallest(
     both = np.concatenate([words, more])
     order = np.lexsort((both[:, 1], both[:, 0]))
     both = both[order]
-    first = np.ones(len(both), bool)
-    first[1:] = (both[1:] != both[:-1]).any(1)
+    first = first_of_each(both)
     chosen = order[first][:size]
     joined = np.concatenate([vectors, rows]) if len(vectors) else rows
     return both[first][:size], joined[chosen]
