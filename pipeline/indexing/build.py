@@ -1,6 +1,6 @@
 """Staged units -> a live version: a new one, a copy with additions, or additions in place on a server."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from qdrant_client import models
@@ -15,13 +15,13 @@ from pipeline.index_quality.recall import Queries, Truth, check_version
 from pipeline.indexing.account import Account
 from pipeline.indexing.check import exact_neighbours
 from pipeline.indexing.fields import joined_kinds, new_kinds
-from pipeline.indexing.fit import fit, hash_bits
+from pipeline.indexing.fit import fit
 from pipeline.indexing.live import Live, says_the_same, settings_key, stored_projections
 from pipeline.indexing.load import Markers, delete_points_of, load_units
 from pipeline.indexing.plan import facts_of
 from pipeline.indexing.preflight import Checked, IndexJob
 from pipeline.indexing.staged import Staged
-from pipeline.indexing.unit_points import Target, UnitLoad
+from pipeline.indexing.unit_points import Target
 from pipeline.indexing.version_manifest import manifest_of
 from pipeline.locks.lease import Fence
 from pipeline.progress import say
@@ -92,7 +92,7 @@ def build(
         account.version = base.name
         if store.in_place:  # an earlier job may have been cut short before it wrote them
             apply_tags(store, job.home, base.name, tags, base.manifest.vector_names)
-        account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
+        account.skipped = catalogue.skipped
         _record(job, checked, base.name, staged, account)
         return
     targets = [_target(job, name, staged.stagings[name], projections[name]) for name in checked.encoders]
@@ -103,24 +103,22 @@ def build(
         version, unfinished = _open(job, checked, base, targets, kinds, key, expected, colours is not None)
         store.check_whole(version)
         markers = Markers(staged.parts, key)
-        written, again = _load(
-            store,
-            version,
-            staged,
-            targets,
-            markers,
-            fence,
-            unfinished,
-            account,
-            staged.loads(config.thumbnail_files_above, colours is not None),
+        if not unfinished:
+            markers.clear()  # those of a version that is not there any more say nothing of this one
+        done = markers.done()
+        loads = staged.loads(config.thumbnail_files_above, colours is not None)
+        left = [load for load in loads if load.marker not in done]
+        written, account.loaded_bytes = load_units(
+            store, version, left, staged.parts, targets, markers, fence
         )
+        account.rows["load"] = written
         delete_points_of(store, version, removed)
         named = [name for target in targets for name in (target.vector, target.code)]
         apply_tags(store, job.home, version, tags, named + [COLOUR_VECTOR] * (colours is not None))
         store.finish(version)
     account.version = version
-    account.written = written + again - (catalogue.to_write - catalogue.from_source)
-    account.skipped = catalogue.unchanged + catalogue.repeated + catalogue.deleted
+    account.written = catalogue.from_source - (sum(map(len, left)) - written)
+    account.skipped = catalogue.skipped
     counted = store.count(version)
     if not account.balanced or counted != expected:
         markers.clear()  # whatever went wrong, the next job looks at every point and writes what is missing
@@ -150,29 +148,6 @@ def build(
         make_live(store, config.collection, version, "added" if job.add else "indexed")
         _record(job, checked, version, staged, account)
     markers.clear()
-
-
-def _load(
-    store: Store,
-    version: str,
-    staged: Staged,
-    targets: Sequence[Target],
-    markers: Markers,
-    fence: Fence,
-    unfinished: bool,
-    account: Account,
-    every: Iterable[UnitLoad],
-) -> tuple[int, int]:
-    """Write what is to be written; returns how many points, and how many an earlier run had written."""
-    loads = list(every)
-    if not unfinished:
-        markers.clear()  # those of a version that is not there any more say nothing of this one
-    done = markers.done()
-    again = sum(len(load) for load in loads if load.marker in done)
-    left = [load for load in loads if load.marker not in done]
-    written, size = load_units(store, version, left, staged.parts, targets, markers, fence)
-    account.loaded_bytes, account.rows["load"] = size, written
-    return written, again
 
 
 def _record(job: IndexJob, checked: Checked, version: str, staged: Staged, account: Account) -> None:
@@ -219,7 +194,7 @@ def _projections(
     units = staged.units()
     made = {
         name: kept.get(name)
-        or fit(staging, units, config.projection, hash_bits(checked.encoders[name]), config.stored_bits)
+        or fit(staging, units, config.projection, checked.encoders[name].code_bits or 0, config.stored_bits)
         for name, staging in staged.stagings.items()
     }
     return made, fitted

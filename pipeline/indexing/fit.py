@@ -6,19 +6,13 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.config import ProjectionConfig
-from pipeline.encoders import EncoderDescription
 from pipeline.errors import SimileError
 from pipeline.progress import say
 from pipeline.projection import Projection, fit_projection, identity
 from pipeline.staging.vectors import Staging
 from pipeline.vectors import finite_rows
 
-__all__ = ["fit", "hash_bits"]
-
-
-def hash_bits(description: EncoderDescription) -> int:
-    """Number of outputs after the embedding whose signs are the Hamming code; 0 for most encoders."""
-    return getattr(description, "code_bits", None) or 0
+__all__ = ["fit"]
 
 
 def fit(
@@ -34,7 +28,7 @@ def fit(
         staging: where the raw vectors are.
         units: of this collection; vectors of other units are not looked at.
         config: kind, dimension, whitening, sample size, and bits of a code.
-        hash_bits: of the encoder, see `hash_bits`.
+        hash_bits: outputs after the embedding whose signs are the Hamming code; 0 for most encoders.
         stored_bits: components of a stored vector, see `CollectionConfig.stored_bits`.
 
     Raises:

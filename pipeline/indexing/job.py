@@ -149,18 +149,20 @@ def _staged(
     rows = sum(unit.rows for unit in checked.units)
     if live.version and not (isinstance(asked.live, Record) and asked.live.units() <= set(names)):
         rows += live.version.manifest.rows
-    catalogue = catalogue_of(asked, parts, stagings, rows)
-    staged = Staged(catalogue, asked.keeps, parts, stagings)
+
+    def made_of(asked: Asked) -> Staged:
+        return Staged(catalogue_of(asked, parts, stagings, rows), asked.keeps, parts, stagings)
+
+    staged = made_of(asked)
     if isinstance(asked.live, Record) and live.name and not _as_recorded(job, checked, live.name, staged):
         asked = replace(asked, live=state_of(store, live, parts, ask_points=True))
-        catalogue = catalogue_of(asked, parts, stagings, rows)
-    if asked.keeps and len(catalogue.lost):
-        known = {entry.unit for entry in catalogue.entries}
-        adopted = adopt(catalogue.lost, known, parts, stagings)
-        catalogue = catalogue_of(replace(asked, adopted=adopted), parts, stagings, rows)
+        staged = made_of(asked)
+    if asked.keeps and len(staged.catalogue.lost):
+        known = {entry.unit for entry in staged.catalogue.entries}
+        staged = made_of(replace(asked, adopted=adopt(staged.catalogue.lost, known, parts, stagings)))
     if asked.anew and asked.keeps:
-        refuse_missing(job.config.collection, catalogue, stagings)
-    return Staged(catalogue, asked.keeps, parts, stagings)
+        refuse_missing(job.config.collection, staged.catalogue, stagings)
+    return staged
 
 
 def _as_recorded(job: IndexJob, checked: Checked, version: str, staged: Staged) -> bool:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.config import CollectionConfig
 from pipeline.encoders import EncoderDescription
@@ -79,18 +78,11 @@ def settings_key(config: CollectionConfig, encoders: Mapping[str, EncoderDescrip
     """Hash of all that makes points of two builds belong into one version."""
     about_rows = {"source", "sample", "split", "config", "title", "credit", "max_reject_fraction", "search"}
     # Keys that 0.1.0 did not have count where they say something, so that its collections stay as they are.
-    later = {
-        name
-        for name in ("lists", "memory", "thumbnail_files_above", "url_column")
-        if name not in _said(config)
-    }
+    later = {"lists", "memory", "thumbnail_files_above", "url_column"}
+    later -= config.model_dump(exclude_defaults=True).keys()
     settings = config.model_dump(exclude=about_rows | later)
     fingerprints = [description.fingerprint for description in encoders.values()]
     return hashlib.sha256(json.dumps([settings, fingerprints], sort_keys=True).encode()).hexdigest()
-
-
-def _said(config: CollectionConfig) -> dict[str, Any]:
-    return config.model_dump(exclude_defaults=True)
 
 
 def source_key(source: Source, config: CollectionConfig) -> str:

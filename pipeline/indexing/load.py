@@ -25,6 +25,7 @@ from pipeline.ray_blocks import blocks_of, things_in
 from pipeline.staging.parts import Parts
 from pipeline.store import Store, open_store
 from pipeline.store.authority import server_variables
+from pipeline.store.read_points import in_batches
 
 __all__ = ["Markers", "delete_points_of", "load_units"]
 
@@ -119,8 +120,8 @@ def _flush(store: Store, version: str, markers: Markers, written: Sequence[str])
 
 def delete_points_of(store: Store, version: str, ids: Sequence[str]) -> None:
     """Remove points, in requests of bounded size."""
-    for start in range(0, len(ids), _DELETED_AT_ONCE):
-        store.delete(version, ids[start : start + _DELETED_AT_ONCE])
+    for some in in_batches(ids, _DELETED_AT_ONCE):
+        store.delete(version, some)
 
 
 class _Writer:

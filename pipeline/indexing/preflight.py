@@ -153,7 +153,9 @@ def find_all(job: IndexJob, spread: Spread | None = None, *, keeps: bool = True)
     say(f"store: {store.engine}")
     units = units_of(source, job.limit)
     encoders = {
-        each.name: described.get(each.name) or _given(each.name, source, units) for each in config.encoders
+        each.name: described.get(each.name)
+        or describe_precomputed(each.name, vector_length(source, column_of(each.name), units))
+        for each in config.encoders
     }
     checked = Checked(source, encoders, store, kinds, units)
     if job.add:
@@ -177,11 +179,6 @@ def forget_old_tars(job: IndexJob, source: Source) -> None:
     states = source.states if may_keep else {}
     folder = tars_folder(job.home, job.config.collection)
     forget_tars(folder, source.root, states, others=not (may_keep and job.add))
-
-
-def _given(name: str, source: Source, units: Sequence[Unit]) -> EncoderDescription:
-    """The description of vectors that the source has."""
-    return describe_precomputed(name, vector_length(source, column_of(name), units))
 
 
 def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
