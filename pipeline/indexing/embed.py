@@ -151,10 +151,9 @@ def _missing(
 ) -> list[Missing]:
     """What is not staged of these units, each once."""
     there, vectors = parts.names(), [staging.names() for staging in stagings.values()]
-    present = list(zip(stagings.values(), vectors, strict=True))
     every, found = (1 << len(vectors)) - 1, dict[str, Missing]()
     for unit in units:
-        again = rejects_again and unit.name in there and _has_rejects(unit.name, parts, present)
+        again = rejects_again and unit.name in there and _has_rejects(unit.name, parts, stagings)
         with_rows = unit.name not in there or again
         needs = sum((unit.name not in names) << bit for bit, names in enumerate(vectors))
         if with_rows or needs:
@@ -162,11 +161,8 @@ def _missing(
     return list(found.values())
 
 
-def _has_rejects(unit: str, parts: Parts, vectors: Sequence[tuple[Staging, set[str]]]) -> bool:
-    """Args: vectors: of each encoder, with the units that are there."""
-    return bool(parts.rejected(unit)) or any(
-        staging.rejects(unit) for staging, there in vectors if unit in there
-    )
+def _has_rejects(unit: str, parts: Parts, stagings: Mapping[str, Staging]) -> bool:
+    return bool(parts.rejected(unit)) or any(each.rejects(unit) for each in stagings.values())
 
 
 def _pool(reservation: Reservation, units: int, most_tasks: int | None) -> Any:

@@ -36,17 +36,6 @@ from pipeline.staging.vectors import Staging
 
 __all__ = ["Acknowledgement", "EmbedActor", "Missing", "Work"]
 
-_ACKNOWLEDGEMENT = pa.schema(
-    [
-        *(
-            (name, pa.int64())
-            for name in ("rows", "attempted", "embedded", "single_colour", "staged_bytes", "peak_memory")
-        ),
-        *((name, pa.string()) for name in ("actor", "host", "node", "device")),
-        ("ready", pa.float64()),
-    ]
-)
-
 _ROWS = 256  # pictures that are handed over together: a GPU's batch; a table of large ones has fewer
 
 
@@ -56,25 +45,25 @@ class Acknowledgement:
 
     Attributes:
         rows: of the unit.
-        attempted, embedded: pictures that were to be embedded, and that were.
-        single_colour: pictures in which there is nothing but one colour.
         actor, host, node, device: who embedded it.
-        staged_bytes: written for it.
         peak_memory: of the actor's process so far, in bytes.
         ready: when the actor's networks were loaded, in seconds since the epoch.
+        attempted, embedded: pictures that were to be embedded, and that were.
+        single_colour: pictures in which there is nothing but one colour.
+        staged_bytes: written for it.
     """
 
     rows: int
-    attempted: int
-    embedded: int
-    single_colour: int
     actor: str
     host: str
     node: str
     device: str
-    staged_bytes: int
     peak_memory: int
     ready: float
+    attempted: int = 0
+    embedded: int = 0
+    single_colour: int = 0
+    staged_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -172,7 +161,7 @@ class EmbedActor:
 
             self.known = ray.get(known) if isinstance(known, ray.ObjectRef) else known
         done = [self._once(each) for each in things_in(batch)]
-        return pa.Table.from_pylist([asdict(each) for each in done], schema=_ACKNOWLEDGEMENT)
+        return pa.Table.from_pylist([asdict(each) for each in done])
 
     def _once(self, missing: Missing) -> Acknowledgement:
         """`_unit`, or what it answered before: Ray sends a unit again where the first answer is lost on the
@@ -239,17 +228,7 @@ class EmbedActor:
     def _acknowledged(self, unit: Unit) -> Acknowledgement:
         """Of a unit for which nothing had to be done."""
         return Acknowledgement(
-            rows=unit.rows,
-            attempted=0,
-            embedded=0,
-            single_colour=0,
-            actor=self.actor,
-            host=self.host,
-            node=self.node,
-            device=self.device,
-            staged_bytes=0,
-            peak_memory=peak_memory(),
-            ready=self.ready,
+            unit.rows, self.actor, self.host, self.node, self.device, peak_memory(), self.ready
         )
 
     def _in_turn(self, rows: list[Needed]) -> list[Group]:

@@ -261,9 +261,7 @@ class UnitRows:
                 }
             first.add(point)
             rows.append(whole)
-        names = SCHEMA.names
-        columns = {name: [row.get(name) for row in rows] for name in names}
-        return pa.table({name: pa.array(columns[name], SCHEMA.field(name).type) for name in names}, SCHEMA)
+        return pa.Table.from_pylist(rows, SCHEMA)
 
 
 def _hash_of(vectors: dict[str, np.ndarray | str]) -> int:
