@@ -1,13 +1,9 @@
 """Checks before work begins: they take seconds, load no network, and say what to do."""
 
-import os
 import shutil
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
 
 from pipeline.cluster.actors import Actors
 from pipeline.config import CollectionConfig
@@ -28,8 +24,7 @@ from pipeline.staging.erased import erased_list
 from pipeline.staging.parts import Parts
 from pipeline.staging.vectors import Staging
 from pipeline.store import Store, open_store
-from pipeline.store.protocol import vector_params
-from pipeline.store.versions import PROBE
+from pipeline.store.probe import check_writable
 
 __all__ = [
     "Checked",
@@ -190,7 +185,7 @@ def check_store_and_disk(job: IndexJob, checked: Checked) -> None:
     """
     probed = open_store(job.home, job.url, patience=_PATIENCE_SECONDS)
     probed.check(job.config.collection)
-    _check_writable(probed, job.config)
+    check_writable(probed, job.config)
     _check_disk(job, checked, in_home=not checked.store.parallel_writes)
 
 
@@ -222,21 +217,6 @@ def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
 
 def _named(fingerprints: Mapping[str, str]) -> str:
     return ", ".join(f"{name} ({fingerprint})" for name, fingerprint in fingerprints.items())
-
-
-def _check_writable(store: Store, config: CollectionConfig) -> None:
-    """Write one point and read it back, in a version that no other job uses."""
-    version = f"{config.collection}{PROBE}{socket.gethostname()}-{os.getpid()}"
-    try:
-        store.create(version, config, vector_params(config, {"probe": 2}, {}), {})
-        point = "00000000-0000-0000-0000-000000000001"
-        store.upsert(version, [point], {"probe": np.ones((1, 2), np.float32)}, [{}])
-        if store.count(version) != 1:
-            raise SimileError(f"The store at {store.address} took a point and does not count it.")
-    except OSError as error:
-        raise SimileError(f"The store at {store.address} cannot be written: {error}.") from error
-    finally:
-        store.drop(version)
 
 
 def bytes_a_row(
