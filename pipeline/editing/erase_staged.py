@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from pipeline.home import filesystem, listed
 from pipeline.staging.erased import Trace
-from pipeline.staging.ids import id_texts, id_words, words_of
+from pipeline.staging.ids import find_words, id_texts, id_words, words_of
 from pipeline.staging.parts import SCHEMA, Parts
 from pipeline.staging.unit_files import READERS, put
 from pipeline.staging.vectors import SAMPLED, without_rejects
@@ -70,20 +70,12 @@ def _units_with(parts: Parts, ids: frozenset[str]) -> Iterator[tuple[str, np.nda
     units = sorted(parts.names())
 
     def rows_of(unit: str) -> np.ndarray:
-        return np.flatnonzero(_among(id_words(parts.read(unit, ["id"])["id"]), wanted))
+        return np.flatnonzero(find_words(wanted, id_words(parts.read(unit, ["id"])["id"])) >= 0)
 
     with ThreadPoolExecutor(READERS) as pool:
         for unit, rows in zip(units, pool.map(rows_of, units), strict=True):
             if len(rows):
                 yield unit, rows
-
-
-def _among(words: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """(N,) bool: which of (N, 2) words are among the wanted ones."""
-    pair = np.dtype([("first", np.uint64), ("second", np.uint64)])
-    return np.isin(
-        np.ascontiguousarray(words).view(pair)[:, 0], np.ascontiguousarray(wanted).view(pair)[:, 0]
-    )
 
 
 def _blank(parts: Parts, unit: str, rows: np.ndarray) -> bool:
@@ -116,7 +108,7 @@ def _without(location: str, words: np.ndarray, ids: frozenset[str]) -> bool:
     files, path = filesystem(location)
     schema = pq.read_schema(path, filesystem=files)
     about = without_rejects(schema.metadata or {}, ids)
-    there = _among(id_words(pq.read_table(path, columns=["id"], filesystem=files)["id"]), words)
+    there = find_words(words, id_words(pq.read_table(path, columns=["id"], filesystem=files)["id"])) >= 0
     if not there.any() and about is None:
         return False
     table = pq.read_table(path, filesystem=files, use_threads=False).filter(pa.array(~there))
