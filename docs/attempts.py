@@ -18,7 +18,8 @@ _WIDTH, _HEIGHT = 340, 260  # of a panel, in the drawing's own units
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 44, 40
 _LINES = 5  # across a panel, one for each value that is written beside it
 _MOST_NUMBERS = 6  # of epochs, below a panel
-_COLOURS = ("#0072b2", "#d55e00", "#009e73")  # colour-blind readers tell them apart, too (Okabe and Ito)
+# Colour-blind readers tell them apart, too (Okabe and Ito).
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7")
 
 
 @dataclass(frozen=True)
