@@ -19,7 +19,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 44, 40
 _LINES = 5  # across a panel, one for each value that is written beside it
 _MOST_NUMBERS = 6  # of epochs, below a panel
 # Colour-blind readers tell them apart, too (Okabe and Ito).
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7")
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9")
 
 
 @dataclass(frozen=True)
