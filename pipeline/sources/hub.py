@@ -15,11 +15,13 @@ from pipeline.errors import SimileError
 from pipeline.hub import explained, token
 from pipeline.sources.extensions import kind_of
 from pipeline.sources.hub_address import HubAddress
+from pipeline.sources.listing import OTHER_TAR, FolderListing, listing_of, with_left_out
+from pipeline.sources.local import with_parquet_left_out
 from pipeline.sources.parquet import Listing, is_parquet, parquet_source, split_files
 from pipeline.sources.place import folder_at
 from pipeline.sources.single_file import file_source, is_pattern
 from pipeline.sources.source import Asked, FileState, Measured, Source, refuse_config
-from pipeline.sources.storage import HUB, hub_filesystem, is_file
+from pipeline.sources.storage import HUB, hub_filesystem, is_file, remote_file
 from pipeline.sources.webdataset import tar_source
 
 if TYPE_CHECKING:
@@ -57,24 +59,24 @@ def _measured(name: str, revision: str, root: str, files: list[str]) -> Measured
     return Measured(states, revision)
 
 
-def converted_files(name: str) -> tuple[str, dict[str, dict[str, list[str]]]]:
-    """The Hub's own parquet conversion of a dataset: its commit, and hf:// paths by configuration and split.
+def converted_files(name: str) -> tuple[DatasetInfo, dict[str, dict[str, list[str]]]]:
+    """The Hub's own parquet conversion of a dataset, and hf:// paths by configuration and split.
 
     Raises:
         SimileError: there is none.
     """
     try:
-        commit = dataset_info(name, PARQUET_BRANCH).sha
+        info = dataset_info(name, PARQUET_BRANCH)
     except SimileError as error:
         raise SimileError(
             f"dataset '{name}' is not stored as parquet, and the Hub keeps no conversion of it in "
             f"{PARQUET_BRANCH}; download it and name the folder"
         ) from error
     found: dict[str, dict[str, list[str]]] = {}
-    for path in sorted(hub_filesystem().glob(f"datasets/{name}@{commit}/*/*/*.parquet")):
+    for path in sorted(hub_filesystem().glob(f"datasets/{name}@{info.sha}/*/*/*.parquet")):
         config, split, _ = path.split("/")[-3:]
         found.setdefault(config, {}).setdefault(split, []).append(f"hf://{path}")
-    return str(commit), found
+    return info, found
 
 
 def resolve_hub(address: HubAddress, asked: Asked) -> Source:
@@ -117,22 +119,33 @@ def resolve_hub(address: HubAddress, asked: Asked) -> Source:
     if builder is not None and (is_parquet(builder) or _is_tars(builder)):
         splits = {str(key): list(files) for key, files in (builder.config.data_files or {}).items()}
         listing = Listing(builder.config.name, splits, builder.info.features, root, card, hub_filesystem())
+        beside = _beside(info, root, inside)
         if is_parquet(builder):
-            return parquet_source(shown, listing, asked, measure)
+            return with_parquet_left_out(parquet_source(shown, listing, asked, measure), beside, splits)
         files = split_files(shown, listing, asked.split)
         paths = [file.removeprefix(root) for file in files]
-        return tar_source(
+        source = tar_source(
             shown, root, paths, asked, measured=measure(files), config=listing.config, card=card
         )
+        every = {file.removeprefix(root) for files in splits.values() for file in files}
+        return with_left_out(source, beside, set(paths), dict.fromkeys(every, OTHER_TAR))
     if inside:
         return replace(folder_at(shown, root + inside, asked), revision=commit)
-    commit, found = converted_files(name)
+    info, found = converted_files(name)
     chosen = config or ("default" if "default" in found else next(iter(found), None))
     if chosen not in found:
         raise SimileError(f"dataset '{name}' has no configuration '{chosen}'; there are: {', '.join(found)}")
-    root = f"{HUB}datasets/{name}@{commit}/"
+    root = f"{HUB}datasets/{name}@{info.sha}/"
     listing = Listing(chosen, found[chosen], None, root, card, hub_filesystem())
-    return parquet_source(name, listing, asked, partial(_measured, name, commit, root))
+    source = parquet_source(name, listing, asked, partial(_measured, name, str(info.sha), root))
+    return with_parquet_left_out(source, _beside(info, root), found[chosen])
+
+
+def _beside(info: DatasetInfo, root: str, inside: str = "") -> FolderListing:
+    """All files of a dataset, or of a folder in it; their names came with the card."""
+    paths = sorted(each.rfilename for each in info.siblings or [])
+    top = f"{inside.rstrip('/')}/" if inside else ""
+    return listing_of(root, (remote_file(path) for path in paths if path.startswith(top)))
 
 
 def _is_tars(builder: DatasetBuilder) -> bool:

@@ -17,14 +17,17 @@ from pipeline.sources.storage import list_remote
 from pipeline.sources.walk import ListedFile, readable, walk
 
 __all__ = [
+    "OTHER_TAR",
     "FolderListing",
     "fingerprint",
     "fingerprint_of",
     "list_folder",
+    "listing_of",
     "most_frequent_first",
     "with_left_out",
 ]
 
+OTHER_TAR = ".tar of another split"  # a kind of files that are left out
 # Folders of these names are splits where every picture lies in one of them; the same as in `datasets`.
 _SPLITS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -148,10 +151,9 @@ def list_folder(root: str, follow_links: bool = False) -> FolderListing:
     Raises:
         SimileError: the folder cannot be listed, or has two metadata files side by side.
     """
-    listing = FolderListing(f"{root.rstrip('/')}/", [], [], [], [])
+    top = f"{root.rstrip('/')}/"
     try:
-        for file in list_remote(listing.root) if is_remote(root) else walk(root, follow_links):
-            _list_of(listing, file).append(file)
+        listing = listing_of(top, list_remote(top) if is_remote(root) else walk(root, follow_links))
     except OSError as error:
         if is_remote(root):
             raise SimileError(
@@ -168,6 +170,18 @@ def list_folder(root: str, follow_links: bool = False) -> FolderListing:
                 f"'{readable(listing.root + folder)}' has {count} metadata files side by side; "
                 "keep one of them"
             )
+    return listing
+
+
+def listing_of(root: str, files: Iterable[ListedFile]) -> FolderListing:
+    """Files of a folder, sorted by path, each in its list.
+
+    Args:
+        root: absolute, with `/` at its end.
+    """
+    listing = FolderListing(root, [], [], [], [])
+    for file in files:
+        _list_of(listing, file).append(file)
     return listing
 
 

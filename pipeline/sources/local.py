@@ -14,6 +14,7 @@ from pipeline.sources.layout import hub_builder
 from pipeline.sources.listing import FolderListing, fingerprint_of, with_left_out
 from pipeline.sources.parquet import Listing, is_parquet, parquet_source
 from pipeline.sources.source import Asked, Source
+from pipeline.sources.storage import HUB
 
 __all__ = ["local_parquet", "with_parquet_left_out"]
 
@@ -56,7 +57,7 @@ def local_parquet(root: Path, listing: FolderListing, about: dict[str, Any], ask
 def with_parquet_left_out(
     source: Source, listing: FolderListing, splits: Mapping[str, Sequence[str]]
 ) -> Source:
-    """The source that a split of a folder is, with the folder's other files as left out.
+    """The source that a split of a folder or of a dataset on the Hub is, with all other files as left out.
 
     Args:
         source: of one of the splits.
@@ -66,8 +67,9 @@ def with_parquet_left_out(
     every = {file.removeprefix(source.root) for files in splits.values() for file in files}
     told = {file.path: ".parquet in no split of this configuration" for file in listing.parquet}
     told |= dict.fromkeys(every - own, ".parquet of another split")
-    # Rows may name pictures that they do not hold. Which these are is known when they are read.
-    pictures = {file.path for file in listing.pictures}
+    # Rows may name pictures that they do not hold. Which these are is known when they are read. From the Hub
+    # none is read.
+    pictures = set[str]() if source.root.startswith(HUB) else {file.path for file in listing.pictures}
     found = with_left_out(source, listing, own | pictures, told)
     if not pictures:
         return found

@@ -12,7 +12,7 @@ from pipeline.sources.address_list import list_source
 from pipeline.sources.extensions import kind_of
 from pipeline.sources.folder import folder_source
 from pipeline.sources.layout import card_fields, layout_of
-from pipeline.sources.listing import FolderListing, fingerprint, list_folder, with_left_out
+from pipeline.sources.listing import OTHER_TAR, FolderListing, fingerprint, list_folder, with_left_out
 from pipeline.sources.local import local_parquet, with_parquet_left_out
 from pipeline.sources.parquet import Listing, parquet_source
 from pipeline.sources.single_file import TAKEN, file_source, holds_images, is_pattern, refuse_kind
@@ -115,7 +115,7 @@ def _tars(name: str, listing: FolderListing, tars: Sequence[str], card: bytes | 
         config=layout.config,
         card=card_fields(card.decode(errors="replace")) if card else {},
     )
-    elsewhere = dict.fromkeys(set(tars) - chosen, ".tar of another split")
+    elsewhere = dict.fromkeys(set(tars) - chosen, OTHER_TAR)
     return with_left_out(source, listing, chosen, elsewhere)
 
 

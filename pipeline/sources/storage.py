@@ -34,6 +34,7 @@ __all__ = [
     "on_filesystem",
     "open_stream",
     "read_file",
+    "remote_file",
     "stat_files",
     "state_at",
 ]
@@ -187,6 +188,10 @@ def list_remote(root: str) -> Iterator[ListedFile]:
     for info in sorted(found, key=lambda info: info.path):
         inner = info.path.removeprefix(top)
         if info.type == pafs.FileType.File:
-            hidden = any(part.startswith(".") or part == "__MACOSX" for part in inner.split("/"))
-            size, changed = info.size or 0, info.mtime_ns or 0
-            yield ListedFile(inner, size, changed, "hidden" if hidden else None)
+            yield remote_file(inner, info.size or 0, info.mtime_ns or 0)
+
+
+def remote_file(path: str, size: int = 0, changed: int = 0) -> ListedFile:
+    """A file in a bucket or on the Hub; hidden where its name or a folder's says so."""
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.split("/"))
+    return ListedFile(path, size, changed, "hidden" if hidden else None)

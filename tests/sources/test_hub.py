@@ -31,7 +31,8 @@ def ask(name, read=False, **options):
     except SimileError as error:
         return {"error": str(error)}
     said = {"rows": source.rows, "revision": source.revision, "bytes": source.bytes, "config": source.config,
-            "licence": source.licence, "images": [], "payload": [], "file": []}
+            "licence": source.licence, "left_out": source.left_out, "notes": source.notes,
+            "images": [], "payload": [], "file": []}
     for table in read_rows(source, limit=source.rows).iter_batches(batch_size=None, batch_format="pyarrow") \\
             if read else []:
         said["images"] += [image.hex() for image in image_bytes(table)]
@@ -59,6 +60,8 @@ def test_the_hub(tmp_path: Path) -> None:
     root = write_mirror(tmp_path / "cifar10", [5, 4])
     write_mirror(root, [2], split="test")
     put(root / "README.md", b"---\nlicense: mit\n---\n# CIFAR\n")
+    put(root / ".gitattributes", b"")
+    put(root / "logo.png", png(0))
     write_mirror(tmp_path / "secret", [3])
     configs = tmp_path / "configs"
     write_mirror(configs / "a", [2])
@@ -121,6 +124,14 @@ print(json.dumps(said))
     assert set(public_rows["file"]) == {f"data/train-0000{n}-of-00002.parquet" for n in (0, 1)}
     assert public_rows["bytes"] == sum(path.stat().st_size for path in root.glob("data/train*"))
     assert (public_rows["licence"], len(public_rows["revision"])) == ("mit", 40)
+    # Listed = rows' files + left out, of the whole dataset or of the folder that was asked for.
+    other_split = ".parquet of another split"
+    assert public_rows["left_out"] == {other_split: 1, ".md": 1, ".png": 1, "hidden": 1}
+    assert public_rows["notes"] == []
+    assert answers["page"]["left_out"] == {other_split: 1}
+    assert answers["config"]["left_out"] == {".md": 1, ".parquet in no split of this configuration": 1}
+    assert answers["converted"]["left_out"] == {".parquet in no split of this configuration": 1}
+    assert answers["tars"]["left_out"] == {".csv": 1, ".png": 1}
     assert "no split 'dev'; there are: test, train" in answers["split"]["error"]
     assert "no revision 'v9'" in answers["revision"]["error"]
     assert "set HF_TOKEN" in answers["unknown"]["error"]
