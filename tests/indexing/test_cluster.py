@@ -81,7 +81,7 @@ def test_a_stopped_job_goes_on_with_every_gpu_and_the_page_finds_its_result(clus
     rows += ["--encoder", "pypi:efficientnet-lite0@80px"]
     begin(cluster, "to-be-stopped", *rows, "--home", str(home))
     deadline = time.monotonic() + 600
-    while not list(home.glob("staging/*/*/*.parquet")):
+    while not list(home.glob("staging/*/parts/*.parquet")):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     api(cluster, "to-be-stopped/stop", {})
