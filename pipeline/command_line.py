@@ -9,9 +9,8 @@ __all__ = ["Parser"]
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, whose errors repeat what was given: jobs keep their stderr, and others may read it.
-
-    Its subcommands have such a parser, too.
+    """argparse's parser, for commands and their subcommands. Its errors repeat what was given, which may hold
+    a secret, and the stderr of a job is kept where others may read it.
     """
 
     def error(self, message: str) -> NoReturn:

@@ -15,8 +15,13 @@ from pipeline.errors import SimileError
 from pipeline.hub import explained, token
 from pipeline.sources.extensions import kind_of
 from pipeline.sources.hub_address import HubAddress
-from pipeline.sources.listing import OTHER_TAR, FolderListing, listing_of, with_left_out
-from pipeline.sources.local import with_parquet_left_out
+from pipeline.sources.listing import (
+    OTHER_TAR,
+    FolderListing,
+    listing_of,
+    with_left_out,
+    with_parquet_left_out,
+)
 from pipeline.sources.parquet import Listing, is_parquet, parquet_source, split_files
 from pipeline.sources.place import folder_at
 from pipeline.sources.single_file import file_source, is_pattern

@@ -13,7 +13,7 @@ from pipeline.home import is_remote
 from pipeline.sources.extensions import PICTURES, kind_of
 from pipeline.sources.metadata import METADATA_FILES
 from pipeline.sources.source import FileState, Measured, Source
-from pipeline.sources.storage import list_remote
+from pipeline.sources.storage import HUB, list_remote
 from pipeline.sources.walk import ListedFile, readable, walk
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "listing_of",
     "most_frequent_first",
     "with_left_out",
+    "with_parquet_left_out",
 ]
 
 OTHER_TAR = ".tar of another split"  # a kind of files that are left out
@@ -134,6 +135,29 @@ def with_left_out(
         unlisted=source.unlisted + len(listing.unreadable()),
         notes=(*listing.notes(taken), *source.notes),
     )
+
+
+def with_parquet_left_out(
+    source: Source, listing: FolderListing, splits: Mapping[str, Sequence[str]]
+) -> Source:
+    """The source that a split of a folder or of a dataset on the Hub is, with all other files as left out.
+
+    Args:
+        source: of one of the splits.
+        splits: split -> its files, absolute.
+    """
+    own = {file.removeprefix(source.root) for file in source.files}
+    every = {file.removeprefix(source.root) for files in splits.values() for file in files}
+    told = {file.path: ".parquet in no split of this configuration" for file in listing.parquet}
+    told |= dict.fromkeys(every - own, ".parquet of another split")
+    # Rows may name pictures that they do not hold. Which these are is known when they are read. From the Hub
+    # none is read.
+    pictures = set[str]() if source.root.startswith(HUB) else {file.path for file in listing.pictures}
+    found = with_left_out(source, listing, own | pictures, told)
+    if not pictures:
+        return found
+    note = f"pictures lie beside the parquet files ({len(pictures):,}); they are read where a row names them"
+    return replace(found, notes=(*found.notes, note))
 
 
 def most_frequent_first(counts: Mapping[str, int]) -> dict[str, int]:

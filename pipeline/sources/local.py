@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import SimileError
 from pipeline.sources.layout import hub_builder
-from pipeline.sources.listing import FolderListing, fingerprint_of, with_left_out
+from pipeline.sources.listing import FolderListing, fingerprint_of, with_parquet_left_out
 from pipeline.sources.parquet import Listing, is_parquet, parquet_source
 from pipeline.sources.source import Asked, Source
-from pipeline.sources.storage import HUB
 
-__all__ = ["local_parquet", "with_parquet_left_out"]
+__all__ = ["local_parquet"]
 
 _PATTERN = "*?["  # `datasets` takes a root with one of these for a pattern
 
@@ -52,29 +49,6 @@ def local_parquet(root: Path, listing: FolderListing, about: dict[str, Any], ask
         hub = Listing(found.config.name, splits, found.info.features, real, about)
         source = parquet_source(str(root), hub, asked, partial(fingerprint_of, root=real))
         return with_parquet_left_out(source, listing, splits)
-
-
-def with_parquet_left_out(
-    source: Source, listing: FolderListing, splits: Mapping[str, Sequence[str]]
-) -> Source:
-    """The source that a split of a folder or of a dataset on the Hub is, with all other files as left out.
-
-    Args:
-        source: of one of the splits.
-        splits: split -> its files, absolute.
-    """
-    own = {file.removeprefix(source.root) for file in source.files}
-    every = {file.removeprefix(source.root) for files in splits.values() for file in files}
-    told = {file.path: ".parquet in no split of this configuration" for file in listing.parquet}
-    told |= dict.fromkeys(every - own, ".parquet of another split")
-    # Rows may name pictures that they do not hold. Which these are is known when they are read. From the Hub
-    # none is read.
-    pictures = set[str]() if source.root.startswith(HUB) else {file.path for file in listing.pictures}
-    found = with_left_out(source, listing, own | pictures, told)
-    if not pictures:
-        return found
-    note = f"pictures lie beside the parquet files ({len(pictures):,}); they are read where a row names them"
-    return replace(found, notes=(*found.notes, note))
 
 
 def _parquet_alone(root: Path, listing: FolderListing, place: Path) -> Path:

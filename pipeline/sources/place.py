@@ -12,8 +12,15 @@ from pipeline.sources.address_list import list_source
 from pipeline.sources.extensions import kind_of
 from pipeline.sources.folder import folder_source
 from pipeline.sources.layout import card_fields, layout_of
-from pipeline.sources.listing import OTHER_TAR, FolderListing, fingerprint, list_folder, with_left_out
-from pipeline.sources.local import local_parquet, with_parquet_left_out
+from pipeline.sources.listing import (
+    OTHER_TAR,
+    FolderListing,
+    fingerprint,
+    list_folder,
+    with_left_out,
+    with_parquet_left_out,
+)
+from pipeline.sources.local import local_parquet
 from pipeline.sources.parquet import Listing, parquet_source
 from pipeline.sources.single_file import TAKEN, file_source, holds_images, is_pattern, refuse_kind
 from pipeline.sources.source import Asked, Measured, Source

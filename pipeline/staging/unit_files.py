@@ -4,6 +4,7 @@ made it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -18,16 +19,16 @@ READERS = 8  # staged files that a process reads at once
 
 
 @dataclass(frozen=True)
-class UnitFiles:
+class UnitFiles(ABC):
     """Staged files of one collection; cheap to make and to send to other processes."""
 
     home: str
     collection: str
 
     @property
+    @abstractmethod
     def folder(self) -> str:
         """Where they are, as path or URL."""
-        raise NotImplementedError
 
     def location(self, unit: str) -> str:
         """Where the file of a unit is or will be, as path or URL."""
