@@ -20,7 +20,7 @@ os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray-")
 for _folder in (os.environ["SIMILE_HOME"], os.environ["RAY_TMPDIR"]):
     atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 os.environ["SIMILE_CACHE"] = os.environ["SIMILE_HOME"]  # of exported networks
-os.environ["SIMILE_DASHBOARD"] = "0"  # the tests that need it ask for it
+os.environ.pop("SIMILE_DASHBOARD", None)  # the tests that need it ask for it
 os.environ["RAY_metrics_report_interval_ms"] = "1000"  # noqa: SIM112 (a test waits for them)
 
 

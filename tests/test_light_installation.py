@@ -24,7 +24,6 @@ def light(home: Path, *arguments: str, passes: bool = True) -> subprocess.Comple
         "PYTHONPATH": f"{ROOT / 'tests/stand_ins/light'}:{ROOT}",
         "SIMILE_HOME": str(home),
         "SIMILE_CACHE": str(home / "cache"),
-        "SIMILE_DASHBOARD": "0",
     }
     run = subprocess.run(
         [sys.executable, *arguments], env=environment, capture_output=True, text=True, check=False
@@ -130,7 +129,7 @@ def test_a_clean_environment_of_the_light_set(tmp_path: Path) -> None:
     assert not names & {"torch", "torchvision", "timm", "transformers"}
     used = subprocess.run(["du", "-sm", tmp_path / "venv"], capture_output=True, text=True, check=True).stdout
     assert int(used.split()[0]) <= 1500  # MB
-    environment = {**os.environ, "SIMILE_HOME": str(tmp_path / "home"), "SIMILE_DASHBOARD": "0"}
+    environment = {**os.environ, "SIMILE_HOME": str(tmp_path / "home")}
     for command in (
         ["-m", "ray_jobs.index", "qdrant_config/cifar10.yaml", "--sample", "--limit", "12"],
         [

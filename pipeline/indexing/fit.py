@@ -58,7 +58,7 @@ def fit(
 
 
 def _say_what_is_missing(projection: Projection, wanted: int, rows: int) -> None:
-    kept = int(np.linalg.matrix_rank(projection.matrix))  # a frame makes more components of those kept
+    kept = _rank(projection.matrix)  # a frame makes more components of those kept
     if kept >= wanted:
         return
     reason = (
@@ -67,3 +67,12 @@ def _say_what_is_missing(projection: Projection, wanted: int, rows: int) -> None
         else "the others do not vary in the sample"
     )
     say(f"fit: {kept} of {wanted} components are kept; {reason}")
+
+
+def _rank(matrix: np.ndarray) -> int:
+    """Of (D, K) float32, from the squares of its singular values, as an SVD takes ten times as long.
+
+    Rounding to float32 leaves singular values of some 1e-8 of the largest, and so squares of 1e-16.
+    """
+    wide = matrix.astype(np.float64)
+    return int(np.linalg.matrix_rank(wide.T @ wide, hermitian=True, rtol=1e-12))

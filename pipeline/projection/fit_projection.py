@@ -81,15 +81,11 @@ def _principal_components(raw: np.ndarray, mean: np.ndarray, dimension: int) -> 
 
     In float64: single precision would give constant components a deviation of 3e-4 of the largest.
     """
-    from scipy.linalg import eigh  # here, as searching needs none of it
-
     covariance = np.zeros((raw.shape[1], raw.shape[1]))
     for start in range(0, len(raw), _ROWS):
         centred = raw[start : start + _ROWS] - mean
         covariance += centred.T @ centred
-    last = len(covariance) - 1
-    largest = (max(0, last + 1 - dimension), last)
-    variances, vectors = eigh(covariance / len(raw), subset_by_index=largest, overwrite_a=True)
+    variances, vectors = np.linalg.eigh(covariance / len(raw))
     deviations = np.sqrt(np.clip(variances[::-1], 0, None))
     kept = min(dimension, int((deviations > _TINY * deviations[0]).sum()), len(raw) - 1)
     if deviations[0] == 0 or kept < 1:

@@ -128,18 +128,17 @@ class Staging(UnitFiles):
             units: among those of these; None: of all that are staged.
         """
         names = sorted(self.names() if units is None else set(units))
+        kept, more = _Smallest(size), list[tuple[str, np.ndarray]]()
         with ThreadPoolExecutor(READERS) as pool:
-            words, vectors = np.empty((0, 2), np.uint64), np.empty((0, 1), np.float16)
-            more: list[tuple[str, np.ndarray]] = []
             for name, (ids, rows, whole) in zip(names, pool.map(self._first, names), strict=True):
-                words, vectors = _smallest(size, words, vectors, ids, rows)
-                if not whole:
+                kept.add(ids, rows)
+                if len(ids) and not whole:
                     more.append((name, ids[-1]))
-            for name, last in more:
-                if len(words) < size or tuple(last) < tuple(words[-1]):
-                    found = self.read(name)
-                    words, vectors = _smallest(size, words, vectors, found.words, found.vectors)
-        return vectors.astype(np.float32)
+        for name, last in more:
+            if kept.may_take(last):
+                found = self.read(name)
+                kept.add(found.words, found.vectors)
+        return kept.vectors().astype(np.float32)
 
     def _first(self, unit: str) -> tuple[np.ndarray, np.ndarray, bool]:
         """Ids and vectors of the first rows of a unit, and whether these are all."""
@@ -149,21 +148,41 @@ class Staging(UnitFiles):
             return id_words(table["id"]), vectors_of(table), opened.num_row_groups <= 1
 
 
-def _smallest(
-    size: int, words: np.ndarray, vectors: np.ndarray, more: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The rows with the `size` smallest ids of both, sorted, each id once."""
-    if not len(more):
-        return words, vectors
-    if len(words) == size and tuple(more[0]) > tuple(words[-1]):
-        return words, vectors
-    both = np.concatenate([words, more])
-    order = np.lexsort((both[:, 1], both[:, 0]))
-    both = both[order]
-    first = first_of_each(both)
-    chosen = order[first][:size]
-    joined = np.concatenate([vectors, rows]) if len(vectors) else rows
-    return both[first][:size], joined[chosen]
+class _Smallest:
+    """The vectors with the smallest ids of those that were added, each id once."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._words: list[np.ndarray] = []
+        self._vectors: list[np.ndarray] = []
+        self._last: tuple[int, ...] | None = None  # no larger id is taken any more
+
+    def add(self, words: np.ndarray, vectors: np.ndarray) -> None:
+        """Sorted ids (N, 2) and their vectors."""
+        if not len(words) or not self.may_take(words[0]):
+            return
+        self._words.append(words)
+        self._vectors.append(vectors)
+        if sum(map(len, self._words)) >= 2 * self._size:  # so that each row is sorted few times
+            self._settle()
+
+    def may_take(self, word: np.ndarray) -> bool:
+        """Whether an id, or a larger one, is perhaps among the smallest."""
+        return self._last is None or tuple(word) <= self._last
+
+    def vectors(self) -> np.ndarray:
+        """(≤ size, D) float16, by id."""
+        self._settle()
+        return self._vectors[0] if self._vectors else np.empty((0, 1), np.float16)
+
+    def _settle(self) -> None:
+        if not self._words:
+            return
+        words, vectors = np.concatenate(self._words), np.concatenate(self._vectors)
+        order = np.lexsort((words[:, 1], words[:, 0]))
+        order = order[first_of_each(words[order])][: self._size]
+        self._words, self._vectors = [words[order]], [vectors[order]]
+        self._last = tuple(words[order[-1]]) if len(order) == self._size else None
 
 
 def _rejects_of(about: Mapping[bytes, bytes]) -> list[Reject]:
