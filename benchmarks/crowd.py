@@ -109,10 +109,12 @@ def broken_promises(quiet: Phase, hostile: Phase) -> list[str]:
 def main(argv: list[str] | None = None) -> int:
     """Runs both phases, prints and writes the figures; 1 if a promise is broken."""
     parser = argparse.ArgumentParser(prog="benchmarks.crowd", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--sessions", type=int, default=64, help="honest and hostile together")
-    parser.add_argument("--seconds", type=float, default=600, help="with hostile visitors")
-    parser.add_argument("--quiet-seconds", type=float, default=180, help="without them, before")
-    parser.add_argument("--pause", type=float, default=10, help="seconds between two acts of a visitor")
+    parser.add_argument("--sessions", type=int, default=64, help="visitors, honest and hostile together")
+    parser.add_argument("--seconds", type=float, default=600, help="seconds with hostile visitors")
+    parser.add_argument(
+        "--quiet-seconds", type=float, default=180, help="seconds without them, measured first"
+    )
+    parser.add_argument("--pause", type=float, default=10, help="seconds between two actions of a visitor")
     parser.add_argument("--home", help="folder of the collections (default: a new one, with the samples)")
     parser.add_argument("--log", help="file for the page's log with hostile visitors (default: none)")
     options = parser.parse_args(argv)

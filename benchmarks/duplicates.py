@@ -55,14 +55,16 @@ def main(arguments: list[str] | None = None) -> None:
         default=[ROOT / "samples"],
         help="folders with Parquet files of images",
     )
-    parser.add_argument("--pictures", type=int, default=3000, help="at most (default: %(default)s)")
-    parser.add_argument("--skip", type=int, default=0, help="pictures of the source that are left out first")
-    parser.add_argument("--copies", type=int, default=100, help="of each kind (default: %(default)s)")
+    parser.add_argument(
+        "--pictures", type=int, default=3000, help="pictures to use, at most (default: %(default)s)"
+    )
+    parser.add_argument("--skip", type=int, default=0, help="pictures of the source to skip first")
+    parser.add_argument("--copies", type=int, default=100, help="copies of each kind (default: %(default)s)")
     parser.add_argument("--encoder", default="pypi:efficientnet-lite0", help="default: %(default)s")
     parser.add_argument("--show", type=Path, metavar="FOLDER", help="write sheets of mixed groups here")
     parser.add_argument("--same", type=Path, default=SAME, metavar="FILE", help="default: %(default)s")
-    parser.add_argument("--collection", help="measure the time of a collection that is there already")
-    parser.add_argument("--home", help="where that collection is")
+    parser.add_argument("--collection", help="measure the time on an existing collection")
+    parser.add_argument("--home", help="home of that collection")
     options = parser.parse_args(arguments)
     if options.collection:
         print(json.dumps(_time_of(options.collection, options.home)))

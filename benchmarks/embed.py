@@ -58,8 +58,8 @@ def cases() -> list[Case]:
 def main(arguments: list[str] | None = None) -> None:
     """Run every case; write benchmarks/results/embed.json."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.embed", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="DeepImageSearch too (downloads torch)")
-    parser.add_argument("--limit", type=int, help="images of every case, to try it out")
+    parser.add_argument("--full", action="store_true", help="also measure DeepImageSearch (downloads torch)")
+    parser.add_argument("--limit", type=int, help="images per case, for a quick try")
     parser.add_argument("--datasets", type=Path, default=DATASETS)
     options = parser.parse_args(arguments)
     results, facts = [], machine()

@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__)
     parser.add_argument("--network", help=f"a name of timm; {NETWORK} by default")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--train", action="store_true", help="a step of training too")
+    parser.add_argument("--train", action="store_true", help="also measure a training step")
     parser.add_argument("--short", action="store_true", help="a few seconds, to see that it works")
     options = parser.parse_args(arguments)
     short = options.short or not torch.cuda.is_available()
@@ -68,7 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     if not short:
         print(write_result("gpu", result, facts))
     if result["least_cosine"] < LEAST_COSINE:
-        raise SystemExit(f"error: a cosine of {result['least_cosine']} to the CPU; expected {LEAST_COSINE}")
+        raise SystemExit(
+            f"error: cosine to the CPU's vectors {result['least_cosine']}; expected {LEAST_COSINE} or more"
+        )
 
 
 def originals(count: int) -> Iterator[bytes]:

@@ -226,7 +226,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure; write benchmarks/results/gpu-simulation.json, unless it is the short form."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_simulation", description=__doc__)
     parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
-    parser.add_argument("--encoder", default=ENCODER, help="whose preprocessing is used")
+    parser.add_argument("--encoder", default=ENCODER, help="encoder whose preprocessing is used")
     parser.add_argument("--short", action="store_true", help="few pictures, to see that it works")
     options = parser.parse_args(arguments)
     kinds, count, times, seconds = list(KINDS[:_SIZES]), 16, _TIMES, 2.0

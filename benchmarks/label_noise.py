@@ -28,12 +28,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.label_noise", description=__doc__)
     parser.add_argument("--version", action="version", version=f"Simile {simile_version()}")
     parser.add_argument("collection")
-    parser.add_argument("--field", required=True, help="of the labels")
+    parser.add_argument("--field", required=True, help="field of the labels")
     parser.add_argument(
-        "--share", type=float, default=0.05, help="of labels that are exchanged (default: 0.05)"
+        "--share", type=float, default=0.05, help="share of the labels to exchange (default: 0.05)"
     )
-    parser.add_argument("--pictures", type=int, default=50_000, help="at most (default: %(default)s)")
-    parser.add_argument("--encoder", help="whose vectors are compared (default: the first)")
+    parser.add_argument(
+        "--pictures", type=int, default=50_000, help="pictures to use, at most (default: %(default)s)"
+    )
+    parser.add_argument("--encoder", help="encoder whose vectors are compared (default: the first)")
     parser.add_argument("--home", help="folder of the collections")
     options = parser.parse_args(arguments)
     store, version = open_collection(options.collection, options.home).live

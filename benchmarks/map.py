@@ -43,7 +43,7 @@ def main() -> int:
     """Prints the figures and keeps them in benchmarks/results/map.json."""
     parser = argparse.ArgumentParser(prog="benchmarks.map", description=__doc__)
     parser.add_argument("--points", type=int, default=50_000)
-    parser.add_argument("--seconds", type=float, default=6.0, help="of each kind of moving")
+    parser.add_argument("--seconds", type=float, default=6.0, help="seconds of dragging, and of zooming")
     options = parser.parse_args()
     before = machine()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

@@ -35,11 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Prints one line of JSON for each encoder, metric and kind."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.no_match", description=__doc__)
     parser.add_argument("collection")
-    parser.add_argument("--own", required=True, help="folder of pictures, or of parquet files, of its kind")
+    parser.add_argument("--own", required=True, help="folder of pictures or parquet files, of its kind")
     parser.add_argument("--other", required=True, help=f"the same of another kind, or '{NOISE}'")
-    parser.add_argument("--pictures", type=int, default=200, help="of each kind (default: %(default)s)")
     parser.add_argument(
-        "--skip", type=int, default=0, help="so many are left out before them (default: %(default)s)"
+        "--pictures", type=int, default=200, help="pictures of each kind (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--skip", type=int, default=0, help="pictures to skip before them (default: %(default)s)"
     )
     parser.add_argument("--home", help="folder of the collections (default: $SIMILE_HOME or the user's data)")
     options = parser.parse_args(arguments)

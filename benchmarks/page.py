@@ -168,8 +168,8 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks.page", description=__doc__.splitlines()[0])
     parser.add_argument("--callers", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=60, help="of each round")
-    parser.add_argument("--searches", type=int, help="so many a round instead of a time")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds of each round")
+    parser.add_argument("--searches", type=int, help="searches per round, instead of a time")
     parser.add_argument("--collection", help="default: the first one")
     parser.add_argument("--home", help="folder of the collections")
     parser.add_argument(

@@ -49,10 +49,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--kinds",
         nargs="*",
-        help="the first words of those wanted, such as 'JPEG 500'; the others keep their figures",
+        help="measure only kinds that begin with these words, such as 'JPEG 500'; the others keep their "
+        "figures",
     )
-    parser.add_argument("--no-others", action="store_true", help="without the other programs")
-    parser.add_argument("--no-job", action="store_true", help="without the index jobs, which take minutes")
+    parser.add_argument("--no-others", action="store_true", help="leave out the other programs")
+    parser.add_argument("--no-job", action="store_true", help="leave out the index jobs, which take minutes")
     parser.add_argument("--short", action="store_true", help="a few seconds, to see that it works")
     options = parser.parse_args(arguments)
     kinds = [kind for kind in KINDS if kind.name.startswith(tuple(options.kinds or [""]))]

@@ -125,7 +125,7 @@ def measure(points: int, way: str, only_filtered: bool = False, kept: str | None
             built = json.loads(figures.read_text(encoding="utf-8"))
             asked = _apart(search_version, folder, points, way, only_filtered)
         except BrokenProcessPool as error:
-            why = f"the process that held {points:,} points was ended, most likely for want of memory"
+            why = f"the process that held {points:,} points was killed, most likely because memory ran out"
             raise SystemExit(f"error: {why}.") from error
         return {"points": points, "way": way} | built | asked
 
@@ -137,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
         "--points", type=int, nargs="+", help="default: 5,000 and 50,000; --full: 500,000, 1,000,000 too"
     )
     parser.add_argument("--full", action="store_true")
-    parser.add_argument("--only-filtered", action="store_true", help="filtered searches and nothing else")
+    parser.add_argument("--only-filtered", action="store_true", help="measure only filtered searches")
     parser.add_argument("--keep", metavar="DIR", help="where built versions stay for the next run")
     parser.add_argument("--way", choices=list(WAYS), nargs="+", default=list(WAYS))
     options = parser.parse_args(arguments)

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search_many", description=__doc__)
     parser.add_argument("--encoder", default=ENCODER)
     parser.add_argument("--source", type=Path, default=SOURCE, help="a data set of pictures to enlarge")
-    parser.add_argument("--points", type=int, default=50_000, help="of the collection")
+    parser.add_argument("--points", type=int, default=50_000, help="points in the collection")
     parser.add_argument("--pictures", type=int, default=256)
     parser.add_argument("--short", action="store_true", help="a few seconds, to see that it works")
     options = parser.parse_args(arguments)
