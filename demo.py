@@ -52,7 +52,7 @@ def _run(options: argparse.Namespace) -> int:
         auth = parse_auth(options.auth)
         if options.mcp and auth:
             raise SimileError(
-                "--mcp cannot be with --auth: models would get in without the login; leave one out"
+                "--mcp cannot be combined with --auth: models would get in without the login; leave one out"
             )
         if options.edit and not auth:
             raise SimileError(
@@ -62,7 +62,9 @@ def _run(options: argparse.Namespace) -> int:
             raise SimileError(f"--limit is {options.limit}; it must be 0 (no limit) or more")
         trust(options.ca)
         if options.share and options.root_path:
-            raise SimileError("--share cannot be with --root-path: a public link has no path; leave one out")
+            raise SimileError(
+                "--share cannot be combined with --root-path: a public link has no path; leave one out"
+            )
         options.root_path = parse_root_path(options.root_path)
         for origin in options.frame_ancestor:
             if not re.fullmatch(r"https?://[A-Za-z0-9.*-]+(:\d+)?", origin):
@@ -101,7 +103,8 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=120,
         metavar="N",
-        help="searches a minute for a visitor, ten times that for an address (default: %(default)s; 0: none)",
+        help="searches a minute per visitor, and ten times that per address (default: %(default)s; 0: no "
+        "limit)",
     )
     parser.add_argument(
         "--edit",
@@ -125,7 +128,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--metrics-key",
         metavar="FILE",
-        help="file with the key of /metrics (default: $SIMILE_METRICS_KEY; none: for this machine only)",
+        help="file with the key of /metrics (default: $SIMILE_METRICS_KEY; no key: only this machine may "
+        "read it)",
     )
     parser.add_argument(
         "--allowed-host",

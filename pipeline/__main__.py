@@ -48,7 +48,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="PEM file of the authority that a Qdrant server's certificate is signed by",
     )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a text")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 if __name__ == "__main__":

@@ -44,13 +44,13 @@ def _comparisons(text: str) -> list[tuple[str, str, Any]]:
         try:
             given = parse_json(text)
         except ValueError as error:
-            raise SimileError(f"--filter '{text}' is no JSON ({error}).") from None
+            raise SimileError(f"--filter '{text}' is not valid JSON ({error}).") from None
         return [(field, "any", wanted) for field, each in given.items() for wanted in _each(each)]
     found = re.match(r"(.+?)(!=|>=|<=|=|>|<)(.+)", text, re.DOTALL)
     if not found:
         raise SimileError(
-            f"--filter '{text}' must be FIELD=VALUE; in place of = stand also !=, >=, >, <= and <, or the "
-            'whole is a JSON object such as {"year": null}.'
+            f"--filter '{text}' must be FIELD=VALUE (also with !=, >=, >, <= or <), or a JSON object "
+            'such as {"year": null}.'
         )
     return [(found[1], _OPERATORS[found[2]], found[3])]
 

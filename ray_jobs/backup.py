@@ -16,7 +16,7 @@ __all__ = ["main"]
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = job_parser("backup", (__doc__ or "").splitlines()[0])
-    parser.add_argument("collection", nargs="?", help="what to save; with --from, see --as")
+    parser.add_argument("collection", nargs="?", help="collection to save; with --from, use --as instead")
     way = parser.add_mutually_exclusive_group(required=True)
     where = "absolute folder or URL of an object store"
     way.add_argument("--to", metavar="FOLDER-OR-URL", help=f"save the collection here ({where})")
@@ -25,7 +25,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace the archive at --to; or put the restored version before a collection that is there",
+        help="replace the archive at --to; or, with --from, restore as the new version of an existing "
+        "collection",
     )
     parser.add_argument("--url", help="address of a Qdrant server (default: $QDRANT_URL, else the home)")
     add_authority(parser)
@@ -37,11 +38,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     options = parser.parse_args(arguments)
     if options.to and not options.collection:
-        parser.error("name the collection that shall be saved: COLLECTION --to FOLDER-OR-URL")
+        parser.error("name the collection to save: COLLECTION --to FOLDER-OR-URL")
     if options.to and options.as_:
         parser.error("--as belongs to --from; an archive keeps the collection's own name")
     if options.from_ and options.collection:
-        parser.error("the archive says what the collection is called; restore under another name by --as")
+        parser.error("the archive says what the collection is called; restore under another name with --as")
     return options
 
 

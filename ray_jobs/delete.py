@@ -1,6 +1,6 @@
 """Take pictures out of a collection: python -m ray_jobs.delete COLLECTION [--id ID] [--filter FIELD=VALUE]
 
-They stay out, also when the source is indexed again, until `--restore` is followed by an index job. With
+They stay out, even when the source is indexed again, until `--restore` is followed by an index job. With
 `--erase` they are taken out of everything that Simile keeps, and cannot come back.
 """
 
@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> None:
     """One JSON line."""
     parser = job_parser("delete", __doc__)
     parser.add_argument("collection")
-    parser.add_argument("--id", action="append", default=[], help="a point; may be repeated")
+    parser.add_argument("--id", action="append", default=[], help="id of a picture; may be repeated")
     parser.add_argument(
         "--filter",
         action="append",
@@ -28,15 +28,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--erase",
         action="store_true",
-        help="for good: also from staged files, older versions, thumbnails, maps and lists; without --id and "
-        "--filter, go on with what was cut short",
+        help="delete for good: also from staged files, older versions, thumbnails, maps and lists; without "
+        "--id and --filter, finish an interrupted erasure",
     )
     options = parser.parse_args(arguments)
     with report_errors():
         filters = read_filters(options.filter)
         named = bool(options.id or filters)
         if (options.restore and (named or options.erase)) or not (options.restore or named or options.erase):
-            raise SimileError("Name what to delete by --id or --filter, or give --restore alone.")
+            raise SimileError("Name what to delete with --id or --filter, or give --restore alone.")
         from pipeline.editing.delete import delete_points, restore_points
         from pipeline.editing.erase import erase_points
         from pipeline.locks.fenced_store import fenced

@@ -33,22 +33,23 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--threshold",
         type=float,
         default=SAME_PIXELS,
-        help="correlation of pixels from which two pictures are the same, 0 to 1 (default: %(default)s)",
+        help="correlation of pixels at or above which two pictures are the same, 0 to 1 (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--near",
         type=float,
         metavar="COSINE",
-        help="neighbours from this cosine on are compared (default: measured on copies of 48 pictures)",
+        help="compare neighbours at or above this cosine (default: measured on copies of 48 pictures)",
     )
-    parser.add_argument("--mirrored", action="store_true", help="mirrored pictures are copies, too")
+    parser.add_argument("--mirrored", action="store_true", help="count mirrored pictures as copies, too")
     parser.add_argument(
         "--keep",
         default="largest",
-        help="which one of a group: largest, oldest, FIELD (its least value) or -FIELD (its greatest); "
-        "default: %(default)s",
+        help="which one of a group to keep: largest, oldest, FIELD (its least value) or -FIELD (its "
+        "greatest); default: %(default)s",
     )
-    parser.add_argument("--encoder", help="whose neighbours are compared (default: the first)")
+    parser.add_argument("--encoder", help="encoder whose neighbours are compared (default: the first)")
     parser.add_argument(
         "--output",
         metavar="FOLDER",
@@ -94,8 +95,8 @@ def _find(options: argparse.Namespace) -> dict[str, Any]:
     near = options.near
     if near is None and is_precomputed(entry.name):
         raise SimileError(
-            f"The vectors of '{entry.name}' were made elsewhere, so that how near copies are cannot be "
-            "measured; name a cosine by --near."
+            f"The vectors of '{entry.name}' were made elsewhere, so it cannot be measured how near copies "
+            "are; give a cosine with --near."
         )
     if near is None:
         near = round(candidate_cosine(store, version, entry, options.mirrored), 3)

@@ -19,7 +19,7 @@ _FOOT = (
 def main(arguments: list[str] | None = None) -> None:
     """A table, or with --json one JSON line an encoder."""
     parser = job_parser("encoders", __doc__, home=False)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     options = parser.parse_args(arguments)
     with report_errors():
         known = known_encoders()

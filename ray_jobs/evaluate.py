@@ -1,7 +1,7 @@
 """Measure retrieval: python -m ray_jobs.evaluate COLLECTION [--protocol all] [--encoder NAME …] …
 
-Without more, the vectors of the collection as they are stored: each of 5,000 points asks, all others answer.
---protocol reads the source, embeds what is not staged yet, and measures by named protocols; with --encoder
+By default, it measures the vectors of the collection as they are stored: each of 5,000 points is a query.
+--protocol reads the source, embeds what is not staged yet, and measures by these protocols; with --encoder
 it needs no index. --engine measures what the search engine returns, exact or approximate. --everything
 measures all that can be said of a collection's source (of every collection, if none is named), and prints
 Markdown tables.
@@ -53,12 +53,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "collection", nargs="?", help="an indexed collection, or with --encoder the name of a YAML"
     )
     parser.add_argument(
-        "--everything", action="store_true", help="all that can be measured, as Markdown on stdout"
+        "--everything", action="store_true", help="measure all that can be measured; print Markdown"
     )
     parser.add_argument(
-        "--protocol", nargs="+", choices=[*PROTOCOLS, "all"], help="named protocols on the source"
+        "--protocol", nargs="+", choices=[*PROTOCOLS, "all"], help="protocols to measure by, on the source"
     )
-    parser.add_argument("--encoder", action="append", help="instead of the collection's; may be repeated")
+    parser.add_argument(
+        "--encoder", action="append", help="encoder to measure instead of the collection's; may be repeated"
+    )
     parser.add_argument(
         "--baseline",
         help="a pretrained encoder to measure beside the others by --protocol and --everything; none: do "
@@ -71,10 +73,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "for networks made by ray_jobs.train, elsewhere for all others)",
     )
     parser.add_argument("--source", help="Hub id, mirror or folder; default: the collection's own")
-    parser.add_argument("--split", help="of --source, for --engine (default: test)")
-    parser.add_argument("--fields", nargs="+", help="labels; default: the collection's filters")
+    parser.add_argument("--split", help="split of --source, for --engine (default: test)")
+    parser.add_argument("--fields", nargs="+", help="fields of labels (default: the collection's filters)")
     parser.add_argument("--limit", type=int, help="only the first N queries, or pictures of each split")
-    parser.add_argument("--engine", choices=["exact", "approximate"], help="measure the engine's own answers")
+    parser.add_argument(
+        "--engine", choices=["exact", "approximate"], help="measure what the search engine returns"
+    )
     options = parser.parse_args(arguments)
     if refused := _refused(options):
         parser.error(refused)
@@ -91,9 +95,9 @@ def _refused(options: argparse.Namespace) -> str | None:
     if left := [*others, *(f"--{name.replace('_', '-')}" for name in unused)]:
         return f"{way} does not use {left[0]}; leave out {left[0]}"
     if options.split and not options.source:
-        return "--split is one of --source; give --source too"
+        return "--split is a split of --source; give --source too"
     if options.source and not options.collection:
-        return "--source is of one collection; name it"
+        return "--source belongs to one collection; name that collection"
     return None
 
 
@@ -102,8 +106,8 @@ def _protocols(collection: Collection | None, options: argparse.Namespace) -> li
 
     if options.limit and ({"art", "all"} & set(options.protocol) or options.trained_on in DRAWN):
         raise SimileError(
-            "--limit cuts other queries than those kept out of training, so that pictures that were trained "
-            "on would ask; leave out --limit."
+            "--limit draws other queries than those kept out of training, so pictures that were trained on "
+            "would be queries; leave out --limit."
         )
     read = _read_source(collection, options)
     wanted = PROTOCOLS if "all" in options.protocol else options.protocol
@@ -116,7 +120,7 @@ def _everything(options: argparse.Namespace) -> Iterator[str]:
 
     names = [options.collection] if options.collection else sorted(open_store(options.home).aliases())
     if not names:
-        raise SimileError("There is no collection to measure; index one by python -m ray_jobs.index.")
+        raise SimileError("There is no collection to measure; index one with python -m ray_jobs.index.")
     # Said with the first table, so that an error which leaves nothing to print comes alone.
     before = [made_by(_command(options)), ""]
     for name in names:

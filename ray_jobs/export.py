@@ -31,9 +31,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         help="absolute folder that all nodes see, or URL of an object store",
     )
     parser.add_argument(
-        "--format", choices=["parquet", "npy"], default="parquet", help="of the files (default: %(default)s)"
+        "--format",
+        choices=["parquet", "npy"],
+        default="parquet",
+        help="format of the files (default: %(default)s)",
     )
-    parser.add_argument("--encoder", action="append", help="whose vectors; may be repeated (default: all)")
+    parser.add_argument(
+        "--encoder", action="append", help="encoder whose vectors are written; may be repeated (default: all)"
+    )
     parser.add_argument("--filter", action="append", default=[], metavar="FIELD=VALUE", help=FILTER_HELP)
     parser.add_argument("--thumbnails", action="store_true", help="write the pictures as well (parquet only)")
     add_server(parser)

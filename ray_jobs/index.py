@@ -39,43 +39,49 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="the collection's YAML")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--source", help="a folder, file or address: images, parquet, tars, a list")
-    where.add_argument("--sample", action="store_true", help="the bundled sample instead of the source")
+    where.add_argument("--sample", action="store_true", help="index the bundled sample instead of the source")
     parser.add_argument("--split", help="split of the source")
     parser.add_argument("--subset", help="configuration of the source, where it has several")
-    parser.add_argument(
-        "--follow-links", action="store_true", help="take what lies behind links that lead out of a folder"
-    )
+    parser.add_argument("--follow-links", action="store_true", help="follow links that lead out of a folder")
     parser.add_argument("--url-column", metavar="COLUMN", help="the column of a list that names the pictures")
     parser.add_argument(
-        "--allow-private", action="store_true", help="fetch from private addresses what a list names"
+        "--allow-private", action="store_true", help="also fetch what a list names from private addresses"
     )
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
-    parser.add_argument("--encoder", action="append", help="instead of the YAML's encoders; may be repeated")
     parser.add_argument(
-        "--actors", metavar="N", help="embedding actors, or MIN:MAX (default: one to four a GPU)"
+        "--encoder", action="append", help="encoder to use instead of the YAML's; may be repeated"
+    )
+    parser.add_argument(
+        "--actors", metavar="N", help="embedding actors, or MIN:MAX (default: one to six per GPU)"
     )
     parser.add_argument("--gpus-per-actor", type=float, metavar="X")
     parser.add_argument(
         "--wait",
         type=float,
         metavar="S",
-        help="seconds in which a cluster may grow until the actors have room (default: 900 with MIN:MAX)",
+        help="seconds to wait for a cluster to grow until the actors have room (default: 900 with MIN:MAX)",
     )
     parser.add_argument(
         "--dry-run", action="store_true", help="show rows and rejects, time and disk expected; write nothing"
     )
-    parser.add_argument("--sync", action="store_true", help="also remove what the source has no more")
-    parser.add_argument("--add", action="store_true", help="add another source to what is there")
     parser.add_argument(
-        "--replace", action="store_true", help="more than half of the collection's pictures may leave"
+        "--sync", action="store_true", help="also remove pictures that are no longer in the source"
     )
-    parser.add_argument("--refit", action="store_true", help="fit the projection anew, in a new version")
+    parser.add_argument("--add", action="store_true", help="add this source to what is in the collection")
     parser.add_argument(
-        "--retry-rejects", action="store_true", help="try rows again that an earlier run rejected"
+        "--replace",
+        action="store_true",
+        help="allow the job to remove more than half of the collection's pictures",
+    )
+    parser.add_argument("--refit", action="store_true", help="fit the projection again, in a new version")
+    parser.add_argument(
+        "--retry-rejects", action="store_true", help="try the rows again that an earlier run rejected"
     )
     instead = parser.add_mutually_exclusive_group()
-    instead.add_argument("--rollback", action="store_true", help="only go back to what was live before")
-    instead.add_argument("--prune", action="store_true", help="only drop all versions but the live one")
+    instead.add_argument(
+        "--rollback", action="store_true", help="only go back to the version that was live before"
+    )
+    instead.add_argument("--prune", action="store_true", help="only delete all versions except the live one")
     add_authority(parser)
     given = sys.argv[1:] if arguments is None else arguments
     return parser.parse_args(given, argparse.Namespace(given=given))
@@ -166,7 +172,7 @@ def _index(options: argparse.Namespace, config: CollectionConfig, home: str, go_
     )
     # What can fail fails here, in seconds, before Ray is started; a source of many files is looked at by all
     # nodes of a cluster.
-    say(f"looking at {config.source} and the encoders")
+    say(f"checking {config.source} and the encoders")
     with ExitStack() as session:
         join = cache(lambda: session.enter_context(ray_session()))
         spread = _joining(join) if on_a_cluster else None
@@ -197,7 +203,7 @@ def _joining(join: Callable[[], None]) -> "Spread":
 
     def spread(work: "Callable[[Any], Found]", each: Sequence[Any]) -> "Iterator[Found]":
         join()
-        say("its files are many: all nodes of the cluster look into them")
+        say("the source has many files: all nodes of the cluster look into them")
         return in_free_tasks(work, each)
 
     return spread

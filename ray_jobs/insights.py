@@ -23,18 +23,25 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
     parser = job_parser("insights", __doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("collection")
-    parser.add_argument("--field", action="append", help="of labels; may be repeated (default: all that are)")
-    parser.add_argument("--encoder", help="whose vectors are compared (default: the first)")
-    parser.add_argument("--clusters", type=int, help="how many (default: one for 25 pictures, at most 32)")
     parser.add_argument(
-        "--pictures", type=int, default=PICTURES, help="at most, a fair sample (default: %(default)s)"
+        "--field", action="append", help="field of labels; may be repeated (default: all such fields)"
+    )
+    parser.add_argument("--encoder", help="encoder whose vectors are compared (default: the first)")
+    parser.add_argument(
+        "--clusters", type=int, help="number of clusters (default: one for 25 pictures, at most 32)"
+    )
+    parser.add_argument(
+        "--pictures",
+        type=int,
+        default=PICTURES,
+        help="at most this many pictures, sampled at random (default: %(default)s)",
     )
     parser.add_argument(
         "--doubtful",
         type=float,
         default=DOUBTFUL,
-        help="a label is doubtful where another one has so much more of the neighbours, -1 to 1 (default: "
-        "%(default)s)",
+        help="a label is doubtful if another one has a share of the neighbours this much larger, -1 to 1 "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--output",

@@ -20,9 +20,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
     parser = job_parser("map", (__doc__ or "").splitlines()[0])
     parser.add_argument("collection", nargs="+", help="names of collections")
-    parser.add_argument("--vector", help="of which encoder (default: the first of the collection)")
+    parser.add_argument("--vector", help="encoder whose vectors are laid out (default: the first)")
     parser.add_argument(
-        "--points", type=int, default=POINTS, help="at most so many, a fair sample (default: %(default)s)"
+        "--points",
+        type=int,
+        default=POINTS,
+        help="at most this many points, sampled at random (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(

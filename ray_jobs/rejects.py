@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
     """The table of the latest run on stdout; what it sums up to on stderr."""
     parser = job_parser("rejects", __doc__)
     parser.add_argument("collection")
-    parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per row")
     options = parser.parse_args(arguments)
     with report_errors():
         from pipeline.staging.rejects import grouped, read_rejects

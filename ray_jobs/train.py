@@ -24,16 +24,18 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("config", help="the run's YAML")
     parser.add_argument("--source", help="a Hub id, a mirror in the Hub's layout, or a folder of images")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N rows")
-    parser.add_argument("--bits", type=int, metavar="N", help="of the code; the run is then called NAME-N")
+    parser.add_argument(
+        "--bits", type=int, metavar="N", help="bits of the code; the run is then called NAME-N"
+    )
     parser.add_argument(
         "--protocol",
         choices=["a", "b", "art"],
-        help="only the training images of this evaluation protocol; the run is then called NAME-PROTOCOL",
+        help="use only the training images of this evaluation protocol; the run is then called NAME-PROTOCOL",
     )
     parser.add_argument("--epochs", type=int, metavar="N")
     parser.add_argument("--workers", type=int, metavar="N", help="processes, on any machine of the cluster")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads of a worker")
-    parser.add_argument("--gpu", action="store_true", help="one GPU a worker")
+    parser.add_argument("--gpu", action="store_true", help="use one GPU per worker")
     parser.add_argument("--output", help="folder for the weights (default: HOME/weights/NAME)")
     parser.add_argument("--runs", help="folder for checkpoints (default: HOME/training)")
     parser.add_argument("--fresh", action="store_true", help="do not continue an earlier run of this name")

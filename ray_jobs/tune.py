@@ -16,9 +16,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = job_parser("tune", __doc__)
     parser.add_argument("collection")
-    parser.add_argument("--encoder", help="one of the collection's; default: the first")
-    parser.add_argument("--points", type=int, default=50_000, metavar="N", help="at most so many vectors")
-    parser.add_argument("--recall", type=float, default=0.99, help="what the recommendation has to reach")
+    parser.add_argument("--encoder", help="one of the collection's encoders (default: the first)")
+    parser.add_argument("--points", type=int, default=50_000, metavar="N", help="vectors to use, at most")
+    parser.add_argument(
+        "--recall", type=float, default=0.99, help="recall@10 that the recommended settings must reach"
+    )
     return parser.parse_args(arguments)
 
 

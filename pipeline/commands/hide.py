@@ -17,9 +17,9 @@ HELP = "hide pictures on the page, show them again, or list those that are hidde
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The collection, pictures of it, and what is done with them."""
     parser.add_argument("collection")
-    parser.add_argument("id", nargs="*", help="of pictures; none: list those that are hidden")
-    parser.add_argument("--show", action="store_true", help="show them again")
-    parser.add_argument("--remark", default="", help="kept beside each id in the list")
+    parser.add_argument("id", nargs="*", help="ids of pictures; none: list those that are hidden")
+    parser.add_argument("--show", action="store_true", help="show these pictures again")
+    parser.add_argument("--remark", default="", help="a remark to keep beside each id in the list")
 
 
 def run(options: argparse.Namespace) -> str:
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> str:
     home, name = resolve_home(options.home), options.collection
     found = open_collection(name, options.home, options.url)
     if options.show and not options.id:
-        raise SimileError("Name the pictures to show again by their ids.")
+        raise SimileError("Give the ids of the pictures to show again.")
     if not options.id:
         listed = hidden_ids(home, name)
         return json.dumps(listed) if options.json else "\n".join(listed) or f"'{name}' hides no picture."

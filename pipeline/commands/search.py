@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from pipeline.filter_texts import FILTER_HELP
 
     parser.add_argument(
-        "picture", nargs="*", type=Path, help="a file, or a folder whose pictures are all asked"
+        "picture", nargs="*", type=Path, help="a picture, or a folder of pictures; each is a query of its own"
     )
-    parser.add_argument("--collection", required=True, help="where to search")
+    parser.add_argument("--collection", required=True, help="collection to search in")
     parser.add_argument(
         "--id", action="append", default=[], help="search from a stored picture; may be repeated"
     )
@@ -58,15 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-k", "--hits", type=int, default=10, help="hits of each query (default: %(default)s)"
     )
     parser.add_argument("--metric", default="cosine", help="cosine or hamming (default: %(default)s)")
-    parser.add_argument("--encoder", help="one of the collection's (default: the first)")
+    parser.add_argument("--encoder", help="one of the collection's encoders (default: the first)")
     parser.add_argument("--filter", action="append", default=[], metavar="FIELD=VALUE", help=FILTER_HELP)
-    parser.add_argument("--exact", action="store_true", help="compare with every picture, not by the index")
+    parser.add_argument(
+        "--exact", action="store_true", help="compare with every picture instead of the index"
+    )
     parser.add_argument("--open", type=Path, metavar="SHEET.jpg", help="write a contact sheet and open it")
     parser.add_argument(
         "--thumbnails",
         choices=["auto", "none", *PROTOCOLS],
         default="auto",
-        help="show pictures in the terminal (default: auto, where it says that it can)",
+        help="show pictures in the terminal (default: auto, if the terminal says that it can)",
     )
 
 

@@ -17,7 +17,7 @@ _VALUES = 12  # of a filter, the most frequent
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The collection, and perhaps a picture."""
     parser.add_argument("collection")
-    parser.add_argument("id", nargs="?", help="of a picture, as a search gives it")
+    parser.add_argument("id", nargs="?", help="id of a picture, as in the results of a search")
 
 
 def run(options: argparse.Namespace) -> str:

@@ -1,4 +1,4 @@
-"""`python -m pipeline tag COLLECTION TAG --id ID …`: give pictures a tag, or take it away."""
+"""`python -m pipeline tag COLLECTION TAG --id ID …`: give pictures a tag, or remove it."""
 
 import argparse
 import json
@@ -6,7 +6,7 @@ import json
 __all__ = ["HELP", "NAME", "add_arguments", "run"]
 
 NAME = "tag"
-HELP = "give pictures a tag, which is a value of the filter field tags, or take it away"
+HELP = "give pictures a tag (a value of the filter field tags), or remove it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("collection")
     parser.add_argument("tag")
-    parser.add_argument("--id", action="append", default=[], help="a picture; may be repeated")
+    parser.add_argument("--id", action="append", default=[], help="id of a picture; may be repeated")
     parser.add_argument("--filter", action="append", default=[], metavar="FIELD=VALUE", help=FILTER_HELP)
-    parser.add_argument("--remove", action="store_true", help="take the tag away")
+    parser.add_argument("--remove", action="store_true", help="remove the tag")
 
 
 def run(options: argparse.Namespace) -> str:
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace) -> str:
 
     filters = read_filters(options.filter)
     if not (options.id or filters):
-        raise SimileError("Name the pictures by --id or --filter.")
+        raise SimileError("Name the pictures with --id or --filter.")
     collection = open_collection(options.collection, options.home, options.url)
     ids = [*options.id, *(sorted(matching(*collection.live, filters)) if filters else [])]
     told = (collection.untag if options.remove else collection.tag)(ids, options.tag)
@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> str:
         return json.dumps(told)
     if options.remove:
         return (
-            f"{told['untagged']:,} pictures lost the tag '{told['tag']}'; {told['had_it_not']:,} had it not."
+            f"{told['untagged']:,} pictures lost the tag '{told['tag']}'; {told['had_it_not']:,} did not "
+            "have it."
         )
     return f"{told['tagged']:,} pictures got the tag '{told['tag']}'; {told['had_it']:,} had it already."

@@ -25,9 +25,9 @@ def test_the_command(embedded: Store, tmp_path: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--to", "/a"], "name the collection that shall be saved"),
+        (["--to", "/a"], "name the collection to save"),
         (["things", "--to", "/a", "--as", "others"], "--as belongs to --from"),
-        (["things", "--from", "/a"], "restore under another name by --as"),
+        (["things", "--from", "/a"], "restore under another name with --as"),
         (["things"], "one of the arguments --to --from is required"),
         (["--from", "/nowhere"], "'/nowhere' holds no whole archive"),
     ],

@@ -101,7 +101,7 @@ def test_words_find_pictures_that_no_prototype_was_made_of() -> None:
         ("art --engine exact --split train", "give --source too"),
         ("art --source elsewhere", "measuring what is stored does not use --source"),
         ("art --trained-on train", "leave out --trained-on"),
-        ("--everything --source elsewhere", "--source is of one collection; name it"),
+        ("--everything --source elsewhere", "--source belongs to one collection; name that collection"),
     ],
 )
 def test_an_option_that_would_not_be_used_is_refused(

@@ -267,7 +267,7 @@ def test_login_and_models_exclude_each_other(
 ) -> None:
     monkeypatch.setattr("signal.signal", lambda *_: None)
     assert demo.main(["--mcp", "--auth", "anna:b"]) == 1
-    assert "--mcp cannot be with --auth" in capsys.readouterr().err
+    assert "--mcp cannot be combined with --auth" in capsys.readouterr().err
 
 
 # --- many at once

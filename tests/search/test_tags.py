@@ -90,4 +90,4 @@ def test_the_command_line_tags(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert open_collection("greys", home=str(tmp_path)).facets("tags") == [("blue", 5)]
     with pytest.raises(SystemExit):
         main(["tag", "greys", "blue", *home])
-    assert "Name the pictures by --id or --filter." in capsys.readouterr().err
+    assert "Name the pictures with --id or --filter." in capsys.readouterr().err
