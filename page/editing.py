@@ -31,7 +31,7 @@ _SECONDS = 600.0
 def tag_pictures(
     library: CollectionLibrary, name: str, ids: Sequence[str], tag: str, *, remove: bool = False
 ) -> dict[str, Any]:
-    """Give pictures a tag, or take it away; returns what the command says.
+    """Give pictures a tag, or remove it; returns what the command says.
 
     Raises:
         SimileError: the page is read-only, too many pictures, or the command's own sentence.

@@ -130,7 +130,7 @@ def open_gradio_tunnel(host: str, port: int, folder: Path, on_news: Callable[[],
     except ChecksumMismatchError:
         Path(tunneling.BINARY_PATH).unlink(missing_ok=True)  # Gradio would run it the next time
         raise TunnelError(
-            "the tunnel's client that was downloaded is not the one that Gradio names"
+            "the downloaded tunnel client does not have the checksum that Gradio gives"
         ) from None
     except (OSError, ValueError, LookupError, TypeError, httpx.HTTPError) as error:
         raise TunnelError(f"{type(error).__name__}: {error}") from error

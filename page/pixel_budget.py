@@ -26,5 +26,5 @@ def check_own_pictures(examples: Sequence[Example]) -> None:
     count = sum(example.picture is not None for example in examples)
     if count > MOST_OWN:
         raise SimileError(
-            f"a search takes at most {MOST_OWN} pictures of your own, and these are {count}; take some away"
+            f"a search takes at most {MOST_OWN} pictures of your own, and these are {count}; remove some"
         )

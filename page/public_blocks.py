@@ -20,7 +20,7 @@ from pipeline.images import decoding_within
 __all__ = ["FULL", "TOO_MUCH", "PublicBlocks", "is_busy"]
 
 FULL = "too many people are searching right now; try again in a few seconds"
-TOO_MUCH = "this is more than the page sends; send pictures through the upload or the endpoints for programs"
+TOO_MUCH = "the page sends no request this large; send pictures by the upload or the endpoints for programs"
 _MOST_SENT = 1_000_000  # characters and values of an event of the page; pictures come in by the upload
 _UNREAD = 30.0  # seconds that an answer waits to be fetched
 

@@ -15,12 +15,12 @@ class EditEndpoints:
         self._library = library
 
     def tag(self, collection: str, ids: list[str], tag: str, remove: bool = False) -> dict[str, Any]:
-        """Give pictures a tag, a value of the filter field `tags`, or take it away.
+        """Give pictures a tag (a value of the filter field `tags`), or remove it.
 
         Args:
             ids: ids of earlier hits in the same collection, at most 600.
             tag: any text of one line.
-            remove: take it away.
+            remove: remove the tag instead.
         """
         return tag_pictures(self._library, collection, ids, tag, remove=remove)
 

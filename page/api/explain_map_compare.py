@@ -84,7 +84,7 @@ class HitEndpoints:
             raise SimileError(f"{found.name} has no map yet; python -m ray_jobs.map {found.name} makes one")
         wanted = [parsed_id(one).id or "" for one in ids or []]
         if len(wanted) > _MOST_PLACES or isinstance(k, bool) or not 1 <= k <= _MOST_PLACES:
-            raise SimileError(f"a map tells of 1 to {_MOST_PLACES:,} pictures at a time")
+            raise SimileError(f"ask a map for 1 to {_MOST_PLACES:,} pictures at a time")
         at = [opened.numbers[one] for one in wanted if one in opened.numbers]
         if not wanted:
             count = len(opened.map.ids)

@@ -30,8 +30,8 @@ class EverywhereEndpoints:
     ) -> dict[str, Any]:
         """Find the pictures of several collections that look like an image, in one order.
 
-        Scores of two collections cannot be compared. The order is by `unusual`: how rare so near a picture is
-        among random pairs of its own collection.
+        Scores of two collections cannot be compared. The order is by `unusual`: how rarely random pairs of
+        the hit's own collection are as near.
 
         Args:
             image: the picture's bytes (JPEG, PNG, WebP) as base64, or as a data URL.

@@ -69,7 +69,7 @@ def how_good(found: Collection) -> str:
     """What the job measured of the index, in one sentence."""
     measured = found.encoder_entry().measured
     if measured is None or measured.cosine is None:
-        return "How good its searches are was not measured."
+        return "The quality of its searches was not measured."
     share = int(measured.cosine.recall * 100 + 1e-9)
     nearest = "all" if share == 100 else f"{share} of 100"
     return f"A search finds {nearest} of the pictures that a comparison with every picture would find."

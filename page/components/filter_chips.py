@@ -29,13 +29,13 @@ def chips_html(filters: Mapping[str, Any] | None, *, nothing: bool = False) -> s
     if not each:
         return ""
     items = "".join(
-        f'<li><button type="button" class="quiet" data-at="{at}" aria-label="Take away {words}">{words} '
+        f'<li><button type="button" class="quiet" data-at="{at}" aria-label="Remove {words}">{words} '
         '<span aria-hidden="true">✕</span></button></li>'
         for at, words in enumerate(_words(field, value) for field, value in each)
     )
     last = _words(*each[-1])
     offer = (
-        f'<button type="button" class="offer" data-at="{len(each) - 1}">Take “{last}” away</button>'
+        f'<button type="button" class="offer" data-at="{len(each) - 1}">Remove “{last}”</button>'
         if nothing
         else ""
     )

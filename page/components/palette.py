@@ -15,7 +15,7 @@ from pipeline.search import Collection, colours_of
 
 __all__ = ["chosen_colours", "palette_html", "palette_of", "palette_view", "repainted", "without_hash"]
 
-NO_PICTURE = "Drop in a picture first, or search from one; then its colours can be taken over."
+NO_PICTURE = "Drop in a picture first, or search from one; then you can use its colours."
 # To begin with, from warm to cold: a click is less work than a colour picker.
 _OFFERED = {
     "#c8281e": "red",
@@ -122,6 +122,6 @@ def _swatch(at: int, colour: str) -> str:
     return (
         f'<li><label class="swatch" style="--c:{colour}"><input type="color" value="{colour}" data-at="{at}" '
         f'aria-label="Change colour {at + 1}, {colour}"></label>'
-        f'<button type="button" class="away" data-remove="{at}" aria-label="Take away colour {colour}">✕'
+        f'<button type="button" class="away" data-remove="{at}" aria-label="Remove colour {colour}">✕'
         "</button></li>"
     )

@@ -24,7 +24,7 @@ from pipeline.search.query import is_vector_text
 __all__ = ["ONLY_FILES", "QueryPanel", "query_html", "query_panel"]
 
 ONLY_FILES = (
-    "Simile opens no addresses and no text. Save the picture and drop the file here, or copy the picture "
+    "Simile does not open addresses or text. Save the picture and drop the file here, or copy the picture "
     "itself and paste it."
 )
 
@@ -194,7 +194,7 @@ def _words(text: str, fixed: bool) -> str:
 def _away(action: str, index: int, what: str) -> str:
     return (
         f'<button type="button" class="away" data-action="{action}" data-index="{index}" '
-        f'aria-label="Take away {what}" title="Take away"></button>'
+        f'aria-label="Remove {what}" title="Remove"></button>'
     )
 
 
@@ -220,7 +220,7 @@ def _first(picture: QueryPicture, label: str, fixed: bool) -> str:
     area = (
         f'<div class="crop{" boxed" if box else ""}" tabindex="0" role="application" data-box="{data}" '
         'aria-label="Part of the picture: drag a box, or press Enter and move one with the arrow keys; '
-        f'shift and arrows resize it, Escape takes it away">{image}{mark}</div>'
+        f'shift and arrows resize it, Escape removes it">{image}{mark}</div>'
     )
     away = _away("remove", 0, label)
     return f'<div class="crop-frame">{area}{away}</div><div class="below">{below}</div>'

@@ -18,7 +18,7 @@ __all__ = ["REPORTS", "THANKS", "Reports", "report_html"]
 _PREFIX = "report-"  # of the action of a button
 REPORTS = tuple(f"{_PREFIX}{reason}" for reason in REASONS)
 THANKS = "Thank you. Whoever runs this page sees the report."
-TOO_MANY = "These are many reports; please wait a while, or write to whoever runs this page."
+TOO_MANY = "You have sent many reports; please wait a while, or write to whoever runs this page."
 _HOURLY, _HOURLY_HERE = 10, 60  # reports of an address; of all who come through a tunnel or a proxy
 
 

@@ -184,7 +184,7 @@ def search_controls() -> SearchControls:
             [("This collection", ""), ("All, side by side", "beside"), ("All in one order", "merged")],
             value="",
             label="Search in",
-            info="One order is by how rare a hit is in its own collection",
+            info="One order sorts hits by how rare they are in their own collections",
             elem_id="everywhere",
         )
         metric = gr.Radio(
@@ -195,7 +195,10 @@ def search_controls() -> SearchControls:
         diversity = diversity_slider("More: hits less like one another", "diversity")
         combine = combine_radio("Several pictures", "combine")
         fold = gr.Checkbox(
-            False, label="Hide near-duplicates", info="Of nearly the same picture, show one", elem_id="fold"
+            False,
+            label="Hide near-duplicates",
+            info="Show only one of nearly identical pictures",
+            elem_id="fold",
         )
         exact = gr.Checkbox(
             False, label="Exact", info="Compare with every picture instead of the index", elem_id="exact"

@@ -12,7 +12,7 @@ from page.theme import script
 __all__ = ["Selected", "selected_in", "selection_bar"]
 
 FOR_ALL = {"export": "Download", "from": "Search from these"}
-FOR_THE_OWNER = {"tag": "Tag", "untag": "Take the tag away", "delete": "Delete"}
+FOR_THE_OWNER = {"tag": "Tag", "untag": "Remove the tag", "delete": "Delete"}
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,9 @@ def _job(job: JobRecord) -> str:
     """The stage of a job with a progress bar; of a job that has stopped, where and how to go on."""
     so_far = f"{job.stage}, {job.done:,} of {job.total:,}" if job.total else job.stage
     if not job.alive:
-        return note(f"An index job stopped ({so_far}). The same command, given again, goes on from there.")
+        return note(f"An index job stopped ({so_far}). Run the same command again to go on from there.")
     of = f' max="{job.total}" value="{job.done}"' if job.total else ""
-    said = f"<span>An index job is at work: {escape(so_far)}</span><progress{of}></progress>"
+    said = f"<span>An index job is running: {escape(so_far)}</span><progress{of}></progress>"
     return f'<p class="job" role="status">{said}</p>'
 
 

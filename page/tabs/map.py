@@ -255,11 +255,11 @@ def _age(found: Collection, opened: OpenMap) -> dict[str, str]:
     count, there = found.count, len(opened.map.ids)
     if opened.map.facts["points"] != count:
         return {
-            "notice": f"This map shows {there:,} of {count:,} pictures of today. To draw it anew:",
+            "notice": f"This map shows {there:,} of today's {count:,} pictures. To draw it again:",
             "command": f"python -m ray_jobs.map {found.name}",
         }
     if there < count:
-        return {"notice": f"A fair sample: {there:,} of {count:,} pictures."}
+        return {"notice": f"A random sample: {there:,} of {count:,} pictures."}
     return {}
 
 

@@ -233,7 +233,7 @@ class RecommendHandlers:
         said = [f"{len(result.cards)} works that you may like", *_unknown(liked, name, others)]
         line = result_line("; ".join(said), [*_wished(settings), *milliseconds(result.found.times)])
         if not result.cards:
-            line = note("No work is left with these wishes; take one away.")
+            line = note("No work matches these wishes; remove one.")
         return RecommendUpdate(
             status=line,
             grid=grid_html(result.cards, liked),

@@ -34,7 +34,7 @@ from pipeline.search.query import is_vector_text, words_or_vector
 __all__ = ["HINT", "MAX_SHOWN", "SearchHandlers"]
 
 HINT = "Drop in a picture of your own, or click one of these."
-NOTHING = "Nothing here passes these filters; take one away."
+NOTHING = "Nothing here passes these filters; remove one."
 NONE_SO_CLOSE = "No picture here is that close; move Closeness back."
 MAX_SHOWN = 600  # cards that a visitor may gather by asking for more
 

@@ -11,8 +11,8 @@ from page.shared_state import Query
 __all__ = ["OWN_PICTURE", "LinkHandlers"]
 
 OWN_PICTURE = (
-    "Link copied, without your picture: whoever opens it cannot see that. Include it, and everybody who has "
-    "the link can, until the picture is deleted within a day."
+    "Link copied, without your picture: whoever opens it cannot see that picture. If you include it, "
+    "everybody with the link can, until it is deleted within a day."
 )
 
 

@@ -93,7 +93,7 @@ class SelectionHandlers:
         many = _pictures(told["untagged" if remove else "tagged"])
         said = f"{many} lost the tag “{told['tag']}”" if remove else f"{many} got the tag “{told['tag']}”"
         rest = told["had_it_not" if remove else "had_it"]
-        more = f"; {rest:,} {'had it not' if remove else 'had it already'}" if rest else ""
+        more = f"; {rest:,} {'did not have it' if remove else 'had it already'}" if rest else ""
         return SelectionUpdate(status=note(said + more))
 
     def _delete(self, selected: Selected, cards: list[Card], query: Query | None) -> SelectionUpdate:

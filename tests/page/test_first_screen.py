@@ -79,7 +79,7 @@ def test_filters_without_a_query_show_what_passes(library: CollectionLibrary) ->
             None, "wikiart", SearchOptions(filters=(*boxes, wanted.filter_state.moved("artist", ["nobody"])))
         )
     )
-    assert not none.cards and "take one away" in none.status and "Take “" in none.chips
+    assert not none.cards and "remove one" in none.status and "Remove “" in none.chips
 
 
 _PLAIN = [one.name for one in fields(SearchOptions) if one.name != "filters"]
@@ -88,7 +88,7 @@ _PLAIN = [one.name for one in fields(SearchOptions) if one.name != "filters"]
 def test_chips_are_taken_off_one_by_one() -> None:
     html = chips_html(FILTERS, nothing=True)
     assert [html.count(f'data-at="{at}"') for at in (0, 1, 2, 3, "all")] == [1, 1, 2, 0, 1]
-    assert "Style: No value" in html and "Take “Year: from 1900” away" in html
+    assert "Style: No value" in html and "Remove “Year: from 1900”" in html
     assert chips_html({}) == chips_html(None) == "" and "&lt;b&gt;" in chips_html({"a": ["<b>"]})
     assert without_chip(pressed(at="1"), FILTERS) == {"style": ["Cubism"], "year": [{"gte": 1900}]}
     assert without_chip(pressed(at="2"), FILTERS) == {"style": ["Cubism", None]}

@@ -41,7 +41,7 @@ def test_swatches_can_be_changed_and_taken_away() -> None:
     html = palette_html(["#aa3311", "#ffeecc"])
     assert html.startswith('<details class="palette" open>')
     assert 'type="color" value="#aa3311" data-at="0" aria-label="Change colour 1, #aa3311"' in html
-    assert 'data-remove="1" aria-label="Take away colour #ffeecc"' in html
+    assert 'data-remove="1" aria-label="Remove colour #ffeecc"' in html
     assert "open" not in palette_html([]).split(">")[0]
 
 

@@ -162,7 +162,7 @@ def test_two_pictures_of_one_name_are_told_apart() -> None:
     hit = Hit("id", 0.9, 0.1, {}, b"", like_scores=(0.2, 0.9))
     assert reason(hit, query, Settings(), explained=False) == "like your picture no. 2 (0.90)"
     html = query_html(query)
-    assert "Searched from: your picture no. 1" in html and "Take away your picture no. 2" in html
+    assert "Searched from: your picture no. 1" in html and "Remove your picture no. 2" in html
     assert "no." not in query_html(Query(query.likes[:1]))
 
 

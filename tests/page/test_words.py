@@ -122,6 +122,6 @@ def test_words_search_show_and_are_put_away(browser: Any, worded: tuple[str, lis
     box.fill(WORDS)
     box.press("Enter")
     page.locator("#search-query .words", has_text=WORDS).wait_for()
-    page.get_by_role("button", name="Take away the words").click()
+    page.get_by_role("button", name="Remove the words").click()
     page.locator("#search-query .words").wait_for(state="detached")
     page.close()
