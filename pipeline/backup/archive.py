@@ -48,7 +48,7 @@ class ArchivedFile(BaseModel):
         """An archive may come from anywhere, so it must not name files outside of its folder."""
         pure = PurePosixPath(path)
         if pure.is_absolute() or ".." in pure.parts:
-            raise ValueError(f"'{path}' lies outside of the archive")
+            raise ValueError(f"'{path}' is outside the archive")
         return path
 
 

@@ -54,7 +54,7 @@ def restore_collection(
     alias = alias or archive.collection
     if alias in store.aliases() and not overwrite:
         raise SimileError(
-            f"A collection '{alias}' is there already; name another by --as, or add --overwrite."
+            f"Collection '{alias}' exists already; choose another name with --as, or add --overwrite."
         )
     _check_files(folder, archive)
     manifest = read_manifest(
@@ -152,6 +152,6 @@ def _same(page: Page, there: Page) -> bool:
 
 def _different(version: str, compared: int) -> SimileError:
     return SimileError(
-        f"'{version}' is not what the archive holds after {compared:,} equal points; the collection stays as "
-        "it was. Restore again; if it happens again, see the server's log."
+        f"'{version}' differs from the archive after {compared:,} equal points; the collection stays as it "
+        "was. Restore again; if it happens again, see the server's log."
     )

@@ -115,8 +115,8 @@ def ask_for(
     """
     if waits and gpus_per_actor is None and not any(gpus for _, gpus in nodes):
         raise SimileError(
-            "The cluster has no GPU now, and it may grow: give --gpus-per-actor, 1 to wait for GPUs or 0 to "
-            "embed on CPUs."
+            "The cluster has no GPU now, but it may grow: set --gpus-per-actor to 1 to wait for GPUs, or to "
+            "0 to embed on CPUs."
         )
     try:
         fitting = share_out(nodes, actors, gpus_per_actor)

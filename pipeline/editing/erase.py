@@ -67,7 +67,7 @@ def erase_points(
             f"'{alias}' and what is staged of it have no picture '{min(unknown)}'; nothing was erased."
         )
     if not traces:
-        raise SimileError(f"Nothing in '{alias}' is left to erase; name pictures by --id or --filter.")
+        raise SimileError(f"Nothing in '{alias}' is left to erase; name pictures with --id or --filter.")
     write_erased_list(home, alias, ErasedList(before.erased, traces))  # from here on it can be gone on with
     chosen = frozenset(traces)
     thumbnails = _thumbnails(store, live, chosen)

@@ -202,7 +202,7 @@ class Encoder:
         """
         if self._load_text is None:
             raise SimileError(
-                f"'{self.name}' knows no words; choose a CLIP or SigLIP of transformers, such as "
+                f"'{self.name}' does not understand words; choose a CLIP or SigLIP of transformers, such as "
                 "'hf:openai/clip-vit-base-patch32'"
             )
         if not texts:

@@ -59,7 +59,7 @@ class ShippedOnnx:
             file = self.folder / name
             if not file.is_file() or digest(file) != recorded:
                 raise SimileError(
-                    f"'{file}' is not the file that {_RECORD} describes; copy it again, or make both anew: "
+                    f"'{file}' is not the file that {_RECORD} describes; copy it again, or make both again: "
                     "python -m pipeline.encoders.make_onnx"
                 )
         return OnnxNetwork(self.folder / FILE, self.folder / PLACES)

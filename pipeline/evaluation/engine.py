@@ -37,7 +37,7 @@ def measure_engine(
     """
     if not fields:
         raise SimileError(
-            f"'{collection.name}' has no labels to measure with; name payload columns by --fields."
+            f"'{collection.name}' has no labels to measure with; name payload columns with --fields."
         )
     chosen: Iterable[tuple[str | np.ndarray, dict[str, Any]]]
     chosen = stored_queries(collection, limit) if queries is None else queries

@@ -62,7 +62,7 @@ def measure_stored(
         labels = labelled({field: each.values for field, each in pool.labels.items()})
         if not labels:
             raise SimileError(
-                f"'{collection.name}' has no labels to measure with; name payload columns by --fields, or "
+                f"'{collection.name}' has no labels to measure with; name payload columns with --fields, or "
                 f"see python -m ray_jobs.report {collection.name} for what can be said without."
             )
         protocol = sampled(pool.size, limit or _STORED_QUERIES)
@@ -93,7 +93,7 @@ def measure_pool(
     """
     if trained_on in DRAWN and pool.missing:
         raise SimileError(
-            f"{pool.missing:,} pictures of the source have no vector, so that protocols A and B draw other "
+            f"{pool.missing:,} pictures of the source have no vector, so protocols A and B would draw other "
             "queries than those kept out of training; repair the pictures, or leave out the encoder that "
             "rejects them (--baseline none leaves out the baseline)."
         )
@@ -117,8 +117,9 @@ def measure_pool(
             results.append(measure(name, vectors, protocol, labels) | missing)
     if not results:
         raise SimileError(
-            f"None of the protocols {', '.join(wanted)} can be had of this source with these encoders; a, b, "
-            "c and unseen-classes need ten classes, all but a and b a test split, art a column 'artist'."
+            f"None of the protocols {', '.join(wanted)} works for this source and these encoders; a, b, c "
+            "and unseen-classes need ten classes, all but a and b need a test split, art needs a column "
+            "'artist'."
         )
     return results
 
@@ -128,7 +129,7 @@ def _unspoilt(protocols: Sequence[Protocol], seen: str, encoder: str) -> list[Pr
     for protocol in protocols:
         if allowed is not None and protocol.key not in allowed:
             say(
-                f"left out, for {encoder} may have seen pictures of it in its training (if it did not, give "
+                f"left out, because {encoder} may have seen pictures of it in training (if it did not, give "
                 f"--trained-on elsewhere): {protocol.name}"
             )
     return [protocol for protocol in protocols if allowed is None or protocol.key in allowed]

@@ -58,6 +58,6 @@ def refuse_missing(collection: str, catalogue: Catalogue, stagings: Mapping[str,
             raise SimileError(
                 f"'{collection}' holds {len(catalogue.gone):,} pictures beside those of this job (added, "
                 f"gone from the source, or beyond --limit), and {missing:,} have no vectors of '{name}': a "
-                "new version would lose them. Take a source that has them all, or another collection's "
-                "name; --sync, without --limit, builds without them."
+                "new version would lose them. Use a source that has them all, or another collection name; "
+                "--sync, without --limit, builds without them."
             )

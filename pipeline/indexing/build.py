@@ -188,7 +188,7 @@ def _projections(
     if base:
         fitted_on = base.manifest.fitted_rows
         if fitted_on and fitted_on < config.projection.sample and total > _GROWN * fitted_on:
-            say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it anew")
+            say(f"the projection was fitted on {fitted_on:,} of {total:,} rows; --refit fits it again")
     sample = min(staged.catalogue.total, config.projection.sample)
     fitted = {name: 0 if name in kept else sample for name in staged.stagings}
     units = staged.units()

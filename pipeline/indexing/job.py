@@ -178,9 +178,9 @@ def _refuse_unsure(job: IndexJob, checked: Checked, staged: Staged) -> None:
     unsure = staged.catalogue.unreadable + checked.source.unlisted
     if job.sync and staged.removed and unsure:
         raise SimileError(
-            f"{unsure:,} rows of {job.config.source} could not be read, so nobody knows whether "
-            f"{len(staged.removed):,} points are really gone; nothing was removed. Mend the source, "
-            "or leave out --sync."
+            f"{unsure:,} rows of {job.config.source} could not be read, so it is unknown whether "
+            f"{len(staged.removed):,} points are really gone; nothing was removed. Correct the source, or "
+            "leave out --sync."
         )
 
 
@@ -216,8 +216,8 @@ def _settle(job: IndexJob, account: Account) -> None:
             f"{account.rejected} of {account.source} rows were rejected ({share:.1%}), more than "
             f"max_reject_fraction ({allowed:.0%}) allows; the collection stays as it was. Fewer than "
             f"{FEW_REJECTS} rejects never stop a job, unless they are more than half of the rows or "
-            f"max_reject_fraction is 0. Where the reasons were of the moment, --retry-rejects tries these "
-            f"rows again. First reason: {account.rejects.first[0].reason}. All of them: "
+            "max_reject_fraction is 0. If the reasons were temporary, --retry-rejects tries these rows "
+            f"again. First reason: {account.rejects.first[0].reason}. All of them: "
             f"{shlex.join(['python', '-m', 'ray_jobs.rejects', job.config.collection, '--home', job.home])}"
         )
 

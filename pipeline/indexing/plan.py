@@ -147,7 +147,7 @@ def refuse_small_source(job: IndexJob, live: Live, rows: int) -> None:
     if 2 * (there - rows) > there:
         raise SimileError(
             f"{job.config.source} has {rows:,} rows, so that at least {there - rows:,} of the {there:,} "
-            f"pictures of '{job.config.collection}' would leave; say --replace if that is meant, or "
+            f"pictures of '{job.config.collection}' would be removed; use --replace if that is intended, or "
             f"{_to_keep(live)} to keep them. Nothing was changed."
         )
 
@@ -167,11 +167,11 @@ def refuse_most_leaving(job: IndexJob, store: Store, live: Live, gone: Sequence[
     )
     if 2 * len(gone) > there and not job.replace:
         raise SimileError(
-            f"{found} and would leave, such as {', '.join(places)}; say --replace if that is meant, or "
-            f"{_to_keep(live)} to keep them. Nothing was changed."
+            f"{found} and would be removed, such as {', '.join(places)}; use --replace if that is intended, "
+            f"or {_to_keep(live)} to keep them. Nothing was changed."
         )
-    say(f"{found} and leave, such as {', '.join(places)}")
+    say(f"{found} and are removed, such as {', '.join(places)}")
 
 
 def _to_keep(live: Live) -> str:
-    return "leave out --sync" if live.same_source else "say --add"
+    return "leave out --sync" if live.same_source else "use --add"

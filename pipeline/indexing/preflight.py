@@ -200,17 +200,17 @@ def _refuse_what_cannot_be_added(job: IndexJob, checked: Checked) -> None:
     if live.older:
         raise SimileError(
             f"'{name}' was indexed by an older version of Simile, which prepared pictures in another way, so "
-            "nothing can be added to it; build it anew without --add, from a source with all its pictures."
+            "nothing can be added to it; index it again without --add, from a source with all its pictures."
         )
     if there != here:
         raise SimileError(
             f"'{name}' holds vectors of {_named(there)} and this job makes those of {_named(here)}; they "
-            "cannot be compared. Use the same encoder, or build the collection anew without --add."
+            "cannot be compared. Use the same encoder, or index the collection again without --add."
         )
     if not live.same_settings:
         raise SimileError(
             f"'{name}' was built with other settings of projection or quantization; use the same "
-            "configuration, or build the collection anew without --add."
+            "configuration, or index the collection again without --add."
         )
     joined_kinds(live.version.manifest.kinds, checked.kinds, job.config)
 

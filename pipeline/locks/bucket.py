@@ -78,7 +78,7 @@ def _keys_of_profile() -> dict[str, str]:
     if ways:
         raise SimileError(
             f"The keys of the AWS profile '{name}' come from {' and '.join(sorted(ways))}, which the lock of "
-            "a home in a bucket cannot ask; put them into the environment: "
+            "a home in a bucket cannot use; put them into the environment: "
             'eval "$(aws configure export-credentials --format env)".'
         )
     return {}
@@ -90,5 +90,7 @@ def _profiles(path: Path) -> configparser.ConfigParser:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError):
         # Without the cause, which quotes a line that may hold a key.
-        raise SimileError(f"{path} is no file of AWS profiles; mend it, or set AWS_ACCESS_KEY_ID.") from None
+        raise SimileError(
+            f"{path} is not a valid file of AWS profiles; correct it, or set AWS_ACCESS_KEY_ID."
+        ) from None
     return parser

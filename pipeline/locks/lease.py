@@ -244,8 +244,8 @@ def _certain(home: str, collection: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SimileError(
-            f"The home {home} does not answer, so that nobody knows whether this job still holds "
-            f"'{collection}': {error}. It writes no more; run it again when the home answers."
+            f"The home {home} does not answer, so it is unknown whether this job still holds '{collection}': "
+            f"{error}. This job has stopped writing; run it again when the home answers."
         ) from error
 
 
@@ -276,8 +276,8 @@ def _unchanged(found: Any) -> dict[str, str]:
 
 
 def _lost(collection: str, holder: Holder | None) -> LockLostError:
-    who = f"process {holder.process} on {holder.host}" if holder else "nobody, as its lock was deleted"
+    who = f"process {holder.process} on {holder.host}" if holder else "which one is unknown"
     return LockLostError(
-        f"Another job has taken over '{collection}' ({who}), because this one did not renew its lock "
-        f"for {WATCHED_FOR:.0f} s. This one writes no more; run it again when the other is done."
+        f"Another job has taken over '{collection}' ({who}), because this one did not renew its lock for "
+        f"{WATCHED_FOR:.0f} s. This one has stopped writing; run it again when the other is done."
     )

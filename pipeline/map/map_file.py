@@ -103,7 +103,7 @@ def _check(made: Map) -> None:
     """Raises ValueError: arrays are of other lengths, or point at what there is not."""
     count = len(made.ids)
     if made.positions.shape != (count, 2) or made.tiles.shape != (count,):
-        raise ValueError("its places are not as many as its pictures")
+        raise ValueError("its numbers of places and pictures differ")
     if made.sample.ndim != 1 or not _all_below(made.sample, count):
         raise ValueError("its sample names pictures that it does not have")
     for name, of in made.labels.items():

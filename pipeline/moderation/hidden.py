@@ -49,7 +49,7 @@ def hide(home: str, collection: str, ids: Iterable[str], remark: str = "") -> in
     if len(there) + len(fresh) > MOST_HIDDEN:
         raise SimileError(
             f"'{collection}' would hide {len(there) + len(fresh):,} pictures, more than {MOST_HIDDEN:,}; "
-            "take them out by python -m ray_jobs.delete instead."
+            "delete them with python -m ray_jobs.delete instead."
         )
     behind = f"  # {' '.join(remark.split())}" if remark.strip() else ""
     text = _read(file)

@@ -25,8 +25,8 @@ _MOST_TIMES = 10_000  # that one reason of a picture is counted
 REASONS = {
     "offensive": "It is offensive",
     "private": "It shows somebody who did not agree",
-    "copyright": "It is somebody's work who did not agree",
-    "wrong": "What is said of it is wrong",
+    "copyright": "It is the work of somebody who did not agree",
+    "wrong": "What is said about it is wrong",
 }
 _lock = threading.Lock()
 

@@ -29,7 +29,9 @@ class CompactVit(nn.Module):
         """Raises SimileError: `patch` is not a power of two that divides `pixels`."""
         super().__init__()
         if patch & (patch - 1) or patch < 2 or pixels % patch:
-            raise SimileError(f"patch {patch} does not fit {pixels} px; expected 2, 4, 8 or 16 dividing them")
+            raise SimileError(
+                f"patch {patch} does not fit {pixels} px; expected a divisor of it: 2, 4, 8 or 16"
+            )
         self.features = width
         self.stem = _stem(patch, width)
         self.place = nn.Parameter(torch.randn(1, (pixels // patch) ** 2, width) * 0.02)

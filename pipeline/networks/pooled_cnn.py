@@ -59,7 +59,7 @@ class PooledCnn(nn.Module):
         if not number:
             return []
         if not hasattr(self.model, "blocks") or not hasattr(self.model, "conv_stem"):
-            raise SimileError("frozen_stages is known for timm's EfficientNets only; set it to 0")
+            raise SimileError("frozen_stages works only for timm's EfficientNets; set it to 0")
         return [self.model.conv_stem, self.model.bn1, *self.model.blocks[:number]]
 
     def load_pretrained(self, model: nn.Module) -> None:

@@ -197,7 +197,7 @@ def token_grid(tokens: torch.Tensor, images: torch.Tensor, patch: int | Sequence
     prefix = tokens.shape[1] - rows * columns
     if not 0 <= prefix < rows * columns:
         raise SimileError(
-            f"{tokens.shape[1]} tokens of a {images.shape[2]} × {images.shape[3]} px image stand for no grid "
-            f"of {height} × {width} px patches"
+            f"{tokens.shape[1]} tokens of a {images.shape[2]} × {images.shape[3]} px image do not form a "
+            f"grid of {height} × {width} px patches"
         )
     return tokens[:, prefix:].reshape(len(tokens), rows, columns, -1)

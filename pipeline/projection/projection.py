@@ -17,7 +17,7 @@ from pipeline.errors import SimileError
 
 __all__ = ["Projection", "identity", "read_tensors", "vectors_fingerprint"]
 
-_MEND = "index the collection again, or go back to the version before (--rollback)"
+_MEND = "index the collection again, or go back to the previous version (--rollback)"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Projection:
             tensors.get(f"{vector}.{name}") for name in ("matrix", "offset", "code_matrix", "code_offset")
         )
         if matrix is None or offset is None or not (_fit(matrix, offset) and _fit(code_matrix, code_offset)):
-            raise SimileError(f"the projection of '{vector}' is not whole; {_MEND}")
+            raise SimileError(f"the projection of '{vector}' is incomplete; {_MEND}")
         return cls(matrix, offset, code_matrix, code_offset, hash_bits)
 
 

@@ -37,11 +37,11 @@ def find_everywhere(
     """
     if len(collections) > MOST_COLLECTIONS:
         raise SimileError(
-            f"{len(collections)} collections are too many for one search; give {MOST_COLLECTIONS}."
+            f"{len(collections)} collections are too many for one search; give at most {MOST_COLLECTIONS}."
         )
     able = [found for found in collections if can_search(found, settings)]
     if not able:
-        raise SimileError("No collection has all that is filtered or searched by; take a filter away.")
+        raise SimileError("No collection has every field and colour that this search uses; remove a filter.")
     return {found.name: found.find(likes(found), dislikes(found), settings) for found in able}
 
 
@@ -72,8 +72,8 @@ def merged(found: Mapping[str, Found], k: int, by: Order = "rarity") -> list[tup
     for name, each in found.items():
         if by == "rarity" and any(hit.unusual is None for hit in each.hits):
             raise SimileError(
-                f"'{name}' does not say how near its hits are among random pairs, so they cannot be put in "
-                "one order with others; look at them side by side, or index it again."
+                f"'{name}' does not say how near its hits are among random pairs, so they cannot be sorted "
+                "together with others; look at them side by side, or index it again."
             )
     ranked = [
         ({"rarity": -(hit.unusual or 0.0), "score": -hit.score, "rank": 0.0}[by], rank, name, hit)

@@ -90,7 +90,7 @@ def label_prototype(
     if not named:
         last = [label for label in labels if label[0] == labels[-1][0]]  # often the most general field
         some = ", ".join(value for _, value in last[:_SHOWN])
-        said = f"it knows such as: {some}" if some else "it has none; search with a picture"
+        said = f"it has labels such as: {some}" if some else "it has no labels; search with a picture"
         raise SimileError(f"'{version.manifest.collection}' has no label that these words name; {said}.")
     vectors, codes = zip(*(_stored_prototype(store, version, entry, label) for label in named), strict=True)
     signs = np.where(np.mean(codes, axis=0) >= 0, 1, -1)

@@ -139,7 +139,7 @@ def is_vector_text(text: str) -> bool:
 def _check(box: Sequence[float]) -> None:
     if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
         raise SimileError(
-            f"The box {tuple(box)} is not one; expected left < right and top < bottom, each a share of the "
+            f"The box {tuple(box)} is not valid; expected left < right and top < bottom, each a share of the "
             "side from 0 to 1."
         )
 

@@ -109,7 +109,9 @@ def _prepare_vector(version: Version, entry: EncoderEntry, raw: np.ndarray) -> P
     """A vector (D,) as the encoder gives it."""
     projection = version.manifest.projection_of(entry)
     if projection.hash_bits:
-        raise SimileError(f"The network of '{entry.name}' makes the codes itself; search with a picture.")
+        raise SimileError(
+            f"The network of '{entry.name}' makes codes from pictures only; search with a picture."
+        )
     expected = len(projection.matrix)
     if len(raw) != expected:
         raise SimileError(
@@ -139,10 +141,12 @@ def _checked(prepared: Prepared, entry: EncoderEntry, of: str = "this picture") 
 def _prepare_text(version: Version, entry: EncoderEntry, text: str) -> Prepared:
     network = encoder_of(version, entry, for_words=True)
     if not getattr(network.description, "text", False):
-        raise SimileError(f"'{entry.name}' knows pictures and no words; search with a picture.")
+        raise SimileError(f"'{entry.name}' does not understand words; search with a picture.")
     projection = version.manifest.projection_of(entry)
     if projection.hash_bits:
-        raise SimileError(f"The codes of '{entry.name}' are learnt from pictures; search with a picture.")
+        raise SimileError(
+            f"The network of '{entry.name}' makes codes from pictures only; search with a picture."
+        )
     vectors, codes = projection.split(network.encode_text([text]))
     return _checked(Prepared(vectors[0], codes[0]), entry)
 
@@ -176,9 +180,9 @@ def encoder_of(version: Version, entry: EncoderEntry, *, for_words: bool = False
             "own pictures works as before."
         )
     raise SimileError(
-        f"'{name}' was indexed with {entry.name} {entry.fingerprint} and here that is "
-        f"{encoder.fingerprint}; index it again, or bring back the weights it was made with. Searching with "
-        "one of its own pictures works as before."
+        f"'{name}' was indexed with {entry.name} {entry.fingerprint}, but the fingerprint here is "
+        f"{encoder.fingerprint}; index it again, or restore the weights it was made with. Searching with one "
+        "of its own pictures works as before."
     )
 
 

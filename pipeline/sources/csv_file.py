@@ -67,10 +67,10 @@ def parse_csv(name: str, data: bytes) -> CsvFile:
             begins = reader.line_num + 1 + skipped
     except csv.Error as error:
         raise SimileError(
-            f"'{name}' line {begins} is no CSV: {error}; mend the quotes of that line"
+            f"'{name}' line {begins} is not valid CSV: {error}; correct the quotes of that line"
         ) from None
     if not rows:
-        return CsvFile({}, [], (*notes, f"'{name}' is empty and says nothing of any picture"))
+        return CsvFile({}, [], (*notes, f"'{name}' is empty, so it describes no picture"))
     header = [column.strip() for column in rows[0]]
     twice = next((column for column in header if column and header.count(column) > 1), None)
     if twice:
@@ -99,7 +99,7 @@ def _decoded(name: str, data: bytes) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         text = data.decode(_ANCIENT, "replace")
-    return text, (f"'{name}' is no UTF-8 (line {line}) and is read as Latin-1 (Windows-1252)",)
+    return text, (f"'{name}' is not UTF-8 (line {line}), so it is read as Latin-1 (Windows-1252)",)
 
 
 def _header(line: str, delimiter: str) -> list[str]:

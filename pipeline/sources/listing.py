@@ -103,13 +103,12 @@ class FolderListing:
         if outside:
             found.append(
                 f"{_counted(len(outside), 'link leads', 'links lead')} outside of '{root}', such as "
-                f"'{readable(outside[0])}'; --follow-links takes what lies behind"
+                f"'{readable(outside[0])}'; --follow-links reads what they lead to"
             )
         if closed:
             found.append(
-                f"{_counted(len(closed), 'file or folder', 'files or folders')} of '{root}' "
-                f"cannot be read, such as '{readable(closed[0].path)}'; change the permissions to take what "
-                "is there"
+                f"{_counted(len(closed), 'file or folder', 'files or folders')} of '{root}' cannot be read, "
+                f"such as '{readable(closed[0].path)}'; change the permissions to read what is there"
             )
         return tuple(found)
 

@@ -36,7 +36,7 @@ def local_parquet(root: Path, listing: FolderListing, about: dict[str, Any], ask
         found = hub_builder(str(seen), str(root), asked.config, place)
         if found is None or not is_parquet(found):
             raise SimileError(
-                f"'{root}' has parquet files, and not in the Hub's layout; expected names such as "
+                f"'{root}' has parquet files, but not in the Hub's layout; expected names such as "
                 "data/train-00000-of-00001.parquet"
             )
         prefix, real = f"{seen.resolve()}/", f"{root.resolve()}/"

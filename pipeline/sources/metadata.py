@@ -52,7 +52,9 @@ def read_metadata(root: str, files: Sequence[str]) -> Metadata | None:
     read = [read_table_file(root, file) for file in files]
     notes = tuple(note for file in read for note in file.notes)
     notes += tuple(
-        f"'{readable(file.path)}' has a header and no row" for file in read if file.columns and not file.lines
+        f"'{readable(file.path)}' has a header and no rows"
+        for file in read
+        if file.columns and not file.lines
     )
     read = [file for file in read if file.lines]
     if not read:
@@ -73,7 +75,7 @@ def _file_column(file: TableFile) -> str:
     found = next((by_name[name] for name in FILE_COLUMNS if name in by_name), None)
     if found is None:
         raise SimileError(
-            f"'{readable(file.path)}' has the columns {', '.join(file.columns)} and none that names the "
-            "pictures; call that one file_name"
+            f"'{readable(file.path)}' has the columns {', '.join(file.columns)} but none that names the "
+            "pictures; call that column file_name"
         )
     return found

@@ -93,8 +93,8 @@ def _notes(root: str, groups: Sequence[Sequence[RowGroup]]) -> tuple[str, ...]:
     if not is_remote(root) or most <= MOST_ROWS:
         return ()
     return (
-        f"the parquet files have row groups of up to {most:,} rows, of which units read parts, each from the "
-        f"beginning; with row groups of up to {MOST_ROWS:,} rows less would be downloaded",
+        f"the parquet files have row groups of up to {most:,} rows, and each unit that reads a part of one "
+        f"starts at its beginning; with row groups of up to {MOST_ROWS:,} rows, less would be downloaded",
     )
 
 

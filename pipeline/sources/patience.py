@@ -51,7 +51,7 @@ def patiently(read: Callable[[], _T], location: str) -> _T:
                 why = printable(error, 300).rstrip(" .:")
                 raise SimileError(
                     f"'{printable(location, 300)}' cannot be read: {why}. None of its rows was rejected for "
-                    "that; run the job again when what stopped it is mended"
+                    "that; run the job again when the cause is fixed"
                 ) from error
             time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")

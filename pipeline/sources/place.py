@@ -46,7 +46,7 @@ def resolve_place(location: str, asked: Asked) -> Source:
         is_single = is_pattern(location) or is_file(location)
     except OSError as error:  # of an object store; of this machine such a path was refused before
         raise SimileError(
-            f"'{name}' cannot be looked at: {printable(error, 300)}; check the address, and that the keys in "
+            f"'{name}' cannot be accessed: {printable(error, 300)}; check the address, and that the keys in "
             "use may read it"
         ) from None
     if is_single:

@@ -86,7 +86,7 @@ def resolve_source(
     if is_remote(source):
         raise SimileError(
             f"'{shown_address(source)}' is no source; expected s3://, gs://, az://, hf://datasets/org/name, "
-            "a page of a dataset on the Hub, or a path. Download a file of the web and name it"
+            "a page of a dataset on the Hub, or a path. Download a file from the web first, and give its path"
         )
     raise SimileError(
         f"'{source}' is neither an existing folder nor a Hub id; expected a path, an address or org/name"
@@ -110,7 +110,7 @@ def _path_of(source: str) -> Path | None:
         ) from None
     except OSError as error:
         raise SimileError(
-            f"'{shown}' cannot be looked at ({error.strerror}); expected an existing path that this user may "
+            f"'{shown}' cannot be accessed ({error.strerror}); expected an existing path that this user may "
             "enter, an address or org/name"
         ) from None
     return None
@@ -137,6 +137,6 @@ def _check_card(file: Path) -> None:
                 raise ValueError("dataset_info must be keys and values, and its features a list")
     except ValueError as error:
         raise SimileError(
-            f"the dataset card '{file}' cannot be read: {error}; mend the lines between its '---', or remove "
-            "them"
+            f"the dataset card '{file}' cannot be read: {error}; correct the lines between its '---', or "
+            "remove them"
         ) from None

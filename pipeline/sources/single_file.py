@@ -52,7 +52,7 @@ def refuse_kind(name: str) -> None:
     """
     if kind_of(name) in _KINDS:
         what, mend = _KINDS[kind_of(name)]
-        raise SimileError(f"'{name}' is {what}; {mend}. Taken are {TAKEN}")
+        raise SimileError(f"'{name}' is {what}; {mend}. Expected {TAKEN}")
 
 
 def file_source(name: str, location: str, asked: Asked) -> Source:
@@ -114,7 +114,7 @@ def _found(name: str, root: str, files: Sequence[str]) -> list[ListedFile]:
         found = stat_files(root, files)
     except OSError as error:
         raise SimileError(
-            f"'{name}' cannot be looked at: {printable(error, 300)}; check the name, and that you may read it"
+            f"'{name}' cannot be accessed: {printable(error, 300)}; check the name, and that you may read it"
         ) from None
     missing = [file for file in files if file not in {each.path for each in found}]
     if missing and len(files) == 1:

@@ -99,7 +99,7 @@ def _read_jsonl(path: str, data: bytes) -> TableFile:
             row = parse_json(line)
         except ValueError as error:  # of JSON, or of UTF-8
             raise SimileError(
-                f"'{name}' line {number} is no JSON: {error}; write one object a line"
+                f"'{name}' line {number} is not valid JSON: {error}; write one object per line"
             ) from None
         if not isinstance(row, dict):
             raise SimileError(f"'{name}' line {number} is {line[:40]!r}; expected an object, such as {{…}}")

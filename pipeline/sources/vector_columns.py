@@ -32,8 +32,8 @@ def with_vectors(source: Source, columns: Sequence[str]) -> Source:
         return source
     if source.kind != "parquet":
         raise SimileError(
-            f"Vectors that were made elsewhere are read from parquet files; {source.name} is none. Write "
-            "pictures and vectors as parquet, with a list of numbers in each row."
+            f"Vectors that were made elsewhere are read only from parquet files, and {source.name} is not "
+            "one. Write pictures and vectors as parquet, with a list of numbers in each row."
         )
     could = [name for name, feature in source.features.items() if _is_vector(feature)]
     for column in columns:

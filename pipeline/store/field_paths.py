@@ -67,7 +67,7 @@ def check_field_names(names: Iterable[str]) -> None:
         if not name or '"' in name or "\\" in name:
             what = f"named {name!r}" if name else "without a name"
             raise SimileError(
-                f'A column {what} cannot be filtered: Qdrant takes no empty names and none with " or \\ in '
+                f'A column {what} cannot be filtered: Qdrant accepts no empty names and none with " or \\ in '
                 "them. Rename it in the source, or leave it out of `filters:` in the YAML."
             )
 

@@ -193,7 +193,7 @@ def read_manifest(version: str, text: str | bytes, tensors: Mapping[str, np.ndar
         where = ".".join(map(str, first["loc"])) or "manifest"
         raise SimileError(
             f"The manifest of '{version}' cannot be read: {where}: {first['msg']}; index the collection "
-            "again, or go back to the version before (--rollback)."
+            "again, or go back to the previous version (--rollback)."
         ) from None
 
 

@@ -25,7 +25,7 @@ def check_writable(store: Store, config: CollectionConfig) -> None:
         point = "00000000-0000-0000-0000-000000000001"
         store.upsert(version, [point], {"probe": np.ones((1, 2), np.float32)}, [{}])
         if store.count(version) != 1:
-            raise SimileError(f"The store at {store.address} took a point and does not count it.")
+            raise SimileError(f"The store at {store.address} accepted a point but does not count it.")
     except OSError as error:
         raise SimileError(f"The store at {store.address} cannot be written: {error}.") from error
     finally:

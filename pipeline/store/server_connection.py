@@ -217,8 +217,8 @@ def _check_grpc(url: str, port: int) -> None:
         grpc.channel_ready_future(channel).result(timeout=CONNECT_SECONDS)
     except grpc.FutureTimeoutError:
         raise SimileError(
-            f"Nobody answers gRPC at {target}; set QDRANT_GRPC_PORT to the server's port for it, or to 0 "
-            "for REST alone."
+            f"No server answers gRPC at {target}; set QDRANT_GRPC_PORT to the server's gRPC port, or to 0 to "
+            "use only REST."
         ) from None
     finally:
         channel.close()

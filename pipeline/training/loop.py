@@ -53,8 +53,8 @@ class Run:
         stays = remembers(self.network, config)
         if config.augment.variants and not stays:
             raise SimileError(
-                "augment.variants is for a network of which a part is not trained; set network.frozen, or "
-                "leave augment.variants out"
+                "augment.variants needs a network with a frozen part; set network.frozen, or leave out "
+                "augment.variants"
             )
         self.taught = self.teacher.of_all(len(data), self._images) if stays and self.teacher else None
         fixed = begin(self.network, config, data, self.taught, self.device)

@@ -51,7 +51,8 @@ def _sized(start: str, pixels: int) -> tuple[str, int]:
     parsed = parse_name(start)
     if pixels and parsed.pixels and pixels != parsed.pixels:
         raise SimileError(
-            f"network.start asks for images of {parsed.pixels} px, data.pixels for {pixels}; say one of them"
+            f"network.start asks for images of {parsed.pixels} px, data.pixels for {pixels}; give only one "
+            "of them"
         )
     bare = start.removesuffix(f"@{parsed.pixels}px")
     side = pixels or parsed.pixels or _own_side(start)
@@ -90,9 +91,7 @@ def _options(name: str, pixels: int, options: Mapping[str, Any]) -> tuple[dict[s
     except (RuntimeError, ValueError, AssertionError) as error:
         raise input_size_error(name, pixels, error) from None
     if options.get("pooling") == "gem" and not _has_map(network, pixels):
-        raise SimileError(
-            f"'{name}' gives tokens and no feature map, over which GeM is not defined; leave out pooling"
-        )
+        raise SimileError(f"'{name}' gives tokens and no feature map, which GeM needs; leave out pooling")
     return dict(options) | {"recipe": recipe, "features": width}, description
 
 

@@ -151,7 +151,7 @@ def _check_same_settings(job: TrainingJob) -> None:
         before = json.loads(noted.read_text(encoding="utf-8"))
         if before["fingerprint"] != job.config.fingerprint:
             raise SimileError(
-                f"'{folder}' holds a run of other settings; --fresh begins anew, or change `name:`"
+                f"'{folder}' holds a run with other settings; start again with --fresh, or change `name:`"
             )
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -155,7 +155,9 @@ def _start_embedding(
     features = fixed[:, :known]
     if config.network.start_embedding == "teacher":
         if taught is None or taught.embedding.shape[1] != network.dimension:
-            raise SimileError(f"the teacher's embedding has not network.dimension {network.dimension}")
+            raise SimileError(
+                f"the teacher's embedding does not have network.dimension = {network.dimension} components"
+            )
         weight, bias = imitation(features, taught.embedding.to(features.device))
     elif config.network.start_embedding == "discriminant":
         weight, bias = discriminant(features, torch.from_numpy(labels[:, 0]), network.dimension)

@@ -22,8 +22,8 @@ def read_state(file: Path, device: str | torch.device = "cpu") -> dict[str, Any]
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise SimileError(
-            f"the checkpoint '{file}' cannot be read ({first}); begin anew with --fresh"
+            f"the checkpoint '{file}' cannot be read ({first}); start again with --fresh"
         ) from None
     if not isinstance(parts, dict) or "network" not in parts:
-        raise SimileError(f"'{file}' is no checkpoint of ray_jobs.train; begin anew with --fresh")
+        raise SimileError(f"'{file}' is no checkpoint of ray_jobs.train; start again with --fresh")
     return parts

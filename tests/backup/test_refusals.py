@@ -20,7 +20,9 @@ def test_nothing_is_overwritten_without_being_told(embedded: Store, tmp_path: Pa
     before = (tmp_path / "archive" / "archive.json").read_bytes()
     with pytest.raises(SimileError, match="holds an archive already; name another folder, or add --over"):
         save_collection(embedded, "things", archive)
-    with pytest.raises(SimileError, match="A collection 'things' is there already; name another by --as"):
+    with pytest.raises(
+        SimileError, match="Collection 'things' exists already; choose another name with --as"
+    ):
         restore_collection(embedded, archive)
     assert (tmp_path / "archive" / "archive.json").read_bytes() == before
     assert embedded.versions("things") == ["things__1"]
@@ -71,7 +73,7 @@ def test_a_file_that_is_not_what_was_written_is_refused(file: str, embedded: Sto
         ({"format": 99}, "has format 99, and this Simile reads up to 1; update Simile"),
         ({"points": None}, "is damaged: points: "),
         ({"attachments": {"../report.html": {"path": "a", "bytes": 1, "sha256": ""}}}, "is damaged: attachm"),
-        ({"manifest": {"path": "../a", "bytes": 1, "sha256": ""}}, "'../a' lies outside of the archive"),
+        ({"manifest": {"path": "../a", "bytes": 1, "sha256": ""}}, "'../a' is outside the archive"),
     ],
 )
 def test_an_archive_of_somebody_else_is_read_with_care(
@@ -99,7 +101,7 @@ def test_what_the_store_did_not_keep_does_not_go_live(
     save_collection(embedded, "things", str(tmp_path / "archive"))
     original = embedded.upsert
     monkeypatch.setattr(embedded, "upsert", upsert)
-    with pytest.raises(SimileError, match=r"is not what the archive holds after .* stays as it was"):
+    with pytest.raises(SimileError, match=r"differs from the archive after .* stays as it was"):
         restore_collection(embedded, str(tmp_path / "archive"), overwrite=True)
     assert embedded.aliases() == {"things": "things__1"}
     monkeypatch.undo()

@@ -65,7 +65,7 @@ def test_encoders_that_know_no_words(tmp_path: Path) -> None:
     save_timm("resnet18", tmp_path)
     encoder = load_encoder(str(tmp_path))
     assert not encoder.description.text
-    with pytest.raises(SimileError, match="knows no words; choose a CLIP or SigLIP"):
+    with pytest.raises(SimileError, match="does not understand words; choose a CLIP or SigLIP"):
         encoder.encode_text(["a red square"])
 
 

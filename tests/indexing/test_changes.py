@@ -42,7 +42,9 @@ def test_a_query_with_other_weights_is_refused_naming_both(copied: Copied) -> No
     collection._current = replace(
         version, manifest=version.manifest.model_copy(update={"encoders": (other,)})
     )
-    with pytest.raises(SimileError, match=r"indexed with weights:cifar10-cnn 0ther and here that is \w{6,};"):
+    with pytest.raises(
+        SimileError, match=r"indexed with weights:cifar10-cnn 0ther, but the fingerprint here is \w{6,};"
+    ):
         collection.search(picture(COLOURS["red"], 1))
 
 

@@ -65,21 +65,22 @@ def test_more_than_half_of_a_collection_leaves_only_when_asked(indexed: Copied, 
     job = job_of(config)
     refuse_most_leaving(job, store, live, there[:12], 24)
     assert (
-        "12 of the 24 pictures of 'colours' are not in /other and leave, such as" in capsys.readouterr().err
+        "12 of the 24 pictures of 'colours' are not in /other and are removed, such as"
+        in capsys.readouterr().err
     )
     with pytest.raises(
-        SimileError, match=r"13 of the 24 .* such as \w+/\d.png:0, .*say --replace.*or say --add"
+        SimileError, match=r"13 of the 24 .* such as \w+/\d.png:0, .*use --replace.*or use --add"
     ):
         refuse_most_leaving(job, store, live, there[:13], 24)
     refuse_most_leaving(replace(job, replace=True), store, live, there, 24)
     same = replace(live, same_source=True)
-    with pytest.raises(SimileError, match="say --replace if that is meant, or leave out --sync"):
+    with pytest.raises(SimileError, match="use --replace if that is intended, or leave out --sync"):
         refuse_most_leaving(replace(job, sync=True), store, same, there[:13], 24)
 
 
 def test_a_source_that_is_too_small_for_most_to_stay_is_refused_before_it_is_read(indexed: Copied) -> None:
     live = Live(find_live(open_store(str(indexed[0])), "colours"), same_source=False, same_settings=True)
-    with pytest.raises(SimileError, match=r"s has 11 rows, so that at least 13 of the 24 .* say --replace"):
+    with pytest.raises(SimileError, match=r"s has 11 rows, so that at least 13 of the 24 .* use --replace"):
         refuse_small_source(job_of(), live, 11)
     refuse_small_source(job_of(), live, 12)
     refuse_small_source(job_of(replace=True), live, 1)

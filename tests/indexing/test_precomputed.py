@@ -106,7 +106,7 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     (pictures / "0.png").write_bytes(png(0))
-    with pytest.raises(SimileError, match="are read from parquet files"):
+    with pytest.raises(SimileError, match="are read only from parquet files"):
         with_vectors(resolve_source(str(pictures)), ["embedding"])
     with pytest.raises(SimileError, match="were made elsewhere, so that a new picture cannot be embedded"):
         load_encoder(NAME)

@@ -144,7 +144,7 @@ def test_a_job_that_waits_asks_for_gpus_that_are_not_there() -> None:
     assert ask_for(no_gpus, Actors(1, 8), 0.0, waits=True).actor_gpus == 0
     with pytest.raises(SimileError, match="2 actors of 1 GPU need 2 GPUs and the cluster has 0"):
         ask_for(no_gpus, Actors(2, 8), 1.0, waits=False)
-    with pytest.raises(SimileError, match=r"has no GPU now.*give --gpus-per-actor"):
+    with pytest.raises(SimileError, match=r"has no GPU now.*set --gpus-per-actor"):
         ask_for(no_gpus, Actors(2, 8), None, waits=True)  # CPUs are not taken in their place
 
 

@@ -33,7 +33,9 @@ def test_under_another_name_a_job_builds_the_collection_anew(
     store = open_store(str(home))
     save_collection(store, "colours", str(tmp_path / "archive"))
     restore_collection(store, str(tmp_path / "archive"), "others")
-    with pytest.raises(SimileError, match="would leave"):  # the same pictures have other ids under this name
+    with pytest.raises(
+        SimileError, match="would be removed"
+    ):  # the same pictures have other ids under this name
         index(home, source, collection="others")
     built = index(home, source, collection="others", replace=True)
     assert (built.written, built.kept) == (24, 0)

@@ -56,7 +56,7 @@ def test_a_failed_build_leaves_the_alias(index: Index, copied: Copied, monkeypat
     home, source = copied
     live = open_store(str(home)).aliases()["colours"]
     monkeypatch.setattr("pipeline.store.embedded.EmbeddedStore.count", lambda *_: 7)
-    with pytest.raises(SimileError, match="took a point and does not count it"):
+    with pytest.raises(SimileError, match="accepted a point but does not count it"):
         index(home, source, projection={"dimension": 8})
     monkeypatch.undo()
     monkeypatch.setattr("pipeline.indexing.build.load_units", lambda *_: (0, 0))

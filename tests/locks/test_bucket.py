@@ -87,7 +87,7 @@ def test_a_profile_without_keys_of_its_own_is_refused(server: S3StandIn, tmp_pat
 
 def test_a_damaged_profile_is_a_sentence_without_its_secrets(server: S3StandIn, tmp_path: Path) -> None:
     (tmp_path / "credentials").write_text(f"aws_secret_access_key = {SECRET}\n")
-    with pytest.raises(SimileError, match="no file of AWS profiles") as caught:
+    with pytest.raises(SimileError, match="not a valid file of AWS profiles") as caught:
         refuse_second_writer("s3://bucket/home", "birds")
     assert SECRET not in str(caught.value) and caught.value.__suppress_context__
 

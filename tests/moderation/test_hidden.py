@@ -70,7 +70,7 @@ def test_the_file_may_be_written_by_hand(tmp_path: Path, caplog: pytest.LogCaptu
 
 def test_the_list_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.moderation.hidden.MOST_HIDDEN", 2)
-    with pytest.raises(SimileError, match=r"would hide 3 pictures, more than 2; take them out by"):
+    with pytest.raises(SimileError, match=r"would hide 3 pictures, more than 2; delete them with"):
         hide(str(tmp_path), "greys", IDS[:3])
 
 

@@ -217,7 +217,9 @@ def test_the_rows_of_a_frame_are_orthonormal() -> None:
     ],
 )
 def test_arrays_that_are_no_projection(tensors):
-    with pytest.raises(SimileError, match="the projection of 'cnn' is not whole; index the collection again"):
+    with pytest.raises(
+        SimileError, match="the projection of 'cnn' is incomplete; index the collection again"
+    ):
         Projection.from_tensors(tensors, "cnn")
 
 

@@ -53,7 +53,7 @@ def test_collections_without_a_field_are_left_out(greys: Collection, tmp_path: P
     assert [one.id for _, one in merged(both, 2)] == [IDS[5], IDS[5]]
     assert set(find_everywhere([greys, other], likes, Settings(filters={"style": ["odd"]}))) == {"greys"}
     assert set(find_everywhere([greys, other], likes, Settings(colours=["#323232"]))) == {"greys"}
-    with pytest.raises(SimileError, match="No collection has all that is filtered or searched by"):
+    with pytest.raises(SimileError, match="No collection has every field and colour that this search uses"):
         find_everywhere([other], likes, Settings(filters={"style": ["odd"]}))
     with pytest.raises(SimileError, match="9 collections are too many"):
         find_everywhere([greys] * 9, likes, Settings())

@@ -46,5 +46,5 @@ def test_what_is_like_a_label_is_found_by_its_name(greys: Collection) -> None:
     assert found.hits[0].id == IDS[6] and found.hits[0].score == pytest.approx(1, abs=0.01)
     hamming = greys.find([Example(text="odd even")], settings=Settings("hamming", k=3, exact=True))
     assert len(hamming.hits) == 3
-    with pytest.raises(SimileError, match="no label that these words name; it knows such as: even, odd"):
+    with pytest.raises(SimileError, match="no label that these words name; it has labels such as: even, odd"):
         greys.find([Example(text="xyzzy")])

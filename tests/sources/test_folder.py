@@ -115,7 +115,7 @@ def test_links_that_lead_out_are_counted_and_the_flag_is_named(tmp_path: Path) -
     source = resolve_source(str(tmp_path / "in"))
     assert (source.rows, source.left_out) == (1, {"link outside": 1})
     assert source.notes == (
-        f"1 link leads outside of '{tmp_path}/in', such as '2024/'; --follow-links takes what lies behind",
+        f"1 link leads outside of '{tmp_path}/in', such as '2024/'; --follow-links reads what they lead to",
     )
     assert "--follow-links" in refusal(tmp_path / "empty")
     followed = resolve_source(str(tmp_path / "empty"), follow_links=True)

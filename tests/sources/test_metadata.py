@@ -46,7 +46,7 @@ def test_csv_as_people_write_it(tmp_path: Path, text: str | bytes) -> None:
 
 def test_that_a_file_is_no_utf8_is_said() -> None:
     (note,) = parse_csv("m.csv", "file_name\nZoë.jpg\n".encode("latin-1")).notes
-    assert note == "'m.csv' is no UTF-8 (line 2) and is read as Latin-1 (Windows-1252)"
+    assert note == "'m.csv' is not UTF-8 (line 2), so it is read as Latin-1 (Windows-1252)"
 
 
 @pytest.mark.parametrize(
@@ -215,10 +215,10 @@ def test_typed_metadata(tmp_path: Path, kind: str) -> None:
     ("name", "text", "words"),
     [
         ("metadata.csv", "file_name,x\na.jpg,1,2\n", ["'metadata.csv' line 2 has 3 fields", "header has 2"]),
-        ("metadata.csv", 'file_name,x\nb.jpg,1\na.jpg,"1\n', ["'metadata.csv' line 3 is no CSV"]),
+        ("metadata.csv", 'file_name,x\nb.jpg,1\na.jpg,"1\n', ["'metadata.csv' line 3 is not valid CSV"]),
         ("metadata.csv", "file_name,x,x\na.jpg,1,2\n", ["two columns called 'x'"]),
-        ("metadata.csv", "name,x\na.jpg,1\n", ["columns name, x", "call that one file_name"]),
-        ("metadata.jsonl", '{"file_name": "a.jpg"}\n{"file', ["'metadata.jsonl' line 2 is no JSON"]),
+        ("metadata.csv", "name,x\na.jpg,1\n", ["columns name, x", "call that column file_name"]),
+        ("metadata.jsonl", '{"file_name": "a.jpg"}\n{"file', ["'metadata.jsonl' line 2 is not valid JSON"]),
         ("metadata.jsonl", "[1]", ["'metadata.jsonl' line 1", "expected an object"]),
         (
             "metadata.jsonl",

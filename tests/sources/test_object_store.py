@@ -146,7 +146,7 @@ def test_a_bucket_that_may_not_be_read(asked: str, bucket: str, monkeypatch: pyt
     monkeypatch.setattr("pipeline.sources.place.is_file", denied)
     monkeypatch.setattr("pipeline.sources.single_file.stat_files", denied)
     said = refusal(f"{bucket}/{asked}")
-    assert said.startswith(f"'{bucket}/{asked}' cannot be looked at: AWS Error ACCESS_DENIED")
+    assert said.startswith(f"'{bucket}/{asked}' cannot be accessed: AWS Error ACCESS_DENIED")
 
 
 def test_inside() -> None:

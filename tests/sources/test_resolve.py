@@ -95,7 +95,7 @@ def test_a_lance_dataset_is_refused_by_name(tmp_path: Path) -> None:
 def test_paths_that_the_system_cannot_look_at_are_a_sentence(tmp_path: Path) -> None:
     for name in (f"{tmp_path}/{'x' * 300}", "x" * 300, f"{'x' * 300}?X-Amz-Signature=secret"):
         said = refusal(name)
-        assert "cannot be looked at (File name too long); expected an existing path" in said
+        assert "cannot be accessed (File name too long); expected an existing path" in said
         assert "secret" not in said and len(said) < 250
     assert "'~nobody9/x' begins with the home of a user that this machine does not know" in refusal(
         "~nobody9/x"

@@ -193,7 +193,7 @@ def test_writers_follow_the_shards(shards: int, writers: int) -> None:
 
 @pytest.mark.parametrize(
     "port, sentence",
-    [("1", "Nobody answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "must be a number")],
+    [("1", "No server answers gRPC at 127.0.0.1:1; set QDRANT_GRPC_PORT"), ("x", "must be a number")],
 )
 def test_a_wrong_grpc_port_is_one_sentence(port: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QDRANT_GRPC_PORT", port)

@@ -25,6 +25,6 @@ def test_a_damaged_one_is_a_sentence(damage, tmp_path, capsys):
         file.write_bytes(file.read_bytes()[:-40])
     elif damage in ("empty", "noise"):
         file.write_bytes(b"" if damage == "empty" else bytes(range(256)) * 4)
-    with pytest.raises(SimileError, match="begin anew with --fresh") as raised:
+    with pytest.raises(SimileError, match="start again with --fresh") as raised:
         read_state(file)
     assert "\n" not in str(raised.value) and "opened" not in capsys.readouterr().out

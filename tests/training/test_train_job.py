@@ -139,7 +139,7 @@ def test_other_settings_do_not_continue_a_run(run: dict[str, Any]) -> None:
     from pipeline.training.run import TrainingJob, train
 
     changed = TrainingConfig.model_validate(TINY | {"batch": 50})
-    with pytest.raises(SimileError, match="a run of other settings; --fresh begins anew"):
+    with pytest.raises(SimileError, match="a run with other settings; start again with --fresh"):
         train(TrainingJob(changed, run["home"] / "training", run["home"] / "elsewhere"))
 
 
