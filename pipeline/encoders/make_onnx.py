@@ -1,7 +1,7 @@
 """Write the ONNX files of encoders beside their weights: python -m pipeline.encoders.make_onnx [NAME …]
 
-Without names those that ship with the repository. A folder that ray_jobs.train wrote is a name as well. It
-needs torch and onnx, and compares what it wrote with torch before it is left there.
+Without names: those that ship with the repository. A folder that ray_jobs.train wrote can be named as well.
+It needs torch and onnx, and compares the new file with torch before it is kept.
 """
 
 from __future__ import annotations
