@@ -30,9 +30,10 @@ _PROTOCOLS = {  # what the protocol leaves out of training, or keeps
 }
 # Said because the names end in "vit": these networks are not transformers from the pixels on.
 _HYBRIDS = {
-    "hybrid-vit": "A hybrid of both kinds: the first stages of a CNN, whose map transformer blocks read.",
-    "style-vit": "A hybrid of both kinds: the first stages of a CNN, whose last map transformer blocks read; "
-    "beside the mean of their tokens stand statistics of the stages' own maps.",
+    "hybrid-vit": "A hybrid of both kinds: the first stages of a CNN, and transformer blocks that read "
+    "its last map.",
+    "style-vit": "A hybrid of both kinds: the first stages of a CNN, and transformer blocks that read "
+    "its last map. The embedding has the mean of the tokens and statistics of the stages' own maps.",
 }
 _STARTS = {
     "discriminant": "; the embedding began as a linear discriminant of the first label",
