@@ -177,8 +177,8 @@ def closeness_table(rows: Mapping[str, Sequence[ClosenessRow]], protocol: str) -
     """
     yield from ("", "#### Closeness words", "")
     yield (
-        f"{protocol}. How much of the database gets a word or a better one, for queries that the calibration "
-        "never saw; and how often such hits have the query's label."
+        f"{protocol}. The share of the database that gets this word or a better one, for queries that were "
+        "not used in the calibration, and how often such hits have the query's label."
     )
     yield ""
     fields = list(next(iter(rows.values()))[0].alike)
@@ -207,8 +207,8 @@ def words_table(rows: Mapping[str, Sequence[WordsRow]], searched: int) -> Iterat
     """
     yield from ("", "#### Words by prototypes of labels", "")
     yield (
-        f"P@10 in {searched:,} pictures whose labels no prototype has seen; the mean over all queries that "
-        "name the label."
+        f"P@10 in {searched:,} pictures that were not used for the prototypes: the mean over all queries "
+        "with this label."
     )
     yield ""
     yield from table(

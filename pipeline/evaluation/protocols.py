@@ -222,7 +222,7 @@ def art_protocols(split: ArtSplit) -> list[Protocol]:
             split.queries,
             split.training,
             split.training,
-            "a fixed tenth of each artist's works asks, the rest answers",
+            "the queries are a fixed tenth of each artist's works; the rest is the database",
         ),
         Protocol(
             "art",
