@@ -215,7 +215,7 @@ def test_a_dry_run_shows_rows_and_rejects_and_writes_nothing(
     assert all((row["width"], row["height"]) == (48, 40) and row["bytes"] > 1000 for row in result["rows"])
     (reject,) = result["rejects"]
     assert (reject["place"], reject["stage"]) == ("blue/broken.png:0", "decode")
-    assert err.startswith("looking at ")
+    assert err.startswith("checking ")
     assert "1 rejects among the first 26:" in err
     assert not home.exists()
 
