@@ -1,6 +1,6 @@
 # make demo: the page, with the bundled samples indexed first.
-# make test: every behaviour, in less than 5 minutes on 2 quiet cores.  make test-all: the long tests as well,
-# with clusters, killed jobs and every tab in a browser, in less than 15.
+# make test: every behaviour, in 5 to 10 minutes on 2 cores.  make test-all: the long tests as well, with
+# clusters, killed jobs and every tab in a browser, in 45.
 # make chaos: index jobs are killed, starved and lied to, and nothing may be lost.
 # make cluster: the store's tests and jobs on a Qdrant cluster of which a node is killed; see docs/cluster.md.
 PYTHON ?= python3
