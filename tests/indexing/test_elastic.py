@@ -133,7 +133,7 @@ def test_a_cluster_without_gpus_gives_them_and_may_lose_a_node(
         QdrantStandIn() as server,
         started(variables | {"QDRANT_URL": server.url}, tmp_path, *wanted) as job,
     ):
-        until(lambda: len(embedding(head)) == 2 or job.poll() is not None, 200)
+        until(lambda: len(embedding(head)) == 2 or job.poll() is not None, 400)
         assert job.poll() is None, job.communicate()
         victim = embedding(head)[-1].parent()
         assert victim is not None and victim.name() == "raylet"
