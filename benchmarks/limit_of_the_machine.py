@@ -69,7 +69,7 @@ def milliseconds(steps: Mapping[str, Step], at_least: float) -> dict[str, float]
         for _, (name, step) in itertools.product(range(ROUNDS), steps.items()):
             end = time.perf_counter() + at_least / ROUNDS
             passes = pool.map(partial(_own_time, step, end), range(cores))
-            # By each thread's own time: one that is ready first does not wait for the other here.
+            # By each thread's own time, so that a thread which ends before the other does not count as idle.
             rates[name].append(sum(count / clock for count, _, clock in passes))
     return {name: 1000 * cores / median(found) for name, found in rates.items()}
 

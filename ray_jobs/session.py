@@ -75,8 +75,8 @@ def ray_session() -> Iterator[None]:
     """The cluster at RAY_ADDRESS (as `ray job submit` sets it), else a Ray of this process alone.
 
     It never joins a cluster just because one runs on this machine: a cluster that was killed leaves its
-    address behind. A Ray of this process starts without its dashboard unless `SIMILE_DASHBOARD=1`: that
-    takes some 6 seconds of a core to start, a fifth of a job of 600 pictures, and 4 % of a core later.
+    address behind. A Ray of this process starts without its dashboard unless `SIMILE_DASHBOARD=1`. The
+    dashboard takes some 6 seconds of a core to start and 4 % of a core later.
     """
     # What an autoscaler does would be printed on stdout, which is kept for the job's result. Ray reads this
     # when it is imported.

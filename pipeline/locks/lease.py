@@ -276,8 +276,13 @@ def _unchanged(found: Any) -> dict[str, str]:
 
 
 def _lost(collection: str, holder: Holder | None) -> LockLostError:
-    who = f"process {holder.process} on {holder.host}" if holder else "which one is unknown"
+    if holder is None:
+        return LockLostError(
+            f"The lock of '{collection}' was deleted while this job held it, so another job may have begun. "
+            "This one has stopped writing; run it again when no other is running."
+        )
     return LockLostError(
-        f"Another job has taken over '{collection}' ({who}), because this one did not renew its lock for "
-        f"{WATCHED_FOR:.0f} s. This one has stopped writing; run it again when the other is done."
+        f"Another job has taken over '{collection}' (process {holder.process} on {holder.host}), because "
+        f"this one did not renew its lock for {WATCHED_FOR:.0f} s. This one has stopped writing; run it "
+        "again when the other is done."
     )

@@ -30,7 +30,7 @@ class CompactVit(nn.Module):
         super().__init__()
         if patch & (patch - 1) or patch < 2 or pixels % patch:
             raise SimileError(
-                f"patch {patch} does not fit {pixels} px; expected a divisor of it: 2, 4, 8 or 16"
+                f"patch {patch} does not fit {pixels} px; expected a power of two from 2 on that divides it"
             )
         self.features = width
         self.stem = _stem(patch, width)

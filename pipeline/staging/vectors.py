@@ -163,7 +163,7 @@ class _Smallest:
             return
         self._words.append(words)
         self._vectors.append(vectors)
-        if sum(map(len, self._words)) >= 2 * self._size:  # so that each row is sorted few times
+        if sum(map(len, self._words)) >= 2 * self._size:  # not each time: a row is sorted about twice
             self._settle()
 
     def may_take(self, word: np.ndarray) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import obstore
 import pytest
 
 from pipeline.errors import SimileError
@@ -69,6 +70,15 @@ def test_who_renews_keeps_the_lock_and_who_does_not_loses_it(home: str) -> None:
         first.fence.check()
     second.check()
     second.fence.check()
+
+
+def test_a_lock_that_was_deleted_is_told_as_that(home: str) -> None:
+    lease = taken(home, "first")
+    obstore.delete(lease_module.object_store(home), "locks/birds.json")
+    with pytest.raises(LockLostError, match="The lock of 'birds' was deleted while this job held it"):
+        lease.fence.check()
+    with pytest.raises(LockLostError, match="The lock of 'birds' was deleted while this job held it"):
+        lease.renew()
 
 
 def test_the_last_renewal_of_a_killed_job_may_arrive_late(home: str) -> None:
